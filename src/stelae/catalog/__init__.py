@@ -1,0 +1,1 @@
+"""What models are: read from their checkpoints, found by name, never guessed."""

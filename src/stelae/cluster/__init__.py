@@ -1,0 +1,1 @@
+"""Replicas of models, in this process or in worker processes."""

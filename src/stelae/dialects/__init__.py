@@ -1,0 +1,1 @@
+"""Public wire protocols, one folder each."""

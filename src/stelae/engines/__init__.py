@@ -1,0 +1,1 @@
+"""Engines: loaded models behind two protocols, one folder per runtime."""

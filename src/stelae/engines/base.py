@@ -1,0 +1,163 @@
+"""The seam between the scheduler and whatever computes: values and protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from stelae.catalog.spec import ModelSpec
+from stelae.errors import StelaeError
+from stelae.types import ComputeDtype, Task
+
+C = TypeVar("C")
+F = TypeVar("F")
+R = TypeVar("R")
+Res = TypeVar("Res")
+
+
+class Device(StrEnum):
+    """Kinds of device a replica can live on."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+    METAL = "mps"
+
+
+class WeightFormat(StrEnum):
+    """File formats of weights."""
+
+    SAFETENSORS = "safetensors"
+    GGUF = "gguf"
+
+
+@dataclass(slots=True)
+class Prepared(Generic[F]):
+    """One item, ready for the device.
+
+    Attributes:
+        features: What the device needs; ``None`` when ``error`` is set.
+        cost: Work it means, in tokens (or patches); never less than 1.
+        tokens: Tokens that will run.
+        truncated: Whether the item was cut.
+        error: Why the item cannot run; its neighbours are unharmed.
+    """
+
+    features: F | None
+    cost: int = 1
+    tokens: int = 0
+    truncated: bool = False
+    error: StelaeError | None = None
+
+
+class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to load a model.
+
+    Attributes:
+        dtype: Number format to compute in; ``auto`` takes the fastest faithful one.
+        device: Where to run; ``None`` takes the best there is.
+        threads: CPU threads; ``None`` takes all cores.
+    """
+
+    dtype: ComputeDtype = ComputeDtype.AUTO
+    device: Device | None = None
+    threads: int | None = None
+
+
+class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a loaded engine says of itself.
+
+    Attributes:
+        fingerprint: Identifies weights, pooling, normalisation, prompts and dtype.
+        dtype: Number format it computes in.
+        device: Where it runs.
+        notes: Choices made while loading and why, for people.
+    """
+
+    fingerprint: str
+    dtype: str
+    device: str
+    notes: tuple[str, ...] = ()
+
+
+class BatchEngine(Protocol[C, F, R, Res]):
+    """A loaded model that answers in batches.
+
+    ``prepare`` and ``finish`` may run in several threads at once; ``run`` runs
+    in one thread only, always the same.
+    """
+
+    @property
+    def info(self) -> EngineInfo:
+        """What is loaded, and how."""
+        ...
+
+    def estimate(self, call: C) -> int:
+        """Upper guess of a call's cost, cheap, before it is prepared."""
+        ...
+
+    def prepare(self, call: C) -> Sequence[Prepared[F]]:
+        """Turn each item into features; one ``Prepared`` per item, in order.
+
+        Raises:
+            InvalidInput: The call as a whole cannot be run.
+        """
+        ...
+
+    def run(self, batch: Sequence[F]) -> Sequence[R]:
+        """Compute one row per entry, in order; the only code on the device."""
+        ...
+
+    def finish(
+        self, call: C, prepared: Sequence[Prepared[F]], rows: Sequence[R | StelaeError]
+    ) -> Res:
+        """Put the rows of a call together; failed items arrive as errors."""
+        ...
+
+    def close(self) -> None:
+        """Free what the engine holds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A package an engine needs and the extra that installs it."""
+
+    module: str
+    extra: str
+
+
+def _accept_all(spec: ModelSpec) -> str | None:
+    del spec
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineManifest:
+    """Import-light card of an engine.
+
+    Attributes:
+        name: Name in options and in ``stelae models``.
+        tasks: Tasks it serves.
+        formats: Weight formats it reads.
+        devices: Devices it runs on.
+        load: ``module:function`` taking ``(ModelSpec, EngineOptions)``.
+        needs: Packages without which it cannot load.
+        preference: Higher is tried first.
+        refuses: Says why a spec cannot be served, or ``None`` if it can.
+    """
+
+    name: str
+    tasks: frozenset[Task]
+    formats: frozenset[WeightFormat]
+    devices: frozenset[Device]
+    load: str
+    needs: tuple[Requirement, ...] = ()
+    preference: int = 0
+    refuses: Callable[[ModelSpec], str | None] = field(default=_accept_all)
+
+
+AnyEngine = BatchEngine[Any, Any, Any, Any]

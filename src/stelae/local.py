@@ -1,0 +1,1 @@
+"""The client's interface over models in this very process."""

@@ -1,0 +1,1 @@
+"""From prepared items to batches: pure state and the threads around it."""

@@ -1,0 +1,1 @@
+"""Assembly, listeners and the HTTP edge."""

@@ -1,0 +1,58 @@
+"""What a server says about a model."""
+
+from __future__ import annotations
+
+import msgspec
+
+from stelae.errors import ErrorInfo
+from stelae.types.enums import ModelState, OutputType, Similarity, Task
+
+
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A model as the server knows it.
+
+    Attributes:
+        name: The name it is served under.
+        aliases: Other names that reach it.
+        source: ``embedded``, a folder, or a hub id with its revision.
+        tasks: What it can be asked to do.
+        outputs: Kinds of representation it makes.
+        architecture: Class name in the checkpoint's ``config.json``.
+        dimensions: Width of its dense vectors.
+        matryoshka: Widths it was trained to be cut to; empty if not trained for it.
+        max_tokens: Longest input it reads, special tokens included.
+        prompts: Prompts by name, from the checkpoint.
+        default_prompt: The prompt used when none is asked for.
+        similarity: How its vectors are meant to be compared.
+        normalized: Whether its vectors have unit length.
+        state: Where it stands between known and served.
+        engine: Engine that serves it (or would).
+        reason: Why that engine.
+        dtype: Number format it computes in, once loaded.
+        device: Where it runs, once loaded.
+        fingerprint: Identifies what is served, once loaded.
+        memory_bytes: Resident memory of its worker, once loaded.
+        error: Why it could not be loaded.
+    """
+
+    name: str
+    source: str
+    aliases: tuple[str, ...] = ()
+    tasks: tuple[Task, ...] = (Task.ENCODE,)
+    outputs: tuple[OutputType, ...] = (OutputType.DENSE,)
+    architecture: str = ""
+    dimensions: int = 0
+    matryoshka: tuple[int, ...] = ()
+    max_tokens: int = 0
+    prompts: dict[str, str] = {}
+    default_prompt: str | None = None
+    similarity: Similarity | None = None
+    normalized: bool = False
+    state: ModelState = ModelState.AVAILABLE
+    engine: str = ""
+    reason: str = ""
+    dtype: str = ""
+    device: str = ""
+    fingerprint: str = ""
+    memory_bytes: int = 0
+    error: ErrorInfo | None = None

@@ -1,0 +1,156 @@
+"""Structs with NumPy arrays in them, as msgpack or JSON.
+
+In msgpack an array is the map ``{"dtype": "<f4", "shape": [2, 3], "data": bin}``,
+C order, so that any language reads it; in JSON it is nested lists. ``split``
+and ``join`` do the same with the array bytes beside the message, so that a hop
+between processes copies nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+import orjson
+
+from stelae.errors import InvalidInput
+
+T = TypeVar("T")
+Buffer = bytes | bytearray | memoryview
+
+DTYPES = frozenset({"<f2", "<f4", "<f8", "<i1", "<i2", "<i4", "<i8", "<u1", "<u2", "<u4", "<u8"}) | {
+    "|i1",
+    "|u1",
+    "|b1",
+}
+"""Number formats accepted from outside: plain, little-endian, no objects."""
+
+MAX_DIMENSIONS = 8
+
+
+class ArrayHead(msgspec.Struct, array_like=True, frozen=True):
+    """An array without its bytes: which buffer holds them, and how to read it."""
+
+    buffer: int
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def _plain(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    little = array.dtype.newbyteorder("<")
+    return np.ascontiguousarray(array, dtype=little)
+
+
+def _view(dtype: str, shape: Sequence[int], data: Buffer) -> np.ndarray[Any, Any]:
+    if dtype not in DTYPES:
+        raise InvalidInput(f"array dtype {dtype!r} is not one of {', '.join(sorted(DTYPES))}")
+    if len(shape) > MAX_DIMENSIONS or any(n < 0 for n in shape):
+        raise InvalidInput(f"array shape {list(shape)} is not up to {MAX_DIMENSIONS} sizes >= 0")
+    kind = np.dtype(dtype)
+    if prod(shape) * kind.itemsize != memoryview(data).nbytes:
+        raise InvalidInput(
+            f"array of shape {list(shape)} and dtype {dtype} needs {prod(shape) * kind.itemsize} "
+            f"bytes, {memoryview(data).nbytes} were given"
+        )
+    return np.frombuffer(data, dtype=kind).reshape(tuple(shape))
+
+
+def _inline(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        array = _plain(value)
+        return {"dtype": array.dtype.str, "shape": array.shape, "data": array.data.cast("B") if array.size else b""}
+    raise NotImplementedError(f"cannot send a {type(value).__name__}")
+
+
+def _from_plain(kind: type, value: Any) -> Any:
+    if isinstance(value, dict):
+        if not {"dtype", "shape", "data"} <= value.keys():
+            raise InvalidInput("an array needs the keys dtype, shape and data")
+        return _view(value["dtype"], value["shape"], value["data"])
+    if isinstance(value, list):
+        return np.asarray(value)
+    raise NotImplementedError(f"cannot read a {kind.__name__} from a {type(value).__name__}")
+
+
+_PACK = msgspec.msgpack.Encoder(enc_hook=_inline)
+
+
+def pack(value: Any) -> bytes:
+    """Encode a value as msgpack with its arrays inside."""
+    return _PACK.encode(value)
+
+
+def unpack(data: Buffer, kind: type[T]) -> T:
+    """Decode what ``pack`` wrote; arrays are read-only views of ``data``.
+
+    Raises:
+        InvalidInput: The bytes are not msgpack or do not describe a ``kind``.
+    """
+    try:
+        return msgspec.msgpack.decode(data, type=kind, dec_hook=_from_plain)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"body is not valid msgpack for {kind.__name__}: {error}") from error
+
+
+def to_json(value: Any) -> bytes:
+    """Encode a value as JSON; arrays become nested lists, straight from memory."""
+    builtin = msgspec.to_builtins(value, enc_hook=_keep, builtin_types=(np.ndarray,), str_keys=True)
+    return orjson.dumps(builtin, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS, default=_widen)
+
+
+def _keep(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value
+    raise NotImplementedError(f"cannot send a {type(value).__name__}")
+
+
+def _widen(value: Any) -> Any:
+    # orjson refuses non-contiguous arrays; everything else it cannot write is a mistake.
+    if isinstance(value, np.ndarray):
+        return _plain(value) if not value.flags.c_contiguous else value.tolist()
+    raise TypeError(f"cannot send a {type(value).__name__}")
+
+
+def from_json(data: Buffer, kind: type[T]) -> T:
+    """Decode JSON into a ``kind``.
+
+    Raises:
+        InvalidInput: The bytes are not UTF-8 JSON or do not describe a ``kind``.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind, dec_hook=_from_plain)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"body is not valid JSON for {kind.__name__}: {error}") from error
+
+
+def split(value: Any) -> tuple[bytes, list[memoryview]]:
+    """Encode a value as msgpack with its arrays beside it, uncopied.
+
+    Returns:
+        The message, in which each array is an extension naming its buffer, and
+        the buffers in that order.
+    """
+    buffers: list[memoryview] = []
+
+    def beside(inner: Any) -> Any:
+        if not isinstance(inner, np.ndarray):
+            raise NotImplementedError(f"cannot send a {type(inner).__name__}")
+        array = _plain(inner)
+        head = ArrayHead(len(buffers), array.dtype.str, array.shape)
+        buffers.append(array.data.cast("B") if array.size else memoryview(b""))
+        return msgspec.msgpack.Ext(1, msgspec.msgpack.encode(head))
+
+    return msgspec.msgpack.Encoder(enc_hook=beside).encode(value), buffers
+
+
+def join(message: Buffer, buffers: Sequence[Buffer], kind: type[T]) -> T:
+    """Decode what ``split`` wrote; arrays are views of ``buffers``."""
+
+    def beside(code: int, data: memoryview) -> Any:
+        head = msgspec.msgpack.decode(data, type=ArrayHead)
+        return _view(head.dtype, head.shape, buffers[head.buffer])
+
+    return msgspec.msgpack.decode(message, type=kind, ext_hook=beside, dec_hook=lambda _, value: value)
