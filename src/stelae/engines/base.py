@@ -13,10 +13,10 @@ from stelae.catalog.spec import ModelSpec
 from stelae.errors import StelaeError
 from stelae.types import ComputeDtype, Task
 
-C = TypeVar("C")
+C = TypeVar("C", contravariant=True)
 F = TypeVar("F")
 R = TypeVar("R")
-Res = TypeVar("Res")
+Res = TypeVar("Res", covariant=True)
 
 
 class Device(StrEnum):

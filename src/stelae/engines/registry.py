@@ -79,8 +79,8 @@ def choose(spec: ModelSpec, wanted: str | None = None) -> Choice:
         if refusal is None and (lack := missing(manifest)) is not None:
             lacking, refusal = lacking or lack, str(lack)
         if refusal is None:
-            passed_over = "; ".join(refusals)
-            return Choice(manifest, passed_over or "asked for" if wanted else passed_over or "preferred")
+            reason = "asked for" if wanted else "; ".join(refusals) or "preferred"
+            return Choice(manifest, reason)
         refusals.append(f"{manifest.name}: {refusal}")
     if lacking is not None:
         raise lacking

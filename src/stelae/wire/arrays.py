@@ -21,11 +21,7 @@ from stelae.errors import InvalidInput
 T = TypeVar("T")
 Buffer = bytes | bytearray | memoryview
 
-DTYPES = frozenset({"<f2", "<f4", "<f8", "<i1", "<i2", "<i4", "<i8", "<u1", "<u2", "<u4", "<u8"}) | {
-    "|i1",
-    "|u1",
-    "|b1",
-}
+DTYPES = frozenset("<f2 <f4 <f8 <i2 <i4 <i8 <u2 <u4 <u8 |i1 |u1 |b1".split())
 """Number formats accepted from outside: plain, little-endian, no objects."""
 
 MAX_DIMENSIONS = 8
@@ -42,6 +38,11 @@ class ArrayHead(msgspec.Struct, array_like=True, frozen=True):
 def _plain(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     little = array.dtype.newbyteorder("<")
     return np.ascontiguousarray(array, dtype=little)
+
+
+def _raw(array: np.ndarray[Any, Any]) -> memoryview:
+    # memoryview.cast refuses views of no bytes
+    return array.data.cast("B") if array.size else memoryview(b"")
 
 
 def _view(dtype: str, shape: Sequence[int], data: Buffer) -> np.ndarray[Any, Any]:
@@ -61,7 +62,11 @@ def _view(dtype: str, shape: Sequence[int], data: Buffer) -> np.ndarray[Any, Any
 def _inline(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         array = _plain(value)
-        return {"dtype": array.dtype.str, "shape": array.shape, "data": array.data.cast("B") if array.size else b""}
+        return {
+            "dtype": array.dtype.str,
+            "shape": array.shape,
+            "data": _raw(array),
+        }
     raise NotImplementedError(f"cannot send a {type(value).__name__}")
 
 
@@ -98,7 +103,7 @@ def unpack(data: Buffer, kind: type[T]) -> T:
 def to_json(value: Any) -> bytes:
     """Encode a value as JSON; arrays become nested lists, straight from memory."""
     builtin = msgspec.to_builtins(value, enc_hook=_keep, builtin_types=(np.ndarray,), str_keys=True)
-    return orjson.dumps(builtin, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS, default=_widen)
+    return orjson.dumps(builtin, option=orjson.OPT_SERIALIZE_NUMPY, default=_widen)
 
 
 def _keep(value: Any) -> Any:
@@ -140,7 +145,7 @@ def split(value: Any) -> tuple[bytes, list[memoryview]]:
             raise NotImplementedError(f"cannot send a {type(inner).__name__}")
         array = _plain(inner)
         head = ArrayHead(len(buffers), array.dtype.str, array.shape)
-        buffers.append(array.data.cast("B") if array.size else memoryview(b""))
+        buffers.append(_raw(array))
         return msgspec.msgpack.Ext(1, msgspec.msgpack.encode(head))
 
     return msgspec.msgpack.Encoder(enc_hook=beside).encode(value), buffers
@@ -153,4 +158,6 @@ def join(message: Buffer, buffers: Sequence[Buffer], kind: type[T]) -> T:
         head = msgspec.msgpack.decode(data, type=ArrayHead)
         return _view(head.dtype, head.shape, buffers[head.buffer])
 
-    return msgspec.msgpack.decode(message, type=kind, ext_hook=beside, dec_hook=lambda _, value: value)
+    return msgspec.msgpack.decode(
+        message, type=kind, ext_hook=beside, dec_hook=lambda _, value: value
+    )

@@ -62,8 +62,14 @@ class FakeEngine:
         words = item.text.split() or [""]
         cut = len(words) > self.max_tokens
         if cut and call.truncate is Truncate.ERROR:
-            return Prepared(None, error=InputTooLong(f"{len(words)} words, at most {self.max_tokens}"))
-        kept = words[-self.max_tokens :] if call.truncate is Truncate.START else words[: self.max_tokens]
+            return Prepared(
+                None, error=InputTooLong(f"{len(words)} words, at most {self.max_tokens}")
+            )
+        kept = (
+            words[-self.max_tokens :]
+            if call.truncate is Truncate.START
+            else words[: self.max_tokens]
+        )
         return Prepared(" ".join(kept), cost=len(kept), tokens=len(kept), truncated=cut)
 
     def run(self, batch: Sequence[str]) -> list[Row]:
@@ -103,7 +109,9 @@ class FakeEngine:
 
 def vector(text: str, dimensions: int = 8) -> Row:
     """The fake vector of a text: unit length, the same everywhere."""
-    seed = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "little")
+    seed = int.from_bytes(
+        hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "little"
+    )
     row = np.random.default_rng(seed).standard_normal(dimensions).astype(np.float32)
     return np.asarray(row / np.linalg.norm(row), dtype=np.float32)
 

@@ -1,0 +1,142 @@
+"""The waiting line: pure state, no threads, no clock of its own.
+
+Entries leave in the order of a *due time* fixed when they enter:
+
+    due = arrival + min(ageing, PATIENCE * (tokens of the call up to and with this one) / rate)
+
+so a short text overtakes long ones that came a moment earlier, the tail of a
+huge call lets others through, and nothing is overtaken by what came more than
+``ageing`` seconds after it: nothing starves.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import count
+from typing import Generic
+
+import msgspec
+
+from stelae.scheduler.entry import Batch, Entry, S, Slot
+
+PATIENCE = 4.0
+"""How many times its own running time an entry lets others pass."""
+
+SMOOTHING = 0.2
+"""Weight of the newest batch in the measured rate."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of one replica's queue.
+
+    Attributes:
+        batch_tokens: Tokens that run together at most; a longer item runs alone.
+        batch_items: Entries that run together at most.
+        queue_tokens: Admitted tokens beyond which further calls are refused. A call
+            is never refused by an empty queue, whatever its size.
+        ageing: Seconds after which nothing that arrives can overtake any more.
+        tokens_per_second: Rate assumed before the first batch was measured.
+    """
+
+    batch_tokens: int = 4096
+    batch_items: int = 1024
+    queue_tokens: int = 262_144
+    ageing: float = 2.0
+    tokens_per_second: float = 10_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How much is admitted and not yet answered."""
+
+    calls: int
+    tokens: int
+
+
+class Queue(Generic[S]):
+    """Admission, order and batching of one replica's work."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.rate = limits.tokens_per_second
+        self._heap: list[tuple[float, int, Entry[S]]] = []
+        self._ticket = count()
+        self._tokens = 0
+        self._calls = 0
+
+    @property
+    def depth(self) -> Depth:
+        """What is admitted and not yet released."""
+        return Depth(self._calls, self._tokens)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether any entry waits (some may belong to calls that have left)."""
+        return bool(self._heap)
+
+    @property
+    def backlog(self) -> float:
+        """Seconds that the admitted work is expected to take."""
+        return self._tokens / self.rate
+
+    def admit(self, slot: S) -> bool:
+        """Take a call in, or refuse it because the queue is full."""
+        if (
+            self._tokens
+            and self._tokens + slot.estimate > self.limits.queue_tokens
+            and not slot.urgent
+        ):
+            return False
+        self._tokens += slot.estimate
+        self._calls += 1
+        return True
+
+    def release(self, slot: S) -> None:
+        """Let a call go: answered, failed or left. Entries still waiting are forgotten."""
+        if slot.alive:
+            slot.alive = False
+            self._tokens -= slot.estimate
+            self._calls -= 1
+
+    def push(self, entries: Iterable[Entry[S]]) -> None:
+        """Add prepared entries of an admitted call."""
+        for entry in entries:
+            heapq.heappush(self._heap, (self._due(entry), next(self._ticket), entry))
+
+    def take(self, now: float) -> Batch[S]:
+        """Give out the next batch; empty when nothing waits."""
+        batch: Batch[S] = Batch()
+        while self._heap and len(batch.entries) < self.limits.batch_items:
+            entry = self._heap[0][2]
+            alive, late = entry.slot.alive, _late(entry.slot, now)
+            full = batch.entries and batch.cost + entry.cost > self.limits.batch_tokens
+            if alive and not late and full:
+                break
+            heapq.heappop(self._heap)
+            if not alive:
+                continue
+            if late:
+                batch.late.append(entry)
+            else:
+                batch.entries.append(entry)
+                batch.cost += entry.cost
+        return batch
+
+    def observe(self, cost: int, seconds: float) -> None:
+        """Learn the rate from a batch that ran."""
+        if seconds > 0:
+            self.rate += SMOOTHING * (cost / seconds - self.rate)
+
+    def _due(self, entry: Entry[S]) -> float:
+        slot = entry.slot
+        slot.pushed += entry.cost
+        if slot.urgent:
+            return -math.inf
+        return slot.arrived + min(self.limits.ageing, PATIENCE * slot.pushed / self.rate)
+
+
+def _late(slot: Slot, now: float) -> bool:
+    return slot.deadline is not None and now >= slot.deadline

@@ -1,0 +1,299 @@
+"""The threads around a queue: prepare, run, finish.
+
+A small call is prepared in the thread that submits it, so that one short text
+costs a single hand-over, to the device thread. Larger calls are prepared by a
+helper thread, a few items at a time and in turns, while the device already
+works on their first items. ``finish`` runs where the last row arrived if it is
+little work, else in the helper thread.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import msgspec
+
+from stelae.engines.base import AnyEngine
+from stelae.errors import (
+    DeadlineExceeded,
+    EngineFailed,
+    QueueFull,
+    ShuttingDown,
+    StelaeError,
+)
+from stelae.scheduler.entry import Batch, Entry
+from stelae.scheduler.pending import Pending
+from stelae.scheduler.queue import Depth, Limits, Queue
+
+INLINE_ITEMS = 16
+"""Calls of at most so many items are prepared and finished without a hand-over."""
+
+INLINE_TOKENS = 4096
+"""... if they are also estimated at no more than so many tokens."""
+
+
+class RunnerStats(msgspec.Struct, frozen=True, kw_only=True):
+    """Counters since the start; ``batches`` growing shows that the device works.
+
+    Attributes:
+        batches: Batches run.
+        entries: Items run.
+        tokens: Tokens run.
+        run_seconds: Time in the engine's ``run``.
+        rate: Tokens per second, smoothed.
+    """
+
+    batches: int = 0
+    entries: int = 0
+    tokens: int = 0
+    run_seconds: float = 0.0
+    rate: float = 0.0
+
+
+class Runner:
+    """Runs one engine: takes calls, answers through futures."""
+
+    def __init__(self, engine: AnyEngine, limits: Limits | None = None) -> None:
+        self.engine = engine
+        self._queue: Queue[Pending] = Queue(limits or Limits())
+        self._lock = threading.Lock()
+        self._entries_ready = threading.Condition(self._lock)
+        self._chores_ready = threading.Condition(self._lock)
+        self._idle = threading.Condition(self._lock)
+        self._pending: set[Pending] = set()
+        self._chores: deque[Pending] = deque()
+        self._draining = False
+        self._closed = False
+        self._stats = RunnerStats()
+        self._threads = [
+            threading.Thread(target=self._serve_device, name="stelae-device", daemon=True),
+            threading.Thread(target=self._serve_chores, name="stelae-prepare", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    # -- the callers' side -------------------------------------------------------------------
+
+    def submit(
+        self, call: Any, *, timeout: float | None = None, urgent: bool = False
+    ) -> Future[Any]:
+        """Take a call in.
+
+        Args:
+            call: The call; its ``items`` are answered in order.
+            timeout: Seconds after which the answer is worth nothing.
+            urgent: Goes before everything else (for health checks).
+
+        Returns:
+            A future of the result. Every error arrives through it, ``QueueFull``
+            and ``ShuttingDown`` at once. Cancelling it drops what still waits.
+        """
+        now = time.monotonic()
+        deadline = None if timeout is None else now + timeout
+        pending = Pending(self.engine.estimate(call), now, deadline, urgent, call=call)
+        with self._lock:
+            refusal = self._refusal(pending)
+            if refusal is None:
+                self._pending.add(pending)
+        if refusal is not None:
+            pending.future.set_exception(refusal)
+            return pending.future
+        pending.future.add_done_callback(lambda done: done.cancelled() and self._release(pending))
+        if pending.size <= INLINE_ITEMS and pending.estimate <= INLINE_TOKENS:
+            self._prepare(pending)
+        else:
+            self._put_chore(pending)
+        return pending.future
+
+    @property
+    def depth(self) -> Depth:
+        """Calls and tokens admitted and not yet answered."""
+        with self._lock:
+            return self._queue.depth
+
+    def stats(self) -> RunnerStats:
+        """Counters since the start."""
+        return msgspec.structs.replace(self._stats, rate=self._queue.rate)
+
+    def drain(self, timeout: float) -> bool:
+        """Refuse new calls and wait for the accepted ones.
+
+        Returns:
+            Whether all were answered within ``timeout`` seconds.
+        """
+        with self._lock:
+            self._draining = True
+            return self._idle.wait_for(lambda: not self._pending, timeout)
+
+    def close(self) -> None:
+        """Stop the threads, fail what is left and free the engine."""
+        with self._lock:
+            self._draining = self._closed = True
+            left = list(self._pending)
+            self._entries_ready.notify_all()
+            self._chores_ready.notify_all()
+        for pending in left:
+            self._fail(pending, ShuttingDown("the model was unloaded before the request ran"))
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
+        self.engine.close()
+
+    def _refusal(self, pending: Pending) -> StelaeError | None:
+        if self._draining:
+            return ShuttingDown(
+                "the model is being unloaded and takes no more requests", retry_after=1.0
+            )
+        if not self._queue.admit(pending):
+            depth = self._queue.depth
+            return QueueFull(
+                f"{depth.tokens} tokens of {depth.calls} requests wait and {pending.estimate} more "
+                f"are over the bound of {self._queue.limits.queue_tokens}; send it again later",
+                retry_after=min(60.0, max(0.1, self._queue.backlog / 2)),
+            )
+        return None
+
+    # -- prepare and finish ------------------------------------------------------------------
+
+    def _put_chore(self, pending: Pending) -> None:
+        with self._lock:
+            self._chores.append(pending)
+            self._chores_ready.notify()
+
+    def _serve_chores(self) -> None:
+        while True:
+            with self._lock:
+                self._chores_ready.wait_for(lambda: self._chores or self._closed)
+                if self._closed:
+                    return
+                pending = self._chores.popleft()
+            if not pending.alive:
+                continue
+            if pending.unprepared:
+                self._prepare(pending)
+            else:
+                self._finish(pending)
+
+    def _prepare(self, pending: Pending) -> None:
+        """Prepare the next items of a call; what remains goes to the back of the chores."""
+        started = time.monotonic()
+        try:
+            part = self.engine.prepare(pending.next_part())
+        except Exception as error:  # whatever an engine raises is this call's answer
+            self._fail(pending, _as_ours(error))
+            return
+        now = time.monotonic()
+        pending.prepare_s += now - started
+        with self._lock:
+            self._queue.push(pending.accept(part, now))
+            settled = pending.left == 0
+            self._entries_ready.notify()
+        if settled:
+            self._finish(pending)
+        elif pending.unprepared:
+            self._put_chore(pending)
+
+    def _finish(self, pending: Pending) -> None:
+        started = time.monotonic()
+        try:
+            result = self.engine.finish(pending.call, pending.prepared, pending.rows)
+        except Exception as error:  # whatever an engine raises is this call's answer
+            self._fail(pending, _as_ours(error))
+            return
+        now = time.monotonic()
+        if self._release(pending):
+            _resolve(pending.future, result=pending.timed(result, now - started, now))
+
+    def _fail(self, pending: Pending, error: StelaeError) -> None:
+        if self._release(pending):
+            _resolve(pending.future, error=error)
+
+    def _release(self, pending: Pending) -> bool:
+        """Let a call go; False if it had gone before."""
+        with self._lock:
+            if pending not in self._pending:
+                return False
+            self._pending.remove(pending)
+            self._queue.release(pending)
+            if not self._pending:
+                self._idle.notify_all()
+        return True
+
+    # -- the device --------------------------------------------------------------------------
+
+    def _serve_device(self) -> None:
+        while True:
+            with self._lock:
+                self._entries_ready.wait_for(lambda: self._queue.waiting or self._closed)
+                if self._closed:
+                    return
+                batch = self._queue.take(time.monotonic())
+            for pending in {entry.slot for entry in batch.late}:
+                self._fail(pending, _too_late(pending))
+            if batch.entries:
+                self._run(batch)
+
+    def _run(self, batch: Batch[Pending]) -> None:
+        calls = {entry.slot for entry in batch.entries}
+        started = time.monotonic()
+        for pending in calls:
+            pending.first_run = pending.first_run or started
+        rows = self._rows(batch.entries)
+        seconds = time.monotonic() - started
+        with self._lock:
+            self._queue.observe(batch.cost, seconds)
+            self._stats = _counted(self._stats, batch, seconds)
+            for pending in calls:
+                pending.run_s += seconds
+            for entry, row in zip(batch.entries, rows, strict=True):
+                entry.slot.settle(entry.index, row)
+            settled = [pending for pending in calls if pending.left == 0 and pending.alive]
+        for pending in settled:
+            if pending.size <= INLINE_ITEMS:
+                self._finish(pending)
+            else:
+                self._put_chore(pending)
+
+    def _rows(self, entries: Sequence[Entry[Pending]]) -> list[Any]:
+        """One row per entry, or its error; a failing batch is halved until the culprit is alone."""
+        try:
+            return list(self.engine.run([entry.features for entry in entries]))
+        except Exception as error:  # whatever an engine raises is the culprit's answer
+            if len(entries) == 1:
+                return [_as_ours(error)]
+        middle = len(entries) // 2
+        return self._rows(entries[:middle]) + self._rows(entries[middle:])
+
+
+def _resolve(future: Future[Any], *, result: Any = None, error: StelaeError | None = None) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
+def _too_late(pending: Pending) -> DeadlineExceeded:
+    waited = time.monotonic() - pending.arrived
+    return DeadlineExceeded(f"the request waited {waited:.2f} s, longer than the time it was given")
+
+
+def _as_ours(error: Exception) -> StelaeError:
+    if isinstance(error, StelaeError):
+        return error
+    return EngineFailed(f"the model failed: {type(error).__name__}: {error}")
+
+
+def _counted(stats: RunnerStats, batch: Batch[Pending], seconds: float) -> RunnerStats:
+    return RunnerStats(
+        batches=stats.batches + 1,
+        entries=stats.entries + len(batch.entries),
+        tokens=stats.tokens + batch.cost,
+        run_seconds=stats.run_seconds + seconds,
+    )
