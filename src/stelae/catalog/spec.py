@@ -25,8 +25,9 @@ class Backbone(msgspec.Struct, frozen=True, kw_only=True, tag="backbone"):
     """The transformer itself.
 
     Attributes:
-        folder: Where ``config.json`` and the weights lie, inside the checkpoint.
-        architecture: Class name from ``config.json``.
+        folder: Where ``config.json`` and the weights lie, relative to the
+            checkpoint; empty for its root.
+        architecture: Class name from ``config.json``; empty if it names none.
         config: That file, whole.
         weights: Safetensors files, relative to ``folder``.
     """
@@ -38,14 +39,30 @@ class Backbone(msgspec.Struct, frozen=True, kw_only=True, tag="backbone"):
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True, tag="pool"):
-    """Token vectors to one vector; several modes are concatenated in order."""
+    """Token vectors to one vector; several modes are concatenated in order.
+
+    Attributes:
+        modes: Ways of pooling.
+        include_prompt: Whether the tokens of the prompt are pooled too.
+        width: Width of a token vector; 0 if the file does not state it.
+    """
 
     modes: tuple[Pooling, ...]
     include_prompt: bool = True
+    width: int = 0
 
 
 class Dense(msgspec.Struct, frozen=True, kw_only=True, tag="dense"):
-    """A linear layer after pooling."""
+    """A linear layer after pooling, then an activation.
+
+    Attributes:
+        folder: Where its files lie, relative to the checkpoint.
+        inputs: Numbers it takes.
+        outputs: Numbers it gives.
+        bias: Whether it adds ``linear.bias``.
+        activation: ``identity``, ``tanh``, ``relu``, ``gelu`` (exact), ``silu`` or ``sigmoid``.
+        weights: Safetensors file, relative to ``folder``.
+    """
 
     folder: str
     inputs: int
@@ -95,11 +112,13 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
         dimensions: Width of its dense vectors.
         matryoshka: Widths it was trained to be cut to.
         max_tokens: Longest input it reads, special tokens included.
-        lowercase: Whether the text is lower-cased before the tokenizer.
+        lowercase: Whether the ``Lowercase`` normalizer of ``tokenizers`` goes before
+            the tokenizer's own normalizers, as ``do_lower_case`` asks.
         tokenizer: ``tokenizer.json``, relative to ``folder``.
         prompts: Prompts by name.
         default_prompt: The prompt used when none is asked for.
         similarity: How its vectors are meant to be compared.
+        notes: What was decided while reading, for people.
     """
 
     name: str
@@ -117,6 +136,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     prompts: dict[str, str] = {}
     default_prompt: str | None = None
     similarity: Similarity | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def backbone(self) -> Backbone:

@@ -1,0 +1,96 @@
+"""The transformer of a checkpoint: ``config.json`` and how long a text it reads.
+
+Source: sentence-transformers 6.0.1, ``base/modules/transformer.py``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from stelae.catalog.files import Json, join, read_object
+from stelae.catalog.options import take
+from stelae.catalog.spec import Backbone
+from stelae.catalog.weights import weight_files
+from stelae.errors import ModelLoadFailed
+
+WIDTHS = ("hidden_size", "d_model", "dim", "n_embd")
+"""Names under which architectures keep the width of a token vector."""
+
+OFFSET_POSITIONS = frozenset({
+    "camembert", "data2vec-text", "ibert", "longformer", "luke", "mluke", "mpnet", "roberta",
+    "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod",
+})  # fmt: skip
+"""Model types that count positions from ``pad_token_id + 1``, so that many are lost."""
+
+TABLE_POSITIONS = OFFSET_POSITIONS | frozenset({
+    "albert", "bert", "bert-generation", "convbert", "deberta", "deberta-v2", "distilbert",
+    "electra", "ernie", "gpt2", "layoutlm", "megatron-bert", "mobilebert", "nezha", "rembert",
+    "splinter", "squeezebert", "visual_bert",
+})  # fmt: skip
+"""Model types with a table of positions: a longer text cannot be run at all."""
+
+UNLIMITED = 2**31
+"""Lengths from here on mean "no limit"; transformers writes 1e30 for it."""
+
+
+def read_backbone(root: Path, folder: str) -> Backbone:
+    """The transformer in a folder of the checkpoint.
+
+    Raises:
+        UnsupportedCheckpoint: The weights are not safetensors.
+        ModelLoadFailed: ``config.json`` or the weights are missing or broken.
+    """
+    file = join(folder, "config.json")
+    config = read_object(root, file)
+    if config is None:
+        raise ModelLoadFailed(
+            f"no {file} in {root}", hint="a checkpoint is a folder with config.json and its weights"
+        )
+    _check_numbers(config, f"{file} in {root}")
+    return Backbone(
+        folder=folder,
+        architecture=_architecture(config, f"{file} in {root}"),
+        config=config,
+        weights=weight_files(root, folder),
+    )
+
+
+def _architecture(config: Json, file: str) -> str:
+    names = take(config, "architectures", list, file, [])
+    first = names[0] if names else ""
+    if not isinstance(first, str):
+        raise ModelLoadFailed(f"{file} sets architectures={names!r}; class names were expected")
+    return first
+
+
+def _check_numbers(value: Any, file: str) -> None:
+    """Refuse numbers that do not fit 64 bits: no option has them."""
+    if isinstance(value, dict):
+        for inner in value.values():
+            _check_numbers(inner, file)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_numbers(inner, file)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ModelLoadFailed(f"{file} holds the number {value:.3e}, which no option means")
+
+
+def hidden_size(config: Json) -> int:
+    """Width of a token vector, or 0 if ``config.json`` does not state it."""
+    for key in WIDTHS:
+        value = config.get(key)
+        if isinstance(value, int) and value > 0:
+            return value
+    return 0
+
+
+def positions(config: Json) -> int | None:
+    """Most tokens for which the transformer has positions; ``None`` if there is no table."""
+    kind = config.get("model_type")
+    table = config.get("max_position_embeddings", config.get("n_positions"))
+    if kind not in TABLE_POSITIONS or not isinstance(table, int) or table < 1:
+        return None
+    padding = config.get("pad_token_id", 1)
+    offset = padding + 1 if kind in OFFSET_POSITIONS and isinstance(padding, int) else 0
+    return table - offset

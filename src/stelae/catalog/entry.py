@@ -1,0 +1,48 @@
+"""What a person says about a model: its name, where it is and how to serve it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from stelae.types import ComputeDtype
+
+EMBEDDED = "embedded"
+"""The ``source`` of the model that comes with Stelae."""
+
+
+class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model as it is registered, before its checkpoint is read.
+
+    Attributes:
+        name: The name it is served under.
+        source: ``embedded``, a folder, or a hub id.
+        revision: Branch, tag or commit of a hub id; ``None`` is its main branch.
+        aliases: Other names that reach it.
+        engine: Engine to use and no other; ``None`` takes the best.
+        dtype: Number format to compute in.
+        max_tokens: Longest input in tokens, if it should be shorter than the
+            checkpoint says.
+        matryoshka: Widths the model was trained to be cut to, ascending; empty
+            if it was not trained for it. Checkpoints do not record this.
+        batch_tokens: Most tokens in one batch; ``None`` takes the server's limit.
+        preload: Whether to load it when the server starts.
+    """
+
+    name: str
+    source: str
+    revision: str | None = None
+    aliases: tuple[str, ...] = ()
+    engine: str | None = None
+    dtype: ComputeDtype = ComputeDtype.AUTO
+    max_tokens: int | None = None
+    matryoshka: tuple[int, ...] = ()
+    batch_tokens: int | None = None
+    preload: bool = False
+
+
+DEFAULT = ModelEntry(
+    name="all-MiniLM-L6-v2",
+    source=EMBEDDED,
+    aliases=("sentence-transformers/all-MiniLM-L6-v2", "default", "minilm"),
+)
+"""The model every catalog knows; its weights come from an installed package."""

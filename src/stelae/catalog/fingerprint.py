@@ -1,0 +1,81 @@
+"""What identifies the vectors of a served model."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from stelae.catalog.files import inside, join
+from stelae.catalog.spec import Backbone, Dense, ModelSpec
+from stelae.errors import ModelLoadFailed
+
+LENGTH = 32
+"""Hexadecimal digits of a fingerprint: 128 bits."""
+
+
+def weights_digest(spec: ModelSpec) -> str:
+    """SHA-256 over the names and bytes of all weight files, in module order.
+
+    Reads every file whole; call it where the weights are loaded anyway.
+
+    Raises:
+        ModelLoadFailed: A file cannot be read.
+    """
+    total = hashlib.sha256()
+    for file in weight_paths(spec):
+        total.update(file.encode() + b"\0")
+        total.update(_digest(Path(spec.folder), file))
+    return total.hexdigest()
+
+
+def weight_paths(spec: ModelSpec) -> list[str]:
+    """All weight files, relative to the checkpoint, in module order."""
+    found: list[str] = []
+    for module in spec.modules:
+        if isinstance(module, Backbone):
+            found += [join(module.folder, name) for name in module.weights]
+        elif isinstance(module, Dense):
+            found.append(join(module.folder, module.weights))
+    return found
+
+
+def fingerprint(spec: ModelSpec, dtype: str, weights_digest: str) -> str:
+    """Identify what is served: equal fingerprints mean equal vectors.
+
+    It covers the weights, every module with its options, the tokenizer, the
+    longest input, lower-casing, prompts and the dtype, but no name and no path.
+
+    Args:
+        spec: The model.
+        dtype: Number format it computes in.
+        weights_digest: What ``weights_digest`` gave.
+
+    Returns:
+        32 hexadecimal digits.
+
+    Raises:
+        ModelLoadFailed: The tokenizer file cannot be read.
+    """
+    facts = {
+        "weights": weights_digest,
+        "tokenizer": _digest(Path(spec.folder), spec.tokenizer).hex(),
+        "modules": spec.modules,
+        "max_tokens": spec.max_tokens,
+        "lowercase": spec.lowercase,
+        "prompts": spec.prompts,
+        "default_prompt": spec.default_prompt,
+        "dtype": dtype,
+    }
+    data = msgspec.json.encode(facts, order="sorted")
+    return hashlib.sha256(data).hexdigest()[:LENGTH]
+
+
+def _digest(root: Path, relative: str) -> bytes:
+    path = inside(root, relative)
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise ModelLoadFailed(f"cannot read {path}: {error.strerror or error}") from error
