@@ -1,0 +1,262 @@
+"""Settings: flag over ``STELAE_*`` variable over file over default, read once, then frozen."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
+
+from stelae.errors import InvalidInput
+from stelae.types import ComputeDtype
+
+ENV_PREFIX = "STELAE_"
+CLIENT_VARIABLES = frozenset({"STELAE_URL", "STELAE_API_KEY", "STELAE_TIMEOUT"})
+"""Variables of the same prefix that the client reads."""
+
+
+class LogFormat(StrEnum):
+    """How log events are written."""
+
+    AUTO = "auto"
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ModelSettings(_Group):
+    """A model of the configuration file, by the name it is served under."""
+
+    source: str | None = None
+    """``embedded``, a folder with a checkpoint, or a hub id; the name itself if not given."""
+    revision: str | None = None
+    """Commit, tag or branch of a hub checkpoint."""
+    aliases: tuple[str, ...] = ()
+    """Further names that reach the model."""
+    engine: str | None = None
+    """Engine to use and no other; by default the fastest one that takes the model."""
+    dtype: ComputeDtype | None = None
+    """Number format to compute in; the server's ``dtype`` if not given."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Longest input read, in tokens; only lower than the checkpoint's own limit."""
+    matryoshka: tuple[int, ...] = ()
+    """Widths the model was trained to be cut to, if its checkpoint does not say."""
+    batch_tokens: int | None = Field(default=None, ge=1)
+    """Most tokens of one batch for this model; ``limits.batch_tokens`` if not given."""
+    preload: bool = False
+    """Load at start instead of on first use."""
+
+
+class LimitSettings(_Group):
+    """What the server accepts before it refuses."""
+
+    body_bytes: ByteSize = Field(default=ByteSize(64 * 1024**2), ge=1024)
+    """Largest request body; a larger one is refused with 413."""
+    in_flight_bytes: ByteSize = Field(default=ByteSize(512 * 1024**2), ge=1024)
+    """Most bytes of request bodies held at once; more are refused with 503."""
+    queue_tokens: int = Field(default=262_144, ge=1)
+    """Most tokens that may wait for one model; more are refused at once with 503."""
+    batch_tokens: int = Field(default=4096, ge=1)
+    """Most tokens of one batch; a longer text runs alone."""
+    request_seconds: float = Field(default=600.0, gt=0)
+    """Longest time a request may take, whatever deadline its caller states."""
+    drain_seconds: float = Field(default=25.0, ge=0)
+    """Time that accepted requests get to finish when the server stops."""
+
+
+class LogSettings(_Group):
+    """What is logged, and how."""
+
+    format: LogFormat = LogFormat.AUTO
+    """``console`` for people, ``json`` for machines; ``auto`` is ``console`` on a terminal."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severity that is written."""
+    access: bool = True
+    """Write one event per request."""
+
+
+class HubSettings(_Group):
+    """How checkpoints are fetched from the hub."""
+
+    offline: bool = False
+    """Use only what is in the local cache already."""
+    token: SecretStr | None = None
+    """Access token for gated or private checkpoints."""
+    cache: Path | None = None
+    """Folder of the cache; the hub library's own place if not given."""
+
+
+def _split(value: Any) -> Any:
+    """Read ``a,b`` from an environment variable as two values; JSON lists work too."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return yaml.safe_load(value)
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, each with its meaning and default."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
+    )
+
+    listen: Listed | None = None
+    """Addresses to serve on, as ``http://host:port``; port 0 takes any free one. By default
+    ``http://127.0.0.1:8080`` and ``http://127.0.0.1:9997``, each skipped if it is taken."""
+    models: dict[str, ModelSettings] = {}
+    """Models by the name they are served under; the embedded model is always there."""
+    dtype: ComputeDtype = ComputeDtype.AUTO
+    """Number format to compute in; ``auto`` takes the fastest faithful one of this machine."""
+    preload: bool = False
+    """Load every configured model at start instead of on first use."""
+    device: Literal["cpu", "cuda", "mps"] | None = None
+    """Where models run; the best device there is if not given."""
+    placement: Literal["process", "thread"] = "process"
+    """A worker process for each model, or threads of the server's own process."""
+    api_keys: Secrets = ()
+    """Keys of which a request must show one; without any the server is open."""
+    limits: LimitSettings = LimitSettings()
+    """What the server accepts before it refuses."""
+    log: LogSettings = LogSettings()
+    """What is logged, and how."""
+    hub: HubSettings = HubSettings()
+    """How checkpoints are fetched from the hub."""
+
+
+def load_settings(file: Path | None = None, **flags: Any) -> Settings:
+    """Put the settings together.
+
+    Args:
+        file: A TOML or YAML file, by its ending.
+        flags: Settings from the command line by name; ``None`` means not given.
+
+    Raises:
+        InvalidInput: The file cannot be read, a name is unknown (the nearest known
+            one is named) or a value does not fit.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        variables = EnvSettingsSource(Settings)()
+        _check_variables(os.environ)
+        return Settings(**_merge(_merge(_read(file), variables), given))
+    except ValidationError as error:
+        raise _explain(error, file) from error
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of the configuration file."""
+    return Settings.model_json_schema()
+
+
+def _merge(low: dict[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(low)
+    for name, value in high.items():
+        below = merged.get(name)
+        both = isinstance(below, dict) and isinstance(value, Mapping)
+        merged[name] = _merge(below, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    kind = file.suffix.lower()
+    if kind not in {".toml", ".yaml", ".yml"}:
+        raise InvalidInput(f"configuration file '{file}': the name must end in .toml or .yaml")
+    try:
+        text = file.read_text(encoding="utf-8")
+        content: Any = tomllib.loads(text) if kind == ".toml" else yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+        raise InvalidInput(f"configuration file '{file}' cannot be read: {error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InvalidInput(f"configuration file '{file}' must hold settings by name")
+    return content
+
+
+def _nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)), None)
+
+
+def _variables(model: type[BaseModel] = Settings, prefix: str = ENV_PREFIX) -> set[str]:
+    found: set[str] = set()
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        found.add(f"{prefix}{name.upper()}")
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found |= _variables(kind, f"{prefix}{name.upper()}__")
+    return found
+
+
+def _check_variables(environment: Mapping[str, str]) -> None:
+    # Orchestrators set variables of our prefix too (a service called "stelae" gives
+    # STELAE_SERVICE_HOST), so only what looks like a slip of the pen is refused.
+    known = _variables()
+    for name in environment:
+        if not name.upper().startswith(ENV_PREFIX) or name.upper() in known | CLIENT_VARIABLES:
+            continue
+        if name.upper().startswith(f"{ENV_PREFIX}MODELS__"):
+            continue
+        near = _nearest(name.upper()[len(ENV_PREFIX) :], (k[len(ENV_PREFIX) :] for k in known), 0.8)
+        if near is not None:
+            raise InvalidInput(
+                f"environment variable {name} is not a setting",
+                param=name,
+                hint=f"did you mean {ENV_PREFIX}{near}?",
+            )
+
+
+def _fields_at(path: tuple[int | str, ...]) -> list[str]:
+    model: Any = Settings
+    for step in path:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return []
+        field = model.model_fields.get(str(step))
+        if field is None:
+            return []
+        inside = get_args(field.annotation)
+        model = inside[-1] if inside else field.annotation
+        if isinstance(model, type) and issubclass(model, ModelSettings):
+            return list(ModelSettings.model_fields)
+    return list(model.model_fields) if hasattr(model, "model_fields") else []
+
+
+def _explain(error: ValidationError, file: Path | None) -> InvalidInput:
+    first = error.errors(include_url=False, include_context=False)[0]
+    name = ".".join(str(step) for step in first["loc"])
+    where = f" (flags, STELAE_* variables or file '{file}')" if file else ""
+    if first["type"] != "extra_forbidden":
+        return InvalidInput(f"setting '{name}'{where}: {first['msg']}", param=name)
+    near = _nearest(str(first["loc"][-1]), _fields_at(first["loc"][:-1]))
+    hint = f"did you mean '{near}'?" if near else "see 'stelae config schema' for all settings"
+    return InvalidInput(f"setting '{name}'{where} is not known", param=name, hint=hint)
