@@ -39,4 +39,5 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 def fetch(
     repo: str, revision: str | None, options: HubOptions, progress: Progress | None = None
 ) -> Snapshot:
+    """Fetch a checkpoint."""
     raise ModelNotFound(f"{repo}: not written yet")

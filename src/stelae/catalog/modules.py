@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from stelae.catalog.backbone import hidden_size, read_backbone
-from stelae.catalog.files import join, read_json
+from stelae.catalog.files import read_json
 from stelae.catalog.heads import read_dense, read_normalize, read_pool
 from stelae.catalog.spec import Backbone, Dense, Module, Normalize, Pool, Pooling
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
@@ -145,14 +145,14 @@ def output_width(root: Path, modules: tuple[Module, ...]) -> int:
                 width = hidden_size(module.config)
             case Pool() if module.width and width and module.width != width:
                 raise ModelLoadFailed(
-                    f"the pooling of the checkpoint in {root} takes {module.width} numbers per token, "
-                    f"its transformer gives {width}"
+                    f"the pooling in {root} takes {module.width} numbers per token, "
+                    f"the transformer gives {width}"
                 )
             case Pool():
                 width = (width or module.width) * len(module.modes)
             case Dense() if module.inputs != width:
                 raise ModelLoadFailed(
-                    f"{join(module.folder, 'config.json')} in {root} takes {module.inputs} numbers, "
+                    f"the dense layer {module.folder} in {root} takes {module.inputs} numbers, "
                     f"the module before it gives {width}"
                 )
             case Dense():

@@ -99,7 +99,7 @@ def read_reading(root: Path, backbone: Backbone, lower_to: int | None) -> Readin
     if not exists(root, tokenizer):
         raise UnsupportedCheckpoint(
             f"no {tokenizer} in {root}; only fast tokenizers are read",
-            hint="transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder) writes it",
+            hint="AutoTokenizer.from_pretrained(folder).save_pretrained(folder) writes it",
         )
     config, file = _reading_config(root, backbone.folder)
     limit = _limit(root, backbone, config, file)

@@ -18,7 +18,7 @@ class Pooling(StrEnum):
     MAX = "max"
     MEAN_SQRT_LEN = "mean_sqrt_len"
     WEIGHTED_MEAN = "weighted_mean"
-    LAST_TOKEN = "last_token"
+    LAST_TOKEN = "last_token"  # noqa: S105 - a way of pooling, no password
 
 
 class Backbone(msgspec.Struct, frozen=True, kw_only=True, tag="backbone"):
