@@ -38,12 +38,12 @@ POOL_KEYS = {
 }  # fmt: skip
 
 ACTIVATIONS = {
-    "torch.nn.modules.linear.Identity": "identity",
-    "torch.nn.modules.activation.Tanh": "tanh",
-    "torch.nn.modules.activation.ReLU": "relu",
-    "torch.nn.modules.activation.GELU": "gelu",
-    "torch.nn.modules.activation.SiLU": "silu",
-    "torch.nn.modules.activation.Sigmoid": "sigmoid",
+    "torch.nn.modules.linear.Identity": "Identity",
+    "torch.nn.modules.activation.Tanh": "Tanh",
+    "torch.nn.modules.activation.ReLU": "ReLU",
+    "torch.nn.modules.activation.GELU": "GELU",
+    "torch.nn.modules.activation.SiLU": "SiLU",
+    "torch.nn.modules.activation.Sigmoid": "Sigmoid",
 }
 SHORT = {f"torch.nn.{path.rpartition('.')[2]}": name for path, name in ACTIVATIONS.items()}
 
@@ -132,7 +132,7 @@ def _width(config: Json, key: str, file: str) -> int:
 
 def _activation(config: Json, file: str) -> str:
     if "activation_function" not in config:
-        return "tanh"  # the library's default
+        return "Tanh"  # the library's default
     path = need(config, "activation_function", str, file)
     name = ACTIVATIONS.get(path) or SHORT.get(path)
     if name is None:

@@ -60,7 +60,8 @@ class Dense(msgspec.Struct, frozen=True, kw_only=True, tag="dense"):
         inputs: Numbers it takes.
         outputs: Numbers it gives.
         bias: Whether it adds ``linear.bias``.
-        activation: ``identity``, ``tanh``, ``relu``, ``gelu`` (exact), ``silu`` or ``sigmoid``.
+        activation: Class name in ``torch.nn``: ``Identity``, ``Tanh``, ``ReLU``,
+            ``GELU`` (exact), ``SiLU`` or ``Sigmoid``.
         weights: Safetensors file, relative to ``folder``.
     """
 
