@@ -1,0 +1,91 @@
+"""Log events with fields: for people on a terminal, as JSON for machines."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import orjson
+import structlog
+
+Event = MutableMapping[str, Any]
+
+QUIET = ("httpx", "httpcore", "huggingface_hub", "urllib3", "filelock", "uvicorn", "asyncio")
+"""Libraries of which only warnings are of interest."""
+
+
+def configure(*, json: bool, level: str = "info", stream: TextIO | None = None) -> None:
+    """Set up logging of this process, other libraries included.
+
+    Args:
+        json: One JSON object a line instead of text for people.
+        level: Least severity that is written.
+        stream: Where to write; standard error if not given.
+    """
+    out = stream or sys.stderr
+    structlog.configure(
+        processors=_processors(json=json, colors=out.isatty()),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=out),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(handlers=[_Forward()], level=level.upper(), force=True)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def get() -> structlog.typing.FilteringBoundLogger:
+    """The logger; ``log.info("event_name", field=value)``."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return logger
+
+
+def neutralise(_logger: Any, _method: str, event: Event) -> Event:
+    """Escape control, direction and other unprintable characters in values.
+
+    A caller's text can so neither start a new line, nor colour a terminal, nor
+    reverse what stands beside it.
+    """
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[name] = escape(value)
+    return event
+
+
+def escape(text: str) -> str:
+    """The text with every unprintable character as its Python escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _to_json(_logger: Any, _method: str, event: Event) -> str:
+    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _processors(*, json: bool, colors: bool) -> list[structlog.typing.Processor]:
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        neutralise,
+    ]
+    if json:
+        return [*shared, structlog.processors.format_exc_info, _to_json]
+    renderer = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=_safe_traceback)
+    return [*shared, renderer]
+
+
+def _safe_traceback(out: TextIO, error: structlog.typing.ExcInfo) -> None:
+    text = io.StringIO()
+    structlog.dev.plain_traceback(text, error)
+    out.write("\n".join(escape(line) for line in text.getvalue().split("\n")))
+
+
+class _Forward(logging.Handler):
+    """Brings records of the standard library's logging into the same stream."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields: dict[str, Any] = {"exc_info": record.exc_info} if record.exc_info else {}
+        get().log(record.levelno, record.getMessage(), logger=record.name, **fields)

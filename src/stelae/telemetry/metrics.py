@@ -1,0 +1,218 @@
+"""Every metric of Stelae: its name, labels and meaning, and where it is counted.
+
+Labels never hold text of a caller: ``model`` is a served name (or empty),
+``route`` a template, ``code`` a status or an error's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import NamedTuple
+
+import msgspec
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from stelae.types import ModelState, Timing
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+SECONDS = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+)  # fmt: skip
+"""Bounds of the duration histograms."""
+
+
+class Family(NamedTuple):
+    """One metric: its full name, kind, labels and meaning."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    help: str
+
+
+REQUESTS = Family(
+    "stelae_requests_total",
+    "counter",
+    ("route", "dialect", "model", "code"),
+    "Requests answered, by HTTP status (499: the caller left).",
+)
+DURATION = Family(
+    "stelae_request_duration_seconds",
+    "histogram",
+    ("route", "dialect", "model"),
+    "Time from the request's head to the answer's end.",
+)
+IN_FLIGHT = Family("stelae_requests_in_flight", "gauge", (), "Requests being worked on.")
+BODY_BYTES = Family("stelae_body_bytes_in_flight", "gauge", (), "Request bodies held in memory.")
+STAGE = Family(
+    "stelae_stage_duration_seconds",
+    "histogram",
+    ("model", "stage"),
+    "Time of a call per stage: prepare, queue, run, finish.",
+)
+TOKENS = Family("stelae_tokens_total", "counter", ("model",), "Tokens run.")
+ITEMS = Family("stelae_items_total", "counter", ("model",), "Items answered, failed ones included.")
+TRUNCATED = Family("stelae_truncated_total", "counter", ("model",), "Items that were cut.")
+ERRORS = Family("stelae_errors_total", "counter", ("code",), "Failed requests and items, by error.")
+QUEUE_CALLS = Family("stelae_queue_depth", "gauge", ("model",), "Calls admitted and not answered.")
+QUEUE_TOKENS = Family(
+    "stelae_queue_tokens", "gauge", ("model",), "Tokens admitted and not answered."
+)
+BATCHES = Family("stelae_batches_total", "counter", ("model",), "Batches run.")
+BATCH_ENTRIES = Family("stelae_batch_entries_total", "counter", ("model",), "Items run in batches.")
+BATCH_TOKENS = Family("stelae_batch_tokens_total", "counter", ("model",), "Tokens run in batches.")
+RESTARTS = Family(
+    "stelae_worker_restarts_total", "counter", ("model",), "Workers replaced after they ended."
+)
+STATE = Family(
+    "stelae_model_state", "gauge", ("model", "state"), "1 for the state that a model is in."
+)
+MEMORY = Family(
+    "stelae_worker_memory_bytes", "gauge", ("model",), "Resident memory of a model's worker."
+)
+SERVER_MEMORY = Family("stelae_server_memory_bytes", "gauge", (), "Resident memory of the gateway.")
+INFO = Family("stelae_info", "gauge", ("version",), "1, with the version of the server.")
+
+FAMILIES = (
+    REQUESTS, DURATION, IN_FLIGHT, BODY_BYTES, STAGE, TOKENS, ITEMS, TRUNCATED, ERRORS,
+    QUEUE_CALLS, QUEUE_TOKENS, BATCHES, BATCH_ENTRIES, BATCH_TOKENS, RESTARTS, STATE, MEMORY,
+    SERVER_MEMORY, INFO,
+)  # fmt: skip
+"""All metrics, in the order in which they are documented."""
+
+
+class ModelSample(msgspec.Struct, frozen=True, kw_only=True):
+    """A model's figures at the moment of a scrape."""
+
+    model: str
+    state: ModelState
+    memory_bytes: int = 0
+    restarts: int = 0
+    queue_calls: int = 0
+    queue_tokens: int = 0
+    batches: int = 0
+    batch_entries: int = 0
+    batch_tokens: int = 0
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """What an answered call adds to the counters of its model."""
+
+    model: str
+    tokens: int
+    items: int
+    truncated: int
+    timing: Timing
+    error_codes: tuple[str, ...] = ()
+
+
+class Metrics:
+    """The counters of one server, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = self._counter(REQUESTS)
+        self._duration = self._histogram(DURATION)
+        self._stage = self._histogram(STAGE)
+        self._tokens = self._counter(TOKENS)
+        self._items = self._counter(ITEMS)
+        self._truncated = self._counter(TRUNCATED)
+        self._errors = self._counter(ERRORS)
+        self.in_flight = self._gauge(IN_FLIGHT)
+        self.body_bytes = self._gauge(BODY_BYTES)
+        self._request_of = cache(self._requests.labels)
+        self._duration_of = cache(self._duration.labels)
+        self._stage_of = cache(self._stage.labels)
+
+    def request(self, route: str, dialect: str, model: str, code: int, seconds: float) -> None:
+        """Count an answered request."""
+        self._request_of(route, dialect, model, str(code)).inc()
+        self._duration_of(route, dialect, model).observe(seconds)
+
+    def error(self, code: str) -> None:
+        """Count a failed request or item by the error's code."""
+        self._errors.labels(code).inc()
+
+    def served(self, served: Served) -> None:
+        """Count what a call ran, and where its time went."""
+        model, timing = served.model, served.timing
+        self._tokens.labels(model).inc(served.tokens)
+        self._items.labels(model).inc(served.items)
+        self._truncated.labels(model).inc(served.truncated)
+        self._stage_of(model, "prepare").observe(timing.prepare_ms / 1000)
+        self._stage_of(model, "queue").observe(timing.queue_ms / 1000)
+        self._stage_of(model, "run").observe(timing.run_ms / 1000)
+        self._stage_of(model, "finish").observe(timing.finish_ms / 1000)
+        for code in served.error_codes:
+            self.error(code)
+
+    def watch(
+        self, samples: Callable[[], Iterable[ModelSample]], memory: Callable[[], int], version: str
+    ) -> None:
+        """Ask for the models' and the gateway's figures at each scrape."""
+        self.registry.register(_Gauges(samples, memory, version))
+
+    def render(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def _counter(self, family: Family) -> Counter:
+        return Counter(family.name, family.help, family.labels, registry=self.registry)
+
+    def _gauge(self, family: Family) -> Gauge:
+        return Gauge(family.name, family.help, family.labels, registry=self.registry)
+
+    def _histogram(self, family: Family) -> Histogram:
+        return Histogram(
+            family.name, family.help, family.labels, registry=self.registry, buckets=SECONDS
+        )
+
+
+class _Gauges(Collector):
+    """Figures that others keep, read when they are asked for."""
+
+    def __init__(
+        self, samples: Callable[[], Iterable[ModelSample]], memory: Callable[[], int], version: str
+    ) -> None:
+        self._samples = samples
+        self._memory = memory
+        self._version = version
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        samples = list(self._samples())
+        yield _gauge(INFO, [((self._version,), 1)])
+        yield _gauge(SERVER_MEMORY, [((), self._memory())])
+        yield _gauge(
+            STATE, [((s.model, state), s.state is state) for s in samples for state in ModelState]
+        )
+        yield _gauge(MEMORY, [((s.model,), s.memory_bytes) for s in samples])
+        yield _gauge(QUEUE_CALLS, [((s.model,), s.queue_calls) for s in samples])
+        yield _gauge(QUEUE_TOKENS, [((s.model,), s.queue_tokens) for s in samples])
+        yield _counter(BATCHES, [((s.model,), s.batches) for s in samples])
+        yield _counter(BATCH_ENTRIES, [((s.model,), s.batch_entries) for s in samples])
+        yield _counter(BATCH_TOKENS, [((s.model,), s.batch_tokens) for s in samples])
+        yield _counter(RESTARTS, [((s.model,), s.restarts) for s in samples])
+
+
+Values = Iterable[tuple[tuple[str, ...], float]]
+
+
+def _gauge(family: Family, values: Values) -> Metric:
+    metric = GaugeMetricFamily(family.name, family.help, labels=family.labels)
+    for labels, value in values:
+        metric.add_metric(labels, value)
+    return metric
+
+
+def _counter(family: Family, values: Values) -> Metric:
+    metric = CounterMetricFamily(family.name, family.help, labels=family.labels)
+    for labels, value in values:
+        metric.add_metric(labels, value)
+    return metric
