@@ -1,0 +1,19 @@
+"""Fixtures that every suite may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import zoo as checkpoints
+
+
+@pytest.fixture(scope="session")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with all small checkpoints, each in a folder of its name (see ``tools/zoo.py``).
+
+    Built once per test process, in half a second; read it, never write to it.
+    """
+    out = tmp_path_factory.mktemp("zoo")
+    checkpoints.build(out)
+    return out

@@ -1,0 +1,1 @@
+"""Small checkpoints in real layouts, made from fixed numbers: the same bytes every time."""
