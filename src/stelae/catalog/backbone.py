@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from stelae.catalog.files import Json, join, read_object
+from stelae.catalog.files import Json, inside, join, read_object
 from stelae.catalog.options import take
 from stelae.catalog.spec import Backbone
-from stelae.catalog.weights import weight_files
+from stelae.catalog.weights import read_header, weight_files
 from stelae.errors import ModelLoadFailed
 
 WIDTHS = ("hidden_size", "d_model", "dim", "n_embd")
@@ -48,11 +48,14 @@ def read_backbone(root: Path, folder: str) -> Backbone:
             f"no {file} in {root}", hint="a checkpoint is a folder with config.json and its weights"
         )
     _check_numbers(config, f"{file} in {root}")
+    weights = weight_files(root, folder)
+    for name in weights:
+        read_header(inside(root, join(folder, name)))
     return Backbone(
         folder=folder,
         architecture=_architecture(config, f"{file} in {root}"),
         config=config,
-        weights=weight_files(root, folder),
+        weights=weights,
     )
 
 
