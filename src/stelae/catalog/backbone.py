@@ -30,9 +30,6 @@ TABLE_POSITIONS = OFFSET_POSITIONS | frozenset({
 })  # fmt: skip
 """Model types with a table of positions: a longer text cannot be run at all."""
 
-UNLIMITED = 2**31
-"""Lengths from here on mean "no limit"; transformers writes 1e30 for it."""
-
 
 def read_backbone(root: Path, folder: str) -> Backbone:
     """The transformer in a folder of the checkpoint.

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from stelae.catalog.backbone import UNLIMITED, positions
-from stelae.catalog.files import Json, exists, join, read_object
+from stelae.catalog.backbone import positions
+from stelae.catalog.files import Json, join, read_object
 from stelae.catalog.options import positive, refuse_unknown, require, take
 from stelae.catalog.spec import Backbone
+from stelae.catalog.tokenizer import read_tokenizer
 from stelae.errors import InvalidInput, ModelLoadFailed, UnsupportedCheckpoint
 from stelae.types import Similarity
 
@@ -95,14 +96,9 @@ def read_reading(root: Path, backbone: Backbone, lower_to: int | None) -> Readin
         ModelLoadFailed: A file is missing or broken.
         InvalidInput: ``lower_to`` is longer than the checkpoint reads.
     """
-    tokenizer = join(backbone.folder, "tokenizer.json")
-    if not exists(root, tokenizer):
-        raise UnsupportedCheckpoint(
-            f"no {tokenizer} in {root}; only fast tokenizers are read",
-            hint="AutoTokenizer.from_pretrained(folder).save_pretrained(folder) writes it",
-        )
+    tokenizer, stated = read_tokenizer(root, backbone)
     config, file = _reading_config(root, backbone.folder)
-    limit = _limit(root, backbone, config, file)
+    limit = _limit(backbone.config, stated, config, file)
     return Reading(
         tokenizer=tokenizer,
         max_tokens=_lowered(limit, lower_to, root),
@@ -125,7 +121,7 @@ def _reading_config(root: Path, folder: str) -> tuple[Json, str]:
     return {}, f"{join(folder, READING_FILES[0])} in {root}"
 
 
-def _limit(root: Path, backbone: Backbone, config: Json, file: str) -> int | None:
+def _limit(transformer: Json, tokenizer: int | None, config: Json, file: str) -> int | None:
     """Longest input, as sentence-transformers sets the tokenizer's ``model_max_length``.
 
     It takes ``max_seq_length`` as it stands and fails on longer texts than the
@@ -135,23 +131,15 @@ def _limit(root: Path, backbone: Backbone, config: Json, file: str) -> int | Non
     stated = positive(arguments, "model_max_length", file) or positive(
         config, "max_seq_length", file
     )
-    limits = [stated, positions(backbone.config)]
+    limits = [stated, positions(transformer)]
     if stated is None:
-        limits += [_tokenizer_limit(root, backbone.folder), _stated_positions(backbone.config)]
+        limits += [tokenizer, _stated_positions(transformer)]
     return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _stated_positions(config: Json) -> int | None:
     value = config.get("max_position_embeddings")
     return value if isinstance(value, int) and value > 0 else None
-
-
-def _tokenizer_limit(root: Path, folder: str) -> int | None:
-    file = join(folder, "tokenizer_config.json")
-    value = (read_object(root, file) or {}).get("model_max_length")
-    if not isinstance(value, int | float) or not 0 < value < UNLIMITED:
-        return None
-    return int(value)
 
 
 def _lowered(limit: int | None, wanted: int | None, root: Path) -> int:
