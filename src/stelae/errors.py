@@ -9,6 +9,8 @@ same request may succeed later; a dialect maps the code to its own body.
     │   ├── InputTooLong 400        longer than the model reads, policy "error"
     │   ├── BodyTooLarge 413        over the server's byte limit
     │   ├── UnsupportedTask 400     the model cannot do what was asked
+    │   ├── NoSuchPath 404          nothing answers at this path
+    │   ├── NoSuchMethod 405        the path takes other methods
     │   └── PoisonInput 422         this input ended a worker twice
     ├── Unauthorized 401            no key, or an unknown one
     ├── Forbidden 403               the key lacks the scope
@@ -17,7 +19,8 @@ same request may succeed later; a dialect maps the code to its own body.
     ├── Cancelled 499               the caller left
     ├── EngineFailed 500            the model failed; ours to mend
     │   ├── ModelLoadFailed 500     the model could not be loaded at all
-    │   │   └── UnsupportedCheckpoint 500   a module or option is not implemented
+    │   │   ├── UnsupportedCheckpoint 500   a module or option is not implemented
+    │   │   └── HubUnreachable 503  the model hub does not answer
     │   ├── OutOfMemory 503         memory ran out after all recovery
     │   └── WorkerDied 503          the worker ended and the retry failed too
     ├── MissingDependency 501       a package of an extra is not installed
@@ -124,6 +127,20 @@ class UnsupportedTask(InvalidInput):
     code = "unsupported_task"
 
 
+class NoSuchPath(InvalidInput):
+    """Nothing answers at the path of the request."""
+
+    code = "no_such_path"
+    status = 404
+
+
+class NoSuchMethod(InvalidInput):
+    """The path exists but takes other methods."""
+
+    code = "no_such_method"
+    status = 405
+
+
 class PoisonInput(InvalidInput):
     """This input ended a worker twice and is refused."""
 
@@ -182,6 +199,13 @@ class UnsupportedCheckpoint(ModelLoadFailed):
     """The checkpoint has a module or an option that is not implemented."""
 
     code = "unsupported_checkpoint"
+
+
+class HubUnreachable(ModelLoadFailed):
+    """The model hub does not answer and the checkpoint is not in the cache."""
+
+    code = "hub_unreachable"
+    status = 503
 
 
 class OutOfMemory(EngineFailed):

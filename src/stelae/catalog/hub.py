@@ -1,16 +1,41 @@
-"""Fetching a checkpoint from the model hub into its own cache."""
+"""Fetching a checkpoint from the model hub, into the hub library's own cache."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import re
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from stelae.errors import ModelNotFound
+from stelae.catalog.hub_errors import translated
+from stelae.catalog.hub_progress import Progress, bar_class
+from stelae.errors import MissingDependency, UnsupportedCheckpoint
 
-Progress = Callable[[str, int, int], None]
-"""Called with a file name, the bytes so far and the bytes in all."""
+FILES = (
+    "config.json",
+    "modules.json",
+    "config_sentence_transformers.json",
+    "sentence_*_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "model.safetensors",
+    "model-*-of-*.safetensors",
+    "model.safetensors.index.json",
+)
+"""Files that decide a vector; nothing else is fetched."""
+
+WANTED = [*FILES, *(f"*/{name}" for name in FILES)]
+UNWANTED = ["onnx/*", "openvino/*", "original/*", "gguf/*", "coreml/*", ".*"]
+"""Folders that hold the same model for other runtimes."""
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+"""``organisation/name``."""
 
 
 class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,8 +43,9 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         offline: Use only what is in the cache.
-        token: Access token for gated and private models.
-        cache: Folder of the cache; ``None`` is huggingface_hub's own.
+        token: Access token for gated and private models; ``None`` is the one that
+            the hub library finds by itself.
+        cache: Folder of the cache; ``None`` is the hub library's own.
         endpoint: Address of the hub; ``None`` is the public one.
     """
 
@@ -36,8 +62,79 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     revision: str
 
 
+def is_hub_id(text: str) -> bool:
+    """Whether a text has the form ``organisation/name``."""
+    return HUB_ID.fullmatch(text) is not None and ".." not in text
+
+
 def fetch(
     repo: str, revision: str | None, options: HubOptions, progress: Progress | None = None
 ) -> Snapshot:
-    """Fetch a checkpoint."""
-    raise ModelNotFound(f"{repo}: not written yet")
+    """Fetch a checkpoint, or find it in the cache.
+
+    Only what is missing is fetched, and what broke off is resumed. A branch or tag
+    is asked for anew each time; a commit that is in the cache needs no network.
+    Without a network the cached state of the branch is used.
+
+    Args:
+        repo: Hub id.
+        revision: Branch, tag or commit; ``None`` is the main branch.
+        options: How to reach the hub.
+        progress: Told of the bytes that came in; called from several threads.
+
+    Returns:
+        The folder in the cache, and the commit it holds.
+
+    Raises:
+        ModelNotFound: No such model or revision, or it is not in the cache and
+            the hub may not be asked.
+        Unauthorized: The token is not valid.
+        Forbidden: The model is gated and the token has not been let in.
+        HubUnreachable: The hub does not answer, and the cache has not got it.
+        UnsupportedCheckpoint: The model has no safetensors files.
+        MissingDependency: ``huggingface_hub`` is not installed.
+    """
+    hub = _library()
+    with translated(repo, revision, offline=options.offline or hub.is_offline_mode()):
+        folder = hub.snapshot_download(
+            repo,
+            revision=revision,
+            cache_dir=options.cache,
+            token=options.token,
+            local_files_only=options.offline,
+            allow_patterns=WANTED,
+            ignore_patterns=UNWANTED,
+            endpoint=options.endpoint,
+            library_name="stelae",
+            tqdm_class=bar_class(repo, progress),
+        )
+    snapshot = Snapshot(folder=Path(folder), revision=os.path.basename(folder))  # noqa: PTH119
+    _check_formats(hub, repo, snapshot, options)
+    return snapshot
+
+
+def _library() -> Any:
+    try:
+        return import_module("huggingface_hub")  # late: most models need no hub
+    except ImportError as error:
+        raise MissingDependency(
+            "fetching from the hub needs the package 'huggingface_hub'",
+            hint="pip install 'stelae[server]'",
+        ) from error
+
+
+def _check_formats(hub: Any, repo: str, snapshot: Snapshot, options: HubOptions) -> None:
+    """Say that there are pickles only, where that is why no weights came."""
+    if any(snapshot.folder.rglob("*.safetensors")):
+        return
+    try:
+        names = hub.get_cached_repo_tree(repo, revision=snapshot.revision, cache_dir=options.cache)
+    except hub.errors.CachedRepoTreeNotFoundError:
+        return
+    pickles = sorted(entry.path for entry in names if entry.path.endswith((".bin", ".pt", ".h5")))
+    if pickles:
+        raise UnsupportedCheckpoint(
+            f"{repo}@{snapshot.revision} has its weights in {pickles[0]} only; safetensors files "
+            "are read, because the other formats can run code when they are opened",
+            hint="ask for a revision that has safetensors (often refs/pr/N), or convert a copy",
+        )
