@@ -1,0 +1,29 @@
+"""What is to run: a model with the engine and the options chosen for it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from stelae.catalog.spec import ModelSpec
+from stelae.engines.base import EngineOptions
+from stelae.scheduler.queue import Limits
+
+
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+    """A model launched with options; all that a worker needs to load it.
+
+    Attributes:
+        name: Name it is served under.
+        spec: The model.
+        engine: Name of the engine that serves it.
+        reason: Why that engine.
+        options: How the engine loads it.
+        limits: Bounds of its queue.
+    """
+
+    name: str
+    spec: ModelSpec
+    engine: str
+    reason: str = ""
+    options: EngineOptions = EngineOptions()
+    limits: Limits = Limits()

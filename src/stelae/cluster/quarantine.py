@@ -1,0 +1,65 @@
+"""Inputs that ended a worker twice, remembered for a while by their digest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from stelae.cluster.frames import Buffer
+from stelae.errors import PoisonInput
+
+SECONDS = 600.0
+"""How long an input stays refused."""
+
+CAPACITY = 1024
+"""Inputs remembered at most; the oldest are forgotten first."""
+
+
+class Quarantine:
+    """A bounded memory of refused inputs; time is given by the caller, in seconds."""
+
+    def __init__(self, capacity: int = CAPACITY, seconds: float = SECONDS) -> None:
+        self._capacity = capacity
+        self._seconds = seconds
+        self._until: OrderedDict[bytes, float] = OrderedDict()
+
+    def convict(self, payload: Sequence[Buffer], now: float) -> PoisonInput:
+        """Remember an input and give the error that its callers get."""
+        digest = _digest(payload)
+        self._until[digest] = now + self._seconds
+        self._until.move_to_end(digest)
+        if len(self._until) > self._capacity:
+            self._until.popitem(last=False)
+        return _refusal()
+
+    def refuse(self, payload: Sequence[Buffer], now: float) -> None:
+        """Let an input pass, or not.
+
+        Raises:
+            PoisonInput: It ended a worker twice not long ago.
+        """
+        if not self._until:
+            return
+        digest = _digest(payload)
+        until = self._until.get(digest)
+        if until is None:
+            return
+        if until > now:
+            raise _refusal()
+        del self._until[digest]
+
+
+def _digest(payload: Sequence[Buffer]) -> bytes:
+    state = hashlib.blake2b(digest_size=16)
+    for buffer in payload:
+        state.update(len(buffer).to_bytes(8, "little"))
+        state.update(buffer)
+    return state.digest()
+
+
+def _refusal() -> PoisonInput:
+    return PoisonInput(
+        "this input ended the model's worker twice and is refused; other inputs are unharmed",
+        hint="send the items one by one to find the one at fault, and please report it",
+    )

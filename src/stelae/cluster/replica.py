@@ -1,0 +1,68 @@
+"""The seam between a model and where it runs."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from stelae.cluster.deployment import Deployment
+from stelae.cluster.vitals import Vitals
+from stelae.engines.base import EngineInfo
+from stelae.errors import StelaeError
+from stelae.types import ModelState
+
+
+class Replica(Protocol):
+    """One loaded engine on one device, in this process or another.
+
+    Attributes:
+        name: Name of the deployment.
+        deployment: What it runs.
+        state: Where it stands; calls to one that is ``LOADING`` wait.
+        info: What the engine says of itself, once loaded.
+        in_flight: Calls taken and not yet answered.
+        restarts: How often its process was replaced.
+        error: Why it is ``FAILED``.
+    """
+
+    name: str
+    deployment: Deployment
+    state: ModelState
+    info: EngineInfo | None
+    in_flight: int
+    restarts: int
+    error: StelaeError | None
+
+    @property
+    def memory_bytes(self) -> int:
+        """Resident memory of its process, as last told."""
+        ...
+
+    @property
+    def vitals(self) -> Vitals:
+        """Its figures, as last told."""
+        ...
+
+    async def start(self) -> None:
+        """Load; returns when calls are answered.
+
+        Raises:
+            StelaeError: It cannot be loaded, and why.
+        """
+        ...
+
+    async def infer(self, call: Any, *, timeout: float | None = None, urgent: bool = False) -> Any:
+        """Run a call.
+
+        Args:
+            call: The call of any task that the engine serves.
+            timeout: Seconds after which the answer is worth nothing.
+            urgent: Goes before everything that is not (for health checks).
+
+        Raises:
+            StelaeError: The call as a whole failed.
+        """
+        ...
+
+    async def stop(self, drain: float) -> None:
+        """Refuse new calls, finish the accepted ones for up to ``drain`` seconds, unload."""
+        ...

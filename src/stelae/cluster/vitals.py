@@ -1,0 +1,41 @@
+"""A replica's figures at one moment."""
+
+from __future__ import annotations
+
+import msgspec
+
+from stelae.cluster.memory import resident_bytes
+from stelae.scheduler.runner import Runner
+
+
+class Vitals(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replica tells of itself.
+
+    Attributes:
+        calls: Calls accepted and not yet answered.
+        tokens: Tokens of these calls.
+        batches: Batches run since the start; growth shows that the device works.
+        batch_entries: Items run in them.
+        batch_tokens: Tokens run in them.
+        memory_bytes: Resident memory of its process.
+    """
+
+    calls: int = 0
+    tokens: int = 0
+    batches: int = 0
+    batch_entries: int = 0
+    batch_tokens: int = 0
+    memory_bytes: int = 0
+
+
+def vitals(runner: Runner) -> Vitals:
+    """The figures of a runner in this process."""
+    depth, stats = runner.depth, runner.stats()
+    return Vitals(
+        calls=depth.calls,
+        tokens=depth.tokens,
+        batches=stats.batches,
+        batch_entries=stats.entries,
+        batch_tokens=stats.tokens,
+        memory_bytes=resident_bytes(),
+    )
