@@ -33,7 +33,6 @@ CLIENT_VARIABLES = frozenset({"STELAE_URL", "STELAE_API_KEY", "STELAE_TIMEOUT"})
 class LogFormat(StrEnum):
     """How log events are written."""
 
-    AUTO = "auto"
     CONSOLE = "console"
     JSON = "json"
 
@@ -85,8 +84,8 @@ class LimitSettings(_Group):
 class LogSettings(_Group):
     """What is logged, and how."""
 
-    format: LogFormat = LogFormat.AUTO
-    """``console`` for people, ``json`` for machines; ``auto`` is ``console`` on a terminal."""
+    format: LogFormat = LogFormat.CONSOLE
+    """``console`` for people, ``json`` for machines."""
     level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severity that is written."""
     access: bool = True

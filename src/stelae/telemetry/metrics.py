@@ -11,7 +11,14 @@ from functools import cache
 from typing import NamedTuple
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -57,7 +64,12 @@ STAGE = Family(
 TOKENS = Family("stelae_tokens_total", "counter", ("model",), "Tokens run.")
 ITEMS = Family("stelae_items_total", "counter", ("model",), "Items answered, failed ones included.")
 TRUNCATED = Family("stelae_truncated_total", "counter", ("model",), "Items that were cut.")
-ERRORS = Family("stelae_errors_total", "counter", ("code",), "Failed requests and items, by error.")
+ERRORS = Family(
+    "stelae_errors_total",
+    "counter",
+    ("code",),
+    "Failed requests, and failed items of others, by error.",
+)
 QUEUE_CALLS = Family("stelae_queue_depth", "gauge", ("model",), "Calls admitted and not answered.")
 QUEUE_TOKENS = Family(
     "stelae_queue_tokens", "gauge", ("model",), "Tokens admitted and not answered."
@@ -114,6 +126,7 @@ class Metrics:
     """The counters of one server, in a registry of their own."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # a series beside each counter that says when it began
         self.registry = CollectorRegistry()
         self._requests = self._counter(REQUESTS)
         self._duration = self._histogram(DURATION)
@@ -147,8 +160,6 @@ class Metrics:
         self._stage_of(model, "queue").observe(timing.queue_ms / 1000)
         self._stage_of(model, "run").observe(timing.run_ms / 1000)
         self._stage_of(model, "finish").observe(timing.finish_ms / 1000)
-        for code in served.error_codes:
-            self.error(code)
 
     def watch(
         self, samples: Callable[[], Iterable[ModelSample]], memory: Callable[[], int], version: str
