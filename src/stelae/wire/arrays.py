@@ -21,7 +21,9 @@ from stelae.errors import InvalidInput
 T = TypeVar("T")
 Buffer = bytes | bytearray | memoryview
 
-DTYPES = frozenset("<f2 <f4 <f8 <i2 <i4 <i8 <u2 <u4 <u8 |i1 |u1 |b1".split())
+DTYPES = frozenset(
+    ("<f2", "<f4", "<f8", "<i2", "<i4", "<i8", "<u2", "<u4", "<u8", "|i1", "|u1", "|b1")
+)
 """Number formats accepted from outside: plain, little-endian, no objects."""
 
 MAX_DIMENSIONS = 8

@@ -30,6 +30,7 @@ class FakeEngine:
     Attributes:
         seen: Texts in the order in which the device saw them.
         batches: Number of entries of each batch run.
+        entered: Set once a batch has reached the device.
     """
 
     def __init__(self, dimensions: int = 8, max_tokens: int = 256, *, held: bool = False) -> None:
@@ -37,6 +38,7 @@ class FakeEngine:
         self.max_tokens = max_tokens
         self.seen: list[str] = []
         self.batches: list[int] = []
+        self.entered = threading.Event()
         self.closed = False
         self._latch = threading.Event()
         if not held:
@@ -73,6 +75,7 @@ class FakeEngine:
         return Prepared(" ".join(kept), cost=len(kept), tokens=len(kept), truncated=cut)
 
     def run(self, batch: Sequence[str]) -> list[Row]:
+        self.entered.set()
         self._latch.wait()
         self.seen.extend(batch)
         self.batches.append(len(batch))

@@ -1,0 +1,34 @@
+"""What the processor can do, read without importing a model library."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
+"""Processor features that make bf16 faster than fp32."""
+
+
+@cache
+def cpu_flags() -> frozenset[str]:
+    """Feature flags of the first processor; empty where ``/proc/cpuinfo`` is absent."""
+    try:
+        text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
+    except OSError:
+        return frozenset()
+    for line in text.splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return frozenset(value.split())
+    return frozenset()
+
+
+def bfloat16_feature() -> str | None:
+    """The feature that makes bf16 worth while here, or ``None``."""
+    return next((flag for flag in BFLOAT16_FLAGS if flag in cpu_flags()), None)
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

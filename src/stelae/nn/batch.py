@@ -1,0 +1,117 @@
+"""Many texts on one token axis: no padding anywhere.
+
+``T`` tokens of ``B`` sequences lie end to end, shortest sequence first.
+Sequences of equal length are neighbours and form a group, on which attention
+runs as one dense call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Ids = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Neighbouring sequences of equal length.
+
+    Attributes:
+        start: First token of the first sequence.
+        count: Number of sequences.
+        length: Tokens in each.
+    """
+
+    start: int
+    count: int
+    length: int
+
+    @property
+    def stop(self) -> int:
+        """First token after the group."""
+        return self.start + self.count * self.length
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBatch:
+    """Packed token ids and where each sequence lies.
+
+    Attributes:
+        ids: Token ids, shape ``(T,)``.
+        positions: Position of each token in its sequence from 0, shape ``(T,)``.
+        lengths: Tokens of each packed sequence, shape ``(B,)``.
+        starts: First token of each packed sequence, shape ``(B,)``.
+        skips: Tokens at the start of each sequence that pooling leaves out, shape
+            ``(B,)``; ``None`` when there are none.
+        order: Packed index to the caller's index, shape ``(B,)``.
+        groups: Runs of equal length.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    lengths: Tensor
+    starts: Tensor
+    skips: Tensor | None
+    order: NDArray[np.intp]
+    groups: tuple[Group, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of sequences, ``B``."""
+        return len(self.order)
+
+    @property
+    def segments(self) -> Tensor:
+        """Packed sequence that each token belongs to, shape ``(T,)``."""
+        return torch.repeat_interleave(
+            torch.arange(self.size, device=self.ids.device), self.lengths, output_size=len(self.ids)
+        )
+
+    def restore(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Put rows of packed sequences into the caller's order."""
+        back = np.empty_like(rows)
+        back[self.order] = rows
+        return back
+
+
+def pack(
+    sequences: Sequence[Ids],
+    skips: Sequence[int] = (),
+    device: torch.device | str = "cpu",
+) -> TokenBatch:
+    """Lay sequences end to end, shortest first.
+
+    Args:
+        sequences: Token ids of each text, none empty.
+        skips: Tokens at the start of each text that pooling leaves out.
+        device: Where the tensors go.
+    """
+    lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
+    order = np.argsort(lengths, kind="stable")
+    lengths = lengths[order]
+    starts = np.concatenate(([0], np.cumsum(lengths)[:-1]))
+    ids = np.concatenate([sequences[i] for i in order]).astype(np.int64)
+    positions = np.arange(len(ids)) - np.repeat(starts, lengths)
+    return TokenBatch(
+        ids=torch.from_numpy(ids).to(device),
+        positions=torch.from_numpy(positions).to(device),
+        lengths=torch.from_numpy(lengths).to(device),
+        starts=torch.from_numpy(starts).to(device),
+        skips=torch.tensor([skips[i] for i in order], device=device) if any(skips) else None,
+        order=order,
+        groups=_groups(lengths, starts),
+    )
+
+
+def _groups(lengths: NDArray[np.int64], starts: NDArray[np.int64]) -> tuple[Group, ...]:
+    values, firsts, counts = np.unique(lengths, return_index=True, return_counts=True)
+    return tuple(
+        Group(int(starts[first]), int(count), int(length))
+        for length, first, count in zip(values, firsts, counts, strict=True)
+    )

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from stelae.scheduler.entry import Entry, Slot
+from stelae.scheduler.queue import Limits, Queue
+
+
+def arrive(queue: Queue[Slot], now: float, *costs: int, urgent: bool = False) -> Slot:
+    slot = Slot(sum(costs), now, urgent=urgent)
+    assert queue.admit(slot)
+    queue.push(Entry(slot, index, None, cost) for index, cost in enumerate(costs))
+    return slot
+
+
+def order(queue: Queue[Slot], now: float) -> list[tuple[Slot, int]]:
+    taken = []
+    while batch := queue.take(now).entries:
+        taken += [(entry.slot, entry.index) for entry in batch]
+    return taken
+
+
+def test_short_text_overtakes_long_one_that_came_a_moment_earlier() -> None:
+    queue: Queue[Slot] = Queue(Limits(tokens_per_second=1000))
+    long = arrive(queue, 0.0, 500)
+    short = arrive(queue, 0.1, 5)
+    assert order(queue, 0.1) == [(short, 0), (long, 0)]
+
+
+def test_long_text_is_not_overtaken_by_what_comes_after_its_ageing() -> None:
+    queue: Queue[Slot] = Queue(Limits(tokens_per_second=10, ageing=2.0))
+    long = arrive(queue, 0.0, 5000)
+    short = arrive(queue, 2.5, 1)
+    assert order(queue, 3.0) == [(long, 0), (short, 0)]
+
+
+def test_tail_of_a_large_call_lets_a_single_text_through() -> None:
+    queue: Queue[Slot] = Queue(Limits(tokens_per_second=1000, batch_items=1))
+    large = arrive(queue, 0.0, *[100] * 20)
+    single = arrive(queue, 0.5, 10)
+    position = order(queue, 0.5).index((single, 0))
+    assert position < 3
+    assert large.alive
+
+
+def test_entries_of_one_call_leave_in_order() -> None:
+    queue: Queue[Slot] = Queue(Limits(ageing=0.001))
+    call = arrive(queue, 0.0, *[7] * 50)
+    assert order(queue, 0.0) == [(call, index) for index in range(50)]
+
+
+def test_urgent_call_goes_first_and_is_never_refused() -> None:
+    queue: Queue[Slot] = Queue(Limits(queue_tokens=10))
+    first = arrive(queue, 0.0, 10)
+    check = arrive(queue, 1.0, 5, urgent=True)
+    assert order(queue, 1.0) == [(check, 0), (first, 0)]
+
+
+def test_full_queue_refuses_and_takes_again_after_release() -> None:
+    queue: Queue[Slot] = Queue(Limits(queue_tokens=100))
+    first = arrive(queue, 0.0, 90)
+    assert not queue.admit(Slot(20, 0.0))
+    queue.release(first)
+    assert queue.admit(Slot(20, 0.0))
+
+
+def test_empty_queue_takes_a_call_of_any_size() -> None:
+    queue: Queue[Slot] = Queue(Limits(queue_tokens=100))
+    assert queue.admit(Slot(1_000_000, 0.0))
+
+
+def test_late_entry_is_given_back_and_never_run() -> None:
+    queue: Queue[Slot] = Queue(Limits())
+    slot = Slot(5, 0.0, deadline=1.0)
+    queue.admit(slot)
+    queue.push([Entry(slot, 0, None, 5)])
+    batch = queue.take(1.0)
+    assert not batch.entries
+    assert [entry.slot for entry in batch.late] == [slot]
+
+
+def test_item_over_the_batch_bound_runs_alone() -> None:
+    queue: Queue[Slot] = Queue(Limits(batch_tokens=10))
+    arrive(queue, 0.0, 4)
+    arrive(queue, 0.0, 50)
+    assert [len(queue.take(0.0).entries) for _ in range(2)] == [1, 1]
+
+
+def test_rate_follows_what_is_measured() -> None:
+    queue: Queue[Slot] = Queue(Limits(tokens_per_second=1.0))
+    for _ in range(100):
+        queue.observe(5000, 1.0)
+    assert abs(queue.rate - 5000) < 1

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from stelae.engines.fake.engine import FakeEngine, vector
+from stelae.errors import (
+    DeadlineExceeded,
+    EngineFailed,
+    InputTooLong,
+    InvalidInput,
+    QueueFull,
+    ShuttingDown,
+    from_info,
+)
+from stelae.scheduler.queue import Limits
+from stelae.scheduler.runner import Runner
+from stelae.types import EncodeCall, Item, Truncate
+
+WAIT = 10.0
+
+
+def call(*texts: str, truncate: Truncate = Truncate.END) -> EncodeCall:
+    return EncodeCall(model="fake", items=[Item(text=t) for t in texts], truncate=truncate)
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine(held=True)
+
+
+@pytest.fixture
+def runner(engine: FakeEngine) -> Iterator[Runner]:
+    runner = Runner(engine, Limits(queue_tokens=50))
+    yield runner
+    engine.release()
+    runner.close()
+
+
+def test_answers_in_order_with_the_vectors_of_each_text(engine: FakeEngine, runner: Runner) -> None:
+    engine.release()
+    result = runner.submit(call("one", "two", "three")).result(WAIT)
+    np.testing.assert_array_equal(result.dense, [vector(t) for t in ("one", "two", "three")])
+    assert result.tokens.tolist() == [1, 1, 1]
+    assert result.timing.total_ms >= result.timing.run_ms > 0
+
+
+def test_large_call_is_split_into_batches_and_put_together_in_order(engine: FakeEngine) -> None:
+    engine.release()
+    runner = Runner(engine, Limits(batch_tokens=64))
+    texts = [f"text number {i}" for i in range(1000)]
+    result = runner.submit(call(*texts)).result(WAIT)
+    np.testing.assert_array_equal(result.dense, [vector(t) for t in texts])
+    assert max(engine.batches) <= 64 // 3
+    runner.close()
+
+
+def test_refused_item_leaves_its_neighbours_unharmed(engine: FakeEngine, runner: Runner) -> None:
+    engine.release()
+    result = runner.submit(call("a", "!bad", "b")).result(WAIT)
+    np.testing.assert_array_equal(result.dense[[0, 2]], [vector("a"), vector("b")])
+    assert np.isnan(result.dense[1]).all()
+    assert isinstance(from_info(result.errors[1]), InvalidInput)
+
+
+def test_item_that_breaks_the_device_is_found_alone(engine: FakeEngine, runner: Runner) -> None:
+    held = runner.submit(call("first"))
+    texts = ["a", "b", "!fail", "c", "d"]
+    broken = runner.submit(call(*texts))
+    neighbour = runner.submit(call("neighbour"))
+    engine.release()
+    held.result(WAIT)
+    result = broken.result(WAIT)
+    assert list(result.errors) == [2]
+    assert isinstance(from_info(result.errors[2]), EngineFailed)
+    np.testing.assert_array_equal(result.dense[4], vector("d"))
+    np.testing.assert_array_equal(neighbour.result(WAIT).dense[0], vector("neighbour"))
+
+
+def test_call_of_failed_items_only_is_answered(engine: FakeEngine, runner: Runner) -> None:
+    result = runner.submit(call("!bad", "!bad")).result(WAIT)
+    assert sorted(result.errors) == [0, 1]
+    assert engine.seen == []
+
+
+def test_truncation_policy_error_refuses_the_item() -> None:
+    runner = Runner(FakeEngine(max_tokens=2))
+    result = runner.submit(call("a b c", "a b", truncate=Truncate.ERROR)).result(WAIT)
+    assert list(result.errors) == [0]
+    assert isinstance(from_info(result.errors[0]), InputTooLong)
+    runner.close()
+
+
+def test_full_queue_refuses_at_once_with_a_hint_when_to_come_back(
+    engine: FakeEngine, runner: Runner
+) -> None:
+    first = runner.submit(call(*["word " * 10] * 4))
+    refused = runner.submit(call("word " * 10))
+    assert refused.done()
+    error = refused.exception()
+    assert isinstance(error, QueueFull)
+    assert error.retry_after is not None
+    assert 0 < error.retry_after <= 60
+    engine.release()
+    assert first.result(WAIT).errors == {}
+
+
+def test_cancelled_call_never_reaches_the_device(engine: FakeEngine, runner: Runner) -> None:
+    blocked = runner.submit(call("first"))
+    assert engine.entered.wait(WAIT)
+    dropped = runner.submit(call("second"))
+    assert dropped.cancel()
+    engine.release()
+    blocked.result(WAIT)
+    runner.submit(call("third")).result(WAIT)
+    assert engine.seen == ["first", "third"]
+    assert runner.depth.calls == 0
+
+
+def test_late_call_is_refused_and_never_run(engine: FakeEngine, runner: Runner) -> None:
+    late = runner.submit(call("late"), timeout=0.0)
+    engine.release()
+    assert isinstance(late.exception(WAIT), DeadlineExceeded)
+    assert "late" not in engine.seen
+
+
+def test_drain_answers_what_was_accepted_and_refuses_the_rest(
+    engine: FakeEngine, runner: Runner
+) -> None:
+    accepted = runner.submit(call("accepted"))
+    drained: list[bool] = []
+    waiter = threading.Thread(target=lambda: drained.append(runner.drain(WAIT)))
+    waiter.start()
+    while not isinstance(runner.submit(call("new")).exception(WAIT), ShuttingDown):
+        engine.release()
+    engine.release()
+    waiter.join(WAIT)
+    assert drained == [True]
+    assert accepted.result(WAIT).errors == {}
+
+
+def test_close_fails_what_is_left_and_frees_the_engine(engine: FakeEngine) -> None:
+    runner = Runner(engine, Limits(batch_items=1))
+    calls = [runner.submit(call(str(i))) for i in range(3)]
+    closer = threading.Thread(target=runner.close)
+    closer.start()
+    assert isinstance(calls[2].exception(WAIT), ShuttingDown)
+    engine.release()
+    closer.join(WAIT)
+    assert engine.closed
+
+
+def test_urgent_call_passes_a_full_queue(engine: FakeEngine, runner: Runner) -> None:
+    runner.submit(call(*["word " * 10] * 4))
+    check = runner.submit(call("check"), urgent=True)
+    engine.release()
+    assert check.result(WAIT).errors == {}
+
+
+def test_error_of_the_whole_call_is_the_answer_of_that_call() -> None:
+    class Refusing(FakeEngine):
+        def prepare(self, call: EncodeCall) -> list[object]:  # type: ignore[override]
+            raise InvalidInput("not this one", param="dimensions")
+
+    runner = Runner(Refusing())
+    error = runner.submit(call("a")).exception(WAIT)
+    assert isinstance(error, InvalidInput)
+    assert error.param == "dimensions"
+    runner.close()
