@@ -1,1 +1,46 @@
-"""The Python client."""
+"""The Python client: the same verbs with and without ``await``.
+
+    Client, AsyncClient        what you call
+    Encoding, Encodings        what you get
+    RetryPolicy                how it behaves when the server is busy or away
+    Backend, AsyncBackend      what answers it, if that is not a server
+
+Importing this package loads neither an HTTP library nor anything of the server.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from stelae.client._items import ItemLike
+from stelae.client._options import EncodeOptions
+from stelae.client._retry import RetryPolicy
+from stelae.client._sync import Backend, Client
+from stelae.client._values import ServerInfo
+from stelae.client.encodings import Encoding, Encodings
+
+if TYPE_CHECKING:
+    from stelae.client._async import AsyncBackend, AsyncClient
+
+__all__ = [
+    "AsyncBackend",
+    "AsyncClient",
+    "Backend",
+    "Client",
+    "EncodeOptions",
+    "Encoding",
+    "Encodings",
+    "ItemLike",
+    "RetryPolicy",
+    "ServerInfo",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # asyncio is loaded for those who use it.
+    if name not in ("AsyncBackend", "AsyncClient"):
+        raise AttributeError(f"module 'stelae.client' has no attribute {name!r}")
+    value = getattr(import_module("stelae.client._async"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,51 @@
+"""What a client talks to: the seam between it and whatever answers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from stelae.client._values import ServerInfo
+from stelae.types import EncodeCall, EncodeResult, ModelInfo
+
+
+class AsyncBackend(Protocol):
+    """Answers one request at a time, once: no retries, no splitting.
+
+    ``timeout`` is always the seconds left for the caller, ``None`` for no end.
+    Every error is a ``StelaeError``.
+    """
+
+    @property
+    def address(self) -> str:
+        """Where it is, for people."""
+        ...
+
+    async def encode(self, call: EncodeCall, timeout: float | None) -> EncodeResult:
+        """Encode the items of one request."""
+        ...
+
+    async def models(self, timeout: float | None) -> list[ModelInfo]:
+        """The models that can be asked for."""
+        ...
+
+    async def model(self, name: str, timeout: float | None) -> ModelInfo:
+        """One model."""
+        ...
+
+    async def load(
+        self, name: str, engine: str | None, dtype: str | None, timeout: float | None
+    ) -> ModelInfo:
+        """Load a model; does nothing if it is loaded."""
+        ...
+
+    async def unload(self, name: str, timeout: float | None) -> ModelInfo:
+        """Unload a model; does nothing if it is not loaded."""
+        ...
+
+    async def server(self, timeout: float | None) -> ServerInfo:
+        """What serves the models."""
+        ...
+
+    async def aclose(self) -> None:
+        """Free what is held."""
+        ...

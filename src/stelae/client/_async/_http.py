@@ -1,0 +1,98 @@
+"""A backend that asks a Stelae server over HTTP, in msgpack."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from stelae.client import _errors, _transport
+from stelae.client._values import ModelList, ServerInfo
+from stelae.errors import ProtocolError
+from stelae.types import EncodeCall, EncodeResult, ModelInfo
+from stelae.wire import arrays
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+
+
+class AsyncHttpBackend:
+    """One connection pool to one server; see ``AsyncBackend``."""
+
+    def __init__(self, url: str, api_key: str | None, http: httpx.AsyncClient | None) -> None:
+        import httpx  # takes as long to import as all the rest, and is only needed here
+
+        self.address = _errors.base_url(url)
+        self._headers = _transport.headers(api_key)
+        self._owned = http is None
+        self._http = http or httpx.AsyncClient(
+            limits=httpx.Limits(**_transport.LIMITS), **_transport.security(self.address)
+        )
+
+    async def encode(self, call: EncodeCall, timeout: float | None) -> EncodeResult:
+        """Encode the items of one request."""
+        return await self._ask("POST", "encode", EncodeResult, timeout, arrays.pack(call))
+
+    async def models(self, timeout: float | None) -> list[ModelInfo]:
+        """The models the server knows."""
+        return (await self._ask("GET", "models", ModelList, timeout)).models
+
+    async def model(self, name: str, timeout: float | None) -> ModelInfo:
+        """One model."""
+        return await self._ask("GET", _transport.model_path(name), ModelInfo, timeout)
+
+    async def load(
+        self, name: str, engine: str | None, dtype: str | None, timeout: float | None
+    ) -> ModelInfo:
+        """Load a model; does nothing if it is loaded."""
+        body = arrays.pack(_transport.load_body(engine, dtype))
+        return await self._ask(
+            "POST", _transport.model_path(name, "load"), ModelInfo, timeout, body
+        )
+
+    async def unload(self, name: str, timeout: float | None) -> ModelInfo:
+        """Unload a model; does nothing if it is not loaded."""
+        path = _transport.model_path(name, "unload")
+        return await self._ask("POST", path, ModelInfo, timeout)
+
+    async def server(self, timeout: float | None) -> ServerInfo:
+        """The server."""
+        return await self._ask("GET", "server", ServerInfo, timeout)
+
+    async def aclose(self) -> None:
+        """Close the connections, unless the caller brought them."""
+        if self._owned:
+            await self._http.aclose()
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        kind: type[T],
+        timeout: float | None,
+        body: bytes | None = None,
+    ) -> T:
+        import httpx
+
+        connect = min(timeout or _transport.CONNECT_SECONDS, _transport.CONNECT_SECONDS)
+        try:
+            response = await self._http.request(
+                method,
+                self.address + _transport.ROOT + path,
+                content=body,
+                headers={**self._headers, **_transport.deadline(timeout)},
+                timeout=httpx.Timeout(timeout, connect=connect),
+                follow_redirects=False,
+            )
+        except httpx.ConnectTimeout as error:
+            raise _errors.unreachable(self.address, f"no connection in {connect:g} s") from error
+        except httpx.TimeoutException as error:
+            raise _errors.late(self.address, timeout) from error
+        except httpx.TransportError as error:
+            raise _errors.unreachable(self.address, str(error) or type(error).__name__) from error
+        except httpx.DecodingError as error:
+            raise ProtocolError(f"the answer of {self.address} is garbled: {error}") from error
+        answer = _errors.Answer(
+            str(response.url), response.status_code, response.headers, response.content
+        )
+        return _errors.read(answer, kind)

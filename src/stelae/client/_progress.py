@@ -1,0 +1,87 @@
+"""Progress of a call: a bar in the terminal, or a function of the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from stelae.client._options import Progress
+from stelae.errors import MissingDependency
+
+Advance = Callable[[int], None]
+"""Told how many more items are done."""
+
+
+@contextmanager
+def shown(progress: Progress, total: int | None) -> Iterator[Advance]:
+    """Show the progress of a call while it runs.
+
+    Args:
+        progress: ``False`` for nothing, ``True`` for a bar on standard error, or a
+            function called with the items done and ``total``.
+        total: Items in all, ``None`` if not known.
+
+    Raises:
+        MissingDependency: A bar is asked for and ``rich`` is not installed.
+    """
+    if progress is True:
+        with _bar(total) as advance:
+            yield advance
+    elif progress is False:
+        yield _nobody
+    else:
+        yield _counted(progress, total)
+
+
+def _nobody(count: int) -> None:
+    del count
+
+
+def _counted(tell: Callable[[int, int | None], object], total: int | None) -> Advance:
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        tell(done, total)
+
+    return advance
+
+
+@contextmanager
+def _bar(total: int | None) -> Iterator[Advance]:
+    try:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            ProgressColumn,
+            Task,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+        from rich.text import Text
+    except ModuleNotFoundError as error:
+        raise MissingDependency(
+            "progress=True needs the package 'rich'", hint="pip install 'stelae[cli]'"
+        ) from error
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:,.0f} items/s")
+
+    columns: list[ProgressColumn] = [
+        TextColumn("encode"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeElapsedColumn(),
+    ]
+    if total is not None:
+        columns.append(TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("encode", total=total)
+        yield lambda count: bar.advance(task, count)

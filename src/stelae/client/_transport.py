@@ -1,0 +1,78 @@
+"""How requests look on the wire: paths, headers and limits, shared by both clients."""
+
+from __future__ import annotations
+
+import ssl
+from math import ceil
+from typing import Any
+from urllib.parse import quote
+
+from stelae import __version__
+from stelae.client._errors import MSGPACK, is_loopback
+from stelae.errors import InvalidInput
+
+ROOT = "/stelae/v1/"
+CONNECT_SECONDS = 10.0
+"""A connection that takes longer will not come; the answer may take its whole time."""
+
+LIMITS: dict[str, Any] = {
+    "max_connections": None,  # the callers decide how many requests are in flight
+    "max_keepalive_connections": 100,
+    "keepalive_expiry": 4.0,  # below the 5 s of common servers, so that the client closes first
+}
+
+
+def headers(api_key: str | None) -> dict[str, str]:
+    """Headers of every request.
+
+    Raises:
+        InvalidInput: The key cannot be sent as a header.
+    """
+    fixed = {
+        "accept": MSGPACK,
+        "content-type": MSGPACK,
+        "user-agent": f"stelae-python/{__version__}",
+    }
+    if api_key is None:
+        return fixed
+    if not (api_key and api_key.isascii() and api_key.isprintable() and " " not in api_key):
+        raise InvalidInput(
+            "api_key: give printable ASCII characters without spaces", param="api_key"
+        )
+    return {**fixed, "authorization": f"Bearer {api_key}"}
+
+
+def deadline(timeout: float | None) -> dict[str, str]:
+    """The header that tells the server how long the caller waits."""
+    return {} if timeout is None else {"x-request-timeout-ms": str(max(1, ceil(timeout * 1000)))}
+
+
+def model_path(name: str, verb: str = "") -> str:
+    """Where a model is found below ``ROOT``.
+
+    Raises:
+        InvalidInput: No name was given.
+    """
+    if not isinstance(name, str) or not name.strip("/. "):
+        raise InvalidInput(f"name={name!r}: give the name of a model", param="name")
+    try:
+        return f"models/{quote(name, safe='/')}{'/' + verb if verb else ''}"
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"name={name!r} is not text", param="name") from error
+
+
+def load_body(engine: str | None, dtype: str | None) -> dict[str, str]:
+    """The body of a load request: what was asked for, and nothing else."""
+    asked = {"engine": engine, "dtype": dtype}
+    return {key: value for key, value in asked.items() if value is not None}
+
+
+def security(url: str) -> dict[str, Any]:
+    """Arguments for the HTTP library's client that depend on where the server is.
+
+    To this machine requests go directly, whatever proxy the environment names,
+    and no certificates are read, which would take longer than most requests.
+    """
+    if is_loopback(url) and url.startswith("http:"):
+        return {"trust_env": False, "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)}
+    return {}

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import httpx
+import msgspec
+import pytest
+from unit.client._async.fix_client import client_of
+from unit.client._async.fix_gate import AsyncGate
+from unit.client.fix_server import Server
+
+from stelae.client import AsyncClient
+from stelae.client._async._crew import AsyncJob
+from stelae.errors import EngineFailed
+
+
+class Held:
+    """A server that holds the requests for some texts at a gate."""
+
+    def __init__(self, gate: AsyncGate, *held: str) -> None:
+        self.gate, self.held, self.server = gate, held, Server()
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        text = msgspec.msgpack.decode(request.content)["items"][0]["text"]
+        if not self.held or text in self.held:
+            await self.gate.wait()
+        return self.server(request)
+
+
+class Source:
+    """Texts ``0``, ``1``, ... without end; counts those taken."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def __iter__(self) -> Iterator[str]:
+        while True:
+            self.taken += 1
+            yield str(self.taken - 1)
+
+
+async def lengths(client: AsyncClient, texts: list[str]) -> list[float]:
+    stream = client.encode(iter(texts), batch_size=1)
+    return [encoding.dense[0] async for encoding in stream]
+
+
+async def test_requests_in_flight_are_bounded() -> None:
+    gate = AsyncGate()
+    async with client_of(Held(gate), max_in_flight=3) as client:
+        job = AsyncJob(partial(lengths, client, ["a"] * 8))
+        await gate.until(waiting=3)
+        gate.open()
+        assert await job.result() == [1.0] * 8
+    assert gate.most == 3
+
+
+async def test_list_is_encoded_with_several_requests_in_flight() -> None:
+    gate = AsyncGate()
+    async with client_of(Held(gate), max_in_flight=2) as client:
+        job = AsyncJob(partial(client.encode, ["a"] * 5, batch_size=1))
+        await gate.until(waiting=2)
+        gate.open()
+        assert len(await job.result()) == 5
+    assert gate.most == 2
+
+
+async def test_order_is_kept_when_answers_overtake() -> None:
+    gate = AsyncGate()
+    held = Held(gate, "a")
+    async with client_of(held, max_in_flight=3) as client:
+        job = AsyncJob(partial(lengths, client, ["a", "bb", "ccc", "dddd"]))
+        await gate.until(waiting=1)
+        gate.open()
+        assert await job.result() == [1.0, 2.0, 3.0, 4.0]
+
+
+async def test_source_is_read_no_further_than_the_requests_in_flight() -> None:
+    source = Source()
+    async with client_of(Server(), max_in_flight=2) as client:
+        stream = client.encode(source, batch_size=10)
+        async for _ in stream:
+            break
+        assert source.taken <= 20
+        await stream.aclose()
+        assert source.taken <= 20
+
+
+async def test_stopped_stream_asks_for_nothing_more() -> None:
+    server, source = Server(), Source()
+    async with client_of(server, max_in_flight=2) as client:
+        stream = client.encode(source, batch_size=1)
+        async for encoding in stream:
+            if encoding.dense[1] == ord("5"):
+                break
+        await stream.aclose()
+        taken = source.taken
+        assert len(server.calls) <= taken
+    assert source.taken == taken <= 8
+
+
+async def test_first_failure_in_order_ends_the_call() -> None:
+    def broken(texts: list[str]) -> Iterator[str]:
+        yield from texts
+        raise OSError("the file is gone")
+
+    async with client_of(Server()) as client:
+        with pytest.raises(OSError, match="the file is gone"):
+            [e async for e in client.encode(broken(["a"]))]
+
+
+async def test_failed_request_ends_the_call_while_others_are_in_flight() -> None:
+    gate = AsyncGate()
+    held = Held(gate, "held")
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise EngineFailed("broken on purpose")
+
+    held.server.script.append(refuse)
+    async with client_of(held, max_in_flight=2) as client:
+        with pytest.raises(EngineFailed):
+            await client.encode(["fails", "held"], batch_size=1)
+        gate.open()

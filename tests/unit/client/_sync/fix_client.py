@@ -1,0 +1,18 @@
+# Generated from tests/unit/client/_async/fix_client.py by tools/unasync.py: do not edit.
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+from unit.client.fix_server import URL
+
+from stelae.client import Client, RetryPolicy
+
+AT_ONCE = RetryPolicy(base=0.0, patience=0.0, floor=1e9)
+"""Retries that wait for nothing."""
+
+
+def client_of(handler: Any, **options: Any) -> Client:
+    """A client of a server that is a function."""
+    http = httpx.Client(transport=httpx.MockTransport(handler))
+    return Client(URL, http_client=http, **{"retries": AT_ONCE, **options})
