@@ -1,0 +1,96 @@
+"""The server's own bound: how many calls, and how many bytes of them, at once."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from stelae.errors import QueueFull, ShuttingDown
+
+SMOOTHING = 0.1
+"""Weight of the newest call in the smoothed duration."""
+
+JITTER = (0.8, 1.2)
+"""Spread of ``retry_after``, so that refused callers do not come back all at once."""
+
+SHORTEST, LONGEST = 0.1, 60.0
+"""Bounds of ``retry_after`` in seconds."""
+
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """What is taken on at once.
+
+    Attributes:
+        calls: Calls at most, over all models.
+        bytes: Estimated bytes of calls and answers at most. A call is never
+            refused for its size while nothing else is under way.
+    """
+
+    calls: int = 4096
+    bytes: int = 1 << 30
+
+
+class Admission:
+    """Counts what is under way, and refuses at once what is too much."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._draw = random.Random()  # noqa: S311  # no secret depends on it
+        self._seconds = 1.0
+        self.calls = 0
+        self.bytes = 0
+        self.closed = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @contextmanager
+    def admit(self, size: int) -> Iterator[None]:
+        """Hold a place for a call of ``size`` bytes while it is worked on.
+
+        Raises:
+            QueueFull: There is no place.
+            ShuttingDown: Nothing is taken on any more.
+        """
+        self._check(size)
+        started = time.monotonic()
+        self.calls += 1
+        self.bytes += size
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self.calls -= 1
+            self.bytes -= size
+            if not self.calls:
+                self._idle.set()
+            self._seconds += SMOOTHING * (time.monotonic() - started - self._seconds)
+
+    async def close(self, timeout: float) -> bool:
+        """Take nothing on any more and wait for what is under way; False if time ran out."""
+        self.closed = True
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout)
+        except TimeoutError:
+            return False
+        return True
+
+    def _check(self, size: int) -> None:
+        if self.closed:
+            raise ShuttingDown("the server is shutting down; ask another one", retry_after=5.0)
+        over = self.calls >= self._bounds.calls or self.bytes + size > self._bounds.bytes
+        if self.calls and over:
+            raise QueueFull(
+                f"{self.calls} requests of {self.bytes} bytes are under way, the bounds are "
+                f"{self._bounds.calls} and {self._bounds.bytes}; send it again later",
+                retry_after=self._retry_after(),
+            )
+
+    def _retry_after(self) -> float:
+        # Little's law: in the mean time of a call, as many calls end as are under way.
+        expected = self._seconds * self._draw.uniform(*JITTER)
+        return min(LONGEST, max(SHORTEST, expected))

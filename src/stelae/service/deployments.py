@@ -1,0 +1,287 @@
+"""Which models are loaded, and loading them when they are first asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from stelae.catalog.catalog import Catalog
+from stelae.catalog.entry import EMBEDDED, ModelEntry
+from stelae.catalog.spec import ModelSpec
+from stelae.cluster import router
+from stelae.cluster.controller import Controller
+from stelae.cluster.deployment import Deployment
+from stelae.cluster.replica import Replica
+from stelae.engines import registry
+from stelae.engines.base import EngineOptions
+from stelae.errors import (
+    Conflict,
+    ModelNotReady,
+    ShuttingDown,
+    StelaeError,
+    UnsupportedTask,
+    from_info,
+)
+from stelae.scheduler.queue import Limits
+from stelae.telemetry.log import get
+from stelae.types import ComputeDtype, ModelState, Task
+
+log = get()
+
+
+class Defaults(msgspec.Struct, frozen=True, kw_only=True):
+    """How models are loaded unless their entries say otherwise; times in seconds.
+
+    Attributes:
+        options: Number format, device, threads.
+        limits: Bounds of each model's queue.
+        load_wait: How long a call without a deadline waits for its model to load.
+        retry_failed: For how long a failed load answers calls before it is tried again.
+    """
+
+    options: EngineOptions = EngineOptions()
+    limits: Limits = Limits()
+    load_wait: float = 60.0
+    retry_failed: float = 10.0
+
+
+@dataclass(slots=True, eq=False)
+class Standing:
+    """What is known of one model beside its entry.
+
+    Attributes:
+        spec: What its checkpoint says, once read.
+        choice: The engine that serves it, once the spec is known.
+        loading: The load under way.
+        stopping: Whether it is being unloaded.
+        error: Why the latest load failed.
+        failed_at: When it did, on the monotonic clock.
+        load_seconds: How long the latest load took.
+        pinned: Whether the server is not ready without it.
+        lock: Held while the model is loaded or unloaded.
+    """
+
+    spec: ModelSpec | None = None
+    choice: registry.Choice | None = None
+    loading: asyncio.Task[StelaeError | None] | None = None
+    stopping: bool = False
+    error: StelaeError | None = None
+    failed_at: float = 0.0
+    load_seconds: float = 5.0
+    started: float = 0.0
+    pinned: bool = False
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def failed(self, error: StelaeError) -> StelaeError:
+        """Note that a load failed."""
+        self.error, self.failed_at = error, time.monotonic()
+        return error
+
+
+class Deployments:
+    """Loaded models by name; calls for one that is not loaded load it, once."""
+
+    def __init__(self, catalog: Catalog, controller: Controller, defaults: Defaults) -> None:
+        self.catalog = catalog
+        self.controller = controller
+        self._defaults = defaults
+        self._standings: dict[str, Standing] = {}
+        self._closed = False
+
+    def standing(self, name: str) -> Standing:
+        """Where the model of a registered name stands."""
+        return self._standings.setdefault(name, Standing())
+
+    def replica(self, name: str) -> Replica | None:
+        """A replica of the model, whatever its state."""
+        return next(iter(self.controller.replicas(name)), None)
+
+    def state(self, name: str) -> ModelState:
+        """Where the model stands between known and served."""
+        standing = self.standing(name)
+        if standing.stopping:
+            return ModelState.STOPPING
+        if (replica := self.replica(name)) is not None:
+            return replica.state
+        if standing.loading is not None:
+            return ModelState.LOADING
+        return ModelState.FAILED if standing.error is not None else ModelState.AVAILABLE
+
+    async def serving(self, name: str, task: Task, timeout: float | None) -> Replica:
+        """A replica that takes a call now; loads the model if need be.
+
+        Raises:
+            ModelNotFound: No such model.
+            ModelNotReady: It did not load in time.
+            UnsupportedTask: It cannot do that task.
+            StelaeError: It cannot be loaded, and why.
+        """
+        entry = self.catalog.entry(name)
+        if not self.controller.replicas(entry.name):
+            await self._load_for_call(entry, timeout)
+        replica = router.choose(self.controller.replicas(entry.name))
+        spec = replica.deployment.spec
+        if task not in spec.tasks:
+            raise UnsupportedTask(
+                f"model {entry.name!r} cannot {task}; it can {', '.join(spec.tasks)}",
+                param="model",
+            )
+        return replica
+
+    async def load(
+        self, name: str, engine: str | None = None, dtype: ComputeDtype | None = None
+    ) -> None:
+        """Load a model, or wait until it is; a failed one is tried again.
+
+        Raises:
+            Conflict: It is loaded already with another engine or dtype.
+            StelaeError: It cannot be loaded, and why.
+        """
+        entry = self.catalog.entry(name)
+        replica = self.replica(entry.name)
+        if replica is not None and replica.state is not ModelState.FAILED:
+            _check_same(replica.deployment, engine, dtype)
+            return
+        if replica is not None:
+            await self.unload(entry.name, 0.0)
+        await self._wait(entry.name, self._begin(entry, engine, dtype), None)
+
+    async def unload(self, name: str, drain: float) -> None:
+        """Unload a model; its calls have ``drain`` seconds to finish."""
+        standing = self.standing(name)
+        if standing.loading is not None:
+            standing.loading.cancel()
+            await asyncio.wait([standing.loading])
+        async with standing.lock:
+            standing.stopping, standing.error, standing.pinned = True, None, False
+            try:
+                await self.controller.stop(name, drain)
+            finally:
+                standing.stopping = False
+        log.info("model_unloaded", model=name)
+
+    async def close(self, drain: float) -> None:
+        """Unload all; nothing is loaded afterwards."""
+        self._closed = True
+        names = [*self._standings]
+        await asyncio.gather(*(self.unload(name, drain) for name in names))
+
+    async def read_local(self, entries: Iterable[ModelEntry]) -> None:
+        """Learn what the checkpoints on this machine are, without loading them."""
+        for entry in entries:
+            if not _is_local(entry):
+                continue
+            standing = self.standing(entry.name)
+            try:
+                await self._read(entry, standing, entry.engine)
+            except StelaeError as error:
+                standing.failed(error)
+
+    # -- loading -----------------------------------------------------------------------------
+
+    async def _load_for_call(self, entry: ModelEntry, timeout: float | None) -> None:
+        standing = self.standing(entry.name)
+        since = time.monotonic() - standing.failed_at
+        if standing.error is not None and since < self._defaults.retry_failed:
+            raise from_info(standing.error.info)
+        wait = self._defaults.load_wait if timeout is None else timeout
+        await self._wait(entry.name, self._begin(entry), wait)
+
+    def _begin(
+        self, entry: ModelEntry, engine: str | None = None, dtype: ComputeDtype | None = None
+    ) -> asyncio.Task[StelaeError | None]:
+        """The load of a model: the one under way, or a new one."""
+        if self._closed:
+            raise ShuttingDown("the server is shutting down and loads no models", retry_after=5.0)
+        standing = self.standing(entry.name)
+        if standing.loading is None:
+            work = self._bring_up(entry, standing, engine or entry.engine, dtype)
+            standing.loading = asyncio.create_task(work, name=f"load-{entry.name}")
+        return standing.loading
+
+    async def _wait(
+        self, name: str, loading: asyncio.Task[StelaeError | None], timeout: float | None
+    ) -> None:
+        """Wait for a load, which goes on if this wait ends early."""
+        done, _ = await asyncio.wait([loading], timeout=timeout)
+        if not done:
+            standing = self.standing(name)
+            left = standing.load_seconds - (time.monotonic() - standing.started)
+            raise ModelNotReady(
+                f"model {name!r} is still loading", retry_after=min(60.0, max(1.0, left))
+            )
+        if loading.cancelled():
+            raise ModelNotReady(f"model {name!r} was unloaded while it loaded", retry_after=1.0)
+        if (error := loading.result()) is not None:
+            raise from_info(error.info) from error
+
+    async def _bring_up(
+        self,
+        entry: ModelEntry,
+        standing: Standing,
+        engine: str | None,
+        dtype: ComputeDtype | None,
+    ) -> StelaeError | None:
+        standing.started = time.monotonic()
+        try:
+            async with standing.lock:
+                deployment = await self._plan(entry, standing, engine, dtype)
+                await self.controller.launch(deployment)
+        except StelaeError as error:
+            log.error("model_load_failed", model=entry.name, code=error.code, error=error.message)
+            return standing.failed(error)
+        finally:
+            standing.loading = None
+        standing.error = None
+        standing.load_seconds = time.monotonic() - standing.started
+        log.info("model_loaded", model=entry.name, seconds=round(standing.load_seconds, 3))
+        return None
+
+    async def _plan(
+        self,
+        entry: ModelEntry,
+        standing: Standing,
+        engine: str | None,
+        dtype: ComputeDtype | None,
+    ) -> Deployment:
+        spec, choice = await self._read(entry, standing, engine)
+        options, limits = self._defaults.options, self._defaults.limits
+        wanted = dtype or (entry.dtype if entry.dtype is not ComputeDtype.AUTO else options.dtype)
+        if entry.batch_tokens is not None:
+            limits = replace(limits, batch_tokens=entry.batch_tokens)
+        return Deployment(
+            name=entry.name,
+            spec=spec,
+            engine=choice.manifest.name,
+            reason=choice.reason,
+            options=replace(options, dtype=wanted),
+            limits=limits,
+        )
+
+    async def _read(
+        self, entry: ModelEntry, standing: Standing, engine: str | None
+    ) -> tuple[ModelSpec, registry.Choice]:
+        spec = await asyncio.to_thread(self.catalog.spec, entry.name)
+        choice = await asyncio.to_thread(registry.choose, spec, engine)
+        standing.spec, standing.choice = spec, choice
+        return spec, choice
+
+
+def _is_local(entry: ModelEntry) -> bool:
+    return entry.source == EMBEDDED or Path(entry.source).expanduser().is_dir()
+
+
+def _check_same(there: Deployment, engine: str | None, dtype: ComputeDtype | None) -> None:
+    if engine in (None, there.engine) and dtype in (None, there.options.dtype):
+        return
+    raise Conflict(
+        f"model {there.name!r} is loaded with engine={there.engine!r} and "
+        f"dtype={there.options.dtype.value!r}",
+        hint="unload it first",
+    )

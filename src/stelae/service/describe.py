@@ -1,0 +1,66 @@
+"""What a server says of a model, from all that is known of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stelae.catalog.entry import ModelEntry
+from stelae.catalog.spec import Backbone, ModelSpec
+from stelae.cluster.replica import Replica
+from stelae.service.deployments import Standing
+from stelae.types import ModelInfo, ModelState
+
+
+def describe(
+    entry: ModelEntry, standing: Standing, state: ModelState, replica: Replica | None
+) -> ModelInfo:
+    """Put together entry, checkpoint, choice of engine and loaded engine."""
+    facts: dict[str, Any] = {"source": entry.source}
+    if standing.spec is not None:
+        facts |= _of_spec(standing.spec)
+    if standing.choice is not None:
+        facts |= {"engine": standing.choice.manifest.name, "reason": standing.choice.reason}
+    error = standing.error
+    if replica is not None:
+        facts |= _of_replica(replica)
+        error = replica.error
+    return ModelInfo(
+        name=entry.name,
+        aliases=entry.aliases,
+        state=state,
+        error=None if error is None else error.info,
+        **facts,
+    )
+
+
+def _of_spec(spec: ModelSpec) -> dict[str, Any]:
+    backbones = [m.architecture for m in spec.modules if isinstance(m, Backbone)]
+    return {
+        "source": str(spec.source),
+        "tasks": spec.tasks,
+        "outputs": spec.outputs,
+        "architecture": backbones[0] if backbones else "",
+        "dimensions": spec.dimensions,
+        "matryoshka": spec.matryoshka,
+        "max_tokens": spec.max_tokens,
+        "prompts": spec.prompts,
+        "default_prompt": spec.default_prompt,
+        "similarity": spec.similarity,
+        "normalized": spec.normalized,
+    }
+
+
+def _of_replica(replica: Replica) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        **_of_spec(replica.deployment.spec),
+        "engine": replica.deployment.engine,
+        "reason": replica.deployment.reason,
+        "memory_bytes": replica.memory_bytes,
+    }
+    if (info := replica.info) is not None:
+        facts |= {
+            "dtype": info.dtype,
+            "device": info.device,
+            "fingerprint": info.fingerprint,
+        }
+    return facts

@@ -1,0 +1,166 @@
+"""The models of a server: what there is, loading and unloading, whether they answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+import msgspec
+
+from stelae.service.admission import Admission
+from stelae.service.deployments import Deployments
+from stelae.service.describe import describe
+from stelae.service.health import Health, ModelHealth
+from stelae.telemetry.log import get
+from stelae.telemetry.metrics import ModelSample
+from stelae.types import ComputeDtype, ModelInfo, ModelState
+
+log = get()
+
+UNLOAD_SECONDS = 25.0
+"""Time that calls of a model have to finish when it is unloaded."""
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the server should be sent requests.
+
+    Attributes:
+        ready: Every loaded model, and every one named at start, answers.
+        models: Each of them.
+        reason: Why the server is not ready.
+    """
+
+    ready: bool
+    models: list[ModelHealth]
+    reason: str = ""
+
+
+class Fleet:
+    """Knows the models, brings them up and down."""
+
+    def __init__(self, deployments: Deployments, admission: Admission, health: Health) -> None:
+        self._deployments = deployments
+        self._admission = admission
+        self._health = health
+        self._chores: list[asyncio.Task[None]] = []
+
+    # -- what there is -----------------------------------------------------------------------
+
+    def models(self) -> list[ModelInfo]:
+        """Every registered model, in order of registration."""
+        return [self.model(name) for name in self._deployments.catalog.names()]
+
+    def model(self, name: str) -> ModelInfo:
+        """The model of a name or alias.
+
+        Raises:
+            ModelNotFound: There is none.
+        """
+        rooms = self._deployments
+        entry = rooms.catalog.entry(name)
+        standing, state = rooms.standing(entry.name), rooms.state(entry.name)
+        return describe(entry, standing, state, rooms.replica(entry.name))
+
+    def samples(self) -> list[ModelSample]:
+        """The figures of every registered model, for metrics."""
+        return [self._sample(name) for name in self._deployments.catalog.names()]
+
+    def ready(self) -> Readiness:
+        """Whether requests should be sent here; answered from what is known, at once."""
+        if self._admission.closed:
+            return Readiness(ready=False, models=[], reason="the server is shutting down")
+        models = [self._health.of(replica) for replica in self._deployments.controller.replicas()]
+        models += self._missing({model.name for model in models})
+        bad = [model.name for model in models if not model.ok]
+        reason = f"no answer from {', '.join(bad)}" if bad else ""
+        return Readiness(ready=not bad, models=models, reason=reason)
+
+    # -- up and down -------------------------------------------------------------------------
+
+    async def load(
+        self, name: str, engine: str | None = None, dtype: ComputeDtype | None = None
+    ) -> ModelInfo:
+        """Load a model now; returns when it answers.
+
+        Args:
+            name: Name or alias.
+            engine: Engine to use and no other.
+            dtype: Number format to compute in.
+
+        Raises:
+            ModelNotFound: No such model.
+            Conflict: It is loaded with another engine or dtype.
+            StelaeError: It cannot be loaded, and why.
+        """
+        await self._deployments.load(name, engine, dtype)
+        return self.model(name)
+
+    async def unload(self, name: str) -> ModelInfo:
+        """Unload a model once its calls are answered; one that is not loaded stays so.
+
+        Raises:
+            ModelNotFound: No such model.
+        """
+        entry = self._deployments.catalog.entry(name)
+        await self._deployments.unload(entry.name, UNLOAD_SECONDS)
+        return self.model(entry.name)
+
+    async def start(self, names: Iterable[str] = ()) -> None:
+        """Start checking, and load models; the server is not ready without these.
+
+        Raises:
+            StelaeError: One of them cannot be loaded, and why.
+        """
+        catalog = self._deployments.catalog
+        entries = [catalog.entry(name) for name in catalog.names()]
+        self._chores = [
+            asyncio.create_task(self._health.watch(), name="health"),
+            asyncio.create_task(self._deployments.read_local(entries), name="read-local"),
+        ]
+        wanted = dict.fromkeys(catalog.entry(name).name for name in names)
+        for name in wanted:
+            self._deployments.standing(name).pinned = True
+        loads = [self._deployments.load(name) for name in wanted]
+        failed = [e for e in await asyncio.gather(*loads, return_exceptions=True) if e is not None]
+        if failed:
+            raise failed[0]
+
+    async def stop(self, drain: float) -> None:
+        """Refuse new calls, finish the accepted ones for up to ``drain`` seconds, unload all."""
+        end = time.monotonic() + drain
+        await self._admission.close(drain)
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
+        await self._deployments.close(max(0.0, end - time.monotonic()))
+        log.info("fleet_stopped", unanswered=self._admission.calls)
+
+    def _missing(self, there: set[str]) -> list[ModelHealth]:
+        """Models named at start that have no replica."""
+        rooms = self._deployments
+        absent = [n for n in rooms.catalog.names() if rooms.standing(n).pinned and n not in there]
+        return [self._absence(name, rooms.state(name)) for name in absent]
+
+    def _absence(self, name: str, state: ModelState) -> ModelHealth:
+        error = self._deployments.standing(name).error
+        reason = error.message if error is not None else f"the model is {state}"
+        return ModelHealth(name=name, state=state, ok=False, reason=reason)
+
+    def _sample(self, name: str) -> ModelSample:
+        replica = self._deployments.replica(name)
+        state = self._deployments.state(name)
+        if replica is None:
+            return ModelSample(model=name, state=state)
+        vitals = replica.vitals
+        return ModelSample(
+            model=name,
+            state=state,
+            memory_bytes=vitals.memory_bytes,
+            restarts=replica.restarts,
+            queue_calls=vitals.calls,
+            queue_tokens=vitals.tokens,
+            batches=vitals.batches,
+            batch_entries=vitals.batch_entries,
+            batch_tokens=vitals.batch_tokens,
+        )

@@ -1,0 +1,56 @@
+"""The rooms behind the dialects, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from stelae.catalog.catalog import Catalog
+from stelae.cluster.controller import Controller
+from stelae.service.admission import Admission, Bounds
+from stelae.service.deployments import Defaults, Deployments
+from stelae.service.fleet import Fleet
+from stelae.service.health import Health
+from stelae.service.inference import Inference
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What a server, or an embedded client, talks to.
+
+    Attributes:
+        inference: Answers calls.
+        fleet: Knows the models.
+    """
+
+    inference: Inference
+    fleet: Fleet
+
+    async def start(self, names: Iterable[str] = ()) -> None:
+        """Start, and load the models named; see ``Fleet.start``."""
+        await self.fleet.start(names)
+
+    async def stop(self, drain: float) -> None:
+        """Finish what is accepted and unload all; see ``Fleet.stop``."""
+        await self.fleet.stop(drain)
+
+
+def build(
+    catalog: Catalog,
+    controller: Controller,
+    *,
+    defaults: Defaults | None = None,
+    bounds: Bounds | None = None,
+) -> House:
+    """Put the rooms together; nothing runs before ``start``.
+
+    Args:
+        catalog: Knows which models there are.
+        controller: Starts and stops their replicas.
+        defaults: How models are loaded unless their entries say otherwise.
+        bounds: What is taken on at once.
+    """
+    deployments = Deployments(catalog, controller, defaults or Defaults())
+    admission = Admission(bounds or Bounds())
+    health = Health(controller.replicas)
+    return House(Inference(deployments, admission, health), Fleet(deployments, admission, health))

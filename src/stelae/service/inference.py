@@ -1,0 +1,70 @@
+"""What can be asked of models: one coroutine per task."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from stelae.errors import DeadlineExceeded
+from stelae.service.admission import Admission
+from stelae.service.checks import bare, check_encode
+from stelae.service.deployments import Deployments
+from stelae.service.health import Health
+from stelae.types import EncodeCall, EncodeResult, Task
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks.
+
+    Attributes:
+        request_id: Names the request in logs.
+        key_id: Which API key was shown, if any.
+        timeout: Seconds after which the answer is worth nothing to the caller.
+    """
+
+    request_id: str
+    key_id: str | None = None
+    timeout: float | None = None
+
+
+class Inference:
+    """Answers calls: checks, admits, finds the replica, runs."""
+
+    def __init__(self, deployments: Deployments, admission: Admission, health: Health) -> None:
+        self._deployments = deployments
+        self._admission = admission
+        self._health = health
+
+    async def encode(self, call: EncodeCall, caller: Caller) -> EncodeResult:
+        """Turn the items of a call into vectors.
+
+        A model that is not loaded is loaded first. Cancelling drops what of the
+        call has not run yet.
+
+        Raises:
+            InvalidInput: The call is wrong as a whole.
+            ModelNotFound: No such model.
+            ModelNotReady: The model did not load in the time given.
+            QueueFull: Too much is under way; try again after ``retry_after``.
+            DeadlineExceeded: The time given has passed.
+            StelaeError: The model cannot be loaded, or failed.
+        """
+        size = check_encode(call)
+        entry = self._deployments.catalog.entry(call.model)
+        deadline = None if caller.timeout is None else time.monotonic() + caller.timeout
+        with self._admission.admit(size):
+            replica = await self._deployments.serving(entry.name, Task.ENCODE, caller.timeout)
+            left = _left(deadline)
+            result: EncodeResult = await replica.infer(bare(call, entry.name), timeout=left)
+        self._health.answered(entry.name)
+        return result
+
+
+def _left(deadline: float | None) -> float | None:
+    if deadline is None:
+        return None
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise DeadlineExceeded("the time given passed before the model was ready")
+    return left
