@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from stelae.client._items import Chunk
 from stelae.client.encodings import Encoding, Encodings, Vector
 from stelae.errors import ProtocolError, StelaeError, from_info
 from stelae.types import EncodeResult, Item, Usage
+from stelae.types.lazy import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(slots=True)

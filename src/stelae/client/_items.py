@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from stelae.errors import InvalidInput
 from stelae.types import EncodeCall, Item
+from stelae.types.lazy import np
 
 ItemLike = str | Item | Mapping[str, Any]
 """One thing to encode: a text, an ``Item``, or a mapping with an item's fields."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from math import ceil
 from typing import Any
 from urllib.parse import quote
@@ -74,5 +73,7 @@ def security(url: str) -> dict[str, Any]:
     and no certificates are read, which would take longer than most requests.
     """
     if is_loopback(url) and url.startswith("http:"):
+        import ssl  # loaded with the HTTP library anyway, and not before
+
         return {"trust_env": False, "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)}
     return {}

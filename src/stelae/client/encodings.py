@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, overload
-
-import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from typing import TYPE_CHECKING, Any, overload
 
 from stelae.errors import StelaeError
 from stelae.types import Usage
+from stelae.types.lazy import np
 
-Vector = NDArray[np.floating[Any]]
-"""Numbers of one item, shape ``(D,)``; or of several, shape ``(N, D)``."""
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+    Vector = NDArray[np.floating[Any]]
+    """Numbers of one item, shape ``(D,)``; or of several, shape ``(N, D)``."""
+else:
+    Vector = Any  # a name for annotations, which must not load NumPy
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)

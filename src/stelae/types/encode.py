@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from stelae.errors import ErrorInfo
 from stelae.types.enums import EmbeddingDtype, OutputType, Role, Truncate
+from stelae.types.lazy import np
 from stelae.types.usage import Timing, Usage
 
-Matrix = NDArray[Any]
-"""A 2-D array of numbers, one row per item."""
+if TYPE_CHECKING:
+    Matrix = np.typing.NDArray[Any]
+    """A 2-D array of numbers, one row per item."""
+else:
+    Matrix = Any  # a name for annotations, which must not load NumPy
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -86,9 +88,9 @@ class EncodeResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     model: str
     fingerprint: str
-    tokens: NDArray[np.int32]
-    truncated: NDArray[np.bool_]
-    dense: Matrix | None = None
+    tokens: np.typing.NDArray[np.int32]
+    truncated: np.typing.NDArray[np.bool_]
+    dense: np.typing.NDArray[Any] | None = None
     errors: dict[int, ErrorInfo] = {}
     usage: Usage = Usage()
     timing: Timing = Timing()

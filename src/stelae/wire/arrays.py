@@ -13,10 +13,10 @@ from math import prod
 from typing import Any, TypeVar
 
 import msgspec
-import numpy as np
 import orjson
 
 from stelae.errors import InvalidInput
+from stelae.types.lazy import np
 
 T = TypeVar("T")
 Buffer = bytes | bytearray | memoryview
