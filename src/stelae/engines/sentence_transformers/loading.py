@@ -1,0 +1,135 @@
+"""The library's own modules, chained as the spec says; nothing random, no foreign code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Dense as DenseModule
+from sentence_transformers.base.modules import Normalize as NormalizeModule
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling as PoolingModule
+from torch import nn
+from transformers.utils import logging
+
+from stelae.catalog.spec import Backbone, Dense, ModelSpec, Module, Normalize, Pool, Pooling
+from stelae.errors import ModelLoadFailed, OutOfMemory, UnsupportedCheckpoint
+
+MODES = {
+    Pooling.CLS: "cls",
+    Pooling.MAX: "max",
+    Pooling.MEAN: "mean",
+    Pooling.MEAN_SQRT_LEN: "mean_sqrt_len_tokens",
+    Pooling.WEIGHTED_MEAN: "weightedmean",
+    Pooling.LAST_TOKEN: "lasttoken",
+}
+
+UNUSED = re.compile(r"(^|\.)pooler\.")
+"""Weights that no token vector depends on; checkpoints may lack them."""
+
+LIBRARY_ERRORS = (
+    AttributeError, ImportError, KeyError, OSError, RuntimeError, SafetensorError, TypeError,
+    ValueError,
+)  # fmt: skip
+"""What the library raises for checkpoints that it cannot read."""
+
+
+class CheckedTransformer(Transformer):
+    """The library's transformer, which also refuses weights made up at random.
+
+    The library fills tensors that a checkpoint lacks with random numbers and logs
+    it; here that is an error.
+    """
+
+    def _load_model(self, *arguments: Any, **options: Any) -> Any:
+        model, report = super()._load_model(*arguments, output_loading_info=True, **options)
+        missing = sorted(name for name in report["missing_keys"] if not UNUSED.search(name))
+        if missing:
+            shown = ", ".join(missing[:5]) + (
+                f" and {len(missing) - 5} more" if missing[5:] else ""
+            )
+            raise UnsupportedCheckpoint(f"the checkpoint lacks the tensors {shown}")
+        return model
+
+
+def load_library(spec: ModelSpec, dtype: torch.dtype, device: str) -> SentenceTransformer:
+    """Load a checkpoint with the library.
+
+    The transformer computes in ``dtype``, pooling and what follows in fp32.
+
+    Raises:
+        UnsupportedCheckpoint: Weights are missing, or the checkpoint needs code of
+            its own.
+        OutOfMemory: It does not fit into memory.
+        ModelLoadFailed: The library cannot read the checkpoint.
+    """
+    try:
+        with _quiet():
+            modules = [_module(spec, module, dtype) for module in spec.modules]
+            model = SentenceTransformer(modules=modules, device=device)
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory(
+            f"model '{spec.name}' does not fit into the memory of {device}"
+        ) from error
+    except LIBRARY_ERRORS as error:
+        raise ModelLoadFailed(
+            f"model '{spec.name}': sentence-transformers cannot load {spec.folder}: {error}"
+        ) from error
+    _check_class(spec, type(model[0].model).__name__)
+    for module in list(model)[1:]:
+        module.float()
+    return model.eval()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the library's bars and load reports off; what matters in them is checked here."""
+    log: Any = logging
+    level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(level)
+        if bars:
+            log.enable_progress_bar()
+
+
+def _module(spec: ModelSpec, module: Module, dtype: torch.dtype) -> nn.Module:
+    match module:
+        case Backbone():
+            loaded: nn.Module = CheckedTransformer.load(
+                spec.folder,
+                subfolder=module.folder,
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"dtype": dtype, "use_safetensors": True},
+            )
+            return loaded
+        case Pool():
+            modes = tuple(MODES[mode] for mode in module.modes)
+            pooling: nn.Module = PoolingModule(module.width, modes, module.include_prompt)
+            return pooling
+        case Dense():
+            dense: nn.Module = DenseModule.load(
+                spec.folder, subfolder=module.folder, local_files_only=True
+            )
+            return dense
+        case Normalize():
+            return NormalizeModule()
+
+
+def _check_class(spec: ModelSpec, loaded: str) -> None:
+    """Refuse a checkpoint whose own code was passed over for a class of another name."""
+    wanted = spec.backbone.architecture
+    if "AutoModel" in (spec.backbone.config.get("auto_map") or {}) and loaded != wanted:
+        raise UnsupportedCheckpoint(
+            f"model '{spec.name}' brings its own code for {wanted} (auto_map), which is never run; "
+            f"as {loaded} its vectors would be wrong"
+        )
