@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from stelae.catalog.files import Json, inside, join, read_object
+from stelae.catalog.files import Json, exists, inside, join, read_object
 from stelae.catalog.options import take
 from stelae.catalog.spec import Backbone
 from stelae.catalog.weights import read_header, weight_files
-from stelae.errors import ModelLoadFailed
+from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 
 WIDTHS = ("hidden_size", "d_model", "dim", "n_embd")
 """Names under which architectures keep the width of a token vector."""
@@ -35,7 +35,7 @@ def read_backbone(root: Path, folder: str) -> Backbone:
     """The transformer in a folder of the checkpoint.
 
     Raises:
-        UnsupportedCheckpoint: The weights are not safetensors.
+        UnsupportedCheckpoint: The weights are not safetensors, or an adapter.
         ModelLoadFailed: ``config.json`` or the weights are missing or broken.
     """
     file = join(folder, "config.json")
@@ -45,6 +45,11 @@ def read_backbone(root: Path, folder: str) -> Backbone:
             f"no {file} in {root}", hint="a checkpoint is a folder with config.json and its weights"
         )
     _check_numbers(config, f"{file} in {root}")
+    if exists(root, join(folder, "adapter_config.json")):
+        raise UnsupportedCheckpoint(
+            f"{join(folder, 'adapter_config.json')} in {root}: adapters (LoRA) are not implemented",
+            hint="merge the adapter into the model and save it",
+        )
     weights = weight_files(root, folder)
     for name in weights:
         read_header(inside(root, join(folder, name)))

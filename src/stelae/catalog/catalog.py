@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from stelae.catalog.checkpoint import read_spec
 from stelae.catalog.embedded import PACKAGE, embedded_folder
 from stelae.catalog.entry import DEFAULT, EMBEDDED, ModelEntry
-from stelae.catalog.hub import HubOptions, fetch, is_hub_id
+from stelae.catalog.hub import HubOptions, fetch
 from stelae.catalog.hub_progress import Progress
 from stelae.catalog.spec import ModelSpec, Source
 from stelae.errors import Conflict, ModelNotFound

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from stelae.catalog.backbone import hidden_size, read_backbone
-from stelae.catalog.files import read_json
+from stelae.catalog.files import exists, read_json, read_object
 from stelae.catalog.heads import read_dense, read_normalize, read_pool
 from stelae.catalog.spec import Backbone, Dense, Module, Normalize, Pool, Pooling
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
@@ -32,6 +32,8 @@ READERS: dict[str, Reader] = {
     "Normalize": read_normalize,
     "Dropout": _skip,
 }
+
+CHAT_TEMPLATES = ("chat_template.jinja", "chat_template.json")
 
 HOMES = {
     "Transformer": ("base.modules.transformer", "base.modules"),
@@ -86,6 +88,16 @@ def _plain(root: Path) -> tuple[tuple[Module, ...], tuple[str, ...]]:
         f"{mode.value} pooling without normalisation is used, as sentence-transformers does"
     )
     return (backbone, Pool(modes=(mode,))), (note,)
+
+
+def _check_no_chat(root: Path, backbone: Backbone) -> None:
+    """Refuse a chat model: the library would wrap each text in its chat template."""
+    settings = read_object(root, "tokenizer_config.json") or {}
+    if "chat_template" in settings or any(exists(root, name) for name in CHAT_TEMPLATES):
+        raise UnsupportedCheckpoint(
+            f"{backbone.architecture or 'the model'} in {root} is a chat model without "
+            "modules.json; how to make vectors with it is not stated"
+        )
 
 
 def _rows(root: Path, table: object) -> list[Row]:
