@@ -1,0 +1,110 @@
+"""Request bodies to Structs; whatever is wrong is named, never a server error."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from stelae.errors import InvalidInput
+
+T = TypeVar("T")
+Decoder = msgspec.json.Decoder[T] | msgspec.msgpack.Decoder[T]
+
+_AT = re.compile(r"^(?P<text>.*?) - at `(?:key in )?\$\.?(?P<param>[^`]*)`$", re.DOTALL)
+_UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
+_MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+async def read(request: Request) -> bytes:
+    """The whole body.
+
+    Raises:
+        InvalidInput: It is empty or compressed.
+        BodyTooLarge: It is over the server's limit.
+    """
+    coding = request.headers.get("content-encoding", "identity")
+    if coding != "identity":
+        raise InvalidInput(
+            f"content-encoding {coding[:32]!r} is not accepted; send the body as it is",
+            param="Content-Encoding",
+        )
+    body = await request.body()
+    if not body:
+        raise InvalidInput("the body is empty", hint="send the request as JSON in the body")
+    return body
+
+
+def decode(decoder: Decoder[T], body: bytes) -> T:
+    """Decode a body.
+
+    Raises:
+        InvalidInput: Not well-formed, or not what the decoder expects; names the
+            field at fault where one can be named.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise _misfit(str(error), decoder.type) from error
+    except RecursionError as error:
+        raise InvalidInput("the body is nested too deeply") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        _refuse_surrogates(body)
+        raise InvalidInput(f"the body is not well-formed: {error}") from error
+
+
+def _misfit(text: str, kind: Any) -> InvalidInput:
+    found = _AT.match(text)
+    param = found["param"] if found else None
+    text = found["text"] if found else text
+    if missing := _MISSING.search(text):
+        param = f"{param}.{missing['name']}" if param else missing["name"]
+        return InvalidInput(f"the field '{param}' is missing", param=param)
+    if unknown := _UNKNOWN.search(text):
+        return _unknown(unknown["name"], param, kind)
+    said = text[:1].lower() + text[1:]
+    return InvalidInput(f"{param}: {said}" if param else f"body: {said}", param=param)
+
+
+def _unknown(name: str, inside: str | None, kind: Any) -> InvalidInput:
+    known = getattr(kind, "__struct_encode_fields__", ())
+    near = difflib.get_close_matches(name, known, n=1)
+    param = f"{inside}.{name}" if inside else name
+    hint = f"did you mean '{near[0]}'?" if near else None
+    return InvalidInput(f"the field '{param}' is not known", param=param, hint=hint)
+
+
+def _refuse_surrogates(body: bytes) -> None:
+    # msgspec only says where in the bytes; the caller wants to know which text.
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return
+    for path, text in _texts(content, ""):
+        if _SURROGATE.search(text):
+            _refuse(path)
+
+
+def _refuse(path: str) -> NoReturn:
+    raise InvalidInput(
+        f"{path}: holds half of a surrogate pair, which is not valid Unicode text",
+        param=path,
+        hint="replace or drop such characters before sending",
+    )
+
+
+def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _texts(inner, f"{path}[{index}]")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(inner, f"{path}.{key}" if path else str(key))
