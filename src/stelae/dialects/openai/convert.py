@@ -1,0 +1,151 @@
+"""Between OpenAI's messages and the calls and results of the house."""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from typing import Any
+
+import msgspec
+import numpy as np
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from stelae.dialects.base import error_fields, error_headers, json_answer, record_of
+from stelae.dialects.openai.schema import EmbeddingRequest, EncodingFormat, Model, ModelList
+from stelae.errors import EngineFailed, ErrorInfo, InvalidInput, StelaeError, from_info
+from stelae.types import EncodeCall, EncodeResult, Item, ModelInfo, Truncate
+
+CODES = {
+    "queue_full": "server_overloaded",
+    "no_capacity": "server_overloaded",
+    "model_not_ready": "model_loading",
+    "input_too_long": "context_length_exceeded",
+    "out_of_memory": "insufficient_memory",
+    "unauthorized": "invalid_api_key",
+}
+"""Names that clients of this protocol know, by ours; others keep their own."""
+
+TYPES = {
+    "unauthorized": "authentication_error",
+    "forbidden": "permission_error",
+}
+
+NEVER_AGAIN = frozenset(
+    {"model_load_failed", "unsupported_checkpoint", "missing_dependency", "deadline_exceeded"}
+)
+"""Server errors that this protocol's clients would retry, in vain."""
+
+
+def encode_call(request: EmbeddingRequest) -> EncodeCall:
+    """The call that a request means.
+
+    Raises:
+        InvalidInput: The input is empty or mixes texts with token ids.
+    """
+    return EncodeCall(
+        model=request.model,
+        items=_items(request.input),
+        dimensions=request.dimensions,
+        truncate=request.truncate or Truncate.END,
+    )
+
+
+def _items(given: str | list[Any]) -> list[Item]:
+    if isinstance(given, str):
+        return [Item(text=given)]
+    if not given:
+        raise InvalidInput("input: the list is empty; at least one text is needed", param="input")
+    kind = type(given[0])
+    for index, value in enumerate(given):
+        if type(value) is not kind:
+            raise InvalidInput(
+                f"input[{index}]: texts, token ids and lists of token ids cannot be mixed",
+                param=f"input[{index}]",
+            )
+    if kind is str:
+        return [Item(text=text) for text in given]
+    if kind is int:
+        return [Item(token_ids=given)]
+    return [_token_item(index, ids) for index, ids in enumerate(given)]
+
+
+def _token_item(index: int, ids: list[int]) -> Item:
+    if not ids:
+        raise InvalidInput(
+            f"input[{index}]: the list of token ids is empty", param=f"input[{index}]"
+        )
+    return Item(token_ids=ids)
+
+
+def embedding_body(result: EncodeResult, request: EmbeddingRequest) -> bytes:
+    """The answer's JSON; numbers are written straight from the array.
+
+    Raises:
+        StelaeError: An item failed; this protocol has no place for partial answers.
+    """
+    if result.errors:
+        raise _first_failure(result.errors, lone=not _is_list(request.input))
+    base64 = request.encoding_format is EncodingFormat.BASE64
+    data: list[dict[str, Any]] = [
+        {"object": "embedding", "index": index, "embedding": vector}
+        for index, vector in enumerate(_vectors(result, base64=base64))
+    ]
+    for index in np.flatnonzero(result.truncated).tolist():
+        data[index]["truncated"] = True
+    tokens = result.usage.tokens
+    body = {
+        "object": "list",
+        "data": data,
+        "model": request.model,
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+    }
+    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _is_list(given: str | list[Any]) -> bool:
+    return isinstance(given, list) and not (given and isinstance(given[0], int))
+
+
+def _vectors(result: EncodeResult, *, base64: bool) -> list[Any]:
+    if result.dense is None:
+        raise EngineFailed(f"model '{result.model}' returned no vectors")
+    rows = np.ascontiguousarray(result.dense, dtype="<f4")
+    if not base64:
+        return list(rows)
+    return [b2a_base64(row, newline=False).decode("ascii") for row in rows]
+
+
+def _first_failure(errors: dict[int, ErrorInfo], *, lone: bool) -> StelaeError:
+    index = min(errors)
+    param = "input" if lone else f"input[{index}]"
+    info = errors[index]
+    message = f"{param}: {info.message}"
+    return from_info(msgspec.structs.replace(info, message=message, param=param))
+
+
+def model(info: ModelInfo, created: int) -> Model:
+    """A model as this protocol lists it."""
+    fields = {name: getattr(info, name) for name in info.__struct_fields__}
+    return Model(
+        id=info.name, created=created, object="model", owned_by=info.source or "stelae", **fields
+    )
+
+
+def model_list(infos: list[ModelInfo], created: int) -> ModelList:
+    """All models as this protocol lists them."""
+    return ModelList(object="list", data=[model(info, created) for info in infos])
+
+
+def render_error(error: StelaeError, request: Request) -> Response:
+    """An error in the shape that OpenAI's clients map to their classes."""
+    fields = error_fields(error, record_of(request))
+    fields["code"] = CODES.get(error.code, error.code)
+    fields["type"] = TYPES.get(error.code, fields["type"])
+    fields["message"] = str(error)
+    headers = error_headers(error)
+    if "Retry-After" in headers:
+        headers["X-Should-Retry"] = "true"
+    elif error.code in NEVER_AGAIN:
+        headers["X-Should-Retry"] = "false"
+    return json_answer({"error": fields, "detail": str(error)}, error.status, headers)

@@ -1,0 +1,83 @@
+"""OpenAI's paths: embeddings and models."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from stelae.dialects.base import (
+    Operation,
+    Rooms,
+    encode,
+    json_answer,
+    offload,
+    record_of,
+    result_headers,
+)
+from stelae.dialects.decode import decode, read
+from stelae.dialects.openai import convert
+from stelae.dialects.openai.schema import EmbeddingRequest, EmbeddingResponse, Model, ModelList
+from stelae.errors import (
+    DeadlineExceeded,
+    InputTooLong,
+    InvalidInput,
+    ModelNotFound,
+    ModelNotReady,
+    QueueFull,
+)
+
+_REQUEST = msgspec.json.Decoder(EmbeddingRequest)
+
+
+async def embeddings(request: Request, rooms: Rooms) -> Response:
+    """Texts or token ids to vectors."""
+    body = await read(request)
+    asked = await offload(len(body), decode, _REQUEST, body)
+    result = await encode(request, rooms, convert.encode_call(asked))
+    size = 0 if result.dense is None else result.dense.nbytes
+    answer = await offload(size, convert.embedding_body, result, asked)
+    headers = result_headers(result, record_of(request))
+    return Response(answer, 200, headers, "application/json")
+
+
+async def list_models(request: Request, rooms: Rooms) -> Response:
+    """Every model that can be asked for."""
+    del request
+    return json_answer(convert.model_list(rooms.fleet.models(), int(rooms.about.started)))
+
+
+async def get_model(request: Request, rooms: Rooms) -> Response:
+    """One model, by any of its names."""
+    info = rooms.fleet.model(request.path_params["id"])
+    return json_answer(convert.model(info, int(rooms.about.started)))
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path="/v1/embeddings",
+        handle=embeddings,
+        summary="Embed texts or token ids.",
+        request=EmbeddingRequest,
+        response=EmbeddingResponse,
+        errors=(
+            InvalidInput, InputTooLong, ModelNotFound, QueueFull, ModelNotReady, DeadlineExceeded,
+        ),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/models",
+        handle=list_models,
+        summary="List the models.",
+        response=ModelList,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/models/{id:path}",
+        handle=get_model,
+        summary="Describe one model.",
+        response=Model,
+        errors=(ModelNotFound,),
+    ),
+)  # fmt: skip
