@@ -1,0 +1,7 @@
+"""Stelae's own protocol: the verbs as HTTP, arrays as raw buffers."""
+
+from stelae.dialects.base import Dialect
+from stelae.dialects.native.convert import render_error
+from stelae.dialects.native.routes import OPERATIONS
+
+DIALECT = Dialect("native", "Stelae's own protocol: msgpack or JSON", OPERATIONS, render_error)

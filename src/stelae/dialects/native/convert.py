@@ -1,0 +1,83 @@
+"""Bodies of the native protocol: msgpack or JSON, chosen by the headers."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from stelae.dialects.base import error_body, error_headers, record_of
+from stelae.dialects.decode import Decoder, decode
+from stelae.errors import InvalidInput, StelaeError
+from stelae.types import EncodeCall
+from stelae.wire.arrays import pack, to_json
+
+
+class Media(StrEnum):
+    """Media types of this protocol."""
+
+    JSON = "application/json"
+    MSGPACK = "application/msgpack"
+
+
+MSGPACK_NAMES = frozenset(
+    {"application/msgpack", "application/x-msgpack", "application/vnd.msgpack"}
+)
+
+_CALLS: dict[Media, Decoder[EncodeCall]] = {
+    Media.JSON: msgspec.json.Decoder(EncodeCall),
+    Media.MSGPACK: msgspec.msgpack.Decoder(EncodeCall),
+}
+
+
+def sent(request: Request) -> Media:
+    """The form of the request's body.
+
+    Raises:
+        InvalidInput: The Content-Type is neither msgpack nor JSON.
+    """
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given in MSGPACK_NAMES:
+        return Media.MSGPACK
+    if given in {"", "application/json"} or given.endswith("+json"):
+        return Media.JSON
+    raise InvalidInput(
+        f"content-type {given[:64]!r} is not application/msgpack or application/json",
+        param="Content-Type",
+    )
+
+
+def wanted(request: Request) -> Media:
+    """The form of the answer, from ``Accept``; JSON unless msgpack is named."""
+    accept = request.headers.get("accept", "").lower()
+    return Media.MSGPACK if any(name in accept for name in MSGPACK_NAMES) else Media.JSON
+
+
+def encode_call(body: bytes, media: Media) -> EncodeCall:
+    """The call in a body.
+
+    Raises:
+        InvalidInput: It is not one; names the field at fault.
+    """
+    return decode(_CALLS[media], body)
+
+
+def answer_body(value: Any, media: Media) -> bytes:
+    """A value in the form wanted; arrays are raw buffers in msgpack, lists in JSON."""
+    return pack(value) if media is Media.MSGPACK else to_json(value)
+
+
+def answer(value: Any, request: Request, headers: dict[str, str] | None = None) -> Response:
+    """A small value as an answer in the form wanted."""
+    media = wanted(request)
+    return Response(answer_body(value, media), 200, headers, media)
+
+
+def render_error(error: StelaeError, request: Request) -> Response:
+    """An error in the form wanted: ``ErrorInfo`` and the request's id, and a sentence."""
+    media = wanted(request)
+    data = answer_body(error_body(error, record_of(request)), media)
+    return Response(data, error.status, error_headers(error), media)

@@ -1,0 +1,134 @@
+"""Stelae's own paths: the verbs, the models and the server."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from stelae.dialects.base import Operation, Rooms, encode, offload, record_of, result_headers
+from stelae.dialects.decode import decode, read
+from stelae.dialects.native import convert
+from stelae.dialects.native.schema import LoadRequest, ModelsResponse, ServerResponse
+from stelae.errors import (
+    Conflict,
+    DeadlineExceeded,
+    InvalidInput,
+    ModelLoadFailed,
+    ModelNotFound,
+    ModelNotReady,
+    QueueFull,
+)
+from stelae.types import EncodeCall, EncodeResult, ModelInfo
+
+_LOAD = msgspec.json.Decoder(LoadRequest)
+
+
+async def encode_items(request: Request, rooms: Rooms) -> Response:
+    """Items to vectors; failed items are reported by index, others are answered."""
+    media = convert.sent(request)
+    body = await read(request)
+    call = await offload(len(body), convert.encode_call, body, media)
+    result = await encode(request, rooms, call)
+    wanted = convert.wanted(request)
+    size = 0 if result.dense is None else result.dense.nbytes
+    answer = await offload(size, convert.answer_body, result, wanted)
+    return Response(answer, 200, result_headers(result, record_of(request)), wanted)
+
+
+async def list_models(request: Request, rooms: Rooms) -> Response:
+    """Every model the server knows."""
+    return convert.answer(ModelsResponse(models=rooms.fleet.models()), request)
+
+
+async def get_model(request: Request, rooms: Rooms) -> Response:
+    """One model, by any of its names."""
+    return convert.answer(rooms.fleet.model(request.path_params["name"]), request)
+
+
+async def load_model(request: Request, rooms: Rooms) -> Response:
+    """Load a model and answer when it is ready."""
+    body = await request.body()
+    asked = decode(_LOAD, body) if body else LoadRequest()
+    info = await rooms.fleet.load(request.path_params["name"], asked.engine, asked.dtype)
+    return convert.answer(info, request)
+
+
+async def unload_model(request: Request, rooms: Rooms) -> Response:
+    """Unload a model; what it has accepted is answered first."""
+    return convert.answer(await rooms.fleet.unload(request.path_params["name"]), request)
+
+
+async def server(request: Request, rooms: Rooms) -> Response:
+    """The server itself: version, addresses, limits."""
+    about = rooms.about
+    said = ServerResponse(
+        version=about.version,
+        pid=about.pid,
+        uptime_s=round(time.time() - about.started, 3),
+        listen=about.listen,
+        limits=about.limits,
+    )
+    return convert.answer(said, request)
+
+
+_BOTH = ("application/json", "application/msgpack")
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path="/stelae/v1/encode",
+        handle=encode_items,
+        summary="Encode items; failed ones are reported by index.",
+        request=EncodeCall,
+        response=EncodeResult,
+        errors=(InvalidInput, ModelNotFound, QueueFull, ModelNotReady, DeadlineExceeded),
+        media=_BOTH,
+    ),
+    Operation(
+        method="GET",
+        path="/stelae/v1/models",
+        handle=list_models,
+        summary="List the models.",
+        response=ModelsResponse,
+        media=_BOTH,
+    ),
+    Operation(
+        method="POST",
+        path="/stelae/v1/models/{name:path}/load",
+        handle=load_model,
+        summary="Load a model; answers when it is ready.",
+        request=LoadRequest,
+        response=ModelInfo,
+        errors=(InvalidInput, ModelNotFound, ModelLoadFailed),
+        media=_BOTH,
+    ),
+    Operation(
+        method="POST",
+        path="/stelae/v1/models/{name:path}/unload",
+        handle=unload_model,
+        summary="Unload a model; what it has accepted is answered first.",
+        response=ModelInfo,
+        errors=(ModelNotFound, Conflict),
+        media=_BOTH,
+    ),
+    Operation(
+        method="GET",
+        path="/stelae/v1/models/{name:path}",
+        handle=get_model,
+        summary="Describe one model.",
+        response=ModelInfo,
+        errors=(ModelNotFound,),
+        media=_BOTH,
+    ),
+    Operation(
+        method="GET",
+        path="/stelae/v1/server",
+        handle=server,
+        summary="Describe the server: version, addresses, limits.",
+        response=ServerResponse,
+        media=_BOTH,
+    ),
+)
