@@ -75,8 +75,10 @@ class LimitSettings(_Group):
     """Most tokens that may wait for one model; more are refused at once with 503."""
     batch_tokens: int = Field(default=4096, ge=1)
     """Most tokens of one batch; a longer text runs alone."""
-    request_seconds: float = Field(default=600.0, gt=0)
-    """Longest time a request may take, whatever deadline its caller states."""
+    load_seconds: float = Field(default=60.0, gt=0)
+    """Time that a request without a deadline waits for its model to load."""
+    calls: int = Field(default=4096, ge=1)
+    """Most requests worked on at once; more are refused with 503."""
     drain_seconds: float = Field(default=25.0, ge=0)
     """Time that accepted requests get to finish when the server stops."""
 
@@ -139,6 +141,8 @@ class Settings(BaseSettings):
     """Load every configured model at start instead of on first use."""
     device: Literal["cpu", "cuda", "mps"] | None = None
     """Where models run; the best device there is if not given."""
+    engine: str | None = None
+    """Engine for models that do not name one; the fastest that takes the model if not given."""
     placement: Literal["process", "thread"] = "process"
     """A worker process for each model, or threads of the server's own process."""
     api_keys: Secrets = ()

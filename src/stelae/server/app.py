@@ -1,0 +1,142 @@
+"""Assembly: dialects on their paths, the edge around them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+
+import msgspec
+from starlette.routing import Route, Router
+
+from stelae import __version__
+from stelae.catalog.catalog import Catalog
+from stelae.catalog.entry import ModelEntry
+from stelae.catalog.hub import HubOptions
+from stelae.cluster.controller import Placement
+from stelae.cluster.local import LocalController
+from stelae.cluster.memory import resident_bytes
+from stelae.config import ModelSettings, Settings
+from stelae.dialects.base import About, Dialect, Endpoint, Rooms
+from stelae.dialects.native import DIALECT as NATIVE
+from stelae.dialects.openai import DIALECT as OPENAI
+from stelae.engines.base import Device, EngineOptions
+from stelae.scheduler.queue import Limits
+from stelae.security.keys import KeyRing
+from stelae.server.edge import Edge
+from stelae.server.inbox import Ledger
+from stelae.server.listeners import Claim, settle
+from stelae.server.openapi import document
+from stelae.server.pages import pages
+from stelae.service.admission import Bounds
+from stelae.service.deployments import Defaults
+from stelae.service.fleet import Fleet
+from stelae.service.house import House, build
+from stelae.service.inference import Inference
+from stelae.telemetry.metrics import Metrics
+
+DIALECTS = (NATIVE, OPENAI)
+"""Every HTTP dialect; each is answered on every HTTP port."""
+
+
+def build_catalog(settings: Settings) -> Catalog:
+    """The models that the settings name, beside the embedded one."""
+    hub = settings.hub
+    token = hub.token.get_secret_value() if hub.token else None
+    entries = [_entry(name, model, settings) for name, model in settings.models.items()]
+    options = HubOptions(offline=hub.offline, token=token, cache=hub.cache)
+    return Catalog(entries, hub=options)
+
+
+def build_house(settings: Settings, catalog: Catalog) -> House:
+    """The rooms behind the dialects, as the settings want them."""
+    limits = settings.limits
+    device = None if settings.device is None else Device(settings.device)
+    defaults = Defaults(
+        options=EngineOptions(dtype=settings.dtype, device=device),
+        limits=Limits(batch_tokens=limits.batch_tokens, queue_tokens=limits.queue_tokens),
+        load_wait=limits.load_seconds,
+    )
+    return build(
+        catalog,
+        LocalController(Placement(settings.placement)),
+        defaults=defaults,
+        bounds=Bounds(calls=limits.calls),
+    )
+
+
+def _entry(name: str, model: ModelSettings, settings: Settings) -> ModelEntry:
+    return ModelEntry(
+        name=name,
+        source=model.source or name,
+        revision=model.revision,
+        aliases=model.aliases,
+        engine=model.engine or settings.engine,
+        dtype=model.dtype or settings.dtype,
+        max_tokens=model.max_tokens,
+        matryoshka=model.matryoshka,
+        batch_tokens=model.batch_tokens,
+        preload=model.preload or settings.preload,
+    )
+
+
+def build_app(
+    settings: Settings,
+    inference: Inference,
+    fleet: Fleet,
+    *,
+    listen: Sequence[str] = (),
+    dialects: Iterable[Dialect] = DIALECTS,
+) -> Edge:
+    """The whole HTTP application.
+
+    Args:
+        settings: Limits, keys and what is logged.
+        inference: Answers calls.
+        fleet: Knows the models.
+        listen: Addresses served on, for those who ask.
+        dialects: Protocols to speak.
+
+    Raises:
+        Conflict: Two dialects claim one path and no rule decides.
+    """
+    claims: list[Claim] = []
+    own = pages(_document(claims))
+    claims += settle([*dialects, own])
+    metrics = Metrics()
+    metrics.watch(fleet.samples, resident_bytes, __version__)
+    rooms = Rooms(inference, fleet, metrics, _about(settings, listen))
+    limits = settings.limits
+    return Edge(
+        Router([_route(claim, rooms) for claim in claims], redirect_slashes=False),
+        keys=KeyRing(key.get_secret_value() for key in settings.api_keys),
+        ledger=Ledger(limits.body_bytes, limits.in_flight_bytes, metrics.body_bytes.set),
+        metrics=metrics,
+        quiet=[c.operation.path for c in claims if c.operation.quiet],
+        access=settings.log.access,
+    )
+
+
+def _route(claim: Claim, rooms: Rooms) -> Route:
+    operation = claim.operation
+    endpoint = Endpoint(operation, claim.dialect, rooms)
+    return Route(operation.path, endpoint, methods=[operation.method])
+
+
+def _document(claims: list[Claim]) -> Callable[[], bytes]:
+    @cache
+    def make() -> bytes:
+        return msgspec.json.encode(document(claims, __version__))
+
+    return make
+
+
+def _about(settings: Settings, listen: Sequence[str]) -> About:
+    return About(
+        version=__version__,
+        pid=os.getpid(),
+        started=time.time(),
+        listen=tuple(listen),
+        limits=settings.limits.model_dump(),
+    )

@@ -1,0 +1,124 @@
+"""The OpenAPI document, from the same operations and Structs that answer requests."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Sequence
+from typing import Any, get_origin
+
+import msgspec
+import numpy as np
+
+from stelae.errors import ErrorInfo
+from stelae.server.listeners import Claim
+
+_ATTRIBUTES = re.compile(r"^Attributes:\n", re.MULTILINE)
+_PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
+_REF = "#/components/schemas/{name}"
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of every error.
+
+    Attributes:
+        detail: One sentence.
+        error: The same with its code and parts.
+    """
+
+    detail: str
+    error: ErrorInfo
+
+
+def document(claims: Sequence[Claim], version: str) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of everything that is answered."""
+    kinds = [
+        t for c in claims for t in (c.operation.request, c.operation.response) if t is not None
+    ]
+    _, components = msgspec.json.schema_components(
+        [*dict.fromkeys(kinds), ErrorAnswer], schema_hook=_array, ref_template=_REF
+    )
+    paths: dict[str, dict[str, Any]] = {}
+    for claim in claims:
+        path = _PARAMETER.sub(r"{\1}", claim.operation.path)
+        paths.setdefault(path, {})[claim.operation.method.lower()] = _operation(claim)
+    tags = {c.dialect.name: c.dialect.summary for c in claims}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Stelae", "version": version},
+        "tags": [{"name": name, "description": summary} for name, summary in tags.items()],
+        "paths": paths,
+        "components": {"schemas": {name: _describe(body) for name, body in components.items()}},
+    }
+
+
+def _operation(claim: Claim) -> dict[str, Any]:
+    operation = claim.operation
+    shown: dict[str, Any] = {
+        "tags": [claim.dialect.name],
+        "summary": operation.summary,
+        "operationId": f"{claim.dialect.name}_{operation.handle.__name__}",
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in _PARAMETER.findall(operation.path)
+        ],
+        "responses": _responses(claim),
+    }
+    if operation.request is not None:
+        media = [m for m in operation.media if m.startswith("application/")]
+        shown["requestBody"] = {"required": True, "content": _content(operation.request, media)}
+    return shown
+
+
+def _responses(claim: Claim) -> dict[str, Any]:
+    operation = claim.operation
+    answers: dict[str, Any] = {
+        "200": {"description": "OK", "content": _content(operation.response, operation.media)}
+    }
+    for error in sorted(operation.errors, key=lambda e: e.status):
+        said = f"`{error.code}`: {inspect.getdoc(error)}"
+        status = str(error.status)
+        if status in answers:
+            answers[status]["description"] += f"\n{said}"
+        else:
+            content = _content(ErrorAnswer, ["application/json"])
+            answers[status] = {"description": said, "content": content}
+    return answers
+
+
+def _content(kind: Any, media: Sequence[str]) -> dict[str, Any]:
+    if kind is None:
+        return {name: {} for name in media}
+    (schema,), _ = msgspec.json.schema_components([kind], schema_hook=_array, ref_template=_REF)
+    return {name: {"schema": schema} for name in media}
+
+
+def _array(kind: Any) -> dict[str, Any]:
+    if (get_origin(kind) or kind) is np.ndarray:
+        return {
+            "description": "An array: nested lists in JSON; dtype, shape and data in msgpack.",
+            "anyOf": [{"type": "array"}, {"type": "object"}],
+        }
+    raise NotImplementedError(f"no schema for {kind}")
+
+
+def _describe(schema: dict[str, Any]) -> dict[str, Any]:
+    """Move the texts of a docstring's ``Attributes:`` to the fields they describe."""
+    text = inspect.cleandoc(schema.get("description", ""))
+    summary, *rest = _ATTRIBUTES.split(text)
+    properties = schema.get("properties", {})
+    for name, said in _attributes(rest[0] if rest else "").items():
+        if name in properties:
+            properties[name] = {**properties[name], "description": said}
+    return {**schema, "description": summary.strip()} if text else schema
+
+
+def _attributes(block: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    name = ""
+    for line in block.splitlines():
+        if match := re.match(r"^ {4}(\w+): (.*)", line):
+            name, found[match[1]] = match[1], match[2]
+        elif name and line.strip():
+            found[name] += " " + line.strip()
+    return found

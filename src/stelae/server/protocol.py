@@ -1,0 +1,96 @@
+"""HTTP/1.1 on a connection: bounds on heads, answers as JSON, and a kind farewell."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_BYTES = 64 * 1024
+"""Most bytes of a request line with its headers."""
+
+HEAD_SECONDS = 30.0
+"""Time for a client to send the head of a request."""
+
+DISCARD_BYTES = 1024**3
+"""Bytes read and dropped after a request was refused, so that its answer arrives."""
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's httptools protocol, with limits that it leaves open."""
+
+    _head = 0
+    _discarded = 0
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client connected: it has some time to send its first head."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._head = 0
+        if self._head_timer is None:
+            self._await_head()
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the path came."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header came."""
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: the request starts."""
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body came."""
+        if self.cycle.response_complete:
+            self._discarded += len(body)
+            if self._discarded > DISCARD_BYTES:
+                self.transport.close()
+        super().on_body(body)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP, in the error body that all dialects share."""
+        error: dict[str, str | int | None] = {"code": "invalid_http", "message": msg}
+        error |= {"type": "invalid_request_error", "param": None, "status": 400}
+        body = orjson.dumps({"error": error, "detail": msg})
+        head = (
+            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+    def _count(self, size: int) -> None:
+        self._head += size
+        if self._head > HEAD_BYTES:
+            raise ValueError(f"the head of the request is over {HEAD_BYTES} bytes")
+
+    def _await_head(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+def answering(protocol: Any) -> bool:
+    """Whether a connection has a request that is not answered yet."""
+    return protocol.cycle is not None and not protocol.cycle.response_complete

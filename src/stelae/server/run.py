@@ -1,0 +1,134 @@
+"""``serve``: from settings to a running server, and back to an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from stelae.config import LogFormat, Settings
+from stelae.errors import StelaeError
+from stelae.server.app import build_app, build_catalog, build_house
+from stelae.server.gateway import Gateway
+from stelae.server.listeners import Listener, bind, close
+from stelae.server.ready import announced
+from stelae.telemetry import log
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def serve(
+    settings: Settings,
+    names: Sequence[str] = (),
+    *,
+    ready_file: Path | None = None,
+    preload: bool = False,
+) -> int:
+    """Serve until told to stop.
+
+    Args:
+        settings: Everything that can be set.
+        names: Models to load at start: known names, hub ids, folders, ``name=folder``.
+        ready_file: Written when the server is ready, removed when it ends.
+        preload: Load every registered model at start, not only those in ``names``.
+
+    Returns:
+        0 after an orderly stop, 1 if the server could not start or was forced to stop.
+    """
+    log.configure(json=settings.log.format is LogFormat.JSON, level=settings.log.level)
+    listeners: list[Listener] = []
+    try:
+        listeners = bind(settings.listen)
+        warn_if_open(settings, listeners)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_serve(settings, names, listeners, ready_file, preload))
+    except StelaeError as error:
+        sys.stderr.write(f"stelae: cannot start: {error}\n")
+        return 1
+    finally:
+        close(listeners)
+
+
+def warn_if_open(settings: Settings, listeners: Sequence[Listener]) -> None:
+    """Say so if others on the network can use the server without a key."""
+    exposed = [listener.url for listener in listeners if not listener.loopback]
+    if exposed and not settings.api_keys:
+        log.get().warning(
+            "open_to_the_network", listen=exposed, advice="set api_keys, or listen on 127.0.0.1"
+        )
+
+
+class Stop:
+    """The wish to stop: the first signal asks, the second insists."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._asked = asyncio.Event()
+        self.forced = False
+
+    def listen(self) -> None:
+        """Take the signals that mean stop."""
+        loop = asyncio.get_running_loop()
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, self._ask, signal.Signals(number).name)
+
+    async def wait(self) -> None:
+        """Until somebody wishes it."""
+        await self._asked.wait()
+
+    def _ask(self, name: str) -> None:
+        self.forced = self._asked.is_set()
+        log.get().info("stopping", signal=name, forced=self.forced)
+        self._asked.set()
+        self._gateway.stop(force=self.forced)
+
+
+async def _serve(
+    settings: Settings,
+    names: Sequence[str],
+    listeners: Sequence[Listener],
+    ready_file: Path | None,
+    preload: bool,
+) -> int:
+    listen = [listener.url for listener in listeners]
+    catalog = build_catalog(settings)
+    wanted = [catalog.register_argument(name).name for name in names]
+    wanted += [name for name in catalog.names() if preload or catalog.entry(name).preload]
+    house = build_house(settings, catalog)
+    app = build_app(settings, house.inference, house.fleet, listen=listen)
+    gateway = Gateway(app, settings.limits.drain_seconds)
+    stop = Stop(gateway)
+    stop.listen()
+    answering = asyncio.create_task(gateway.serve([listener.socket for listener in listeners]))
+    for url in listen:
+        log.get().info(f"Endpoint: {url}")
+    try:
+        if await _unless_stopped(stop, house.start(wanted)):
+            models = [info.name for info in house.fleet.models()]
+            with announced(ready_file, listen, models):
+                log.get().info("ready", models=models)
+                await stop.wait()
+    finally:
+        gateway.stop()
+        await answering
+        await house.stop(0.0 if stop.forced else settings.limits.drain_seconds)
+    return 1 if stop.forced else 0
+
+
+async def _unless_stopped(stop: Stop, work: Coroutine[Any, Any, None]) -> bool:
+    """Do the work, unless somebody wishes to stop first."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+        return working.done()
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
