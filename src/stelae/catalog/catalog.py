@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from stelae.catalog.checkpoint import read_spec
 from stelae.catalog.embedded import PACKAGE, embedded_folder
-from stelae.catalog.entry import DEFAULT, EMBEDDED, ModelEntry
-from stelae.catalog.hub import HubOptions, fetch
+from stelae.catalog.entry import DEFAULT, EMBEDDED, ModelEntry, check_name
+from stelae.catalog.families import BUILT_IN, known_models
+from stelae.catalog.hub import HubOptions, fetch, is_hub_id
 from stelae.catalog.hub_progress import Progress
 from stelae.catalog.spec import ModelSpec, Source
 from stelae.errors import Conflict, ModelNotFound
@@ -21,109 +22,172 @@ from stelae.errors import Conflict, ModelNotFound
 class Catalog:
     """All models that can be asked for by name.
 
+    The embedded model is always among them, unless another takes its name. Safe to
+    use from several threads.
+
     Args:
-        entries: Models to register besides the embedded one.
+        entries: Models to register.
         hub: How to reach the model hub.
+        families: Folder with the YAML files of well-known models.
     """
 
     def __init__(
-        self, entries: Iterable[ModelEntry] = (), *, hub: HubOptions | None = None
+        self,
+        entries: Iterable[ModelEntry] = (),
+        *,
+        hub: HubOptions | None = None,
+        families: Path = BUILT_IN,
     ) -> None:
         self._hub = hub or HubOptions()
+        self._families = families
         self._entries: dict[str, ModelEntry] = {}
         self._names: dict[str, str] = {}
         self._specs: dict[str, ModelSpec] = {}
         self._lock = Lock()
-        for entry in (*entries, DEFAULT):
-            if entry.name not in self._entries:
-                self.register(entry)
+        for entry in entries:
+            self.register(entry)
+        if DEFAULT.name not in self._names:
+            free = tuple(alias for alias in DEFAULT.aliases if alias not in self._names)
+            self.register(replace(DEFAULT, aliases=free))
 
     def names(self) -> list[str]:
         """Names of the registered models, in order of registration."""
         return list(self._entries)
 
     def entry(self, name: str) -> ModelEntry:
-        """The model of a name or alias.
+        """The model that a name means.
+
+        Args:
+            name: A registered name or alias, or a name or hub id of a known family.
 
         Raises:
-            ModelNotFound: There is none; the message has the nearest names.
+            ModelNotFound: There is none; the hint has the nearest names.
         """
         found = self._names.get(name)
-        if found is None:
-            raise _unknown(name, self._names)
-        return self._entries[found]
+        if found is not None:
+            return self._entries[found]
+        known = known_models(self._families).get(name)
+        if known is None:
+            raise self._unknown(name)
+        return self._entries.get(known.name, known)
 
     def register(self, entry: ModelEntry) -> ModelEntry:
         """Add a model, or replace the one of that name.
 
+        The embedded model gives up an alias that another model asks for.
+
         Raises:
-            Conflict: One of its names belongs to another model.
+            Conflict: One of the names belongs to another model.
+            InvalidInput: One of them cannot be a name.
         """
+        for name in (entry.name, *entry.aliases):
+            check_name(name)
         with self._lock:
             for name in (entry.name, *entry.aliases):
-                owner = self._names.get(name, entry.name)
-                if owner != entry.name:
-                    raise Conflict(f"the name {name!r} already means the model {owner!r}")
+                self._check_free(name, entry)
+            taken = {n: owner for n, owner in self._names.items() if owner != entry.name}
+            self._names = taken | dict.fromkeys((entry.name, *entry.aliases), entry.name)
             self._entries[entry.name] = entry
-            self._names |= dict.fromkeys((entry.name, *entry.aliases), entry.name)
             self._specs.pop(entry.name, None)
         return entry
+
+    def _check_free(self, name: str, entry: ModelEntry) -> None:
+        owner = self._names.get(name, entry.name)
+        lent = owner == DEFAULT.name != name and self._entries[owner].source == EMBEDDED
+        if owner != entry.name and not lent:
+            raise Conflict(
+                f"the name {name!r} already means the model {owner!r}; choose another name"
+            )
 
     def register_argument(self, text: str) -> ModelEntry:
         """Register what a person wrote on the command line.
 
         Args:
-            text: A known name, a folder, a hub id, or ``name=`` before one of them.
+            text: A known name, a folder or a hub id, the last perhaps with
+                ``@revision``; before each of them ``name=`` may stand.
+
+        Returns:
+            The model; a known one is returned as it is.
 
         Raises:
             ModelNotFound: It is none of these.
+            Conflict: The name belongs to another model.
         """
+        if Path(text).expanduser().is_dir():
+            return self._register_folder("", text)
         name, _, source = text.rpartition("=")
-        if source in self._names and not name:
-            return self.entry(source)
-        folder = Path(source).expanduser()
-        if folder.is_dir():
-            return self.register(ModelEntry(name=name or folder.resolve().name, source=str(folder)))
-        if source in self._names:
-            return self.register(_renamed(self.entry(source), name))
-        raise _unknown(source, self._names)
+        if Path(source).expanduser().is_dir():
+            return self._register_folder(name, source)
+        if (known := self._known(source)) is not None:
+            entry = known if not name else replace(known, name=name, aliases=())
+            return entry if self._entries.get(entry.name) == entry else self.register(entry)
+        repo, _, revision = source.partition("@")
+        if not is_hub_id(repo):
+            raise self._unknown(source)
+        entry = ModelEntry(name=name or repo, source=repo, revision=revision or None)
+        return self.register(entry)
+
+    def _register_folder(self, name: str, source: str) -> ModelEntry:
+        folder = Path(source).expanduser().absolute()
+        entry = ModelEntry(name=name or folder.resolve().name, source=str(folder))
+        return self.register(entry)
+
+    def _known(self, name: str) -> ModelEntry | None:
+        try:
+            return self.entry(name)
+        except ModelNotFound:
+            return None
 
     def spec(self, name: str, progress: Progress | None = None) -> ModelSpec:
         """What a model is, from its checkpoint; may fetch it from the hub first.
 
+        Blocks while it reads or fetches. A checkpoint from the hub is read once, a
+        folder each time.
+
+        Args:
+            name: As for ``entry``. A model of a family is registered by it.
+            progress: Told of the bytes that come in from the hub.
+
         Raises:
             ModelNotFound: No such name, folder or hub id.
             UnsupportedCheckpoint: Part of the checkpoint is not implemented.
-            ModelLoadFailed: The checkpoint is broken.
+            ModelLoadFailed: The checkpoint is broken, or the hub does not answer.
+            MissingDependency: The package with the embedded model is not installed.
         """
         entry = self.entry(name)
-        with self._lock:
-            known = self._specs.get(entry.name)
+        known = self._specs.get(entry.name)
         if known is not None:
             return known
-        spec = read_spec(*self._place(entry, progress))
-        with self._lock:
+        folder, source = self._place(entry, progress)
+        spec = read_spec(folder, entry, source)
+        if entry.name not in self._entries:
+            self.register(entry)
+        if source.kind == "hub":
             self._specs[entry.name] = spec
         return spec
 
-    def _place(
-        self, entry: ModelEntry, progress: Progress | None
-    ) -> tuple[Path, ModelEntry, Source]:
+    def _place(self, entry: ModelEntry, progress: Progress | None) -> tuple[Path, Source]:
         if entry.source == EMBEDDED:
-            return embedded_folder(), entry, Source(kind="embedded", location=PACKAGE)
+            return embedded_folder(), Source(kind="embedded", location=PACKAGE)
         folder = Path(entry.source).expanduser()
-        if folder.is_dir() or folder.is_absolute():
-            return folder, entry, Source(kind="folder", location=entry.source)
+        if folder.is_dir() or not is_hub_id(entry.source):
+            return folder.absolute(), Source(kind="folder", location=entry.source)
         snapshot = fetch(entry.source, entry.revision, self._hub, progress)
         source = Source(kind="hub", location=entry.source, revision=snapshot.revision)
-        return snapshot.folder, entry, source
+        return snapshot.folder, source
+
+    def _unknown(self, name: str) -> ModelNotFound:
+        known = {n.casefold(): n for n in (*known_models(self._families), *self._names)}
+        near = [known[n] for n in get_close_matches(name.casefold(), known, n=3, cutoff=0.6)]
+        return ModelNotFound(
+            f"model={name!r}: no model of that name is known here",
+            param="model",
+            hint=f"did you mean {' or '.join(map(repr, near))}?" if near else _other_ways(name),
+            details={"nearest": near},
+        )
 
 
-def _renamed(entry: ModelEntry, name: str) -> ModelEntry:
-    return replace(entry, name=name, aliases=())
-
-
-def _unknown(name: str, known: Iterable[str]) -> ModelNotFound:
-    near = get_close_matches(name, list(known), n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "see `stelae models`"
-    return ModelNotFound(f"model={name!r}: no such model here", param="model", hint=hint)
+def _other_ways(name: str) -> str:
+    if is_hub_id(name):
+        return f"to serve it from the hub: stelae serve {name}"
+    return "`stelae models` lists the models of a server; `stelae serve NAME=FOLDER` adds one"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
+from stelae.errors import InvalidInput
 from stelae.types import ComputeDtype
 
 EMBEDDED = "embedded"
@@ -46,3 +49,20 @@ DEFAULT = ModelEntry(
     aliases=("sentence-transformers/all-MiniLM-L6-v2", "default", "minilm"),
 )
 """The model every catalog knows; its weights come from an installed package."""
+
+NAME = re.compile(r"[\w][\w.:@+-]*(/[\w][\w.:@+-]*)*", re.ASCII)
+LONGEST_NAME = 128
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that cannot stand in a URL and a command line.
+
+    Raises:
+        InvalidInput: The name is empty, too long, or has other characters.
+    """
+    if len(name) > LONGEST_NAME or not NAME.fullmatch(name):
+        raise InvalidInput(
+            f"name={name[:LONGEST_NAME]!r}: a model's name has up to {LONGEST_NAME} letters, digits "
+            "and . : @ + _ -, in parts separated by /",
+            param="name",
+        )

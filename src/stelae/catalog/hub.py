@@ -12,7 +12,7 @@ import msgspec
 
 from stelae.catalog.hub_errors import translated
 from stelae.catalog.hub_progress import Progress, bar_class
-from stelae.errors import MissingDependency, UnsupportedCheckpoint
+from stelae.errors import MissingDependency, ModelNotFound, UnsupportedCheckpoint
 
 FILES = (
     "config.json",
@@ -36,6 +36,9 @@ UNWANTED = ["onnx/*", "openvino/*", "original/*", "gguf/*", "coreml/*", ".*"]
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 """``organisation/name``."""
+
+REVISION = re.compile(r"(?!.*\.\.)[\w][\w./+-]*", re.ASCII)
+"""Branch, tag, commit, or ``refs/pr/N``; never a path that leads out of the cache."""
 
 
 class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +97,8 @@ def fetch(
         UnsupportedCheckpoint: The model has no safetensors files.
         MissingDependency: ``huggingface_hub`` is not installed.
     """
+    if revision is not None and not REVISION.fullmatch(revision):
+        raise ModelNotFound(f"revision={revision!r}: not a branch, tag or commit", param="revision")
     hub = _library()
     with translated(repo, revision, offline=options.offline or hub.is_offline_mode()):
         folder = hub.snapshot_download(
