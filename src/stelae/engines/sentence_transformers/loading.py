@@ -47,14 +47,28 @@ class CheckedTransformer(Transformer):
     """
 
     def _load_model(self, *arguments: Any, **options: Any) -> Any:
-        model, report = super()._load_model(*arguments, output_loading_info=True, **options)
-        missing = sorted(name for name in report["missing_keys"] if not UNUSED.search(name))
-        if missing:
-            shown = ", ".join(missing[:5]) + (
-                f" and {len(missing) - 5} more" if missing[5:] else ""
+        both: Any = super()._load_model(
+            *arguments, output_loading_info=True, ignore_mismatched_sizes=True, **options
+        )
+        model, faults = _faults(both)
+        if faults:
+            more = f"; and {len(faults) - 5} more" if faults[5:] else ""
+            raise UnsupportedCheckpoint(
+                f"weights do not fit the architecture: {'; '.join(faults[:5])}{more}"
             )
-            raise UnsupportedCheckpoint(f"the checkpoint lacks the tensors {shown}")
         return model
+
+
+def _faults(loaded: Any) -> tuple[Any, list[str]]:
+    """The model, and what the library's report says is wrong with its tensors."""
+    model, report = loaded
+    missing = sorted(name for name in report["missing_keys"] if not UNUSED.search(name))
+    faults = [f"{name} is missing" for name in missing]
+    faults += [
+        f"{name} has shape {tuple(found)}, not {tuple(wanted)}"
+        for name, found, wanted in sorted(report["mismatched_keys"])
+    ]
+    return model, faults
 
 
 def load_library(spec: ModelSpec, dtype: torch.dtype, device: str) -> SentenceTransformer:
@@ -73,9 +87,7 @@ def load_library(spec: ModelSpec, dtype: torch.dtype, device: str) -> SentenceTr
             modules = [_module(spec, module, dtype) for module in spec.modules]
             model = SentenceTransformer(modules=modules, device=device)
     except torch.OutOfMemoryError as error:
-        raise OutOfMemory(
-            f"model '{spec.name}' does not fit into the memory of {device}"
-        ) from error
+        raise OutOfMemory(f"model '{spec.name}' does not fit into memory on {device}") from error
     except LIBRARY_ERRORS as error:
         raise ModelLoadFailed(
             f"model '{spec.name}': sentence-transformers cannot load {spec.folder}: {error}"
