@@ -93,8 +93,10 @@ class Catalog:
 
     def _check_free(self, name: str, entry: ModelEntry) -> None:
         owner = self._names.get(name, entry.name)
-        lent = owner == DEFAULT.name != name and self._entries[owner].source == EMBEDDED
-        if owner != entry.name and not lent:
+        if owner == entry.name:
+            return
+        lent = name != owner == DEFAULT.name and self._entries[owner].source == EMBEDDED
+        if not lent:
             raise Conflict(
                 f"the name {name!r} already means the model {owner!r}; choose another name"
             )

@@ -62,7 +62,7 @@ def check_name(name: str) -> None:
     """
     if len(name) > LONGEST_NAME or not NAME.fullmatch(name):
         raise InvalidInput(
-            f"name={name[:LONGEST_NAME]!r}: a model's name has up to {LONGEST_NAME} letters, digits "
-            "and . : @ + _ -, in parts separated by /",
+            f"name={name[:LONGEST_NAME]!r}: a model's name has up to {LONGEST_NAME} letters, "
+            "digits and . : @ + _ -, in parts separated by /",
             param="name",
         )
