@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -178,6 +178,27 @@ def load_settings(file: Path | None = None, **flags: Any) -> Settings:
 def schema() -> dict[str, Any]:
     """JSON Schema of the configuration file."""
     return Settings.model_json_schema()
+
+
+def origins(file: Path | None = None) -> dict[str, str]:
+    """Where settings that are not defaults come from: ``file`` or ``environment``.
+
+    Args:
+        file: As for ``load_settings``.
+
+    Returns:
+        The origin by dotted name, such as ``limits.body_bytes``.
+    """
+    given = dict.fromkeys(_leaves(_read(file)), "file")
+    return given | dict.fromkeys(_leaves(EnvSettingsSource(Settings)()), "environment")
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
 
 
 def _merge(low: dict[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
