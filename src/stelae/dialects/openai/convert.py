@@ -127,9 +127,7 @@ def _first_failure(errors: dict[int, ErrorInfo], *, lone: bool) -> StelaeError:
 def model(info: ModelInfo, created: int) -> Model:
     """A model as this protocol lists it."""
     fields = {name: getattr(info, name) for name in info.__struct_fields__}
-    return Model(
-        id=info.name, created=created, object="model", owned_by=info.source or "stelae", **fields
-    )
+    return Model(id=info.name, created=created, object="model", owned_by="stelae", **fields)
 
 
 def model_list(infos: list[ModelInfo], created: int) -> ModelList:

@@ -84,7 +84,7 @@ class Model(ModelInfo, frozen=True, kw_only=True):
         id: The name to ask for.
         created: Unix time at which this server learnt of it.
         object: Always ``model``.
-        owned_by: Where it came from.
+        owned_by: Always ``stelae``.
     """
 
     id: str
