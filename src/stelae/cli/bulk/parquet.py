@@ -1,0 +1,104 @@
+"""A Parquet file that can be continued: parts first, joined at the end.
+
+The index of a Parquet file is its last part, so a killed run would leave nothing
+to go on with. Rows are therefore committed as small Arrow files in ``OUT.parts``,
+and written into one Parquet file, row group by row group, when all are there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from stelae.cli.bulk.rows import Row, Shape
+from stelae.cli.bulk.sink import Mark, claim
+from stelae.cli.needs import need
+from stelae.errors import Conflict
+
+GROUP = 8192
+"""Rows of a row group, and at most of a part."""
+
+
+class ParquetSink:
+    """A table with index, id, embedding, tokens, truncated and error.
+
+    Raises:
+        Conflict: Another run writes it, or parts of the earlier run are gone.
+        MissingDependency: pyarrow is not installed.
+    """
+
+    commit_seconds = 10.0
+
+    def __init__(
+        self, path: Path, shape: Shape, *, with_ids: bool, mark: Mark | None = None
+    ) -> None:
+        need("Parquet", "pyarrow", extra="parquet")
+        self._path = path
+        self._shape = shape
+        self._with_ids = with_ids
+        self._folder = path.with_name(f"{path.name}.parts")
+        self._folder.mkdir(exist_ok=True)
+        self._lock: int | None = os.open(self._folder, os.O_RDONLY)
+        self._waiting: list[Row] = []
+        self._parts = mark.parts if mark else 0
+        try:
+            claim(self._lock, path)
+            self._keep()
+        except Conflict:
+            self.close()
+            raise
+
+    def _part(self, number: int) -> Path:
+        return self._folder / f"{number:08d}.arrow"
+
+    def _keep(self) -> None:
+        kept = {self._part(number) for number in range(self._parts)}
+        for file in set(self._folder.iterdir()) - kept:
+            file.unlink()
+        lost = [file.name for file in sorted(kept) if not file.exists()]
+        if lost:
+            raise Conflict(
+                f"output '{self._path}': parts of the earlier run are gone: {', '.join(lost[:3])}",
+                hint="start anew with --no-resume",
+            )
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Take rows; a full part is written at once."""
+        self._waiting.extend(rows)
+        while len(self._waiting) >= GROUP:
+            self._write_part(self._waiting[:GROUP])
+            self._waiting = self._waiting[GROUP:]
+
+    def _write_part(self, rows: Sequence[Row]) -> None:
+        from stelae.cli.bulk import arrow
+
+        file = self._part(self._parts)
+        arrow.write_part(file, rows, self._shape, with_ids=self._with_ids)
+        with file.open("rb") as written:
+            os.fsync(written.fileno())
+        self._parts += 1
+
+    def commit(self) -> Mark:
+        """Write what waits as a part."""
+        if self._waiting:
+            self._write_part(self._waiting)
+            self._waiting = []
+        return Mark(parts=self._parts)
+
+    def finish(self) -> None:
+        """Join the parts into the Parquet file and remove them."""
+        from stelae.cli.bulk import arrow
+
+        joined = self._folder / "joined.parquet"
+        parts = [self._part(number) for number in range(self._parts)]
+        arrow.join_parts(parts, joined, self._shape, with_ids=self._with_ids, group=GROUP)
+        joined.replace(self._path)
+        shutil.rmtree(self._folder)
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None

@@ -1,0 +1,66 @@
+"""Options that several commands share, spelled and explained once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+# Literals, not the enums of ``stelae.types``: those import NumPy, and every
+# ``--help`` would pay for it. A test holds the two together.
+DtypeName = Literal["auto", "float32", "bfloat16"]
+EmbeddingDtypeName = Literal["float32", "float16"]
+RoleName = Literal["query", "document"]
+TruncateName = Literal["error", "end", "start"]
+LogFormatName = Literal["console", "json"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs, with stable keys.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and warnings only.")]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        "-s",
+        envvar="STELAE_URL",
+        metavar="URL",
+        help="Address of the server; http://127.0.0.1:8080 if not given.",
+    ),
+]
+
+
+def _from_environment(
+    ctx: typer.Context, param: typer.CallbackParam, value: str | None
+) -> str | None:
+    source = ctx.get_parameter_source(param.name or "")
+    if source is not None and source.name == "COMMANDLINE":
+        raise typer.BadParameter(
+            "a key on the command line shows in the list of processes; "
+            f"set the environment variable {param.envvar} instead"
+        )
+    return value
+
+
+Key = Annotated[
+    str | None,
+    typer.Option("--api-key", envvar="STELAE_API_KEY", hidden=True, callback=_from_environment),
+]
+ServedKeys = Annotated[
+    str | None,
+    typer.Option("--api-key", envvar="STELAE_API_KEYS", hidden=True, callback=_from_environment),
+]
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Name of the model.")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", metavar="FILE", help="Settings as TOML or YAML."),
+]
+ComputeDtypeOption = Annotated[
+    DtypeName | None,
+    typer.Option(
+        "--dtype",
+        help="Number format to compute in; auto takes the fastest faithful one here.",
+    ),
+]
+EngineOption = Annotated[
+    str | None, typer.Option("--engine", metavar="NAME", help="Use this engine and no other.")
+]

@@ -1,0 +1,29 @@
+"""Reaching a server: its address, the key, and how long to try."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stelae.client import Client, RetryPolicy
+
+DEFAULT_SERVER = "http://127.0.0.1:8080"
+
+PROMPT = RetryPolicy(attempts=0)
+"""For people who wait at the prompt: a server that is away is told at once."""
+
+PATIENT = RetryPolicy(attempts=10, base=0.5, ceiling=15.0, patience=120.0)
+"""For long jobs: a server that restarts is waited for."""
+
+
+def connect(server: str | None, key: str | None, **options: Any) -> Client:
+    """A client of the server that a command was pointed at.
+
+    Args:
+        server: Its address; the default one if not given.
+        key: Key to show, from the environment.
+        options: Further arguments of ``Client``.
+
+    Raises:
+        InvalidInput: The address or the key cannot be used.
+    """
+    return Client(server or DEFAULT_SERVER, api_key=key, **{"retries": PROMPT, **options})

@@ -1,0 +1,69 @@
+"""``stelae verify``: are the vectors those of the reference library?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from stelae.cli import options
+
+
+def verify(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="A known name, a hub id, a folder or NAME=FOLDER."),
+    ] = "default",
+    samples: Annotated[
+        int, typer.Option("--samples", metavar="N", min=1, help="Number of texts compared.")
+    ] = 64,
+    against: Annotated[
+        Literal["sentence_transformers"],
+        typer.Option("--against", help="The reference library, run in this process in float32."),
+    ] = "sentence_transformers",
+    engine: options.EngineOption = None,
+    dtype: options.ComputeDtypeOption = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            "--server",
+            "-s",
+            metavar="URL",
+            help="Check the vectors of this server instead of a model loaded here.",
+        ),
+    ] = None,
+    served_as: Annotated[
+        str | None,
+        typer.Option("--served-as", metavar="NAME", help="The model's name on that server."),
+    ] = None,
+    config: options.ConfigFile = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    key: options.Key = None,
+) -> None:
+    """Compare a model's vectors with those of its reference library.
+
+    Texts are short to over-long, of several scripts, with emoji and empty ones. float32 must agree
+    within 2e-6 per number and a cosine of 0.999999, bfloat16 within a cosine of 0.9995. Exits with
+    1 if the vectors differ by more.
+    """
+    from stelae.cli import parity
+    from stelae.cli.output import Output
+
+    if server is not None and (engine or dtype):
+        raise typer.BadParameter("--engine and --dtype are the server's choice; leave them out")
+    if served_as is not None and server is None:
+        raise typer.BadParameter("--served-as goes with --server")
+    request = parity.Request(
+        model=model,
+        samples=samples,
+        against=against,
+        engine=engine,
+        dtype=dtype,
+        server=server,
+        served_as=served_as or model,
+        config=config,
+        key=key,
+    )
+    out = Output(json=json, quiet=quiet)
+    raise typer.Exit(0 if parity.run(request, out) else 1)
