@@ -1,0 +1,30 @@
+"""Run a comparison: ``python -m benchmarks NAME [options]``; see ``benchmarks/README.md``."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+NAMES = {
+    "parity": "vectors against sentence-transformers, 1,000 real texts",
+    "inprocess": "tokens/s against SentenceTransformer.encode, same weights and threads",
+    "http": "texts/s and latency over HTTP against infinity",
+    "startup": "time until ready and memory, against infinity",
+    "linear": "matrix multiplies: plain and prepacked, fp32 and bf16",
+}
+
+
+def main() -> int:
+    """Dispatch to the module of that name; without a name, list them."""
+    if len(sys.argv) < 2 or sys.argv[1] not in NAMES:
+        print("usage: python -m benchmarks NAME [options]\n")
+        for name, about in NAMES.items():
+            print(f"  {name:<10} {about}")
+        return 0 if len(sys.argv) < 2 else 2
+    module = import_module(f"benchmarks.{sys.argv[1]}")
+    module.main(sys.argv[2:])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

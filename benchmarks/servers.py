@@ -1,0 +1,153 @@
+"""Starting and stopping the servers that are compared, each in its own environment.
+
+A peer is found in ``.cache/peers/NAME``; ``SETUP`` says how to make it. Peers
+are not dependencies of this project.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import psutil
+
+from benchmarks import checkpoint
+
+PEERS = checkpoint.CACHE / "peers"
+
+SETUP = """
+infinity is not installed in .cache/peers/infinity; it needs these pins to start:
+  python3 -m venv .cache/peers/infinity
+  .cache/peers/infinity/bin/pip install torch==2.13.0
+  .cache/peers/infinity/bin/pip install 'infinity-emb[torch,server,optimum]==0.0.77' \\
+      transformers==4.47.0 optimum==1.24.0 typer==0.12.5 click==8.1.8 fastapi==0.115.2 \\
+      prometheus-fastapi-instrumentator==7.0.0 sentence-transformers==3.4.1 torch==2.13.0
+  .cache/peers/infinity/bin/pip install numpy==2.4.6
+"""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A server to compare.
+
+    Attributes:
+        name: In the table.
+        command: Starts it; ``{port}`` and ``{model}`` are filled in.
+        path: Of the embeddings route.
+        ready: Of a route that answers 200 once it serves.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    path: str
+    ready: str
+
+
+def stelae(dtype: str) -> Contender:
+    """This project, as installed."""
+    return Contender(
+        f"stelae {dtype}",
+        (
+            *(str(Path(sys.executable).parent / "stelae"), "serve", "bench={model}"),
+            *("--listen", "http://127.0.0.1:{port}", "--dtype", dtype, "--log-level", "warning"),
+        ),
+        "/v1/embeddings",
+        "/readyz",
+    )
+
+
+def infinity(dtype: str) -> Contender:
+    """Infinity with its torch engine; ``as shipped`` leaves its choices to itself."""
+    chosen = () if dtype == "as shipped" else ("--dtype", dtype, "--no-bettertransformer")
+    return Contender(
+        f"infinity {dtype}",
+        (
+            *(str(PEERS / "infinity/bin/infinity_emb"), "v2", "--model-id", "{model}"),
+            *("--served-model-name", "bench", "--engine", "torch", "--device", "cpu"),
+            *("--host", "127.0.0.1", "--port", "{port}", "--log-level", "warning", *chosen),
+        ),
+        "/embeddings",
+        "/health",
+    )
+
+
+@dataclass
+class Running:
+    """A started server.
+
+    Attributes:
+        contender: What it is.
+        url: Of its embeddings route.
+        process: Its first process.
+        seconds_to_ready: From start until it answered.
+    """
+
+    contender: Contender
+    url: str
+    process: psutil.Process
+    seconds_to_ready: float
+
+    def memory_mb(self) -> tuple[float, float]:
+        """Resident memory of the first process, and of all of them."""
+        family = [self.process, *self.process.children(recursive=True)]
+        sizes = [process.memory_info().rss / 2**20 for process in family]
+        return sizes[0], sum(sizes)
+
+
+@contextmanager
+def running(contenders: Sequence[Contender]) -> Iterator[list[Running]]:
+    """Start servers one after the other; stop them at the end."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(_started(contender)) for contender in contenders]
+
+
+@contextmanager
+def _started(contender: Contender) -> Iterator[Running]:
+    if not Path(contender.command[0]).exists():
+        sys.exit(SETUP)
+    port = _free_port()
+    values = {"port": str(port), "model": str(checkpoint.folder())}
+    command = [part.format(**values) for part in contender.command]
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "INFINITY_ANONYMOUS_USAGE_STATS": "0"}
+    log = checkpoint.CACHE / f"{contender.name.replace(' ', '-')}.log"
+    started = time.perf_counter()
+    with log.open("wb") as out:
+        child = subprocess.Popen(command, stdout=out, stderr=out, env=environment)
+    try:
+        _wait(f"http://127.0.0.1:{port}{contender.ready}", child, log)
+        seconds = time.perf_counter() - started
+        url = f"http://127.0.0.1:{port}{contender.path}"
+        yield Running(contender, url, psutil.Process(child.pid), seconds)
+    finally:
+        child.terminate()
+        child.wait(30)
+
+
+def _wait(url: str, child: subprocess.Popen[bytes], log: Path) -> None:
+    give_up = time.perf_counter() + 120
+    while time.perf_counter() < give_up:
+        if child.poll() is not None:
+            sys.exit(f"the server ended; see {log}:\n{log.read_text(errors='replace')[-2000:]}")
+        try:
+            with urlopen(url, timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except (URLError, OSError):
+            time.sleep(0.02)
+    sys.exit(f"no answer from {url} in two minutes; see {log}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
