@@ -71,7 +71,7 @@ class Table:
     gathered: Gathered
     tokens: NDArray[np.int32] = field(init=False)
     truncated: NDArray[np.bool_] = field(init=False)
-    dense: Vector | None = None
+    dense: Vector = field(init=False)
     used: int = 0
     model: str = ""
     errors: dict[int, StelaeError] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class Table:
         errors = errors_of(chunk, result)
         if errors and self.gathered.raises:
             raise errors[min(errors)]
-        if self.dense is None:
+        if not self.items:
             self.dense = np.empty((self.rows, dense.shape[1]), dense.dtype)
         place = slice(chunk.start, chunk.start + len(chunk.items))
         self.dense[place] = dense
@@ -100,8 +100,6 @@ class Table:
 
     def encodings(self) -> Encodings:
         """All columns together, once every chunk is in."""
-        if self.dense is None:
-            raise ProtocolError("no result arrived")
         return Encodings(
             dense=self.dense,
             tokens=self.tokens,

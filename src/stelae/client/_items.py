@@ -99,11 +99,15 @@ class Many:
 class Stream:
     """A caller gave something to iterate over, of any length."""
 
-    items: Iterable[Any] | AsyncIterable[Any]
+    items: Any
 
 
-def sorted_out(given: Any) -> One | Many | Stream:
+def sorted_out(given: Any, streams: tuple[type, ...]) -> One | Many | Stream:
     """Tell one item, a collection and a stream apart.
+
+    Args:
+        given: What the caller wants encoded.
+        streams: What the client can read item by item.
 
     Raises:
         InvalidInput: It is none of these, or a collection without a stated order.
@@ -120,8 +124,10 @@ def sorted_out(given: Any) -> One | Many | Stream:
         raise _refused("bytes are not text", "decode them to str first")
     if isinstance(given, Collection):
         return Many(given)
-    if isinstance(given, Iterable | AsyncIterable):
+    if isinstance(given, streams):
         return Stream(given)
+    if isinstance(given, AsyncIterable):
+        raise _refused("this client reads no asynchronous iterable", "use stelae.AsyncClient")
     raise _refused(f"{type(given).__name__} is not an item or several", _EXPECTED)
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from stelae.client._items import text_size
 from stelae.errors import InvalidInput
-from stelae.types import EmbeddingDtype, EncodeCall, OutputType, Role, Truncate
+from stelae.types import ComputeDtype, EmbeddingDtype, EncodeCall, OutputType, Role, Truncate
 
 OutputName = OutputType | Literal["dense"]
 Progress = bool | Callable[[int, int | None], object]
@@ -131,13 +131,22 @@ def count(value: object, name: str) -> int:
     raise InvalidInput(f"{name}={value!r}: give a count above 0", param=name)
 
 
+def compute_dtype(value: object) -> ComputeDtype:
+    """A number format to compute in.
+
+    Raises:
+        InvalidInput: There is no such format.
+    """
+    return _choice(ComputeDtype, value, "dtype")
+
+
 def _template(options: EncodeOptions, model: str) -> EncodeCall:
-    name = options.get("model")
+    name, role = options.get("model"), options.get("role")
     fields: dict[str, Any] = {
         "model": model if name is None else name,
         "items": [],
         "outputs": _outputs(options.get("outputs", OutputType.DENSE)),
-        "role": _choice(Role, options.get("role"), "role", optional=True),
+        "role": None if role is None else _choice(Role, role, "role"),
         "prompt_name": options.get("prompt_name"),
         "prompt": options.get("prompt"),
         "dimensions": options.get("dimensions"),
@@ -154,14 +163,12 @@ def _template(options: EncodeOptions, model: str) -> EncodeCall:
     return call
 
 
-def _outputs(value: object) -> list[OutputType | None]:
+def _outputs(value: object) -> list[OutputType]:
     several = value if isinstance(value, list | tuple | set | frozenset) else [value]
     return [_choice(OutputType, one, "outputs") for one in several]
 
 
-def _choice(kind: type[E], value: object, param: str, *, optional: bool = False) -> E | None:
-    if value is None and optional:
-        return None
+def _choice(kind: type[E], value: object, param: str) -> E:
     if isinstance(value, str) and value in set(kind):
         return kind(value)
     words = ", ".join(repr(str(word)) for word in kind)

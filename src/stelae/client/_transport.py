@@ -6,6 +6,8 @@ from math import ceil
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from stelae import __version__
 from stelae.client._errors import MSGPACK, is_loopback
 from stelae.errors import InvalidInput
@@ -21,17 +23,13 @@ LIMITS: dict[str, Any] = {
 }
 
 
-def headers(api_key: str | None) -> dict[str, str]:
-    """Headers of every request.
+def identity(api_key: str | None) -> dict[str, str]:
+    """Headers of every request: what is sent, what is read, and who asks.
 
     Raises:
         InvalidInput: The key cannot be sent as a header.
     """
-    fixed = {
-        "accept": MSGPACK,
-        "content-type": MSGPACK,
-        "user-agent": f"stelae-python/{__version__}",
-    }
+    fixed = {"accept": MSGPACK, "user-agent": f"stelae-python/{__version__}"}
     if api_key is None:
         return fixed
     if not (api_key and api_key.isascii() and api_key.isprintable() and " " not in api_key):
@@ -41,9 +39,10 @@ def headers(api_key: str | None) -> dict[str, str]:
     return {**fixed, "authorization": f"Bearer {api_key}"}
 
 
-def deadline(timeout: float | None) -> dict[str, str]:
-    """The header that tells the server how long the caller waits."""
-    return {} if timeout is None else {"x-request-timeout-ms": str(max(1, ceil(timeout * 1000)))}
+def headers(timeout: float | None, form: str | None) -> dict[str, str]:
+    """Headers of one request: how long its caller waits, and the form of its body."""
+    timed = {} if timeout is None else {"x-request-timeout-ms": str(max(1, ceil(timeout * 1000)))}
+    return timed if form is None else {**timed, "content-type": form}
 
 
 def model_path(name: str, verb: str = "") -> str:
@@ -60,10 +59,10 @@ def model_path(name: str, verb: str = "") -> str:
         raise InvalidInput(f"name={name!r} is not text", param="name") from error
 
 
-def load_body(engine: str | None, dtype: str | None) -> dict[str, str]:
-    """The body of a load request: what was asked for, and nothing else."""
+def load_body(engine: str | None, dtype: str | None) -> bytes:
+    """The body of a load request, in JSON: what was asked for, and nothing else."""
     asked = {"engine": engine, "dtype": dtype}
-    return {key: value for key, value in asked.items() if value is not None}
+    return msgspec.json.encode({key: value for key, value in asked.items() if value is not None})
 
 
 def security(url: str) -> dict[str, Any]:

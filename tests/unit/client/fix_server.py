@@ -62,6 +62,13 @@ def failure(code: str, status: int, message: str = "no", **facts: Any) -> httpx.
 Reply = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
 
+def opened(request: httpx.Request) -> Body:
+    """The body of a request, by what its header calls it."""
+    forms = {"application/msgpack": msgspec.msgpack, "application/json": msgspec.json}
+    content = request.content
+    return forms[request.headers["content-type"]].decode(content) if content else {}
+
+
 class Server:
     """Answers what is scripted first, and after that as a server does.
 
@@ -77,7 +84,7 @@ class Server:
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
-        body = msgspec.msgpack.decode(request.content) if request.content else {}
+        body = opened(request)
         if request.url.path.endswith("/encode"):
             self.calls.append(body)
         if self.script:

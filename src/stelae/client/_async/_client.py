@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import (
     AsyncGenerator,
-    AsyncIterable,
     AsyncIterator,
     Callable,
     Collection,
     Coroutine,
-    Iterable,
     Sequence,
 )
 from contextlib import aclosing
@@ -20,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
 from stelae.client import _gather, _items, _options
 from stelae.client._async._backend import AsyncBackend
-from stelae.client._async._crew import AsyncCrew, AsyncJob, async_each
+from stelae.client._async._crew import STREAMS, AnyIterable, AsyncCrew, AsyncJob, async_each
 from stelae.client._async._http import AsyncHttpBackend
 from stelae.client._gather import Gathered, Table
 from stelae.client._items import Chunk, ItemLike, Packer
@@ -35,7 +33,6 @@ from stelae.types import (
     EmbeddingDtype,
     EncodeResult,
     ModelInfo,
-    OutputType,
     Role,
     Truncate,
 )
@@ -121,22 +118,22 @@ class AsyncClient:
     @overload
     def encode(
         self,
-        items: Iterable[ItemLike] | AsyncIterable[ItemLike],
+        items: AnyIterable[ItemLike],
         **options: Unpack[EncodeOptions],
     ) -> AsyncGenerator[Encoding]: ...
     def encode(
         self,
-        items: ItemLike | Iterable[ItemLike] | AsyncIterable[ItemLike],
+        items: ItemLike | AnyIterable[ItemLike],
         *,
         model: str | None = None,
-        outputs: OutputName | Sequence[OutputName] = OutputType.DENSE,
+        outputs: OutputName | Sequence[OutputName] = "dense",
         role: Role | Literal["query", "document"] | None = None,
         prompt_name: str | None = None,
         prompt: str | None = None,
         dimensions: int | None = None,
-        dtype: EmbeddingDtype | Literal["float32", "float16"] = EmbeddingDtype.FLOAT32,
+        dtype: EmbeddingDtype | Literal["float32", "float16"] = "float32",
         normalize: bool | None = None,
-        truncate: Truncate | Literal["end", "start", "error"] = Truncate.END,
+        truncate: Truncate | Literal["end", "start", "error"] = "end",
         errors: Literal["raise", "return"] = "raise",
         progress: Progress = False,
         timeout: float | None = None,
@@ -220,7 +217,7 @@ class AsyncClient:
             ),
             self._model,
         )
-        given = _items.sorted_out(items)
+        given = _items.sorted_out(items, STREAMS)
         if isinstance(given, _items.One):
             return self._encode_one(given.item, plan)
         if isinstance(given, _items.Many):
@@ -259,7 +256,7 @@ class AsyncClient:
             ModelNotFound: The server does not know it.
             Conflict: It is loaded with another engine or number format.
         """
-        wanted = None if dtype is None else str(dtype)
+        wanted = None if dtype is None else _options.compute_dtype(dtype)
         return await self._ask(
             lambda left: self._backend.load(name or self._model, engine, wanted, left), timeout
         )
@@ -294,7 +291,7 @@ class AsyncClient:
         return table.encodings()
 
     async def _encode_stream(
-        self, items: Iterable[ItemLike] | AsyncIterable[ItemLike], plan: Plan
+        self, items: AnyIterable[ItemLike], plan: Plan
     ) -> AsyncGenerator[Encoding]:
         gathered = Gathered(plan.raises)
         with shown(plan.progress, None) as advance:
@@ -307,9 +304,7 @@ class AsyncClient:
                         yield encoding
                     advance(len(chunk.items))
 
-    async def _packed(
-        self, items: Iterable[ItemLike] | AsyncIterable[ItemLike], plan: Plan
-    ) -> AsyncGenerator[Chunk]:
+    async def _packed(self, items: AnyIterable[ItemLike], plan: Plan) -> AsyncGenerator[Chunk]:
         packer = Packer(plan.batch_size)
         async for item in async_each(items):
             if (chunk := packer.add(item)) is not None:

@@ -9,6 +9,11 @@ from typing import Any, Generic, Self, TypeVar
 
 T = TypeVar("T")
 
+STREAMS = (Iterable, AsyncIterable)
+"""What can be read item by item."""
+
+AnyIterable = Iterable[T] | AsyncIterable[T]
+
 
 class AsyncJob(Generic[T]):
     """Work under way."""
@@ -79,6 +84,6 @@ class _Steps(AsyncIterator[T]):
         raise StopAsyncIteration
 
 
-def async_each(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+def async_each(items: AnyIterable[T]) -> AsyncIterator[T]:
     """The items of either kind of iterable."""
     return aiter(items) if isinstance(items, AsyncIterable) else _Steps(iter(items))

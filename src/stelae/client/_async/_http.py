@@ -23,7 +23,7 @@ class AsyncHttpBackend:
         import httpx  # takes as long to import as all the rest, and is only needed here
 
         self.address = _errors.base_url(url)
-        self._headers = _transport.headers(api_key)
+        self._headers = _transport.identity(api_key)
         self._owned = http is None
         self._http = http or httpx.AsyncClient(
             limits=httpx.Limits(**_transport.LIMITS), **_transport.security(self.address)
@@ -45,10 +45,9 @@ class AsyncHttpBackend:
         self, name: str, engine: str | None, dtype: str | None, timeout: float | None
     ) -> ModelInfo:
         """Load a model; does nothing if it is loaded."""
-        body = arrays.pack(_transport.load_body(engine, dtype))
-        return await self._ask(
-            "POST", _transport.model_path(name, "load"), ModelInfo, timeout, body
-        )
+        path = _transport.model_path(name, "load")
+        body = _transport.load_body(engine, dtype)
+        return await self._ask("POST", path, ModelInfo, timeout, body, _errors.JSON)
 
     async def unload(self, name: str, timeout: float | None) -> ModelInfo:
         """Unload a model; does nothing if it is not loaded."""
@@ -71,6 +70,7 @@ class AsyncHttpBackend:
         kind: type[T],
         timeout: float | None,
         body: bytes | None = None,
+        form: str = _errors.MSGPACK,
     ) -> T:
         import httpx
 
@@ -80,7 +80,7 @@ class AsyncHttpBackend:
                 method,
                 self.address + _transport.ROOT + path,
                 content=body,
-                headers={**self._headers, **_transport.deadline(timeout)},
+                headers=self._headers | _transport.headers(timeout, form if body else None),
                 timeout=httpx.Timeout(timeout, connect=connect),
                 follow_redirects=False,
             )

@@ -6,12 +6,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import (
     Generator,
-    AsyncIterable,
     Iterator,
     Callable,
     Collection,
     Coroutine,
-    Iterable,
     Sequence,
 )
 from contextlib import closing
@@ -21,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
 from stelae.client import _gather, _items, _options
 from stelae.client._sync._backend import Backend
-from stelae.client._sync._crew import Crew, Job, each
+from stelae.client._sync._crew import STREAMS, AnyIterable, Crew, Job, each
 from stelae.client._sync._http import HttpBackend
 from stelae.client._gather import Gathered, Table
 from stelae.client._items import Chunk, ItemLike, Packer
@@ -36,7 +34,6 @@ from stelae.types import (
     EmbeddingDtype,
     EncodeResult,
     ModelInfo,
-    OutputType,
     Role,
     Truncate,
 )
@@ -122,22 +119,22 @@ class Client:
     @overload
     def encode(
         self,
-        items: Iterable[ItemLike] | AsyncIterable[ItemLike],
+        items: AnyIterable[ItemLike],
         **options: Unpack[EncodeOptions],
     ) -> Generator[Encoding]: ...
     def encode(
         self,
-        items: ItemLike | Iterable[ItemLike] | AsyncIterable[ItemLike],
+        items: ItemLike | AnyIterable[ItemLike],
         *,
         model: str | None = None,
-        outputs: OutputName | Sequence[OutputName] = OutputType.DENSE,
+        outputs: OutputName | Sequence[OutputName] = "dense",
         role: Role | Literal["query", "document"] | None = None,
         prompt_name: str | None = None,
         prompt: str | None = None,
         dimensions: int | None = None,
-        dtype: EmbeddingDtype | Literal["float32", "float16"] = EmbeddingDtype.FLOAT32,
+        dtype: EmbeddingDtype | Literal["float32", "float16"] = "float32",
         normalize: bool | None = None,
-        truncate: Truncate | Literal["end", "start", "error"] = Truncate.END,
+        truncate: Truncate | Literal["end", "start", "error"] = "end",
         errors: Literal["raise", "return"] = "raise",
         progress: Progress = False,
         timeout: float | None = None,
@@ -221,7 +218,7 @@ class Client:
             ),
             self._model,
         )
-        given = _items.sorted_out(items)
+        given = _items.sorted_out(items, STREAMS)
         if isinstance(given, _items.One):
             return self._encode_one(given.item, plan)
         if isinstance(given, _items.Many):
@@ -260,7 +257,7 @@ class Client:
             ModelNotFound: The server does not know it.
             Conflict: It is loaded with another engine or number format.
         """
-        wanted = None if dtype is None else str(dtype)
+        wanted = None if dtype is None else _options.compute_dtype(dtype)
         return self._ask(
             lambda left: self._backend.load(name or self._model, engine, wanted, left), timeout
         )
@@ -295,7 +292,7 @@ class Client:
         return table.encodings()
 
     def _encode_stream(
-        self, items: Iterable[ItemLike] | AsyncIterable[ItemLike], plan: Plan
+        self, items: AnyIterable[ItemLike], plan: Plan
     ) -> Generator[Encoding]:
         gathered = Gathered(plan.raises)
         with shown(plan.progress, None) as advance:
@@ -308,9 +305,7 @@ class Client:
                         yield encoding
                     advance(len(chunk.items))
 
-    def _packed(
-        self, items: Iterable[ItemLike] | AsyncIterable[ItemLike], plan: Plan
-    ) -> Generator[Chunk]:
+    def _packed(self, items: AnyIterable[ItemLike], plan: Plan) -> Generator[Chunk]:
         packer = Packer(plan.batch_size)
         for item in each(items):
             if (chunk := packer.add(item)) is not None:

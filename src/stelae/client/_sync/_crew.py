@@ -12,6 +12,11 @@ from stelae.errors import Cancelled
 
 T = TypeVar("T")
 
+STREAMS = (Iterable,)
+"""What can be read item by item."""
+
+AnyIterable = Iterable
+
 
 class Job(Generic[T]):
     """Work under way, in a thread of its own.

@@ -66,7 +66,7 @@ async def test_items_and_dicts_keep_their_names_at_home() -> None:
         Item(text="a", id="first", metadata={"page": 1}),
         {"text": "b", "id": "second"},
         {"token_ids": [5, 6]},
-        "c",
+        Item(text="c"),
     ]
     async with client_of(server) as client:
         encodings = await client.encode(items)

@@ -121,3 +121,12 @@ async def test_failed_request_ends_the_call_while_others_are_in_flight() -> None
         with pytest.raises(EngineFailed):
             await client.encode(["fails", "held"], batch_size=1)
         gate.open()
+
+
+async def test_end_of_the_source_waits_for_what_is_under_way() -> None:
+    gate = AsyncGate()
+    async with client_of(Held(gate), max_in_flight=4) as client:
+        job = AsyncJob(partial(lengths, client, ["a", "bb"]))
+        await gate.until(waiting=2)
+        gate.open()
+        assert await job.result() == [1.0, 2.0]

@@ -6,7 +6,7 @@ from unit.client._async.fix_client import client_of
 from unit.client.fix_server import URL, Server, packed
 
 from stelae.client import AsyncClient
-from stelae.errors import InvalidInput, ProtocolError, ServerUnreachable
+from stelae.errors import DeadlineExceeded, InvalidInput, ProtocolError, ServerUnreachable
 from stelae.types import ComputeDtype, ModelState
 
 
@@ -34,6 +34,8 @@ async def test_load_and_unload_name_the_model_and_the_wishes() -> None:
     assert (plain.reason, plain.engine) == ("/stelae/v1/models/toy/load", "{}")
     assert asked.reason == "/stelae/v1/models/default/load"
     assert asked.engine == "{'engine': 'encoder', 'dtype': 'float32'}"
+    with pytest.raises(InvalidInput, match="dtype='int3': choose one of 'auto'"):
+        await client.load(dtype="int3")
     assert gone.reason == "/stelae/v1/models/toy/unload"
 
 
@@ -74,6 +76,15 @@ async def test_answer_of_something_else_is_a_protocol_error(
     async with client_of(Server(reply)) as client:
         with pytest.raises(ProtocolError, match=f"(?s){message}"):
             await client.models()
+
+
+async def test_error_without_an_id_is_read_and_the_header_says_when_to_return() -> None:
+    body = {"error": {"code": "deadline_exceeded", "message": "late"}}
+    reply = httpx.Response(504, json=body, headers={"retry-after": "7"})
+    async with client_of(Server(reply)) as client:
+        with pytest.raises(DeadlineExceeded, match="late") as caught:
+            await client.models()
+    assert (caught.value.retry_after, caught.value.details) == (7.0, {})
 
 
 @pytest.mark.parametrize("fault", [httpx.ConnectTimeout("slow"), httpx.WriteError("")])

@@ -122,3 +122,12 @@ def test_failed_request_ends_the_call_while_others_are_in_flight() -> None:
         with pytest.raises(EngineFailed):
             client.encode(["fails", "held"], batch_size=1)
         gate.open()
+
+
+def test_end_of_the_source_waits_for_what_is_under_way() -> None:
+    gate = Gate()
+    with client_of(Held(gate), max_in_flight=4) as client:
+        job = Job(partial(lengths, client, ["a", "bb"]))
+        gate.until(waiting=2)
+        gate.open()
+        assert job.result() == [1.0, 2.0]
