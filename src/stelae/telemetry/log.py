@@ -37,8 +37,33 @@ def configure(*, json: bool, level: str = "info", stream: TextIO | None = None) 
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def quiet() -> None:
+    """Let only warnings be heard, on standard error: for models inside a program of others.
+
+    A program that has set up ``structlog`` itself gets all events in its own way.
+    """
+    if not structlog.is_configured():
+        structlog.configure(
+            processors=_processors(json=False, colors=sys.stderr.isatty()),
+            wrapper_class=structlog.make_filtering_bound_logger("warning"),
+            logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+            cache_logger_on_first_use=False,
+        )
+
+
 def get() -> structlog.typing.FilteringBoundLogger:
-    """The logger; ``log.info("event_name", field=value)``."""
+    """The logger; ``log.info("event_name", field=value)``.
+
+    Until somebody configures logging, warnings go to standard error and the rest
+    nowhere: standard output belongs to the program that embeds us.
+    """
+    if not structlog.is_configured():
+        structlog.configure(
+            processors=_processors(json=False, colors=False),
+            wrapper_class=structlog.make_filtering_bound_logger("warning"),
+            logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+            cache_logger_on_first_use=False,
+        )
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
     return logger
 
