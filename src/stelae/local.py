@@ -1,1 +1,181 @@
-"""The client's interface over models in this very process."""
+"""The client's interface over a model in this very process: no server, no socket.
+
+The rooms behind it are the server's, from the service down, on an event loop in
+a thread of their own: calls are checked, batched and reported in the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
+from functools import partial
+from types import ModuleType
+from typing import Any, Literal, TypeVar
+
+from msgspec.structs import replace
+
+from stelae import __version__
+from stelae.catalog.catalog import Catalog
+from stelae.client import Client, ServerInfo
+from stelae.client._options import compute_dtype, count
+from stelae.cluster.controller import Placement
+from stelae.cluster.local import LocalController
+from stelae.engines.base import EngineOptions
+from stelae.errors import Cancelled, DeadlineExceeded
+from stelae.service.deployments import Defaults
+from stelae.service.house import build
+from stelae.service.inference import Caller
+from stelae.telemetry.log import quiet
+from stelae.types import ComputeDtype, EncodeCall, EncodeResult, ModelInfo
+
+T = TypeVar("T")
+
+DRAIN_SECONDS = 5.0
+"""Time that calls of other threads have to finish when the client is closed."""
+
+
+def local(
+    model: str | os.PathLike[str] = "default",
+    *,
+    dtype: ComputeDtype | Literal["auto", "float32", "bfloat16"] = "auto",
+    threads: int | None = None,
+    engine: str | None = None,
+) -> Client:
+    """Load a model into this process.
+
+    Args:
+        model: A known name, a folder with a checkpoint, or a hub id, which is
+            fetched if it is not in the cache yet.
+        dtype: Number format to compute in; ``"auto"`` takes the fastest faithful one.
+        threads: CPU threads to compute with; ``None`` takes all cores.
+        engine: Name of the engine to use and no other.
+
+    Returns:
+        A client of that model, loaded; close it to free the memory. Its calls
+        have no time limit unless they state one.
+
+    Raises:
+        ModelNotFound: No such name, folder or hub id.
+        UnsupportedCheckpoint: Part of the checkpoint is not implemented.
+        MissingDependency: The engine lacks a package.
+        InvalidInput: An option is not one of those it takes.
+
+    Example:
+        >>> with local("all-MiniLM-L6-v2") as client:
+        ...     encodings = client.encode(["a text", "another one"])
+        >>> encodings.dense.shape
+        (2, 384)
+    """
+    options = _options(dtype, threads)
+    catalog = Catalog()
+    entry = catalog.register_argument(os.fspath(model))
+    name = catalog.register(replace(entry, engine=engine or entry.engine)).name
+    quiet()
+    backend = LocalBackend(catalog, options)
+    try:
+        backend.load(name, None, None, None)
+    except BaseException:
+        backend.close()
+        raise
+    return Client(backend=backend, model=name, timeout=None)
+
+
+class LocalBackend:
+    """Answers a client from models in this process; see ``stelae.client.Backend``."""
+
+    address = "this process"
+
+    def __init__(self, catalog: Catalog, options: EngineOptions) -> None:
+        controller = LocalController(Placement.THREAD)
+        self._house = build(catalog, controller, defaults=Defaults(options=options))
+        self._started = time.monotonic()
+        self._numbers = itertools.count(1)
+        self._loop = asyncio.new_event_loop()
+        self._over = asyncio.Event()
+        self._thread = threading.Thread(target=self._serve, name="stelae-local", daemon=True)
+        self._thread.start()
+
+    def encode(self, call: EncodeCall, timeout: float | None) -> EncodeResult:
+        """Encode the items of one call."""
+        caller = Caller(request_id=f"local-{next(self._numbers)}", timeout=timeout)
+        return self._answer(self._house.inference.encode(call, caller))
+
+    def models(self, timeout: float | None) -> list[ModelInfo]:
+        """The models that can be asked for."""
+        return self._answer(_called(self._house.fleet.models), timeout)
+
+    def model(self, name: str, timeout: float | None) -> ModelInfo:
+        """One model."""
+        return self._answer(_called(partial(self._house.fleet.model, name)), timeout)
+
+    def load(
+        self, name: str, engine: str | None, dtype: str | None, timeout: float | None
+    ) -> ModelInfo:
+        """Load a model; does nothing if it is loaded."""
+        wanted = None if dtype is None else ComputeDtype(dtype)
+        return self._answer(self._house.fleet.load(name, engine, wanted), timeout)
+
+    def unload(self, name: str, timeout: float | None) -> ModelInfo:
+        """Unload a model; does nothing if it is not loaded."""
+        return self._answer(self._house.fleet.unload(name), timeout)
+
+    def server(self, timeout: float | None) -> ServerInfo:
+        """This process."""
+        del timeout
+        uptime = time.monotonic() - self._started
+        return ServerInfo(version=__version__, uptime_s=uptime, pid=os.getpid())
+
+    def close(self) -> None:
+        """Finish what other threads have asked for, unload all, end the thread."""
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._live())
+
+    async def _live(self) -> None:
+        await self._over.wait()
+        await self._house.stop(DRAIN_SECONDS)
+
+    def _answer(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        future = asyncio.run_coroutine_threadsafe(_within(work, timeout), self._loop)
+        try:
+            return future.result()
+        except CancelledError as error:
+            raise Cancelled("the client was closed while this call was under way") from error
+        finally:
+            future.cancel()  # the caller was interrupted
+
+
+async def _called(function: Callable[[], T]) -> T:
+    return function()
+
+
+async def _within(work: Coroutine[Any, Any, T], timeout: float | None) -> T:
+    if timeout is None:
+        return await work
+    try:
+        async with asyncio.timeout(timeout):
+            return await work
+    except TimeoutError as error:
+        raise DeadlineExceeded(f"not done within the {timeout:g} s given") from error
+
+
+def _options(dtype: str, threads: int | None) -> EngineOptions:
+    chosen = None if threads is None else count(threads, "threads")
+    return EngineOptions(dtype=compute_dtype(dtype), threads=chosen)
+
+
+class _Module(ModuleType):
+    # ``stelae.local`` is this module once something has imported it: calling it is ``local``.
+    __call__ = staticmethod(local)
+
+
+sys.modules[__name__].__class__ = _Module
