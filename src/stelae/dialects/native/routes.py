@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.base import Operation, Rooms, encode, offload, record_of, result_headers
-from stelae.dialects.decode import decode, read
+from stelae.dialects.decode import Decoder, decode, read
 from stelae.dialects.native import convert
 from stelae.dialects.native.schema import LoadRequest, ModelsResponse, ServerResponse
 from stelae.errors import (
@@ -23,7 +23,10 @@ from stelae.errors import (
 )
 from stelae.types import EncodeCall, EncodeResult, ModelInfo
 
-_LOAD = msgspec.json.Decoder(LoadRequest)
+_LOADS: dict[convert.Media, Decoder[LoadRequest]] = {
+    convert.Media.JSON: msgspec.json.Decoder(LoadRequest),
+    convert.Media.MSGPACK: msgspec.msgpack.Decoder(LoadRequest),
+}
 
 
 async def encode_items(request: Request, rooms: Rooms) -> Response:
@@ -51,7 +54,7 @@ async def get_model(request: Request, rooms: Rooms) -> Response:
 async def load_model(request: Request, rooms: Rooms) -> Response:
     """Load a model and answer when it is ready."""
     body = await request.body()
-    asked = decode(_LOAD, body) if body else LoadRequest()
+    asked = decode(_LOADS[convert.sent(request)], body) if body else LoadRequest()
     info = await rooms.fleet.load(request.path_params["name"], asked.engine, asked.dtype)
     return convert.answer(info, request)
 
