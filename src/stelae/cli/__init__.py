@@ -1,4 +1,4 @@
-"""The command line: ``stelae``."""
+"""The command line, ``stelae``: one module per command, what it does in those beside it."""
 
 from __future__ import annotations
 

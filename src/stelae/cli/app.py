@@ -1,4 +1,4 @@
-"""The typer application: which commands there are, and what all of them share.
+"""The typer application: which commands there are and what all of them share.
 
 Only signatures are imported here. What a command does is imported when it runs,
 so ``stelae --help`` costs no more than typer itself.
