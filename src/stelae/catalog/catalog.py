@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from stelae.catalog.checkpoint import read_spec
 from stelae.catalog.embedded import PACKAGE, embedded_folder
-from stelae.catalog.entry import DEFAULT, EMBEDDED, ModelEntry, check_name
+from stelae.catalog.entry import DEFAULT, EMBEDDED, LONGEST_NAME, ModelEntry, check_name
 from stelae.catalog.families import BUILT_IN, known_models
 from stelae.catalog.hub import HubOptions, fetch, is_hub_id
 from stelae.catalog.hub_progress import Progress
@@ -115,10 +115,10 @@ class Catalog:
             ModelNotFound: It is none of these.
             Conflict: The name belongs to another model.
         """
-        if Path(text).expanduser().is_dir():
+        if _is_folder(text):
             return self._register_folder("", text)
         name, _, source = text.rpartition("=")
-        if Path(source).expanduser().is_dir():
+        if _is_folder(source):
             return self._register_folder(name, source)
         if (known := self._known(source)) is not None:
             entry = known if not name else replace(known, name=name, aliases=())
@@ -179,14 +179,19 @@ class Catalog:
         return snapshot.folder, source
 
     def _unknown(self, name: str) -> ModelNotFound:
+        short = name[:LONGEST_NAME]
         known = {n.casefold(): n for n in (*known_models(self._families), *self._names)}
-        near = [known[n] for n in get_close_matches(name.casefold(), known, n=3, cutoff=0.6)]
+        near = [known[n] for n in get_close_matches(short.casefold(), known, n=3, cutoff=0.6)]
         return ModelNotFound(
-            f"model={name!r}: no model of that name is known here",
+            f"model={short!r}: no model of that name is known here",
             param="model",
-            hint=f"did you mean {' or '.join(map(repr, near))}?" if near else _other_ways(name),
+            hint=f"did you mean {' or '.join(map(repr, near))}?" if near else _other_ways(short),
             details={"nearest": near},
         )
+
+
+def _is_folder(text: str) -> bool:
+    return bool(text) and "\0" not in text and Path(text).expanduser().is_dir()
 
 
 def _other_ways(name: str) -> str:

@@ -62,6 +62,10 @@ def translated(repo: str, revision: str | None, *, offline: bool) -> Iterator[No
             f"fetching {name} failed: {error.strerror or error}",
             hint="check the space and the rights in the cache folder, then try again",
         ) from error
+    except ValueError as error:
+        raise ModelLoadFailed(
+            f"what the hub has of {name} is not safe to store: {error}"
+        ) from error
 
 
 def _not_found(message: str, hint: str) -> ModelNotFound:

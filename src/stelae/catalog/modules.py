@@ -69,25 +69,28 @@ def read_modules(root: Path) -> tuple[tuple[Module, ...], tuple[str, ...]]:
         UnsupportedCheckpoint: A module or an option is not implemented.
         ModelLoadFailed: A file is missing, broken or contradicts another.
     """
-    table = read_json(root, "modules.json")
-    if table is None:
+    if not exists(root, "modules.json"):
         return _plain(root)
-    modules = tuple(m for row in _rows(root, table) if (m := _read(root, row)) is not None)
+    rows = _rows(root, read_json(root, "modules.json"))
+    modules = tuple(m for row in rows if (m := _read(root, row)) is not None)
     _check_order(root, modules)
     return modules, ()
 
 
 def _plain(root: Path) -> tuple[tuple[Module, ...], tuple[str, ...]]:
     backbone = read_backbone(root, "")
-    causal = backbone.architecture.endswith("ForCausalLM") and backbone.config.get(
-        "is_causal", True
-    )
-    mode = Pooling.LAST_TOKEN if causal else Pooling.MEAN
+    _check_no_chat(root, backbone)
+    mode = Pooling.LAST_TOKEN if _causal(backbone) else Pooling.MEAN
     note = (
         f"the checkpoint has no modules.json, so its pooling is not stated; "
         f"{mode.value} pooling without normalisation is used, as sentence-transformers does"
     )
     return (backbone, Pool(modes=(mode,))), (note,)
+
+
+def _causal(backbone: Backbone) -> bool:
+    generates = backbone.architecture.endswith("ForCausalLM")
+    return generates and backbone.config.get("is_causal", True) is not False
 
 
 def _check_no_chat(root: Path, backbone: Backbone) -> None:

@@ -23,6 +23,9 @@ PROMPT_NAMES = {
 }
 """Names under which checkpoints keep the prompt of a role; the first found counts."""
 
+LONGEST_NAME = 128
+"""Characters of a wrong name that are looked at and shown."""
+
 SMALLEST = np.float32(1e-12)
 """Length below which a vector is not scaled up (torch ``normalize`` has the same)."""
 
@@ -71,9 +74,10 @@ def _unknown_prompt(spec: ModelSpec, name: str) -> InvalidInput:
         known = "it has no prompts; leave prompt_name out, or give the text itself as prompt"
     else:
         known = f"it has {_listed(sorted(spec.prompts))}"
-    near = get_close_matches(name, list(spec.prompts), n=1)
+    short = name[:LONGEST_NAME]
+    near = get_close_matches(short, list(spec.prompts), n=1)
     return InvalidInput(
-        f"prompt_name={name!r}: model {spec.name!r} has no such prompt; {known}",
+        f"prompt_name={short!r}: model {spec.name!r} has no such prompt; {known}",
         param="prompt_name",
         hint=f"did you mean {near[0]!r}?" if near else None,
     )
