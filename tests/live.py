@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -57,3 +57,10 @@ async def live(**settings: Any) -> AsyncIterator[Live]:
         gateway.stop()
         await serving
         await house.stop(5.0)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait for a condition; fails with ``TimeoutError`` if it does not come."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  # the server has no event to wait for
+            await asyncio.sleep(0.005)

@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 import openai
 import pytest
+import pytest_asyncio
 from live import FAKE, live
 from numpy.typing import NDArray
 from openai import AsyncOpenAI, OpenAI
@@ -25,7 +26,7 @@ MODEL = "tiny"
 CHECKPOINT = "bert-matryoshka"
 
 
-@pytest.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def url(zoo: Path) -> AsyncIterator[str]:
     """A server with a small real checkpoint and the fake model."""
     models = {
@@ -37,7 +38,7 @@ async def url(zoo: Path) -> AsyncIterator[str]:
         yield server.url
 
 
-@pytest.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(url: str) -> AsyncIterator[AsyncOpenAI]:
     async with AsyncOpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0) as opened:
         yield opened
@@ -239,7 +240,7 @@ async def test_many_requests_at_once_get_their_own_answers(client: AsyncOpenAI) 
     await asyncio.gather(*(one(number) for number in range(64)))
 
 
-@pytest.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def locked() -> AsyncIterator[str]:
     async with live(api_keys=["right"]) as server:
         yield server.url
