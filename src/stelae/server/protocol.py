@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -14,6 +13,9 @@ HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 30.0
 """Time for a client to send the head of a request."""
 
+GOODBYE_SECONDS = 2.0
+"""Time for a client to read why its connection is closed."""
+
 DISCARD_BYTES = 1024**3
 """Bytes read and dropped after a request was refused, so that its answer arrives."""
 
@@ -23,6 +25,7 @@ class Protocol(HttpToolsProtocol):
 
     _head = 0
     _discarded = 0
+    _refused = False
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -34,6 +37,13 @@ class Protocol(HttpToolsProtocol):
         """The client is gone."""
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        if self._refused:
+            self._discard(len(data))
+        else:
+            super().data_received(data)
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -60,9 +70,7 @@ class Protocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A piece of the body came."""
         if self.cycle.response_complete:
-            self._discarded += len(body)
-            if self._discarded > DISCARD_BYTES:
-                self.transport.close()
+            self._discard(len(body))
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
@@ -75,7 +83,18 @@ class Protocol(HttpToolsProtocol):
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
-        self.transport.close()
+        self._say_goodbye()
+
+    def _say_goodbye(self) -> None:
+        # Closing with bytes unread would reset the connection and lose the answer.
+        self._refused = True
+        self.transport.write_eof()
+        self.loop.call_later(GOODBYE_SECONDS, self.transport.close)
+
+    def _discard(self, size: int) -> None:
+        self._discarded += size
+        if self._discarded > DISCARD_BYTES:
+            self.transport.close()
 
     def _count(self, size: int) -> None:
         self._head += size
@@ -89,8 +108,3 @@ class Protocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
-
-
-def answering(protocol: Any) -> bool:
-    """Whether a connection has a request that is not answered yet."""
-    return protocol.cycle is not None and not protocol.cycle.response_complete
