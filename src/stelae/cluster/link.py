@@ -85,7 +85,7 @@ class Link(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._relay = _Relay()
         self.loaded: asyncio.Future[Ready] = loop.create_future()
-        self.loaded.add_done_callback(lambda done: done.exception())  # it may interest nobody
+        self.loaded.add_done_callback(retrieve)
         self.closed = asyncio.Event()
         self.tickets: dict[int, Ticket] = {}
         self.pong: Vitals | None = None
@@ -271,6 +271,12 @@ class Link(asyncio.BufferedProtocol):
         del error
         self.leaving = True
         self._lost.set()
+
+
+def retrieve(future: asyncio.Future[Any]) -> None:
+    """Look at an exception that nobody may wait for, so that asyncio does not complain."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _popen(descriptor: int, arguments: Sequence[str]) -> subprocess.Popen[bytes]:

@@ -23,8 +23,7 @@ from typing import Any
 from stelae.cluster import messages
 from stelae.cluster.canary import canary_call, judge
 from stelae.cluster.deployment import Deployment
-from stelae.cluster.frames import Frame
-from stelae.cluster.link import Link, Ticket
+from stelae.cluster.link import Link, Ticket, retrieve
 from stelae.cluster.messages import Load
 from stelae.cluster.patience import Failures, Patience, Stall
 from stelae.cluster.quarantine import Quarantine
@@ -228,7 +227,7 @@ class ProcessReplica:
 
     def _canary(self) -> Ticket:
         ticket = self._ticket(canary_call(self.name), None, urgent=True)
-        ticket.answer.add_done_callback(_retrieve)
+        ticket.answer.add_done_callback(retrieve)
         return ticket
 
     def _admit(self, link: Link) -> None:
@@ -362,9 +361,3 @@ def _send(link: Link, ticket: Ticket) -> None:
         link.infer(ticket)
     except StelaeError as error:
         _fail([ticket], error)
-
-
-def _retrieve(answer: asyncio.Future[Frame]) -> None:
-    """Look at an exception that nobody may wait for, so that asyncio does not complain."""
-    if not answer.cancelled():
-        answer.exception()

@@ -1,0 +1,67 @@
+"""Nothing piles up: no file descriptor, process, thread or task."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+from fix_replicas import call, deployment, pid_of, until, worker
+
+from stelae.cluster.controller import Placement
+from stelae.cluster.local import LocalController
+from stelae.errors import PoisonInput
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def held() -> tuple[int, int]:
+    """File descriptors and tasks, once the loop's own threads have come to rest."""
+    return descriptors(), len(asyncio.all_tasks())
+
+
+@pytest.mark.parametrize("placement", list(Placement))
+async def test_launching_and_stopping_leaves_nothing(placement: Placement) -> None:
+    controller = LocalController(placement)
+    counts = []
+    for _ in range(4):
+        replica = await controller.launch(deployment())
+        await replica.infer(call("hello"))
+        await controller.stop("fake", 1.0)
+        counts.append(await held())
+    assert counts[1] == counts[3]
+    assert not any(t.name.startswith("stelae-") for t in threading.enumerate())
+
+
+async def test_deaths_leave_nothing() -> None:
+    async with worker() as replica:
+        counts = []
+        for i in range(4):
+            if i % 2:
+                with pytest.raises(PoisonInput):
+                    await replica.infer(call("!die", str(i)))
+            else:
+                pid = pid_of(replica)
+                os.kill(pid, signal.SIGKILL)
+                await until(lambda pid=pid: pid_of(replica) != pid)
+            await replica.infer(call("fine"))
+            counts.append(await held())
+        assert counts[1] == counts[3]
+
+
+async def test_callers_that_leave_leave_nothing() -> None:
+    async with worker() as replica:
+        for _ in range(50):
+            task = asyncio.create_task(replica.infer(call("!sleep 0.001")))
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+        await replica.infer(call("last"))
+        assert replica._link is not None
+        assert replica.in_flight == 0
+        assert [t for t in replica._link.tickets.values() if not t.urgent] == []
