@@ -15,6 +15,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from stelae.errors import BodyTooLarge, ProtocolError
 
 Buffer = bytes | bytearray | memoryview
@@ -157,7 +159,7 @@ class FrameReader:
     def _grow(self, head: tuple[int, int, int], begin: int) -> None:
         """Receive the rest of a long frame straight into a buffer of its size."""
         self._head = head
-        self._large = memoryview(bytearray(head[2]))
+        self._large = np.empty(head[2], np.uint8).data  # unlike a bytearray, not zeroed
         self._filled = self._end - begin
         self._large[: self._filled] = self._view[begin : self._end]
         self._start = self._end = 0

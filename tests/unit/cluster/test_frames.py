@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stelae.cluster.frames import MAX_BODY, WINDOW, Buffer, Frame, FrameReader, pack
@@ -37,6 +37,7 @@ def content(frame: Frame) -> tuple[bytes, list[bytes]]:
     return bytes(frame.header), [bytes(b) for b in frame.buffers]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(HEADERS, SMALL), min_size=1, max_size=5), st.integers(1, 5000))
 def test_frames_arrive_as_sent_however_the_bytes_are_cut(
     sent: list[tuple[bytes, list[bytes]]], pieces: int
@@ -47,6 +48,7 @@ def test_frames_arrive_as_sent_however_the_bytes_are_cut(
     assert not reader.partial
 
 
+@settings(deadline=None)
 @given(SIZES, st.sampled_from([1000, WINDOW, 10 * WINDOW]))
 def test_large_buffers_arrive_as_sent(sizes: list[int], pieces: int) -> None:
     buffers = [bytes([i % 251]) * size for i, size in enumerate(sizes)]
@@ -55,6 +57,7 @@ def test_large_buffers_arrive_as_sent(sizes: list[int], pieces: int) -> None:
     assert [content(frame) for frame in got] == [(b"head", buffers), (b"next", [])]
 
 
+@settings(deadline=None)
 @given(SMALL)
 def test_buffers_are_aligned_for_arrays(buffers: list[bytes]) -> None:
     (frame,) = feed(FrameReader(), written(b"odd", buffers), WINDOW)
@@ -75,6 +78,7 @@ def test_large_buffers_are_not_copied_to_be_written() -> None:
     assert any(piece is large for piece in pack(b"", [large]))
 
 
+@settings(deadline=None)
 @given(HEADERS, SMALL, st.data())
 def test_a_truncated_frame_is_not_given_out(
     header: bytes, buffers: list[bytes], data: st.DataObject
@@ -86,12 +90,14 @@ def test_a_truncated_frame_is_not_given_out(
     assert reader.partial
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=16, max_size=400))
 def test_garbage_is_refused_or_awaits_more(data: bytes) -> None:
     with suppress(ProtocolError):
         assert feed(FrameReader(), data, WINDOW) == []
 
 
+@settings(deadline=None)
 @given(SMALL, st.integers(0, 15), st.binary(min_size=1, max_size=1))
 def test_a_damaged_prefix_never_gives_another_frame(
     buffers: list[bytes], position: int, byte: bytes

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 from fix_replicas import call, deployment
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stelae.cluster import messages
@@ -61,6 +61,7 @@ def test_what_is_no_message_is_refused(header: bytes) -> None:
         messages.read(Frame(memoryview(header), []))
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=50), max_size=8))
 def test_calls_arrive_as_sent(texts: list[str]) -> None:
     sent = call(*texts)
