@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
-
 from stelae.errors import (
     Forbidden,
     HubUnreachable,
@@ -32,7 +30,9 @@ def translated(repo: str, revision: str | None, *, offline: bool) -> Iterator[No
     Raises:
         StelaeError: Always one of its classes, with what to do.
     """
-    # The module is there: whoever calls this has imported the library.
+    # Both are there and loaded: whoever calls this has imported the library. Nobody else should
+    # wait for them, least of all a server that starts.
+    import httpx
     from huggingface_hub import errors as hub
 
     name = f"{repo}@{revision}" if revision else repo
