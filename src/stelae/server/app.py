@@ -55,6 +55,7 @@ def build_house(settings: Settings, catalog: Catalog) -> House:
     device = None if settings.device is None else Device(settings.device)
     defaults = Defaults(
         options=EngineOptions(dtype=settings.dtype, device=device),
+        engine=settings.engine,
         limits=Limits(batch_tokens=limits.batch_tokens, queue_tokens=limits.queue_tokens),
         load_wait=limits.load_seconds,
     )
@@ -72,7 +73,7 @@ def _entry(name: str, model: ModelSettings, settings: Settings) -> ModelEntry:
         source=model.source or name,
         revision=model.revision,
         aliases=model.aliases,
-        engine=model.engine or settings.engine,
+        engine=model.engine,
         dtype=model.dtype or settings.dtype,
         max_tokens=model.max_tokens,
         matryoshka=model.matryoshka,

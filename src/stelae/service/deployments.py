@@ -40,12 +40,14 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         options: Number format, device, threads.
+        engine: Engine to use and no other; ``None`` takes the best for each model.
         limits: Bounds of each model's queue.
         load_wait: How long a call without a deadline waits for its model to load.
         retry_failed: For how long a failed load answers calls before it is tried again.
     """
 
     options: EngineOptions = EngineOptions()
+    engine: str | None = None
     limits: Limits = Limits()
     load_wait: float = 60.0
     retry_failed: float = 10.0
@@ -179,7 +181,7 @@ class Deployments:
                 continue
             standing = self.standing(entry.name)
             try:
-                await self._read(entry, standing, entry.engine)
+                await self._read(entry, standing, entry.engine or self._defaults.engine)
             except StelaeError as error:
                 standing.failed(error)
 
@@ -201,7 +203,8 @@ class Deployments:
             raise ShuttingDown("the server is shutting down and loads no models", retry_after=5.0)
         standing = self.standing(entry.name)
         if standing.loading is None:
-            work = self._bring_up(entry, standing, engine or entry.engine, dtype)
+            engine = engine or entry.engine or self._defaults.engine
+            work = self._bring_up(entry, standing, engine, dtype)
             standing.loading = asyncio.create_task(work, name=f"load-{entry.name}")
         return standing.loading
 
