@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import uvloop
 
 from stelae.config import LogFormat, Settings
-from stelae.errors import StelaeError
 from stelae.server.app import build_app, build_catalog, build_house
 from stelae.server.gateway import Gateway
 from stelae.server.listeners import Listener, bind, close
@@ -38,7 +36,10 @@ def serve(
         preload: Load every registered model at start, not only those in ``names``.
 
     Returns:
-        0 after an orderly stop, 1 if the server could not start or was forced to stop.
+        0 after an orderly stop, 1 if the server was forced to stop.
+
+    Raises:
+        StelaeError: The server could not start, and why.
     """
     log.configure(json=settings.log.format is LogFormat.JSON, level=settings.log.level)
     listeners: list[Listener] = []
@@ -47,9 +48,6 @@ def serve(
         warn_if_open(settings, listeners)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(settings, names, listeners, ready_file, preload))
-    except StelaeError as error:
-        sys.stderr.write(f"stelae: cannot start: {error}\n")
-        return 1
     finally:
         close(listeners)
 
