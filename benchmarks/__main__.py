@@ -10,6 +10,7 @@ NAMES = {
     "inprocess": "tokens/s against SentenceTransformer.encode, same weights and threads",
     "http": "texts/s and latency over HTTP against infinity",
     "startup": "time until ready and memory, against infinity",
+    "openmp": "what waiting OpenMP threads do to latency beside a busy process",
     "linear": "matrix multiplies: plain and prepacked, fp32 and bf16",
 }
 
