@@ -269,7 +269,7 @@ def error_fields(error: StelaeError, record: Record) -> dict[str, Any]:
     return {
         "type": kind,
         "param": None,
-        **msgspec.to_builtins(error.info),
+        **msgspec.to_builtins(error.info, enc_hook=str),
         "status": error.status,
         "request_id": record.id,
     }
