@@ -9,13 +9,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from stelae.version import __version__
+
 if TYPE_CHECKING:
     from stelae.client import AsyncClient, Client, Encoding, Encodings
     from stelae.errors import StelaeError
     from stelae.local import local
     from stelae.types import Item
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AsyncClient",

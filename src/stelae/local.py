@@ -20,7 +20,6 @@ from typing import Any, Literal, TypeVar
 
 from msgspec.structs import replace
 
-from stelae import __version__
 from stelae.catalog.catalog import Catalog
 from stelae.client import Client, ServerInfo
 from stelae.client._options import compute_dtype, count
@@ -33,6 +32,7 @@ from stelae.service.house import build
 from stelae.service.inference import Caller
 from stelae.telemetry.log import quiet
 from stelae.types import ComputeDtype, EncodeCall, EncodeResult, ModelInfo
+from stelae.version import __version__
 
 T = TypeVar("T")
 

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from stelae import __version__
 from stelae.cli import bench, config, doctor, embed, exits, models, pull, serve, verify, version
+from stelae.version import __version__
 
 
 class Commands(TyperGroup):

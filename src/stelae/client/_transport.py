@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from stelae import __version__
 from stelae.client._errors import MSGPACK, is_loopback
 from stelae.errors import InvalidInput
+from stelae.version import __version__
 
 ROOT = "/stelae/v1/"
 CONNECT_SECONDS = 10.0

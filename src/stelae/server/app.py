@@ -10,7 +10,6 @@ from functools import cache
 import msgspec
 from starlette.routing import Route, Router
 
-from stelae import __version__
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.hub import HubOptions
@@ -35,6 +34,7 @@ from stelae.service.fleet import Fleet
 from stelae.service.house import House, build
 from stelae.service.inference import Inference
 from stelae.telemetry.metrics import Metrics
+from stelae.version import __version__
 
 DIALECTS = (NATIVE, OPENAI)
 """Every HTTP dialect; each is answered on every HTTP port."""
