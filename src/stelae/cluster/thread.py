@@ -7,6 +7,7 @@ from typing import Any
 
 from stelae.cluster import engines
 from stelae.cluster.canary import canary_call, judge
+from stelae.cluster.daemon import in_daemon
 from stelae.cluster.deployment import Deployment
 from stelae.cluster.vitals import Vitals, vitals
 from stelae.engines.base import EngineInfo
@@ -46,11 +47,16 @@ class ThreadReplica:
         """Load the engine in a thread and try it."""
         self.state = ModelState.LOADING
         try:
-            self._runner = await asyncio.to_thread(self._load)
+            engine = await in_daemon(engines.load, self.deployment)
+            self._runner = Runner(engine, self.deployment.limits)
             if (wrong := judge(await self._run(canary_call(self.name), None, True))) is not None:
                 raise wrong
         except StelaeError as error:
             self.state, self.error = ModelState.FAILED, error
+            await self._close()
+            raise
+        except asyncio.CancelledError:
+            self.state = ModelState.AVAILABLE
             await self._close()
             raise
         self.info = self._runner.engine.info
@@ -75,9 +81,6 @@ class ThreadReplica:
             await asyncio.to_thread(self._runner.drain, drain)
         await self._close()
         self.state, self.info = ModelState.AVAILABLE, None
-
-    def _load(self) -> Runner:
-        return Runner(engines.load(self.deployment), self.deployment.limits)
 
     async def _run(self, call: Any, timeout: float | None, urgent: bool) -> Any:
         assert self._runner is not None  # noqa: S101  # states before READY do not come here

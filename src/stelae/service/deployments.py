@@ -16,6 +16,7 @@ from stelae.catalog.entry import EMBEDDED, ModelEntry
 from stelae.catalog.spec import ModelSpec
 from stelae.cluster import router
 from stelae.cluster.controller import Controller
+from stelae.cluster.daemon import in_daemon
 from stelae.cluster.deployment import Deployment
 from stelae.cluster.replica import Replica
 from stelae.engines import registry
@@ -29,6 +30,7 @@ from stelae.errors import (
     from_info,
 )
 from stelae.scheduler.queue import Limits
+from stelae.service.health import Health
 from stelae.telemetry.log import get
 from stelae.types import ComputeDtype, ModelState, Task
 
@@ -89,9 +91,12 @@ class Standing:
 class Deployments:
     """Loaded models by name; calls for one that is not loaded load it, once."""
 
-    def __init__(self, catalog: Catalog, controller: Controller, defaults: Defaults) -> None:
+    def __init__(
+        self, catalog: Catalog, controller: Controller, defaults: Defaults, health: Health
+    ) -> None:
         self.catalog = catalog
         self.controller = controller
+        self._health = health
         self._defaults = defaults
         self._standings: dict[str, Standing] = {}
         self._closed = False
@@ -236,6 +241,7 @@ class Deployments:
             async with standing.lock:
                 deployment = await self._plan(entry, standing, engine, dtype)
                 await self.controller.launch(deployment)
+                self._health.answered(entry.name)  # a launch ends with a health check
         except StelaeError as error:
             log.error("model_load_failed", model=entry.name, code=error.code, error=error.message)
             return standing.failed(error)
@@ -270,8 +276,8 @@ class Deployments:
     async def _read(
         self, entry: ModelEntry, standing: Standing, engine: str | None
     ) -> tuple[ModelSpec, registry.Choice]:
-        spec = await asyncio.to_thread(self.catalog.spec, entry.name)
-        choice = await asyncio.to_thread(registry.choose, spec, engine)
+        spec = await in_daemon(self.catalog.spec, entry.name)
+        choice = await in_daemon(registry.choose, spec, engine)
         standing.spec, standing.choice = spec, choice
         return spec, choice
 

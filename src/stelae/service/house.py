@@ -50,7 +50,7 @@ def build(
         defaults: How models are loaded unless their entries say otherwise.
         bounds: What is taken on at once.
     """
-    deployments = Deployments(catalog, controller, defaults or Defaults())
-    admission = Admission(bounds or Bounds())
     health = Health(controller.replicas)
+    deployments = Deployments(catalog, controller, defaults or Defaults(), health)
+    admission = Admission(bounds or Bounds())
     return House(Inference(deployments, admission, health), Fleet(deployments, admission, health))
