@@ -82,7 +82,7 @@ class StelaeError(Exception):
         self.param = param
         self.hint = hint
         self.retry_after = retry_after
-        self.details = details or {}
+        self.details: dict[str, Any] = details or {}
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
