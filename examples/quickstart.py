@@ -88,7 +88,8 @@ def table(similarity: NDArray[np.floating[Any]]) -> Table:
 
 
 def cell(value: float) -> Text:
-    return Text(f"{value:.2f}", style="bold green" if value >= ALIKE else "dim")
+    shown = f"{round(float(value), 2) + 0.0:.2f}"  # adding zero turns -0.00 into 0.00
+    return Text(shown, style="bold green" if value >= ALIKE else "dim")
 
 
 @contextmanager

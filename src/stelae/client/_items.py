@@ -12,7 +12,7 @@ from stelae.errors import InvalidInput
 from stelae.types import EncodeCall, Item
 from stelae.types.lazy import np
 
-ItemLike = str | Item | Mapping[str, Any]
+ItemLike = str | Item | Mapping[str, object]
 """One thing to encode: a text, an ``Item``, or a mapping with an item's fields."""
 
 MAX_ITEMS = 128

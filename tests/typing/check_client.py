@@ -1,0 +1,91 @@
+"""What type checkers make of the public API; run by mypy, never executed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from typing import Any, assert_type
+
+import numpy as np
+from numpy.typing import NDArray
+
+import stelae
+from stelae import AsyncClient, Client, Encoding, Encodings, Item, StelaeError
+from stelae.client import Backend, EncodeOptions, RetryPolicy, ServerInfo
+from stelae.types import ModelInfo, Role, Usage
+
+
+def one(client: Client, item: Item, fields: dict[str, str], mapping: Mapping[str, object]) -> None:
+    assert_type(client.encode("text"), Encoding)
+    assert_type(client.encode(item), Encoding)
+    assert_type(client.encode({"text": "a", "id": "b"}), Encoding)
+    assert_type(client.encode({"token_ids": [1, 2]}), Encoding)
+    assert_type(client.encode(fields), Encoding)
+    assert_type(client.encode(mapping), Encoding)
+
+
+def many(client: Client, items: list[Item], texts: tuple[str, ...], rows: NDArray[np.str_]) -> None:
+    assert_type(client.encode(["a", "b"]), Encodings)
+    assert_type(client.encode(["a", Item(text="b"), {"text": "c"}]), Encodings)
+    assert_type(client.encode([{"text": "a", "metadata": {"page": 1}}]), Encodings)
+    assert_type(client.encode(items), Encodings)
+    assert_type(client.encode(texts), Encodings)
+    assert_type(client.encode(rows), Encodings)
+    assert_type(client.encode({"a": 1}.keys()), Encodings)
+
+
+def stream(client: Client, lines: Iterator[str], items: Generator[Item]) -> None:
+    assert_type(client.encode(lines), Generator[Encoding])
+    assert_type(client.encode(items), Generator[Encoding])
+    assert_type(client.encode(text for text in ["a"]), Generator[Encoding])
+
+
+def options(client: Client, asked: EncodeOptions) -> None:
+    assert_type(client.encode("a", role="query", truncate="error", errors="return"), Encoding)
+    assert_type(client.encode(["a"], role=Role.DOCUMENT, progress=print), Encodings)
+    assert_type(client.encode(["a"], **asked), Encodings)
+    client.encode("a", role="asker")  # type: ignore[call-overload]
+    client.encode("a", modle="b")  # type: ignore[call-overload]
+    client.encode(3)  # type: ignore[call-overload]
+    client.encode([1, 2])  # type: ignore[list-item]
+
+
+async def awaited(client: AsyncClient, lines: AsyncIterator[str]) -> None:
+    assert_type(await client.encode("text"), Encoding)
+    assert_type(await client.encode(["a"]), Encodings)
+    assert_type(client.encode(lines), AsyncGenerator[Encoding])
+    assert_type(client.encode(iter("ab")), AsyncGenerator[Encoding])
+    async for encoding in client.encode(lines):
+        assert_type(encoding, Encoding)
+    assert_type(await client.models(), list[ModelInfo])
+    assert_type(await client.server(), ServerInfo)
+    async with AsyncClient() as entered:
+        assert_type(entered, AsyncClient)
+
+
+def results(encodings: Encodings) -> None:
+    assert_type(encodings[0], Encoding)
+    assert_type([encoding.tokens for encoding in encodings], list[int])
+    assert_type(encodings.dense, NDArray[np.floating[Any]])
+    assert_type(encodings[0].dense, NDArray[np.floating[Any]])
+    assert_type(encodings.tokens, NDArray[np.int32])
+    assert_type(encodings.truncated, NDArray[np.bool_])
+    assert_type(encodings.errors, dict[int, StelaeError])
+    assert_type(encodings[0].error, StelaeError | None)
+    assert_type(encodings.usage, Usage)
+    assert_type(encodings.fingerprint, str)
+
+
+def verbs(client: Client) -> None:
+    assert_type(client.models(), list[ModelInfo])
+    assert_type(client.model(), ModelInfo)
+    assert_type(client.load("m", dtype="bfloat16"), ModelInfo)
+    assert_type(client.unload("m"), ModelInfo)
+    assert_type(client.server(), ServerInfo)
+    client.load("m", dtype="int4")  # type: ignore[arg-type]
+
+
+def clients(backend: Backend) -> None:
+    with stelae.local("all-MiniLM-L6-v2", dtype="float32", threads=2) as client:
+        assert_type(client, Client)
+    assert_type(Client(retries=RetryPolicy(base=1.0), api_key="k"), Client)
+    assert_type(Client(backend=backend), Client)
