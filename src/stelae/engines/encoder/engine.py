@@ -76,7 +76,10 @@ class EncoderEngine:
         errors = [item_error(item, self.tokenizer.vocabulary) for item in call.items]
         good = [item for item, error in zip(call.items, errors, strict=True) if error is None]
         tokens = iter(self._tokens(prompt, good, call.truncate))
-        return [_prepared(error or next(tokens), skip) for error in errors]
+        return [
+            _prepared(error or next(tokens), skip if item.token_ids is None else 0)
+            for item, error in zip(call.items, errors, strict=True)
+        ]
 
     def run(self, batch: Sequence[Features]) -> Sequence[Row]:
         return list(self.model.embed([f.ids for f in batch], [f.skip for f in batch]))

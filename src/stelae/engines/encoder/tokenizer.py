@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from tokenizers import Tokenizer
+from tokenizers.normalizers import Lowercase, Normalizer
+from tokenizers.normalizers import Sequence as Sequential
 
 from stelae.errors import InputTooLong, StelaeError, UnsupportedCheckpoint
 from stelae.nn.batch import Ids
@@ -41,7 +43,8 @@ class TextTokenizer:
             raise UnsupportedCheckpoint(f"{file.name} cannot be read: {error}") from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._lowercase = lowercase
+        if lowercase:
+            self._tokenizer.normalizer = _lowered(self._tokenizer.normalizer)
         self.vocabulary = self._tokenizer.get_vocab_size(with_added_tokens=True)
         self.prefix, self.suffix = self._specials()
         self.room = max_tokens - len(self.prefix) - len(self.suffix)
@@ -56,10 +59,9 @@ class TextTokenizer:
         Returns:
             Tokens or the error of each text, in order.
         """
-        plain = [text.lower() if self._lowercase else text for text in texts]
-        if any(len(text) > CHARS_PER_TOKEN * self.room for text in plain):
-            return [self.wrap(self._read(text, truncate), truncate) for text in plain]
-        found = self._tokenizer.encode_batch_fast(plain, add_special_tokens=False)
+        if any(len(text) > CHARS_PER_TOKEN * self.room for text in texts):
+            return [self.wrap(self._read(text, truncate), truncate) for text in texts]
+        found = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [self.wrap(encoding.ids, truncate) for encoding in found]
 
     def wrap(self, ids: Sequence[int], truncate: Truncate) -> Tokens | StelaeError:
@@ -108,6 +110,12 @@ class TextTokenizer:
             "tokenizer.json changes a text's own tokens when it adds special ones; "
             "this is not implemented"
         )
+
+
+def _lowered(normalizer: Normalizer | None) -> Normalizer:
+    """Lower-casing before the tokenizer's own steps, which leaves special tokens alone."""
+    lower = Lowercase()
+    return lower if normalizer is None else Sequential([lower, normalizer])
 
 
 def _clip(text: str, reach: int, *, from_end: bool) -> str:

@@ -1,0 +1,74 @@
+"""Both text engines answer a call alike: vectors, tokens, cuts and errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zoo as checkpoints
+
+from stelae.catalog.catalog import Catalog
+from stelae.catalog.entry import ModelEntry
+from stelae.engines import encoder
+from stelae.engines.base import Device, EngineOptions
+from stelae.engines.encoder.engine import load as load_encoder
+from stelae.engines.sentence_transformers.engine import load as load_library
+from stelae.types import ComputeDtype, EncodeCall, EncodeResult, Item, Role, Truncate
+
+TEXTS = [
+    "The King's stone tablets, ÄÖ zweimal Ünïcode 中文 Σίσυφος ΟΔΟΣ 1234 [SEP] hello\0world",
+    "",
+    "  \n\t ",
+    "a long river " * 200,
+    "İstanbul [MASK] ßẞ",
+]
+ITEMS = [
+    *(Item(text=text) for text in TEXTS),
+    Item(token_ids=[7, 8, 9]),
+    Item(token_ids=[]),
+    Item(text="half \ud800"),
+    Item(token_ids=[10**7]),
+    Item(),
+]
+CALLS: list[dict[str, Any]] = [
+    {},
+    {"truncate": Truncate.START},
+    {"truncate": Truncate.ERROR},
+    {"role": Role.QUERY},
+    {"role": Role.DOCUMENT},
+    {"prompt": "find: "},
+    {"normalize": False},
+    {"normalize": True},
+]
+SOUND = [name for name in checkpoints.CHECKPOINTS if not name.startswith("broken")]
+OPTIONS = EngineOptions(dtype=ComputeDtype.FLOAT32, device=Device.CPU, threads=1)
+
+
+def answer(engine: Any, call: EncodeCall) -> EncodeResult:
+    prepared = engine.prepare(call)
+    made = iter(engine.run([p.features for p in prepared if p.features is not None]))
+    result: EncodeResult = engine.finish(call, prepared, [p.error or next(made) for p in prepared])
+    return result
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_engines_agree(zoo: Path, name: str) -> None:
+    spec = Catalog([ModelEntry(name=name, source=str(zoo / name))]).spec(name)
+    if (refusal := encoder.refuses(spec)) is not None:
+        pytest.skip(refusal)
+    one, other = load_encoder(spec, OPTIONS), load_library(spec, OPTIONS)
+    assert one.info.fingerprint == other.info.fingerprint
+    for options in CALLS:
+        call = EncodeCall(model=name, items=ITEMS, **options)
+        mine, theirs = answer(one, call), answer(other, call)
+        assert mine.dense is not None
+        np.testing.assert_allclose(mine.dense, theirs.dense, rtol=1e-5, atol=5e-6)
+        np.testing.assert_array_equal(mine.tokens, theirs.tokens)
+        np.testing.assert_array_equal(mine.truncated, theirs.truncated)
+        assert _codes(mine) == _codes(theirs)
+
+
+def _codes(result: EncodeResult) -> dict[int, str]:
+    return {index: error.code for index, error in result.errors.items()}
