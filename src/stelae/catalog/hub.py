@@ -57,6 +57,14 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     cache: Path | None = None
     endpoint: str | None = None
 
+    def __repr__(self) -> str:
+        """The options without the token, which belongs in no log."""
+        token = "None" if self.token is None else "'***'"
+        return (
+            f"HubOptions(offline={self.offline}, token={token}, cache={self.cache!r}, "
+            f"endpoint={self.endpoint!r})"
+        )
+
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A fetched checkpoint: its folder and its commit."""

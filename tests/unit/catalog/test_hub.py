@@ -230,6 +230,12 @@ def test_links_into_the_blob_store_are_followed_and_no_others(
         Catalog([ModelEntry(name="mine", source=str(folder))]).spec("mine")
 
 
+def test_token_is_never_shown(tmp_path: Path) -> None:
+    shown = repr(HubOptions(token="open-sesame", cache=tmp_path))
+    assert "open-sesame" not in shown
+    assert str(tmp_path) in shown
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
