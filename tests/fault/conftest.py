@@ -23,10 +23,14 @@ def pytest_asyncio_loop_factories(
     return {**loops}
 
 
+def _children() -> set[str]:
+    listed = Path(f"/proc/self/task/{os.getpid()}/children")
+    return set(listed.read_text().split()) if listed.exists() else set()
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_left_behind() -> Iterator[None]:
     """No test leaves a child process, living or dead."""
+    before = _children()
     yield
-    children = Path(f"/proc/self/task/{os.getpid()}/children")
-    if children.exists():
-        assert children.read_text().split() == []
+    assert _children() <= before

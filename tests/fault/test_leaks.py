@@ -20,6 +20,10 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+def ours(before: set[threading.Thread]) -> set[threading.Thread]:
+    return set(threading.enumerate()) - before
+
+
 async def held() -> tuple[int, int]:
     """File descriptors and tasks, once the loop's own threads have come to rest."""
     return descriptors(), len(asyncio.all_tasks())
@@ -28,6 +32,7 @@ async def held() -> tuple[int, int]:
 @pytest.mark.parametrize("placement", list(Placement))
 async def test_launching_and_stopping_leaves_nothing(placement: Placement) -> None:
     controller = LocalController(placement)
+    threads = set(threading.enumerate())
     counts = []
     for _ in range(4):
         replica = await controller.launch(deployment())
@@ -35,7 +40,7 @@ async def test_launching_and_stopping_leaves_nothing(placement: Placement) -> No
         await controller.stop("fake", 1.0)
         counts.append(await held())
     assert counts[1] == counts[3]
-    assert not any(t.name.startswith("stelae-") for t in threading.enumerate())
+    await until(lambda: not any(t.name.startswith("stelae-") for t in ours(threads)))
 
 
 async def test_deaths_leave_nothing() -> None:

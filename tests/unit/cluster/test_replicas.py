@@ -28,7 +28,7 @@ from stelae.types import ModelState
 @pytest.fixture(params=list(Placement))
 async def replica(request: pytest.FixtureRequest) -> AsyncIterator[Replica]:
     make = worker if request.param is Placement.PROCESS else thread
-    async with make(limits=Limits(queue_tokens=64)) as made:
+    async with make(limits=Limits(queue_tokens=64, batch_items=1)) as made:
         yield made
 
 
@@ -83,6 +83,18 @@ async def test_an_urgent_call_is_never_refused_for_a_full_queue(replica: Replica
     await until(lambda: replica.in_flight > 0)
     await replica.infer(call("canary" * 50), urgent=True)
     await busy
+
+
+async def test_a_caller_that_leaves_takes_its_waiting_work_along(replica: Replica) -> None:
+    running = asyncio.create_task(replica.infer(call("!sleep 0.2", "x" * 200)))
+    await until(lambda: replica.in_flight == 1)
+    leaver = asyncio.create_task(replica.infer(call("!sleep 1000")))
+    await until(lambda: replica.in_flight == 2)
+    leaver.cancel()
+    await asyncio.wait([leaver])
+    await running
+    assert (await replica.infer(call("next"))).errors == {}
+    assert replica.in_flight == 0
 
 
 async def test_stopping_answers_what_was_accepted(replica: Replica) -> None:
