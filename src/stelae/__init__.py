@@ -7,8 +7,10 @@ resolved when first used.
 from __future__ import annotations
 
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from stelae.errors import MissingDependency
 from stelae.version import __version__
 
 if TYPE_CHECKING:
@@ -42,9 +44,18 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'stelae' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
+    value = getattr(_home(_HOMES[name]), name)
     globals()[name] = value
     return value
+
+
+def _home(module: str) -> ModuleType:
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise MissingDependency(
+            f"{module} needs the package {error.name!r}", hint="pip install 'stelae[server]'"
+        ) from error
 
 
 def __dir__() -> list[str]:
