@@ -38,16 +38,14 @@ def configure(*, json: bool, level: str = "info", stream: TextIO | None = None) 
 
 
 def quiet() -> None:
-    """Let only warnings be heard, on standard error: for models inside a program of others.
+    """Say nothing: for models inside a program of others, which gets failures as exceptions.
 
     A program that has set up ``structlog`` itself gets all events in its own way.
     """
     if not structlog.is_configured():
         structlog.configure(
-            processors=_processors(json=False, colors=sys.stderr.isatty()),
-            wrapper_class=structlog.make_filtering_bound_logger("warning"),
+            wrapper_class=structlog.make_filtering_bound_logger("critical"),
             logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-            cache_logger_on_first_use=False,
         )
 
 
