@@ -105,6 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _fail(self, status: int, code: str) -> None:
         self.send_response(status)
         self.send_header("X-Error-Code", code)
+        if status == 401:
+            self.send_header("X-Error-Message", "Invalid credentials in Authorization header")
         self.send_header("Content-Length", "0")
         self.end_headers()
 

@@ -69,7 +69,18 @@ class Catalog:
         known = known_models(self._families).get(name)
         if known is None:
             raise self._unknown(name)
-        return self._entries.get(known.name, known)
+        return self._registered(known) or self._beside(known)
+
+    def _registered(self, known: ModelEntry) -> ModelEntry | None:
+        """The registered model with a well-known model's weights, if there is one."""
+        owners = [self._names.get(name) for name in (known.name, *known.aliases)]
+        entries = [self._entries[owner] for owner in owners if owner is not None]
+        return next((entry for entry in entries if entry.source == known.source), None)
+
+    def _beside(self, known: ModelEntry) -> ModelEntry:
+        """A well-known model under those of its names that no other model has."""
+        free = [name for name in (known.name, *known.aliases) if name not in self._names]
+        return replace(known, name=free[0], aliases=tuple(free[1:]))
 
     def register(self, entry: ModelEntry) -> ModelEntry:
         """Add a model, or replace the one of that name.

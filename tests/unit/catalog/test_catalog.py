@@ -64,6 +64,21 @@ def test_family_member_is_found_but_not_listed() -> None:
     assert catalog.names() == [DEFAULT]
 
 
+def test_hub_id_that_is_registered_answers_to_the_short_name_too() -> None:
+    catalog = Catalog()
+    mine = catalog.register_argument("BAAI/bge-small-en-v1.5@v9")
+    assert mine.revision == "v9"
+    assert catalog.entry("bge-small-en-v1.5") == mine
+
+
+def test_own_model_of_a_well_known_name_does_not_take_the_hub_id() -> None:
+    catalog = Catalog([ModelEntry(name="bge-small-en-v1.5", source="/own")])
+    assert catalog.entry("bge-small-en-v1.5").source == "/own"
+    entry = catalog.register_argument("BAAI/bge-small-en-v1.5")
+    assert (entry.name, entry.source) == ("BAAI/bge-small-en-v1.5", "BAAI/bge-small-en-v1.5")
+    assert catalog.entry("bge-small-en-v1.5").source == "/own"
+
+
 def test_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(ModelNotFound) as caught:
         Catalog().entry("All-minilm-l6-V3")

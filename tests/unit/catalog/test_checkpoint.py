@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.spec import Backbone, Dense, ModelSpec, Normalize, Pool, Pooling
@@ -219,6 +220,11 @@ CHANGED: list[tuple[str, dict[str, Any], type[StelaeError], str]] = [
     ("tokenizer_config.json", {"do_lower_case": False}, UnsupportedCheckpoint, "lowercase"),
     ("tokenizer_config.json", {"strip_accents": False}, UnsupportedCheckpoint, "strip_accents"),
     ("tokenizer_config.json", {"cls_token": "<s>"}, UnsupportedCheckpoint, "post_processor"),
+    ("tokenizer.json", {"pre_tokenizer": {"type": "Split"}}, UnsupportedCheckpoint, "'Split'"),
+    ("tokenizer.json", {"normalizer": None}, UnsupportedCheckpoint, "normalizer type"),
+    ("tokenizer.json", {"normalizer": "NFC"}, ModelLoadFailed, "not a tokenizer"),
+    ("tokenizer.json", {"post_processor": {"single": [1]}}, UnsupportedCheckpoint, "[None]"),
+    ("1_Pooling/config.json", {"pooling_mode": 5}, ModelLoadFailed, "names of modes"),
 ]
 
 
@@ -246,6 +252,8 @@ HARMLESS: list[tuple[str, dict[str, Any]]] = [
     ("config_sentence_transformers.json", {"requirements": {"transformers": ">=5"}}),
     ("1_Pooling/config.json", {"include_prompt": True}),
     ("config.json", {"some_new_option": {"nested": [1, 2]}}),
+    ("tokenizer.json", {"post_processor": {"type": "BertProcessing"}}),
+    ("tokenizer_config.json", {"cls_token": {"content": "[CLS]", "lstrip": False}}),
 ]
 
 
@@ -266,6 +274,7 @@ def test_option_without_effect_on_vectors_is_accepted(
         ({"in_features": "64"}, "type int"),
         ({"out_features": 47}, "shape [48, 64]"),
         ({"bias": False}, "linear.bias"),
+        ({"activation_function": "torch.nn.Tanh", "in_features": 32}, "shape [48, 32]"),
     ],
 )
 def test_dense_layer_is_checked_against_its_weights(
@@ -283,6 +292,24 @@ def test_dense_layer_without_activation_has_the_one_of_the_library(
     folder = edited("bert-dense", "2_Dense/config.json", activation_function=None)
     assert isinstance(dense := read(folder).modules[2], Dense)
     assert dense.activation == "Tanh"
+
+
+def test_dense_layer_without_weight_or_floats_is_refused(edited: Edit, read: Read) -> None:
+    folder = edited("bert-dense", "config.json")
+    path = folder / "2_Dense/model.safetensors"
+    tensors = load_file(path)
+    save_file({"linear.weight": tensors["linear.weight"]}, path)
+    with pytest.raises(ModelLoadFailed, match=r"lacks the tensor 'linear\.bias'"):
+        read(folder)
+    save_file({name: tensor.astype("int32") for name, tensor in tensors.items()}, path)
+    with pytest.raises(ModelLoadFailed, match="as I32"):
+        read(folder)
+
+
+def test_normalisation_of_something_else_is_refused(edited: Edit, read: Read) -> None:
+    folder = edited("bert-cls", "2_Normalize/config.json", module_input_name="token_embeddings")
+    with pytest.raises(UnsupportedCheckpoint, match="token_embeddings"):
+        read(folder)
 
 
 def _rows(folder: Path, change: Callable[[list[dict[str, Any]]], None]) -> None:

@@ -14,6 +14,7 @@ from stelae.errors import (
     HubUnreachable,
     ModelLoadFailed,
     ModelNotFound,
+    Unauthorized,
     UnsupportedCheckpoint,
 )
 
@@ -155,6 +156,11 @@ def test_unknown_model_is_not_found(options: HubOptions) -> None:
         fetch("tiny/nothing", None, options)
 
 
+def test_id_that_is_none_is_not_found(options: HubOptions) -> None:
+    with pytest.raises(ModelNotFound, match="organisation/name"):
+        fetch("a/b/c", None, options)
+
+
 @pytest.mark.parametrize("revision", ["v9", "f" * 40])
 def test_unknown_revision_is_not_found(options: HubOptions, repo: Repo, revision: str) -> None:
     assert repo.files
@@ -175,6 +181,20 @@ def test_hub_that_fails_may_be_asked_again(options: HubOptions, repo: Repo) -> N
         fetch(ID, None, options)
     assert caught.value.retry_after == 30
     assert caught.value.status == 503
+
+
+def test_token_that_is_not_valid_is_told(options: HubOptions, repo: Repo) -> None:
+    repo.outage = 401
+    with pytest.raises(Unauthorized, match="refused the token"):
+        fetch(ID, None, options)
+
+
+def test_answer_that_makes_no_sense_while_files_come_is_told(
+    options: HubOptions, repo: Repo
+) -> None:
+    repo.outage = 410
+    with pytest.raises(ModelLoadFailed, match="410"):
+        fetch(ID, COMMIT, options)
 
 
 def test_hub_that_is_not_there_may_be_asked_again(tmp_path: Path, free_tcp_port: int) -> None:
