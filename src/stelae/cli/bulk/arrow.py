@@ -118,13 +118,13 @@ def join_parts(
 ) -> None:
     """Write the rows of all parts into one Parquet file, in row groups of ``group``."""
     kind = schema(shape, with_ids=with_ids)
-    waiting: list[Any] = []
+    waiting = kind.empty_table()
     with pq.ParquetWriter(path, kind, compression="zstd", use_dictionary=False) as writer:
         for part in parts:
             with pa.OSFile(str(part), "rb") as file:
-                waiting.append(pa.ipc.open_file(file).read_all())
-            if sum(table.num_rows for table in waiting) >= group:
-                writer.write_table(pa.concat_tables(waiting), row_group_size=group)
-                waiting = []
-        if waiting:
-            writer.write_table(pa.concat_tables(waiting), row_group_size=group)
+                waiting = pa.concat_tables([waiting, pa.ipc.open_file(file).read_all()])
+            while waiting.num_rows >= group:
+                writer.write_table(waiting.slice(0, group), row_group_size=group)
+                waiting = waiting.slice(group)
+        if waiting.num_rows:
+            writer.write_table(waiting, row_group_size=group)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from stelae.cli.bulk.state import Counts, Options
 from stelae.cli.output import Output
 from stelae.client import Client
 from stelae.client import EncodeOptions as ClientOptions
-from stelae.errors import InvalidInput
+from stelae.errors import InvalidInput, StelaeError
 
 TIMEOUT = 600.0
 """Seconds for one request: a first one may wait for a model to be fetched and loaded."""
@@ -55,22 +56,29 @@ def run(request: Request) -> None:
     plan = make_plan(request)
     out = Output(json=request.json, quiet=request.quiet)
     began = time.monotonic()
-    with reached(request) as client:
+    with reached(request) as client, closing(meter(request.progress, quiet=out.quiet)) as gauge:
         encoder = ClientEncoder(client, client_options(request))
-        limit = encoder.item_bytes()
-        job = start(plan, encoder.shape(), meter(request.progress, quiet=request.quiet), limit)
+        job = start(plan, encoder.shape(), gauge, encoder.item_bytes())
         before = job.counts.rows
         if before:
             out.note(f"resuming after {before:,} items")
-        try:
-            counts = job.run(encoder)
-        finally:
-            job.meter.close()
-            job.sink.close()
+        finish(job, encoder, out)
     report(request, job, before, time.monotonic() - began, out)
-    if counts.failed:
-        exits.tell(f"{counts.failed:,} of {counts.rows:,} items failed", where(job))
+    if job.counts.failed:
+        exits.tell(f"{job.counts.failed:,} of {job.counts.rows:,} items failed", where(job))
         raise typer.Exit(exits.FAILURE)
+
+
+def finish(job: Job, encoder: ClientEncoder, out: Output) -> None:
+    """Run a job to its end; say how to go on if it is not reached."""
+    try:
+        job.run(encoder)
+    except (StelaeError, KeyboardInterrupt):
+        if job.plan.output is not None:
+            out.note(f"stopped after {job.committed:,} items; the same command goes on from there")
+        raise
+    finally:
+        job.sink.close()
 
 
 def make_plan(request: Request) -> Plan:

@@ -12,7 +12,7 @@ from stelae.cli.bulk import state as states
 from stelae.cli.bulk.intake import Intake
 from stelae.cli.bulk.progress import Meter
 from stelae.cli.bulk.rows import Record, Row, Shape
-from stelae.cli.bulk.sink import Sink, open_sink
+from stelae.cli.bulk.sink import Mark, Sink, open_sink
 from stelae.cli.bulk.source import Source
 from stelae.cli.bulk.state import Counts, Options, State
 from stelae.client import Encoding
@@ -58,6 +58,7 @@ class Job:
         sink: Where rows go.
         meter: Who is told how far it is.
         counts: What was done, over all runs.
+        committed: Rows that are safe, whatever happens now.
     """
 
     plan: Plan
@@ -67,8 +68,12 @@ class Job:
     meter: Meter
     counts: Counts
     clock: Callable[[], float] = time.monotonic
+    committed: int = 0
     _rows: list[Row] = field(default_factory=list)
-    _committed: float = 0.0
+    _committed_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.committed = self.counts.rows
 
     def run(self, encoder: Encoder) -> Counts:
         """Embed what is left of the input and complete the output.
@@ -78,7 +83,7 @@ class Job:
         Raises:
             StelaeError: The server or the model failed; a second run goes on from there.
         """
-        self._committed = self.clock()
+        self._committed_at = self.clock()
         try:
             self._run(encoder)
         except StelaeError:
@@ -113,7 +118,7 @@ class Job:
         self._rows.append(make_row(self.counts.rows + len(self._rows), record, encoding))
         if len(self._rows) >= BLOCK:
             self._write()
-            if self.clock() - self._committed >= self.sink.commit_seconds:
+            if self.clock() - self._committed_at >= self.sink.commit_seconds:
                 self._commit()
 
     def _write(self) -> None:
@@ -129,18 +134,11 @@ class Job:
         if self._rows:
             self._write()
         mark = self.sink.commit()
-        self._committed = self.clock()
-        if self.plan.output is None:
-            return
-        state = State(
-            input=self.plan.source.identity,
-            options=self.plan.options,
-            shape=self.shape,
-            counts=self.counts,
-            digest=self.intake.digest,
-            mark=mark,
-        )
-        states.save(states.state_path(self.plan.output), state)
+        self._committed_at = self.clock()
+        if self.plan.output is not None:
+            state = noted(self.plan, self.shape, self.counts, self.intake.digest, mark)
+            states.save(states.state_path(self.plan.output), state)
+        self.committed = self.counts.rows
 
 
 def start(plan: Plan, shape: Shape, meter: Meter, item_bytes: int | None = None) -> Job:
@@ -156,6 +154,10 @@ def start(plan: Plan, shape: Shape, meter: Meter, item_bytes: int | None = None)
     intake = Intake(plan.source, item_bytes)
     if state is not None:
         intake.skip(state.counts.rows, state.digest)
+    elif plan.output is not None:
+        # Before the output is made, so that a run killed at once can be repeated.
+        begun = noted(plan, shape, Counts(), intake.digest, None)
+        states.save(states.state_path(plan.output), begun)
     sink = open_sink(
         plan.output,
         plan.options.output_format,
@@ -166,10 +168,26 @@ def start(plan: Plan, shape: Shape, meter: Meter, item_bytes: int | None = None)
     return Job(plan, shape, intake, sink, meter, state.counts if state else Counts())
 
 
+def noted(plan: Plan, shape: Shape, counts: Counts, digest: str, mark: Mark | None) -> State:
+    """The state of a plan after some rows."""
+    return State(
+        input=plan.source.identity,
+        options=plan.options,
+        shape=shape,
+        counts=counts,
+        digest=digest,
+        mark=mark,
+    )
+
+
 def earlier(plan: Plan, shape: Shape) -> State | None:
     """The state to go on from, if there is one and it is wanted."""
     if plan.output is None:
         return None
+    if not plan.output.parent.is_dir():
+        raise InvalidInput(
+            f"output '{plan.output}': there is no folder '{plan.output.parent}'", param="output"
+        )
     if plan.output.exists() and not plan.output.is_file():
         raise InvalidInput(
             f"output '{plan.output}' is not a plain file; without -o rows go to stdout",

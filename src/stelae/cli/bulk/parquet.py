@@ -29,7 +29,7 @@ class ParquetSink:
         MissingDependency: pyarrow is not installed.
     """
 
-    commit_seconds = 10.0
+    commit_seconds = 2.0
 
     def __init__(
         self, path: Path, shape: Shape, *, with_ids: bool, mark: Mark | None = None
@@ -42,6 +42,7 @@ class ParquetSink:
         self._folder.mkdir(exist_ok=True)
         self._lock: int | None = os.open(self._folder, os.O_RDONLY)
         self._waiting: list[Row] = []
+        self._finished = False
         self._parts = mark.parts if mark else 0
         try:
             claim(self._lock, path)
@@ -88,17 +89,19 @@ class ParquetSink:
         return Mark(parts=self._parts)
 
     def finish(self) -> None:
-        """Join the parts into the Parquet file and remove them."""
+        """Join the parts into the Parquet file; they are kept until ``close``."""
         from stelae.cli.bulk import arrow
 
         joined = self._folder / "joined.parquet"
         parts = [self._part(number) for number in range(self._parts)]
         arrow.join_parts(parts, joined, self._shape, with_ids=self._with_ids, group=GROUP)
         joined.replace(self._path)
-        shutil.rmtree(self._folder)
+        self._finished = True
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Let go of the folder, and remove it if it is needed no more."""
+        if self._finished:
+            shutil.rmtree(self._folder, ignore_errors=True)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

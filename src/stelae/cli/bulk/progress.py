@@ -78,7 +78,7 @@ class Bar:
             transient=True,
             expand=True,
         )
-        self._task = self._progress.add_task("embed", total=None, rows="", left="")
+        self._task = self._progress.add_task("loading", total=None, rows="", left="")
         self._progress.start()
 
     def update(self, counts: Counts, done: int, total: int | None) -> None:
@@ -90,7 +90,9 @@ class Bar:
         units = (done - self._first[1]) / seconds
         left = f"{duration((total - done) / units)} left" if total and units > 0 else ""
         rows = f"{counts.rows:,} items, {rate:,.0f}/s"
-        self._progress.update(self._task, completed=done, total=total, rows=rows, left=left)
+        self._progress.update(
+            self._task, description="embed", completed=done, total=total, rows=rows, left=left
+        )
 
     def close(self) -> None:
         """Take the bar away."""

@@ -51,7 +51,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         shape: Width, dtype, model and fingerprint of the vectors.
         counts: What is committed.
         digest: SHA-256 over the records of the committed rows.
-        mark: How far the output's files are committed.
+        mark: How far the output's files are committed; ``None`` before they are made.
     """
 
     version: int = VERSION
@@ -60,7 +60,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     shape: Shape
     counts: Counts
     digest: str
-    mark: Mark
+    mark: Mark | None
 
 
 def state_path(output: Path) -> Path:
@@ -101,20 +101,25 @@ def check(state: State, input: Identity, options: Options, shape: Shape) -> None
         Conflict: Input, options or model differ from the run that wrote the state.
     """
     differences = [
-        *_differing("input", state.input, input),
-        *_differing("option", state.options, options),
-        *_differing("model", state.shape, shape),
+        *_other_input(state.input, input),
+        *_differing("--", state.options, options),
+        *_differing("the model's ", state.shape, shape),
     ]
     if differences:
         raise Conflict(
-            f"cannot resume, {state.counts.rows} rows are there but {'; '.join(differences)}",
-            hint=ANEW,
+            f"cannot resume after {state.counts.rows:,} items: {'; '.join(differences)}", hint=ANEW
         )
+
+
+def _other_input(before: Identity, now: Identity) -> list[str]:
+    if before.path != now.path:
+        return [f"the input was {before.path!r} and is {now.path!r}"]
+    return [] if before == now else [f"the input {now.path!r} was changed since"]
 
 
 def _differing(kind: str, before: msgspec.Struct, now: msgspec.Struct) -> list[str]:
     return [
-        f"{kind} {name.replace('_', '-')} was {old!r} and is {new!r}"
+        f"{kind}{name.replace('_', '-')} was {old!r} and is {new!r}"
         for name in before.__struct_fields__
         if (old := getattr(before, name)) != (new := getattr(now, name))
     ]

@@ -1,0 +1,207 @@
+"""Outputs: what is in them, and that going on from a mark keeps exactly the rows before it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stelae.cli.bulk.npy import HEADER, header
+from stelae.cli.bulk.rows import Row, Shape
+from stelae.cli.bulk.sink import Mark, Sink, open_sink, output_format
+from stelae.errors import Conflict, InvalidInput
+
+SHAPE = Shape(width=3, dtype="float32", model="m", fingerprint="f")
+FAILED = InvalidInput("no text").info
+
+
+def row(index: int, *, failed: bool = False) -> Row:
+    if failed:
+        return Row(index, f"id{index}", None, error=FAILED)
+    vector = np.full(3, index, np.float32)
+    return Row(index, f"id{index}", vector, tokens=index, truncated=index == 2)
+
+
+def opened(path: Path | None, kind: str, mark: Mark | None = None, shape: Shape = SHAPE) -> Sink:
+    return open_sink(path, kind, shape, with_ids=True, mark=mark)
+
+
+def done(sink: Sink) -> None:
+    sink.commit()
+    sink.finish()
+    sink.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted", "expected"),
+    [
+        ("a.npy", "auto", "npy"),
+        ("a.txt", "auto", "jsonl"),
+        ("a.pq", "auto", "parquet"),
+        ("a.npy", "jsonl", "jsonl"),
+        (None, "auto", "jsonl"),
+    ],
+)
+def test_format_goes_by_name_unless_given(path: str | None, wanted: str, expected: str) -> None:
+    assert output_format(Path(path) if path else None, wanted) == expected
+
+
+@given(rows=st.integers(0, 2**63), width=st.integers(1, 2**31))
+def test_npy_header_has_room_for_any_shape(rows: int, width: int) -> None:
+    shape = Shape(width=width, dtype="float16", model="m", fingerprint="f")
+    assert len(header(rows, shape)) == HEADER
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_npy_is_a_matrix_with_nan_for_failures(tmp_path: Path, dtype: str) -> None:
+    path = tmp_path / "out.npy"
+    sink = opened(path, "npy", shape=Shape(width=3, dtype=dtype, model="m", fingerprint="f"))
+    sink.write([row(0), row(1, failed=True), row(2)])
+    done(sink)
+    found = np.load(path)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, [[0, 0, 0], [np.nan] * 3, [2, 2, 2]])
+    listed = json.loads((tmp_path / "out.npy.errors.jsonl").read_text())
+    assert (listed["index"], listed["id"], listed["error"]["code"]) == (1, "id1", "invalid_input")
+
+
+def test_npy_can_be_read_after_each_commit(tmp_path: Path) -> None:
+    path = tmp_path / "out.npy"
+    sink = opened(path, "npy")
+    for count in (1, 2, 3):
+        sink.write([row(count)])
+        sink.commit()
+        assert len(np.load(path, mmap_mode="r")) == count
+    sink.close()
+
+
+def test_npy_without_failures_lists_none(tmp_path: Path) -> None:
+    path = tmp_path / "out.npy"
+    (tmp_path / "out.npy.errors.jsonl").write_text("of an older run")
+    sink = opened(path, "npy")
+    sink.write([row(0)])
+    done(sink)
+    assert [p.name for p in tmp_path.iterdir()] == ["out.npy"]
+
+
+def test_jsonl_has_stable_keys(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    sink = opened(path, "jsonl")
+    sink.write([row(2), row(3, failed=True), Row(4, None, np.ones(3, np.float16))])
+    done(sink)
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [
+        {"index": 2, "id": "id2", "embedding": [2, 2, 2], "tokens": 2, "truncated": True},
+        {
+            "index": 3,
+            "id": "id3",
+            "embedding": None,
+            "tokens": 0,
+            "truncated": False,
+            "error": {"code": "invalid_input", "message": "no text"},
+        },
+        {"index": 4, "embedding": [1, 1, 1], "tokens": 0, "truncated": False},
+    ]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_parquet_has_null_vectors_for_failures(tmp_path: Path, dtype: str) -> None:
+    path = tmp_path / "out.parquet"
+    shape = Shape(width=3, dtype=dtype, model="m", fingerprint="f")
+    sink = opened(path, "parquet", shape=shape)
+    sink.write([row(0), row(1, failed=True), row(2)])
+    done(sink)
+    table = pq.read_table(path)
+    kind = pa.float16() if dtype == "float16" else pa.float32()
+    assert table.schema.field("embedding").type == pa.list_(kind, 3)
+    assert table.to_pydict() == {
+        "index": [0, 1, 2],
+        "id": ["id0", "id1", "id2"],
+        "embedding": [[0, 0, 0], None, [2, 2, 2]],
+        "tokens": [0, 0, 2],
+        "truncated": [False, False, True],
+        "error": [None, "no text", None],
+    }
+    assert table.schema.metadata[b"stelae.fingerprint"] == b"f"
+    assert [p.name for p in tmp_path.iterdir()] == ["out.parquet"]
+
+
+def test_parquet_rows_come_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stelae.cli.bulk.parquet.GROUP", 10)
+    path = tmp_path / "out.parquet"
+    sink = opened(path, "parquet")
+    for start in range(0, 42, 3):
+        sink.write([row(n) for n in range(start, start + 3)])
+        sink.commit()
+    done(sink)
+    file = pq.ParquetFile(path)
+    assert file.metadata.num_row_groups == 5
+    assert file.read().column("index").to_pylist() == list(range(42))
+
+
+@pytest.mark.parametrize("kind", ["npy", "jsonl", "parquet"])
+@given(cuts=st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=6))
+def test_rows_after_a_mark_are_dropped(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, cuts: list[tuple[int, bool]]
+) -> None:
+    path = tmp_path_factory.mktemp("sink") / f"out.{kind}"
+    mark, kept = None, 0
+    sink = opened(path, kind)
+    mark = sink.commit()
+    for count, committed in cuts:
+        sink.write([row(n, failed=n % 3 == 1) for n in range(kept, kept + count)])
+        if committed:
+            mark, kept = sink.commit(), kept + count
+        sink.close()
+        sink = opened(path, kind, mark)
+    done(sink)
+    assert indexes(path, kind) == list(range(kept))
+
+
+def indexes(path: Path, kind: str) -> list[int]:
+    if kind == "parquet":
+        return list(pq.read_table(path).column("index").to_pylist())
+    if kind == "jsonl":
+        return [json.loads(line)["index"] for line in path.read_text().splitlines()]
+    matrix = np.load(path)
+    listed = Path(f"{path}.errors.jsonl")
+    failed = (
+        [json.loads(line)["index"] for line in listed.read_text().splitlines()]
+        if (listed.exists())
+        else []
+    )
+    assert failed == [n for n in range(len(matrix)) if n % 3 == 1]
+    return [n if n in failed else int(matrix[n, 0]) for n in range(len(matrix))]
+
+
+def test_output_cut_behind_our_back_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "out.npy"
+    sink = opened(path, "npy")
+    sink.write([row(0)])
+    mark = sink.commit()
+    sink.close()
+    path.write_bytes(b"short")
+    with pytest.raises(Conflict, match="fewer than the"):
+        opened(path, "npy", mark)
+
+
+def test_lost_parts_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    sink = opened(path, "parquet")
+    sink.write([row(0)])
+    mark = sink.commit()
+    sink.close()
+    (tmp_path / "out.parquet.parts" / "00000000.arrow").unlink()
+    with pytest.raises(Conflict, match="parts of the earlier run are gone"):
+        opened(path, "parquet", mark)
+
+
+def test_stdout_gets_lines_at_once(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    sink = opened(None, "jsonl")
+    sink.write([row(0)])
+    assert json.loads(capfdbinary.readouterr().out)["index"] == 0
