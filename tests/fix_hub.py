@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from huggingface_hub import close_session
+
 API = re.compile(r"/api/models/(?P<repo>[^/]+/[^/]+)/(?P<what>revision|tree)/(?P<revision>.+)")
 FILE = re.compile(r"/(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
 
@@ -161,5 +163,6 @@ def running_hub() -> Iterator[Hub]:
         try:
             yield hub
         finally:
+            close_session()  # else its idle connections keep threads of the server
             server.shutdown()
             thread.join()
