@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import threading
 from pathlib import Path
@@ -13,7 +14,8 @@ from fix_replicas import call, deployment, pid_of, until, worker
 
 from stelae.cluster.controller import Placement
 from stelae.cluster.local import LocalController
-from stelae.errors import PoisonInput
+from stelae.cluster.process import ProcessReplica
+from stelae.errors import NoCapacity, PoisonInput
 
 
 def descriptors() -> int:
@@ -70,3 +72,23 @@ async def test_callers_that_leave_leave_nothing() -> None:
         assert replica._link is not None
         assert replica.in_flight == 0
         assert [t for t in replica._link.tickets.values() if not t.urgent] == []
+
+
+async def test_running_out_of_descriptors_is_told_and_leaves_nothing() -> None:
+    async with worker():
+        pass  # the loop opens what it keeps
+    before = await held()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    refused = 0
+    for spare in range(0, 16, 3):
+        replica = ProcessReplica(deployment())
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before[0] + spare, hard))
+        try:
+            await replica.start()
+        except NoCapacity:
+            refused += 1
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        await replica.stop(0.0)
+        assert await held() == before
+    assert 0 < refused < 6

@@ -14,8 +14,8 @@ def load(deployment: Deployment) -> AnyEngine:
     Raises:
         StelaeError: Whatever went wrong, as one of ours.
     """
-    manifest = registry.manifests()[deployment.engine]
     try:
+        manifest = registry.manifests()[deployment.engine]
         return registry.load(manifest, deployment.spec, deployment.options)
     except StelaeError:
         raise

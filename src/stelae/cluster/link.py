@@ -97,23 +97,43 @@ class Link(asyncio.BufferedProtocol):
 
     @classmethod
     async def spawn(cls, arguments: Sequence[str] = ()) -> Link:
-        """Start a worker process and connect to it."""
-        loop = asyncio.get_running_loop()
+        """Start a worker process and connect to it.
+
+        Raises:
+            NoCapacity: The system has no room for another process or descriptor.
+        """
+        try:
+            return await cls._connected(arguments)
+        except OSError as error:
+            raise NoCapacity(
+                f"the system refused to start a worker process: {error}", retry_after=5.0
+            ) from error
+
+    @classmethod
+    async def _connected(cls, arguments: Sequence[str]) -> Link:
         ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                process = _popen(theirs.fileno(), arguments)
-            except OSError as error:
-                ours.close()
-                raise NoCapacity(
-                    f"the system refused to start a worker process: {error}", retry_after=5.0
-                ) from error
-        ours.setblocking(False)
-        link = cls(process)
-        link._reaper = asyncio.create_task(link._reap(), name=f"reap-{process.pid}")
-        await loop.connect_read_pipe(lambda: link._relay, process.stderr)
-        await loop.create_unix_connection(lambda: link, sock=ours)
+        try:
+            with theirs:
+                link = cls(_popen(theirs.fileno(), arguments))
+        except OSError:
+            ours.close()
+            raise
+        link._reaper = asyncio.create_task(link._reap(), name=f"reap-{link.pid}")
+        try:
+            await link._connect(ours)
+        except BaseException:
+            ours.close()
+            link.kill()
+            link._lost.set()
+            await link.closed.wait()
+            raise
         return link
+
+    async def _connect(self, ours: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        ours.setblocking(False)
+        await loop.connect_read_pipe(lambda: self._relay, self._process.stderr)
+        await loop.create_unix_connection(lambda: self, sock=ours)
 
     @property
     def pid(self) -> int:
@@ -153,6 +173,8 @@ class Link(asyncio.BufferedProtocol):
         await self._lost.wait()
         await asyncio.to_thread(_end, self._process)
         await self._relay.close()
+        if self._transport is not None:
+            self._transport.abort()
         if not self.loaded.done():
             details = {"stderr": self.tail}
             self.loaded.set_exception(WorkerDied(f"the worker {self.death}", details=details))
@@ -193,7 +215,8 @@ class Link(asyncio.BufferedProtocol):
 
     def cancel(self, ticket: Ticket) -> None:
         """Tell the worker that nobody waits for a call any more."""
-        if ticket.sent_as in self.tickets:
+        # Numbers are those of one connection: another one may have given it to another call.
+        if ticket.sent_as is not None and self.tickets.get(ticket.sent_as) is ticket:
             self.send(Cancel(ticket.sent_as))
 
     def ping(self) -> None:
@@ -210,7 +233,7 @@ class Link(asyncio.BufferedProtocol):
         if not self.leaving:
             self.infer(ticket)
             await ticket.settled.wait()
-            return ticket.sent_as not in self.tickets
+            return ticket not in self.tickets.values()
         await self.closed.wait()
         return False
 

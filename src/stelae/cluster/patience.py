@@ -13,7 +13,8 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """How a worker is watched and replaced; times in seconds.
 
     Attributes:
-        start: Time to load; ``None`` waits for as long as it takes.
+        start: Time to load and to answer the first health check; fetching the
+            checkpoint comes before and has no limit.
         hang: Time without a sign of life, or with work and no batch done, after
             which a worker is replaced.
         failures: Starts that may fail within ``window`` before it is given up.
@@ -22,7 +23,7 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
         pause: Wait before the second try in a row; doubled with each further one.
     """
 
-    start: float | None = None
+    start: float = 600.0
     hang: float = 30.0
     failures: int = 3
     window: float = 30.0

@@ -152,6 +152,13 @@ def _as_ours(error: BaseException) -> StelaeError:
     return EngineFailed(f"the model failed: {type(error).__name__}: {error}")
 
 
+def _end(reason: threading.ExceptHookArgs) -> None:
+    """End the process when one of its threads ends in an error, for the server to replace it."""
+    threading.__excepthook__(reason)
+    sys.stderr.flush()
+    os._exit(1)
+
+
 def main() -> None:
     """Serve the inherited socket, then end at once, whatever other threads do."""
     parser = argparse.ArgumentParser(prog="stelae worker")
@@ -170,6 +177,7 @@ def main() -> None:
         threading.Thread(target=worker.drain, name="stelae-drain", daemon=True).start()
 
     signal.signal(signal.SIGTERM, drain)
+    threading.excepthook = _end
     worker.serve()
     sys.stderr.flush()
     # Threads of model libraries must not hold up, or crash, the end of a process
