@@ -26,7 +26,7 @@ from stelae.errors import InvalidInput
 from stelae.types import ComputeDtype
 
 ENV_PREFIX = "STELAE_"
-CLIENT_VARIABLES = frozenset({"STELAE_URL", "STELAE_API_KEY", "STELAE_TIMEOUT"})
+CLIENT_VARIABLES = frozenset({"STELAE_URL", "STELAE_API_KEY"})
 """Variables of the same prefix that the client reads."""
 
 
