@@ -35,10 +35,23 @@ async def read(request: Request) -> bytes:
             f"content-encoding {coding[:32]!r} is not accepted; send the body as it is",
             param="Content-Encoding",
         )
-    body = await request.body()
+    body = await whole(request)
     if not body:
         raise InvalidInput("the body is empty", hint="send the request as JSON in the body")
     return body
+
+
+async def whole(request: Request) -> bytes:
+    """The body as it came, which may be empty."""
+    message = await request.receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        return body
+    pieces = [body]
+    while message.get("more_body", False):
+        message = await request.receive()
+        pieces.append(message.get("body", b""))
+    return b"".join(pieces)
 
 
 def decode(decoder: Decoder[T], body: bytes) -> T:

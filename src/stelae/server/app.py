@@ -9,6 +9,7 @@ from functools import cache
 
 import msgspec
 from starlette.routing import Route, Router
+from starlette.types import Receive, Scope, Send
 
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
@@ -110,19 +111,33 @@ def build_app(
     rooms = Rooms(inference, fleet, metrics, _about(settings, listen))
     limits = settings.limits
     return Edge(
-        Router([_route(claim, rooms) for claim in claims], redirect_slashes=False),
+        Paths(claims, rooms),
         keys=KeyRing(key.get_secret_value() for key in settings.api_keys),
-        ledger=Ledger(limits.body_bytes, limits.in_flight_bytes, metrics.body_bytes.set),
+        ledger=Ledger(limits.body_bytes, limits.in_flight_bytes, metrics.body_bytes.add),
         metrics=metrics,
         quiet=[c.operation.path for c in claims if c.operation.quiet],
         access=settings.log.access,
     )
 
 
-def _route(claim: Claim, rooms: Rooms) -> Route:
-    operation = claim.operation
-    endpoint = Endpoint(operation, claim.dialect, rooms)
-    return Route(operation.path, endpoint, methods=[operation.method])
+class Paths:
+    """From method and path to endpoint: at once for plain paths, else by Starlette's router."""
+
+    def __init__(self, claims: Iterable[Claim], rooms: Rooms) -> None:
+        self._plain: dict[tuple[str, str], Endpoint] = {}
+        routes: list[Route] = []
+        for claim in claims:
+            operation = claim.operation
+            endpoint = Endpoint(operation, claim.dialect, rooms)
+            routes.append(Route(operation.path, endpoint, methods=[operation.method]))
+            if "{" not in operation.path:
+                self._plain[operation.method, operation.path] = endpoint
+        self._router = Router(routes, redirect_slashes=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        endpoint = self._plain.get((scope["method"], scope["path"])) or self._router
+        await endpoint(scope, receive, send)
 
 
 def _document(claims: list[Claim]) -> Callable[[], bytes]:

@@ -47,6 +47,7 @@ class Edge:
         self._metrics = metrics
         self._quiet = frozenset(quiet)
         self._access = access
+        self._log = log.get().bind()
         self.draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,7 +61,7 @@ class Edge:
         if scope["path"].startswith("//"):
             scope["path"] = "/" + scope["path"].lstrip("/")
         structlog.contextvars.bind_contextvars(request_id=record.id)
-        self._metrics.in_flight.inc()
+        self._metrics.in_flight.add(1)
         inbox = Inbox(receive, scope["headers"], self._ledger)
         outbox = _Outbox(send, record, self)
         try:
@@ -99,7 +100,7 @@ class Edge:
 
     def _note(self, scope: Scope, record: Record, inbox: Inbox) -> None:
         metrics, served = self._metrics, record.served
-        metrics.in_flight.dec()
+        metrics.in_flight.add(-1)
         metrics.request(
             record.route, record.dialect, record.model, record.status, record.elapsed_ms / 1000
         )
@@ -109,7 +110,7 @@ class Edge:
         for code in codes:
             metrics.error(code)
         if self._access and record.route not in self._quiet:
-            log.get().info("request", **_fields(scope, record, inbox))
+            self._log.info("request", **_fields(scope, record, inbox))
 
 
 class _Outbox:

@@ -30,7 +30,7 @@ class Ledger:
         self,
         body_bytes: int,
         in_flight_bytes: int,
-        report: Callable[[float], None] = lambda held: None,
+        report: Callable[[float], None] = lambda change: None,
     ) -> None:
         self.body_bytes = body_bytes
         self.in_flight_bytes = in_flight_bytes
@@ -49,13 +49,13 @@ class Ledger:
                 retry_after=1.0,
             )
         self.held += size
-        self._report(self.held)
+        self._report(size)
 
     def give_back(self, size: int) -> None:
         """Release booked bytes."""
         if size:
             self.held -= size
-            self._report(self.held)
+            self._report(-size)
 
 
 class Inbox:

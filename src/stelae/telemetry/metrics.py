@@ -6,20 +6,19 @@ Labels never hold text of a caller: ``model`` is a served name (or empty),
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from functools import cache
+from itertools import accumulate
 from typing import NamedTuple
 
 import msgspec
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
-    generate_latest,
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from stelae.types import ModelState, Timing
@@ -122,45 +121,90 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     error_codes: tuple[str, ...] = ()
 
 
+class Tally:
+    """Numbers by label values; written by the event loop alone, so without a lock."""
+
+    def __init__(self, family: Family) -> None:
+        self.family = family
+        self.values: dict[tuple[str, ...], float] = {} if family.labels else {(): 0.0}
+
+    def add(self, amount: float, *labels: str) -> None:
+        """Add to the number of these labels."""
+        self.values[labels] = self.values.get(labels, 0.0) + amount
+
+    def metric(self) -> Metric:
+        """The numbers as Prometheus wants them."""
+        return _KINDS[self.family.kind](self.family, self.values.items())
+
+
+class Spread:
+    """How durations are spread, by label values; written by the event loop alone."""
+
+    def __init__(self, family: Family) -> None:
+        self.family = family
+        self._counts: dict[tuple[str, ...], list[int]] = {}
+        self._sums: dict[tuple[str, ...], float] = {}
+
+    def add(self, seconds: float, *labels: str) -> None:
+        """Count one duration."""
+        counts = self._counts.get(labels)
+        if counts is None:
+            counts = self._counts[labels] = [0] * (len(SECONDS) + 1)
+            self._sums[labels] = 0.0
+        counts[bisect_left(SECONDS, seconds)] += 1
+        self._sums[labels] += seconds
+
+    def metric(self) -> Metric:
+        """The counts as Prometheus wants them: each bound with all that is below it."""
+        metric = HistogramMetricFamily(
+            self.family.name, self.family.help, labels=self.family.labels
+        )
+        bounds = [*map(str, SECONDS), "+Inf"]
+        for labels, counts in self._counts.items():
+            buckets = list(zip(bounds, map(float, accumulate(counts)), strict=True))
+            metric.add_metric(labels, buckets, self._sums[labels])
+        return metric
+
+
 class Metrics:
     """The counters of one server, in a registry of their own."""
 
     def __init__(self) -> None:
-        # A series beside each counter that tells when it began; nobody reads it.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
-        self._requests = self._counter(REQUESTS)
-        self._duration = self._histogram(DURATION)
-        self._stage = self._histogram(STAGE)
-        self._tokens = self._counter(TOKENS)
-        self._items = self._counter(ITEMS)
-        self._truncated = self._counter(TRUNCATED)
-        self._errors = self._counter(ERRORS)
-        self.in_flight = self._gauge(IN_FLIGHT)
-        self.body_bytes = self._gauge(BODY_BYTES)
-        self._request_of = cache(self._requests.labels)
-        self._duration_of = cache(self._duration.labels)
-        self._stage_of = cache(self._stage.labels)
+        self._requests = Tally(REQUESTS)
+        self._duration = Spread(DURATION)
+        self._stage = Spread(STAGE)
+        self._tokens = Tally(TOKENS)
+        self._items = Tally(ITEMS)
+        self._truncated = Tally(TRUNCATED)
+        self._errors = Tally(ERRORS)
+        self.in_flight = Tally(IN_FLIGHT)
+        self.body_bytes = Tally(BODY_BYTES)
+        self.registry.register(_Counted(self._all()))
+
+    def _all(self) -> tuple[Tally | Spread, ...]:
+        counted = (self._requests, self._duration, self._stage, self._tokens, self._items)
+        return (*counted, self._truncated, self._errors, self.in_flight, self.body_bytes)
 
     def request(self, route: str, dialect: str, model: str, code: int, seconds: float) -> None:
         """Count an answered request."""
-        self._request_of(route, dialect, model, str(code)).inc()
-        self._duration_of(route, dialect, model).observe(seconds)
+        self._requests.add(1, route, dialect, model, str(code))
+        self._duration.add(seconds, route, dialect, model)
 
     def error(self, code: str) -> None:
         """Count a failed request or item by the error's code."""
-        self._errors.labels(code).inc()
+        self._errors.add(1, code)
 
     def served(self, served: Served) -> None:
         """Count what a call ran, and where its time went."""
         model, timing = served.model, served.timing
-        self._tokens.labels(model).inc(served.tokens)
-        self._items.labels(model).inc(served.items)
-        self._truncated.labels(model).inc(served.truncated)
-        self._stage_of(model, "prepare").observe(timing.prepare_ms / 1000)
-        self._stage_of(model, "queue").observe(timing.queue_ms / 1000)
-        self._stage_of(model, "run").observe(timing.run_ms / 1000)
-        self._stage_of(model, "finish").observe(timing.finish_ms / 1000)
+        self._tokens.add(served.tokens, model)
+        self._items.add(served.items, model)
+        self._truncated.add(served.truncated, model)
+        self._stage.add(timing.prepare_ms / 1000, model, "prepare")
+        self._stage.add(timing.queue_ms / 1000, model, "queue")
+        self._stage.add(timing.run_ms / 1000, model, "run")
+        self._stage.add(timing.finish_ms / 1000, model, "finish")
 
     def watch(
         self, samples: Callable[[], Iterable[ModelSample]], memory: Callable[[], int], version: str
@@ -172,16 +216,15 @@ class Metrics:
         """Everything in Prometheus' text format."""
         return generate_latest(self.registry)
 
-    def _counter(self, family: Family) -> Counter:
-        return Counter(family.name, family.help, family.labels, registry=self.registry)
 
-    def _gauge(self, family: Family) -> Gauge:
-        return Gauge(family.name, family.help, family.labels, registry=self.registry)
+class _Counted(Collector):
+    """What the server counts itself."""
 
-    def _histogram(self, family: Family) -> Histogram:
-        return Histogram(
-            family.name, family.help, family.labels, registry=self.registry, buckets=SECONDS
-        )
+    def __init__(self, counted: Iterable[Tally | Spread]) -> None:
+        self._counted = tuple(counted)
+
+    def collect(self) -> Iterable[Metric]:
+        return [each.metric() for each in self._counted]
 
 
 class _Gauges(Collector):
@@ -228,3 +271,6 @@ def _counter(family: Family, values: Values) -> Metric:
     for labels, value in values:
         metric.add_metric(labels, value)
     return metric
+
+
+_KINDS = {"counter": _counter, "gauge": _gauge}

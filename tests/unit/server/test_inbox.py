@@ -86,13 +86,13 @@ async def test_bodies_of_all_requests_share_a_limit() -> None:
 
 
 async def test_closing_gives_all_bytes_back() -> None:
-    held: list[float] = []
-    books = Ledger(10, 20, held.append)
+    changes: list[float] = []
+    books = Ledger(10, 20, changes.append)
     inbox = Inbox(Pieces(b"abc", b"de"), [], books)
     await whole(inbox)
     inbox.close()
     assert books.held == 0
-    assert held == [3, 5, 0]
+    assert changes == [3, 2, -5]
 
 
 async def test_refused_body_books_nothing() -> None:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.base import Operation, Rooms, encode, offload, record_of, result_headers
-from stelae.dialects.decode import Decoder, decode, read
+from stelae.dialects.decode import Decoder, decode, read, whole
 from stelae.dialects.native import convert
 from stelae.dialects.native.schema import LoadRequest, ModelsResponse, ServerResponse
 from stelae.errors import (
@@ -53,7 +53,7 @@ async def get_model(request: Request, rooms: Rooms) -> Response:
 
 async def load_model(request: Request, rooms: Rooms) -> Response:
     """Load a model and answer when it is ready."""
-    body = await request.body()
+    body = await whole(request)
     asked = decode(_LOADS[convert.sent(request)], body) if body else LoadRequest()
     info = await rooms.fleet.load(request.path_params["name"], asked.engine, asked.dtype)
     return convert.answer(info, request)
