@@ -68,6 +68,7 @@ def test_wrong_items_are_refused(client: Client, items: object) -> None:
         client.encode(items)  # type: ignore[call-overload]
 
 
+@pytest.mark.slow
 def test_hundred_thousand_items_come_back_whole(client: Client) -> None:
     encodings = client.encode(["a", "b c"] * 50_000)
     assert encodings.dense.shape == (100_000, WIDTH)
