@@ -36,9 +36,6 @@ from stelae.version import __version__
 
 T = TypeVar("T")
 
-DRAIN_SECONDS = 5.0
-"""Time that calls of other threads have to finish when the client is closed."""
-
 
 def local(
     model: str | os.PathLike[str] = "default",
@@ -132,7 +129,7 @@ class LocalBackend:
         return ServerInfo(version=__version__, uptime_s=uptime, pid=os.getpid())
 
     def close(self) -> None:
-        """Finish what other threads have asked for, unload all, end the thread."""
+        """Unload all and end the thread; calls of other threads end with an error."""
         self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join()
 
@@ -142,7 +139,7 @@ class LocalBackend:
 
     async def _live(self) -> None:
         await self._over.wait()
-        await self._house.stop(DRAIN_SECONDS)
+        await self._house.stop(0.0)
 
     def _answer(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
         future = asyncio.run_coroutine_threadsafe(_within(work, timeout), self._loop)
