@@ -1,42 +1,35 @@
-"""Texts to token ids: once per text, truncation by our own hand so that it can be told."""
+"""A checkpoint's ``tokenizer.json``, read by the Rust library alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from tokenizers import Tokenizer
 from tokenizers.normalizers import Lowercase, Normalizer
 from tokenizers.normalizers import Sequence as Sequential
 
-from stelae.errors import InputTooLong, StelaeError, UnsupportedCheckpoint
-from stelae.nn.batch import Ids
+from stelae.errors import UnsupportedCheckpoint
 from stelae.types import Truncate
 
 CHARS_PER_TOKEN = 16
 """A text is first read up to so many characters per token wanted; rarely must it be read on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """Ids ready to run, special tokens included, and whether something was cut."""
-
-    ids: Ids
-    truncated: bool = False
-
-
-class TextTokenizer:
-    """A checkpoint's ``tokenizer.json`` with a length limit.
+class FileTokenizer:
+    """Texts to ids.
 
     Args:
         file: The ``tokenizer.json``.
-        max_tokens: Longest result, special tokens included.
         lowercase: Whether texts are lower-cased first.
+
+    Attributes:
+        vocabulary: Number of ids.
+        prefix: Special tokens before a text.
+        suffix: Special tokens after a text.
     """
 
-    def __init__(self, file: Path, max_tokens: int, *, lowercase: bool = False) -> None:
+    def __init__(self, file: Path, *, lowercase: bool = False) -> None:
         try:
             self._tokenizer = Tokenizer.from_file(str(file))
         except Exception as error:  # the library raises bare Exception
@@ -45,64 +38,37 @@ class TextTokenizer:
         self._tokenizer.no_truncation()
         if lowercase:
             self._tokenizer.normalizer = _lowered(self._tokenizer.normalizer)
-        self.vocabulary = self._tokenizer.get_vocab_size(with_added_tokens=True)
+        self.vocabulary: int = self._tokenizer.get_vocab_size(with_added_tokens=True)
         self.prefix, self.suffix = self._specials()
-        self.room = max_tokens - len(self.prefix) - len(self.suffix)
 
-    def encode(self, texts: Sequence[str], truncate: Truncate) -> list[Tokens | StelaeError]:
-        """Tokenise texts.
-
-        Args:
-            texts: Strings of valid Unicode.
-            truncate: What to do with texts longer than the limit.
-
-        Returns:
-            Tokens or the error of each text, in order.
-        """
-        if any(len(text) > CHARS_PER_TOKEN * self.room for text in texts):
-            return [self.wrap(self._read(text, truncate), truncate) for text in texts]
+    def read(self, texts: Sequence[str], room: int, truncate: Truncate) -> list[list[int]]:
+        """Ids of each text, or of so much of it that ``room`` is surely passed."""
+        if any(len(text) > CHARS_PER_TOKEN * room for text in texts):
+            return [self._read_long(text, room, truncate) for text in texts]
         found = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [self.wrap(encoding.ids, truncate) for encoding in found]
+        return [encoding.ids for encoding in found]
 
-    def wrap(self, ids: Sequence[int], truncate: Truncate) -> Tokens | StelaeError:
-        """Put special tokens around ids, cut to the limit if the policy allows."""
-        cut = len(ids) > self.room
-        if cut and truncate is Truncate.ERROR:
-            return InputTooLong(
-                f"the text has {len(ids)} tokens, the model reads at most {self.room} "
-                f"beside {len(self.prefix) + len(self.suffix)} special ones; "
-                "shorten it or choose truncate 'end' or 'start'",
-                details={"tokens": len(ids), "max_tokens": self.room},
-            )
-        if cut:
-            ids = ids[-self.room :] if truncate is Truncate.START else ids[: self.room]
-        return Tokens(np.array([*self.prefix, *ids, *self.suffix], np.int32), cut)
+    def _read_long(self, text: str, room: int, truncate: Truncate) -> list[int]:
+        """Ids of a long text, read only as far as the limit reaches.
 
-    def prompt_length(self, prompt: str) -> int:
-        """Tokens at the start of a text that belong to its prompt, specials in front included."""
-        return len(self.prefix) + len(self._tokenizer.encode(prompt, add_special_tokens=False).ids)
-
-    def _read(self, text: str, truncate: Truncate) -> list[int]:
-        """Ids of a text, or of so much of it that the limit is surely passed.
-
-        The text is cut at white space only, where tokenizers break in any case, and
-        the last id of a cut text is not relied on.
+        It is cut at white space, where tokenizers break in any case, and the id at
+        the cut is not relied on.
         """
-        reach = CHARS_PER_TOKEN * self.room
+        reach = CHARS_PER_TOKEN * room
         while truncate is not Truncate.ERROR and reach < len(text):
-            part = _clip(text, reach, from_end=truncate is Truncate.START)
-            ids: list[int] = self._tokenizer.encode(part, add_special_tokens=False).ids
-            if len(ids) > self.room + 1:
+            ids = self._ids(_clip(text, reach, from_end=truncate is Truncate.START))
+            if len(ids) > room + 1:
                 return ids
             reach *= 4
-        whole: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return whole
+        return self._ids(text)
+
+    def _ids(self, text: str, *, specials: bool = False) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=specials).ids
+        return ids
 
     def _specials(self) -> tuple[list[int], list[int]]:
         """Special tokens before and after a single text, found by looking."""
-        probe = "a"
-        bare: list[int] = self._tokenizer.encode(probe, add_special_tokens=False).ids
-        full: list[int] = self._tokenizer.encode(probe, add_special_tokens=True).ids
+        bare, full = self._ids("a"), self._ids("a", specials=True)
         for start in range(len(full) - len(bare) + 1):
             if full[start : start + len(bare)] == bare:
                 return full[:start], full[start + len(bare) :]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,27 +11,15 @@ from numpy.typing import NDArray
 from stelae.catalog.fingerprint import fingerprint, weights_digest
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Device, EngineInfo, EngineOptions, Prepared
-from stelae.engines.embedding import assemble, check_call, choose_prompt, item_error
-from stelae.engines.hardware import cores
+from stelae.engines.embedding import assemble
+from stelae.engines.runtime import device_of, dtype_of, name_of
 from stelae.engines.sentence_transformers.loading import load_library
-from stelae.engines.sentence_transformers.tokens import LibraryTokenizer, Tokens
+from stelae.engines.sentence_transformers.tokens import LibraryTokenizer
+from stelae.engines.text import Features, TextIntake
 from stelae.errors import StelaeError
-from stelae.types import ComputeDtype, EncodeCall, EncodeResult, Item
+from stelae.types import ComputeDtype, EncodeCall, EncodeResult
 
 Row = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Features:
-    """One text, ready to run.
-
-    Attributes:
-        ids: Token ids, special tokens included.
-        prompt: Tokens at the start that belong to a prompt.
-    """
-
-    ids: list[int]
-    prompt: int = 0
 
 
 class SentenceTransformersEngine:
@@ -45,18 +32,15 @@ class SentenceTransformersEngine:
 
     def __init__(self, spec: ModelSpec, options: EngineOptions) -> None:
         self.spec = spec
-        device = _device(options)
-        dtype, note = _dtype(options.dtype, device)
-        if device == Device.CPU:
-            torch.set_num_threads(options.threads or cores())
-        self._model = load_library(spec, dtype, device.value)
-        self._tokenizer = LibraryTokenizer(self._model.tokenizer, spec.max_tokens)
+        device = device_of(options)
+        dtype, note = _dtype(options, device)
+        self._model = load_library(spec, dtype, device.type)
+        self._intake = TextIntake(spec, LibraryTokenizer(self._model.tokenizer))
         self._steps = list(self._model)[: -1 if spec.normalized else None]
-        name = str(dtype).removeprefix("torch.")
         self._info = EngineInfo(
-            fingerprint=fingerprint(spec, name, weights_digest(spec)),
-            dtype=name,
-            device=device.value,
+            fingerprint=fingerprint(spec, name_of(dtype), weights_digest(spec)),
+            dtype=name_of(dtype),
+            device=str(device),
             notes=(note, *spec.notes),
         )
 
@@ -65,27 +49,10 @@ class SentenceTransformersEngine:
         return self._info
 
     def estimate(self, call: EncodeCall) -> int:
-        return sum(min(self.spec.max_tokens, 2 + _size(item) // 3) for item in call.items)
+        return self._intake.estimate(call)
 
     def prepare(self, call: EncodeCall) -> list[Prepared[Features]]:
-        check_call(self.spec, call)
-        prompt = choose_prompt(self.spec, call)
-        length = self._tokenizer.prompt_length(prompt) if prompt else 0
-        faults = [item_error(item, self._tokenizer.vocabulary) for item in call.items]
-        whole = [item for item, fault in zip(call.items, faults, strict=True) if fault is None]
-        texts = [prompt + item.text for item in whole if item.text is not None]
-        made = iter(self._tokenizer.encode(texts, call.truncate))
-        return [
-            _prepared(fault or self._tokens(item, made, call), 0 if item.text is None else length)
-            for item, fault in zip(call.items, faults, strict=True)
-        ]
-
-    def _tokens(
-        self, item: Item, made: Iterator[Tokens | StelaeError], call: EncodeCall
-    ) -> Tokens | StelaeError:
-        if item.token_ids is not None:
-            return self._tokenizer.wrap(item.token_ids, call.truncate)
-        return next(made)
+        return self._intake.prepare(call)
 
     @torch.inference_mode()
     def run(self, batch: Sequence[Features]) -> list[Row]:
@@ -96,8 +63,9 @@ class SentenceTransformersEngine:
             rows |= zip(part, vectors, strict=True)
         return [rows[i] for i in range(len(batch))]
 
-    def _embed(self, ids: list[list[int]], prompt_length: int) -> Row:
-        features = dict(self._model.tokenizer.pad({"input_ids": ids}, return_tensors="pt"))
+    def _embed(self, ids: Sequence[NDArray[np.int32]], prompt_length: int) -> Row:
+        lists = [row.tolist() for row in ids]
+        features = dict(self._model.tokenizer.pad({"input_ids": lists}, return_tensors="pt"))
         features = {name: tensor.to(self._model.device) for name, tensor in features.items()}
         features["modality"] = "text"
         if prompt_length:
@@ -132,32 +100,8 @@ def load(spec: ModelSpec, options: EngineOptions) -> SentenceTransformersEngine:
     return SentenceTransformersEngine(spec, options)
 
 
-def _prepared(tokens: Tokens | StelaeError, prompt: int) -> Prepared[Features]:
-    if isinstance(tokens, StelaeError):
-        return Prepared(None, error=tokens)
-    count = len(tokens.ids)
-    return Prepared(
-        Features(tokens.ids, min(prompt, count)),
-        cost=max(1, count),
-        tokens=count,
-        truncated=tokens.truncated,
-    )
-
-
-def _size(item: Item) -> int:
-    return len(item.text) if item.text is not None else 3 * len(item.token_ids or ())
-
-
-def _device(options: EngineOptions) -> Device:
-    if options.device is not None:
-        return options.device
-    return Device.CUDA if torch.cuda.is_available() else Device.CPU
-
-
-def _dtype(wanted: ComputeDtype, device: Device) -> tuple[torch.dtype, str]:
-    """The number format to compute in, and why."""
-    if wanted is not ComputeDtype.AUTO:
-        return getattr(torch, wanted.value), f"{wanted.value}: asked for"
-    if device is Device.CUDA:
-        return torch.bfloat16, "bfloat16: the device multiplies it natively"
-    return torch.float32, "float32: the reference; ask for bfloat16 if you want it"
+def _dtype(options: EngineOptions, device: torch.device) -> tuple[torch.dtype, str]:
+    """As everywhere, but that ``auto`` on the CPU stays with what the library is known for."""
+    if options.dtype is ComputeDtype.AUTO and device.type == Device.CPU.value:
+        return torch.float32, "float32: the reference; ask for bfloat16 if you want it"
+    return dtype_of(options, device)

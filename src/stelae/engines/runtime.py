@@ -1,0 +1,39 @@
+"""Where and in which number format torch computes; imported by engines on torch only."""
+
+from __future__ import annotations
+
+import platform
+
+import torch
+
+from stelae.engines.base import Device, EngineOptions
+from stelae.engines.hardware import bfloat16_feature, cores
+from stelae.types import ComputeDtype
+
+
+def device_of(options: EngineOptions) -> torch.device:
+    """The device asked for, or the best there is; on the CPU, takes the threads it may use."""
+    found = options.device or (Device.CUDA if torch.cuda.is_available() else Device.CPU)
+    if found is Device.CPU:
+        torch.set_num_threads(options.threads or cores())
+    return torch.device(found.value)
+
+
+def dtype_of(options: EngineOptions, device: torch.device) -> tuple[torch.dtype, str]:
+    """The number format to compute in, and why.
+
+    ``auto`` takes bf16 where the device multiplies it natively, else fp32.
+    """
+    if options.dtype is not ComputeDtype.AUTO:
+        return getattr(torch, options.dtype.value), f"{options.dtype.value}: asked for"
+    if device.type == Device.CUDA.value:
+        return torch.bfloat16, "bfloat16: the device multiplies it natively"
+    feature = bfloat16_feature()
+    if feature is not None:
+        return torch.bfloat16, f"bfloat16: the processor has {feature}"
+    return torch.float32, f"float32: no bf16 instructions on this {platform.machine()} processor"
+
+
+def name_of(dtype: torch.dtype) -> str:
+    """The format's name as models state it, such as ``bfloat16``."""
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+
+from stelae.catalog.catalog import Catalog
+from stelae.catalog.spec import ModelSpec
+from stelae.engines.text import TextIntake
+from stelae.errors import InputTooLong, UnsupportedCheckpoint
+from stelae.types import EncodeCall, Item, Truncate
+
+
+class Letters:
+    """Each letter is a token, its id its place in the alphabet; 90 and 91 stand around."""
+
+    vocabulary = 92
+    prefix = [90]
+    suffix = [91]
+
+    def read(self, texts: Sequence[str], room: int, truncate: Truncate) -> list[list[int]]:
+        return [[ord(letter) - ord("a") for letter in text] for text in texts]
+
+
+def spec(max_tokens: int) -> ModelSpec:
+    catalog = Catalog()
+    found = catalog.spec("default")
+    return msgspec.structs.replace(found, max_tokens=max_tokens)
+
+
+def prepare(text: str, truncate: Truncate, prompt: str | None = None) -> list[int]:
+    call = EncodeCall(model="m", items=[Item(text=text)], truncate=truncate, prompt=prompt)
+    (prepared,) = TextIntake(spec(6), Letters()).prepare(call)
+    assert prepared.features is not None
+    assert prepared.cost == prepared.tokens == len(prepared.features.ids)
+    return prepared.features.ids.tolist()
+
+
+def test_special_tokens_stand_around_a_text() -> None:
+    assert prepare("abc", Truncate.END) == [90, 0, 1, 2, 91]
+
+
+def test_end_keeps_the_beginning_and_start_the_end() -> None:
+    assert prepare("abcdef", Truncate.END) == [90, 0, 1, 2, 3, 91]
+    assert prepare("abcdef", Truncate.START) == [90, 2, 3, 4, 5, 91]
+
+
+def test_cutting_at_the_start_never_cuts_the_prompt() -> None:
+    assert prepare("abcdef", Truncate.START, prompt="yz") == [90, 24, 25, 4, 5, 91]
+
+
+def test_too_long_text_is_refused_when_asked_to_be() -> None:
+    call = EncodeCall(model="m", items=[Item(text="abcdef")], truncate=Truncate.ERROR)
+    (prepared,) = TextIntake(spec(6), Letters()).prepare(call)
+    assert isinstance(prepared.error, InputTooLong)
+    assert prepared.error.details == {"tokens": 6, "max_tokens": 4}
+    assert prepared.features is None
+
+
+def test_given_ids_stand_as_they_are_without_a_prompt() -> None:
+    call = EncodeCall(model="m", items=[Item(token_ids=[3, 4])], prompt="yz")
+    (prepared,) = TextIntake(spec(6), Letters()).prepare(call)
+    assert prepared.features is not None
+    assert prepared.features.ids.tolist() == [90, 3, 4, 91]
+    assert prepared.features.prompt == 0
+
+
+def test_model_without_room_for_a_text_is_refused() -> None:
+    with pytest.raises(UnsupportedCheckpoint, match="leaves no room"):
+        TextIntake(spec(2), Letters())
