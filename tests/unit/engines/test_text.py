@@ -15,9 +15,8 @@ from stelae.types import EncodeCall, Item, Truncate
 class Letters:
     """Each letter is a token, its id its place in the alphabet; 90 and 91 stand around."""
 
-    vocabulary = 92
-    prefix = [90]
-    suffix = [91]
+    def __init__(self) -> None:
+        self.vocabulary, self.prefix, self.suffix = 92, [90], [91]
 
     def read(self, texts: Sequence[str], room: int, truncate: Truncate) -> list[list[int]]:
         return [[ord(letter) - ord("a") for letter in text] for text in texts]
