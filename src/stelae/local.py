@@ -30,7 +30,6 @@ from stelae.errors import Cancelled, DeadlineExceeded
 from stelae.service.deployments import Defaults
 from stelae.service.house import build
 from stelae.service.inference import Caller
-from stelae.telemetry.log import quiet
 from stelae.types import ComputeDtype, EncodeCall, EncodeResult, ModelInfo
 from stelae.version import __version__
 
@@ -73,7 +72,6 @@ def local(
     catalog = Catalog()
     entry = catalog.register_argument(os.fspath(model))
     name = catalog.register(replace(entry, engine=engine or entry.engine)).name
-    quiet()
     backend = LocalBackend(catalog, options)
     try:
         backend.load(name, None, None, None)

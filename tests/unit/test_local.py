@@ -216,3 +216,11 @@ def test_missing_package_of_the_server_is_named_with_the_command() -> None:
     )
     assert "structlog" in done.stdout
     assert "pip install 'stelae[server]'" in done.stdout
+
+
+def test_time_limit_of_a_load_is_kept() -> None:
+    with stelae.local(engine="fake") as client:
+        client.unload()
+        with pytest.raises(DeadlineExceeded):
+            client.load(timeout=1e-6)
+        assert client.load().state is ModelState.READY

@@ -37,18 +37,6 @@ def configure(*, json: bool, level: str = "info", stream: TextIO | None = None) 
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def quiet() -> None:
-    """Say nothing: for models inside a program of others, which gets failures as exceptions.
-
-    A program that has set up ``structlog`` itself gets all events in its own way.
-    """
-    if not structlog.is_configured():
-        structlog.configure(
-            wrapper_class=structlog.make_filtering_bound_logger("critical"),
-            logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        )
-
-
 def get() -> structlog.typing.FilteringBoundLogger:
     """The logger; ``log.info("event_name", field=value)``.
 

@@ -82,17 +82,3 @@ def test_traceback_for_machines_is_one_field() -> None:
     except ValueError:
         log.get().exception("failed")
     assert "ValueError: broken" in json.loads(out.getvalue())["exception"]
-
-
-def test_embedded_use_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    log.quiet()
-    log.get().error("model_load_failed", model="m")
-    assert capsys.readouterr() == ("", "")
-
-
-def test_embedded_use_leaves_the_programs_own_logging_alone() -> None:
-    out = io.StringIO()
-    log.configure(json=True, stream=out)
-    log.quiet()
-    log.get().info("model_loaded", model="m")
-    assert json.loads(out.getvalue())["event"] == "model_loaded"
