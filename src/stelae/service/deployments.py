@@ -152,12 +152,14 @@ class Deployments:
         """
         entry = self.catalog.entry(name)
         replica = self.replica(entry.name)
-        if replica is not None and replica.state is not ModelState.FAILED:
-            _check_same(replica.deployment, engine, dtype)
-            return
-        if replica is not None:
+        if replica is not None and replica.state is ModelState.FAILED:
             await self.unload(entry.name, 0.0)
-        await self._wait(entry.name, self._begin(entry, engine, dtype), None)
+            replica = None
+        if replica is None:
+            await self._wait(entry.name, self._begin(entry, engine, dtype), None)
+            replica = self.replica(entry.name)
+        if replica is not None:
+            _check_same(replica, engine, dtype)
 
     async def unload(self, name: str, drain: float) -> None:
         """Unload a model; its calls have ``drain`` seconds to finish."""
@@ -286,11 +288,18 @@ def _is_local(entry: ModelEntry) -> bool:
     return entry.source == EMBEDDED or Path(entry.source).expanduser().is_dir()
 
 
-def _check_same(there: Deployment, engine: str | None, dtype: ComputeDtype | None) -> None:
-    if engine in (None, there.engine) and dtype in (None, there.options.dtype):
+def _check_same(there: Replica, engine: str | None, dtype: ComputeDtype | None) -> None:
+    """Refuse options other than those a model was loaded with.
+
+    Raises:
+        Conflict: They differ.
+    """
+    runs = there.deployment
+    dtypes = {runs.options.dtype.value, there.info.dtype if there.info is not None else ""}
+    if engine in (None, runs.engine) and (dtype is None or dtype.value in dtypes):
         return
     raise Conflict(
-        f"model {there.name!r} is loaded with engine={there.engine!r} and "
-        f"dtype={there.options.dtype.value!r}",
+        f"model {there.name!r} is loaded with engine={runs.engine!r} and "
+        f"dtype={runs.options.dtype.value!r}",
         hint="unload it first",
     )

@@ -62,6 +62,18 @@ async def test_loading_otherwise_than_it_is_loaded_is_a_conflict() -> None:
             await made.fleet.load("fake", dtype=ComputeDtype.BFLOAT16)
 
 
+async def test_joining_a_load_with_other_options_is_a_conflict() -> None:
+    gate = Gate()
+    async with house(gate) as made:
+        first = asyncio.create_task(made.fleet.load("fake"))
+        await until(lambda: len(gate.launches) > 0)
+        second = asyncio.create_task(made.fleet.load("fake", dtype=ComputeDtype.BFLOAT16))
+        gate.open()
+        assert (await first).state is ModelState.READY
+        with pytest.raises(Conflict):
+            await second
+
+
 async def test_an_unknown_engine_is_refused() -> None:
     async with house() as made:
         with pytest.raises(InvalidInput, match="no-such-engine"):
