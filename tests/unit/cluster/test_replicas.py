@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 from fix_replicas import call, deployment, thread, until, worker
+from msgspec.structs import replace
 
 from stelae.cluster.controller import Placement
 from stelae.cluster.local import LocalController
@@ -17,6 +18,7 @@ from stelae.errors import (
     DeadlineExceeded,
     EngineFailed,
     InvalidInput,
+    ModelLoadFailed,
     ModelNotReady,
     QueueFull,
     StelaeError,
@@ -129,6 +131,14 @@ async def test_a_model_that_fails_its_first_check_is_not_loaded(placement: Place
     controller = LocalController(placement)
     with pytest.raises(EngineFailed):
         await controller.launch(deployment(dimensions=-1))
+    assert controller.replicas() == []
+
+
+@pytest.mark.parametrize("placement", list(Placement))
+async def test_whatever_a_load_raises_arrives_as_one_of_our_errors(placement: Placement) -> None:
+    controller = LocalController(placement)
+    with pytest.raises(ModelLoadFailed, match="KeyError"):
+        await controller.launch(replace(deployment(), engine="uninstalled"))
     assert controller.replicas() == []
 
 

@@ -88,6 +88,15 @@ async def test_an_explicit_load_tries_a_failed_one_again() -> None:
         assert made.fleet.model("broken").error is not None
 
 
+async def test_an_explicit_load_replaces_a_replica_that_has_failed() -> None:
+    gate = Gate(held=False)
+    async with house(gate) as made:
+        await made.fleet.load("fake")
+        gate.replicas("fake")[0].state = ModelState.FAILED
+        assert (await made.fleet.load("fake")).state is ModelState.READY
+        assert len(gate.launches) == 2
+
+
 async def test_unloading_frees_the_model_and_a_call_loads_it_again() -> None:
     gate = Gate(held=False)
     async with house(gate) as made:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -30,6 +31,20 @@ async def test_a_replica_that_answers_is_ok() -> None:
         assert (seen.name, seen.state, seen.reason) == ("fake", ModelState.READY, "")
         assert seen.age_s is not None
         assert seen.age_s < VALID
+
+
+async def test_a_replica_that_does_not_answer_says_why() -> None:
+    replica = ThreadReplica(deployment())
+    async with watched(replica) as health:
+        await until(lambda: "not loaded" in health._reasons.get("fake", ""))
+        assert not health.of(replica).ok
+
+
+async def test_an_answer_grows_old() -> None:
+    async with thread() as replica:
+        health = Health(lambda: [replica])
+        health._answered["fake"] = time.monotonic() - VALID - 0.5
+        assert (health.of(replica).ok, health.of(replica).reason) == (False, "no answer for 2.5 s")
 
 
 async def test_before_the_first_check_nothing_is_known() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from fix_house import Gate, encode, house
 from fix_replicas import until
+from msgspec.structs import replace
 
 from stelae.engines.fake.engine import vector
 from stelae.errors import (
@@ -16,10 +17,11 @@ from stelae.errors import (
     QueueFull,
     ShuttingDown,
     StelaeError,
+    UnsupportedTask,
 )
 from stelae.service.admission import Bounds
 from stelae.service.deployments import Defaults
-from stelae.types import ModelState
+from stelae.types import ModelState, Task
 
 
 async def test_a_model_is_loaded_when_it_is_first_asked_for() -> None:
@@ -137,3 +139,21 @@ async def test_a_stopping_house_answers_what_it_accepted_and_refuses_the_rest() 
             await encode(made, "too late")
         await stopping
         assert (await accepted).errors == {}
+
+
+async def test_a_model_that_cannot_do_the_task_says_what_it_can() -> None:
+    gate = Gate(held=False)
+    async with house(gate) as made:
+        await encode(made, "warm")
+        replica = gate.replicas("fake")[0]
+        spec = replace(replica.deployment.spec, tasks=(Task.SCORE,))
+        replica.deployment = replace(replica.deployment, spec=spec)
+        with pytest.raises(UnsupportedTask, match="it can score"):
+            await encode(made, "hello")
+
+
+async def test_a_deadline_that_passed_already_is_told() -> None:
+    async with house() as made:
+        await encode(made, "warm")
+        with pytest.raises(DeadlineExceeded):
+            await encode(made, "hello", timeout=0.0)
