@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stelae.cli.bulk.npy import HEADER, header
@@ -145,6 +145,7 @@ def test_parquet_rows_come_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("kind", ["npy", "jsonl", "parquet"])
+@settings(max_examples=20)
 @given(cuts=st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=6))
 def test_rows_after_a_mark_are_dropped(
     tmp_path_factory: pytest.TempPathFactory, kind: str, cuts: list[tuple[int, bool]]
