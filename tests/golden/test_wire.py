@@ -1,0 +1,81 @@
+"""What is on the wire, recorded: each file holds a request and the answer to it.
+
+A change of these files is a change that clients see; review it as such. After one
+that is meant, ``STELAE_GOLDEN=record pytest tests/golden`` writes them anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from live import FAKE, live
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+FOLDER = Path(__file__).parent
+CASES = sorted(FOLDER.glob("*/*.json"))
+RECORD = os.environ.get("STELAE_GOLDEN") == "record"
+
+HEADERS = ("allow", "content-type", "location", "retry-after", "www-authenticate", "x-should-retry")
+HEADERS += ("x-stelae-error-code", "x-stelae-fingerprint", "x-stelae-truncated")
+"""Headers that are compared; the others differ from run to run."""
+
+VOLATILE = ("created", "listen", "memory_bytes", "pid", "request_id", "timing", "uptime_s")
+"""Fields whose values differ from run to run."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    models = {"fake": {**FAKE, "aliases": ["org/fake"]}}
+    async with live(models=models, api_keys=["golden"]) as server:
+        await server.house.fleet.load("fake")
+        headers = {"Authorization": "Bearer golden"}
+        async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+            yield client
+
+
+NUMBERS = re.compile(r"\[[-+.\de,\s]+\]")
+
+
+def in_one_line(numbers: re.Match[str]) -> str:
+    return " ".join(numbers[0].split()).replace("[ ", "[").replace(" ]", "]")
+
+
+def settled(value: Any) -> Any:
+    """A body with what differs from run to run replaced by its type."""
+    if isinstance(value, dict):
+        return {
+            name: f"<{type(inner).__name__}>" if name in VOLATILE else settled(inner)
+            for name, inner in value.items()
+        }
+    return [settled(inner) for inner in value] if isinstance(value, list) else value
+
+
+def shown(answer: httpx.Response) -> dict[str, Any]:
+    return {
+        "status": answer.status_code,
+        "headers": {name: answer.headers[name] for name in HEADERS if name in answer.headers},
+        "body": settled(answer.json()) if answer.content else None,
+    }
+
+
+@pytest.mark.parametrize("file", CASES, ids=lambda file: f"{file.parent.name}-{file.stem}")
+async def test_answer_is_as_recorded(file: Path, http: httpx.AsyncClient) -> None:
+    case = json.loads(file.read_text("utf-8"))
+    asked = case["request"]
+    answer = await http.request(
+        asked["method"], asked["path"], json=asked.get("body"), headers=asked.get("headers")
+    )
+    if RECORD:
+        text = json.dumps({"request": asked, "answer": shown(answer)}, indent=1, ensure_ascii=False)
+        file.write_text(NUMBERS.sub(in_one_line, text) + "\n", "utf-8")
+        pytest.skip("recorded")
+    assert shown(answer) == case["answer"]
