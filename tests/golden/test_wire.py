@@ -29,6 +29,7 @@ HEADERS += ("x-stelae-error-code", "x-stelae-fingerprint", "x-stelae-truncated")
 """Headers that are compared; the others differ from run to run."""
 
 VOLATILE = ("created", "listen", "memory_bytes", "pid", "request_id", "timing", "uptime_s")
+VOLATILE += ("version",)
 """Fields whose values differ from run to run."""
 
 
@@ -40,6 +41,16 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
         headers = {"Authorization": "Bearer golden"}
         async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
             yield client
+
+
+def read(file: Path) -> dict[str, Any]:
+    case: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return case
+
+
+def write(file: Path, case: dict[str, Any]) -> None:
+    text = json.dumps(case, indent=1, ensure_ascii=False)
+    file.write_text(NUMBERS.sub(in_one_line, text) + "\n", "utf-8")
 
 
 NUMBERS = re.compile(r"\[[-+.\de,\s]+\]")
@@ -69,13 +80,12 @@ def shown(answer: httpx.Response) -> dict[str, Any]:
 
 @pytest.mark.parametrize("file", CASES, ids=lambda file: f"{file.parent.name}-{file.stem}")
 async def test_answer_is_as_recorded(file: Path, http: httpx.AsyncClient) -> None:
-    case = json.loads(file.read_text("utf-8"))
+    case = read(file)
     asked = case["request"]
     answer = await http.request(
         asked["method"], asked["path"], json=asked.get("body"), headers=asked.get("headers")
     )
     if RECORD:
-        text = json.dumps({"request": asked, "answer": shown(answer)}, indent=1, ensure_ascii=False)
-        file.write_text(NUMBERS.sub(in_one_line, text) + "\n", "utf-8")
+        write(file, {"request": asked, "answer": shown(answer)})
         pytest.skip("recorded")
     assert shown(answer) == case["answer"]
