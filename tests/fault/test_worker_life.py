@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from fix_replicas import ONE_BY_ONE, call, deployment
@@ -23,12 +24,14 @@ from stelae.types import Task
 class Bare:
     """A worker process and the other end of its connection, without any server."""
 
-    def __init__(self) -> None:
+    def __init__(self, *arguments: str) -> None:
         self.socket, theirs = socket.socketpair()
         self.socket.settimeout(20.0)
         with theirs:
             command = [sys.executable, "-m", "stelae.cluster.worker", "--fd", str(theirs.fileno())]
-            self.process = subprocess.Popen(command, pass_fds=(theirs.fileno(),))
+            self.process = subprocess.Popen(
+                [*command, *arguments], pass_fds=(theirs.fileno(),), stderr=subprocess.PIPE
+            )
         self._reader = FrameReader()
         self._frames: list[Frame] = []
 
@@ -52,12 +55,18 @@ class Bare:
 
 
 @pytest.fixture
-def bare() -> Iterator[Bare]:
-    made = Bare()
+def arguments() -> Sequence[str]:
+    """Further arguments of the worker."""
+    return ()
+
+
+@pytest.fixture
+def bare(arguments: Sequence[str]) -> Iterator[Bare]:
+    made = Bare(*arguments)
     yield made
     made.socket.close()
     made.process.kill()
-    made.process.wait()
+    made.process.communicate()
 
 
 def test_it_ends_when_the_server_is_gone(bare: Bare) -> None:
@@ -136,6 +145,15 @@ def test_garbage_ends_it(bare: Bare) -> None:
     bare.load()
     bare.socket.sendall(b"GET / HTTP/1.1\r\nHost: nobody\r\n\r\n")
     assert bare.process.wait(5.0) != 0
+
+
+@pytest.mark.parametrize("arguments", [("--log", "json")])
+def test_it_logs_as_it_is_told(bare: Bare) -> None:
+    bare.send(Done(1))  # only workers say this
+    bare.socket.close()
+    assert bare.process.stderr is not None
+    event = json.loads(bare.process.stderr.readline())
+    assert (event["event"], event["message_type"]) == ("unexpected_message", "Done")
 
 
 def test_a_broken_call_is_that_calls_failure(bare: Bare) -> None:

@@ -46,7 +46,9 @@ def build_catalog(settings: Settings) -> Catalog:
     hub = settings.hub
     token = hub.token.get_secret_value() if hub.token else None
     entries = [_entry(name, model, settings) for name, model in settings.models.items()]
-    options = HubOptions(offline=hub.offline, token=token, cache=hub.cache)
+    options = HubOptions(
+        offline=hub.offline, token=token, cache=hub.cache, endpoint=hub.endpoint
+    )
     return Catalog(entries, hub=options)
 
 
@@ -60,9 +62,10 @@ def build_house(settings: Settings, catalog: Catalog) -> House:
         limits=Limits(batch_tokens=limits.batch_tokens, queue_tokens=limits.queue_tokens),
         load_wait=limits.load_seconds,
     )
+    log = ("--log", settings.log.format.value, "--log-level", settings.log.level)
     return build(
         catalog,
-        LocalController(Placement(settings.placement)),
+        LocalController(Placement(settings.placement), arguments=log),
         defaults=defaults,
         bounds=Bounds(calls=limits.calls),
     )
