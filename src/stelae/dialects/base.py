@@ -101,6 +101,7 @@ class Operation:
         request: Type of the body, if it has one.
         response: Type of the answer, if it is described by one.
         errors: Errors worth naming in the docs.
+        example: A body that works on every server, for the docs.
         media: Media types of the answer.
         open: Whether it is reached without a key.
         quiet: Whether it is left out of the access log.
@@ -113,6 +114,7 @@ class Operation:
     request: Any = None
     response: Any = None
     errors: tuple[type[StelaeError], ...] = ()
+    example: Any = None
     media: tuple[str, ...] = ("application/json",)
     open: bool = False
     quiet: bool = False

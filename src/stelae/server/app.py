@@ -46,9 +46,7 @@ def build_catalog(settings: Settings) -> Catalog:
     hub = settings.hub
     token = hub.token.get_secret_value() if hub.token else None
     entries = [_entry(name, model, settings) for name, model in settings.models.items()]
-    options = HubOptions(
-        offline=hub.offline, token=token, cache=hub.cache, endpoint=hub.endpoint
-    )
+    options = HubOptions(offline=hub.offline, token=token, cache=hub.cache, endpoint=hub.endpoint)
     return Catalog(entries, hub=options)
 
 

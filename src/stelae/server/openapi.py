@@ -66,7 +66,10 @@ def _operation(claim: Claim) -> dict[str, Any]:
     }
     if operation.request is not None:
         media = [m for m in operation.media if m.startswith("application/")]
-        shown["requestBody"] = {"required": True, "content": _content(operation.request, media)}
+        content = _content(operation.request, media)
+        if operation.example is not None:
+            content["application/json"]["example"] = operation.example
+        shown["requestBody"] = {"required": True, "content": content}
     return shown
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 
+import msgspec
 import pytest
 
 from stelae.server.app import DIALECTS
@@ -63,3 +64,11 @@ def test_docs_page_needs_nothing_from_elsewhere() -> None:
     assert re.findall(r"""(?:src|href)=["'](?!/|#|data:)[^"']*["']""", page) == []
     assert "@import" not in page
     assert "//" not in re.sub(r"https?://", "", page) or "http" not in page
+
+
+def test_examples_fit_the_types_they_are_examples_of() -> None:
+    operations = [claim.operation for claim in CLAIMS]
+    with_body = [o for o in operations if o.request is not None]
+    assert with_body
+    for operation in with_body:
+        assert msgspec.convert(operation.example, operation.request)

@@ -60,6 +60,7 @@ OPERATIONS = (
         handle=embeddings,
         summary="Embed texts or token ids.",
         request=EmbeddingRequest,
+        example={"model": "all-MiniLM-L6-v2", "input": ["Hello, world"]},
         response=EmbeddingResponse,
         errors=(
             InvalidInput, InputTooLong, ModelNotFound, QueueFull, ModelNotReady, DeadlineExceeded,
