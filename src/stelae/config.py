@@ -103,6 +103,8 @@ class HubSettings(_Group):
     """Access token for gated or private checkpoints."""
     cache: Path | None = None
     """Folder of the cache; the hub library's own place if not given."""
+    endpoint: str | None = None
+    """Address of the hub; the public one if not given."""
 
 
 def _split(value: Any) -> Any:
