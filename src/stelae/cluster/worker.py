@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from concurrent.futures import Future
 from types import FrameType
 from typing import Any
@@ -32,8 +33,12 @@ from stelae.telemetry.log import configure, get
 
 log = get()
 
+GRACE_SECONDS = 1.0
+"""How long SIGTERM changes nothing. A service manager sends it to the server too, which
+then finishes what it has accepted, with this worker's help, and hangs up."""
+
 DRAIN_SECONDS = 30.0
-"""How long SIGTERM waits for accepted calls; whoever sent it may be less patient."""
+"""How long it then waits for accepted calls; whoever sent it may be less patient."""
 
 FLUSH_SECONDS = 5.0
 """How long the last answers wait for a server that does not read."""
@@ -63,7 +68,8 @@ class Worker:
         self._outbox.flush(FLUSH_SECONDS)
 
     def drain(self) -> None:
-        """Answer what is accepted, then make ``serve`` return; later calls are refused."""
+        """After a grace, refuse calls, answer those accepted, then make ``serve`` return."""
+        time.sleep(GRACE_SECONDS)
         if self._runner is not None:
             self._runner.drain(DRAIN_SECONDS)
         with self._lock:
