@@ -6,18 +6,16 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import msgspec
-from rich.text import Text
 
 from stelae.cli import machine
+from stelae.cli.findings import Finding, Section, Status, show, summary
 from stelae.cli.output import Output, size
+from stelae.errors import StelaeError
 
 DEFAULT_PORTS = (8080, 9997)
 EXTRAS = ("cli", "server", "parquet")
@@ -25,64 +23,22 @@ NEEDED = "server"
 """The extra without which nothing is served."""
 
 TORCH_PROBE = """
-import json, torch
+import json, sys, torch
+from stelae.engines.base import Device, EngineOptions
+from stelae.engines.runtime import device_of, dtype_of
+from stelae.types import ComputeDtype
+
+device = Device(sys.argv[2]) if sys.argv[2] else None
+options = EngineOptions(dtype=ComputeDtype(sys.argv[1]), device=device)
+device = device_of(options)
 print(json.dumps({
     "version": torch.__version__,
     "cuda": torch.cuda.is_available(),
-    "devices": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
-    "threads": torch.get_num_threads(),
+    "device": device.type,
+    "dtype": dtype_of(options, device)[1],
 }))
 """
-
-
-class Status(StrEnum):
-    """What a finding means."""
-
-    OK = "ok"
-    NOTE = "note"
-    WARNING = "warning"
-    MISSING = "missing"
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing looked at.
-
-    Attributes:
-        section: Heading it stands under.
-        name: What was looked at.
-        status: What it means; ``missing`` is what serving cannot do without.
-        found: What is there.
-        hint: What to do about it.
-    """
-
-    section: str
-    name: str
-    status: Status
-    found: str
-    hint: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Makes findings under one heading."""
-
-    name: str
-
-    def ok(self, name: str, found: str) -> Finding:
-        """As it should be."""
-        return Finding(section=self.name, name=name, status=Status.OK, found=found)
-
-    def note(self, name: str, found: str, hint: str | None = None) -> Finding:
-        """Good to know, nothing to do."""
-        return Finding(section=self.name, name=name, status=Status.NOTE, found=found, hint=hint)
-
-    def warning(self, name: str, found: str, hint: str | None = None) -> Finding:
-        """It works, but not as well as it could."""
-        return Finding(section=self.name, name=name, status=Status.WARNING, found=found, hint=hint)
-
-    def missing(self, name: str, found: str, hint: str | None = None) -> Finding:
-        """Serving does not work without it."""
-        return Finding(section=self.name, name=name, status=Status.MISSING, found=found, hint=hint)
+"""Asked in a process of its own: torch takes seconds to import, and may not import at all."""
 
 
 def run(model: str | None, config: Path | None, out: Output) -> bool:
@@ -101,27 +57,6 @@ def run(model: str | None, config: Path | None, out: Output) -> bool:
     if not out.quiet:
         out.line(summary(good, bad))
     return good
-
-
-def show(findings: Iterable[Finding], out: Output) -> None:
-    """Print findings under their headings, hints below what they are for."""
-    rows: list[tuple[Any, ...]] = []
-    section = ""
-    for finding in findings:
-        if finding.section != section:
-            section = finding.section
-            rows.append((Text(section, style="bold"), "", ""))
-        rows.append((f"  {finding.name}", finding.status.value, finding.found))
-        if finding.hint:
-            rows.append(("", "", Text(f"→ {finding.hint}", style="cyan")))
-    out.grid(rows)
-
-
-def summary(good: bool, bad: list[Finding]) -> str:
-    """The last line."""
-    if not good:
-        return "Something is missing that serving needs; see the arrows above."
-    return f"Ready to serve, with {len(bad)} to look at." if bad else "Ready to serve."
 
 
 def hardware() -> Iterator[Finding]:
@@ -158,7 +93,7 @@ def packages() -> Iterator[Finding]:
         if not wanted:
             yield here.warning(extra, "what this extra needs is not recorded here", add)
         elif not lacking:
-            yield here.ok(f"stelae[{extra}]", f"all {len(wanted)} packages are there")
+            yield here.ok(f"stelae[{extra}]", "complete")
         elif extra == NEEDED:
             yield here.missing(f"stelae[{extra}]", f"lacks {', '.join(lacking)}", add)
         else:
@@ -166,21 +101,37 @@ def packages() -> Iterator[Finding]:
 
 
 def path(model: str | None, config: Path | None) -> Iterator[Finding]:
-    """Torch, and the engine and number format that a model gets here."""
+    """The model, its engine, the device and the number format it gets here."""
     here = Section("Path")
-    if machine.installed("torch") is None:
-        yield here.missing("torch", "not installed", "pip install 'stelae[server]'")
+    add = "pip install 'stelae[server]'"
+    needed = ("torch", "starlette", "pydantic_settings", "tokenizers")
+    lacking = [name for name in needed if find_spec(name) is None]
+    if lacking:
+        yield here.missing("model", f"nothing is served without {', '.join(lacking)}", add)
         return
-    yield _torch(here)
-    if any(find_spec(name) is None for name in ("starlette", "pydantic_settings", "tokenizers")):
+    from stelae.cli import fetching
+    from stelae.config import load_settings
+
+    try:
+        settings = load_settings(config)
+        catalog = fetching.catalog_of(config)
+        entry = catalog.register_argument(model) if model else catalog.entry("default")
+        spec, choice = fetching.read(catalog, entry, Output(quiet=True))
+    except StelaeError as error:
+        yield here.missing(f"model {model or 'embedded'}", error.message, error.hint)
         return
-    yield from _model(here, model, config)
+    wanted = entry.dtype if entry.dtype != "auto" else settings.dtype
+    yield here.ok("model", f"{spec.name} in {spec.folder}")
+    yield here.ok("engine", f"{choice.manifest.name}, {choice.reason}")
+    yield from computing(wanted.value, settings.device)
 
 
-def _torch(here: Section) -> Finding:
+def computing(dtype: str, device: str | None) -> Iterator[Finding]:
+    """What torch computes on and in, asked in a process of its own."""
+    here = Section("Path")
     try:
         answer = subprocess.run(
-            [sys.executable, "-c", TORCH_PROBE],
+            [sys.executable, "-c", TORCH_PROBE, dtype, device or ""],
             capture_output=True,
             text=True,
             timeout=120,
@@ -189,47 +140,18 @@ def _torch(here: Section) -> Finding:
         facts = json.loads(answer.stdout.splitlines()[-1])
     except (subprocess.SubprocessError, ValueError, IndexError) as error:
         lines = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-        return here.missing("torch", f"cannot be imported: {lines[-1]}", "install it again")
-    where = ", ".join(facts["devices"]) if facts["cuda"] else f"{facts['threads']} CPU threads"
+        yield here.missing("torch", f"does not work: {lines[-1]}", "install torch again")
+        return
     if machine.gpus() and not facts["cuda"]:
-        return here.warning(
+        yield here.warning(
             "torch",
             f"{facts['version']} does not see the GPU; models run on the CPU",
             "install the build of torch that fits the driver",
         )
-    return here.ok("torch", f"{facts['version']}, {where}")
-
-
-def _model(here: Section, model: str | None, config: Path | None) -> Iterator[Finding]:
-    from stelae.cli import fetching
-    from stelae.config import load_settings
-    from stelae.errors import StelaeError
-
-    try:
-        catalog = fetching.catalog_of(config)
-        entry = catalog.register_argument(model) if model else catalog.entry("default")
-        spec, choice = fetching.read(catalog, entry, Output(quiet=True))
-        settings = load_settings(config)
-    except StelaeError as error:
-        yield here.missing(f"model {model or 'embedded'}", error.message, error.hint)
-        return
-    yield here.ok("model", f"{spec.name} in {spec.folder}")
-    yield here.ok("engine", f"{choice.manifest.name}, {choice.reason}")
-    yield here.ok("dtype", dtype(entry.dtype or settings.dtype))
-
-
-def dtype(wanted: str) -> str:
-    """The number format that ``auto`` means here, and why."""
-    from stelae.engines.hardware import bfloat16_feature
-
-    if wanted != "auto":
-        return f"{wanted}, as configured"
-    if machine.gpus():
-        return "auto: the device decides when the model is loaded"
-    feature = bfloat16_feature()
-    if feature is None:
-        return "auto means float32: this processor has no bfloat16 instructions"
-    return f"auto means bfloat16: this processor has {feature}; --dtype float32 is exact"
+    else:
+        yield here.ok("torch", facts["version"])
+    yield here.ok("device", facts["device"])
+    yield here.ok("dtype", facts["dtype"])
 
 
 def surroundings(config: Path | None) -> Iterator[Finding]:
@@ -260,7 +182,6 @@ def _hub(here: Section, config: Path | None) -> Iterator[Finding]:
     from huggingface_hub import constants
 
     from stelae.config import load_settings
-    from stelae.errors import StelaeError
 
     try:
         hub = load_settings(config).hub

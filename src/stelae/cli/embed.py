@@ -11,6 +11,7 @@ from stelae.cli import options
 
 
 def embed(
+    ctx: typer.Context,
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="Input; - (the default) is stdin.")
     ] = "-",
@@ -103,6 +104,9 @@ def embed(
     from stelae.cli.bulk import command
     from stelae.cli.bulk.state import Options
 
+    source = ctx.get_parameter_source("server")
+    if local and source is not None and source.name == "COMMANDLINE":
+        raise typer.BadParameter("--local and --server exclude each other; give one of them")
     asked = Options(
         model=model,
         role=role,

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from stelae.cli import checkup, machine
 from stelae.cli.app import app
-from stelae.cli.checkup import Finding, Section, Status
+from stelae.cli.findings import Finding, Section, Status
 
 
 def lacking(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
@@ -32,9 +32,34 @@ def test_missing_server_package_is_missing_with_its_command(
     assert (parquet.status, parquet.found) == (Status.NOTE, "lacks pyarrow")
 
 
-def test_without_torch_there_is_no_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    lacking(monkeypatch, "torch")
-    assert [f.status for f in checkup.path(None, None)] == [Status.MISSING]
+def test_without_torch_nothing_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = checkup.find_spec
+    monkeypatch.setattr(checkup, "find_spec", lambda n: None if n == "torch" else there(n))
+    (found,) = checkup.path(None, None)
+    assert (found.status, found.hint) == (Status.MISSING, "pip install 'stelae[server]'")
+
+
+def test_broken_torch_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkup, "TORCH_PROBE", "raise ImportError('libtorch.so is gone')")
+    (found,) = checkup.computing("auto", None)
+    assert found.status is Status.MISSING
+    assert "libtorch.so is gone" in found.found
+
+
+def test_torch_that_does_not_see_the_gpu_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {"version": "2", "cuda": False, "device": "cpu", "dtype": "float32: because"}
+    monkeypatch.setattr(checkup, "TORCH_PROBE", f"print({json.dumps(facts)!r})")
+    monkeypatch.setattr(machine, "gpus", lambda: [machine.Gpu("Tesla T4", 15360, "535.1")])
+    found = list(checkup.computing("auto", None))
+    assert [f.status for f in found] == [Status.WARNING, Status.OK, Status.OK]
+    assert of(found, "dtype").found == "float32: because"
+
+
+@pytest.mark.slow
+def test_number_format_asked_for_is_taken() -> None:
+    found = list(checkup.computing("float32", "cpu"))
+    assert of(found, "device").found == "cpu"
+    assert of(found, "dtype").found == "float32: asked for"
 
 
 @pytest.mark.parametrize("missing", [False, True])
@@ -63,22 +88,6 @@ def test_exit_code_says_whether_serving_works(
     assert "slow" in quiet
     assert "→ buy another" in quiet
     assert "fine" not in quiet
-
-
-@pytest.mark.parametrize(
-    ("wanted", "feature", "text"),
-    [
-        ("float32", "amx_bf16", "float32, as configured"),
-        ("auto", "amx_bf16", "auto means bfloat16: this processor has amx_bf16"),
-        ("auto", None, "auto means float32: this processor has no bfloat16"),
-    ],
-)
-def test_number_format_is_explained(
-    monkeypatch: pytest.MonkeyPatch, wanted: str, feature: str | None, text: str
-) -> None:
-    monkeypatch.setattr("stelae.engines.hardware.bfloat16_feature", lambda: feature)
-    monkeypatch.setattr(machine, "gpus", list)
-    assert checkup.dtype(wanted).startswith(text)
 
 
 def test_ports_that_are_taken_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,10 +87,6 @@ def make_plan(request: Request) -> Plan:
     Raises:
         InvalidInput: The options do not fit each other, or the input cannot be read.
     """
-    if request.local and request.server is not None:
-        raise InvalidInput(
-            "--local and --server exclude each other", param="local", hint="give one of them"
-        )
     written = output_format(request.output, request.options.output_format)
     if request.output is None and written != "jsonl":
         raise InvalidInput(

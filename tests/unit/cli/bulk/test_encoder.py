@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from stelae.cli.bulk.encoder import OVERHEAD, ClientEncoder
-from stelae.cli.bulk.rows import Shape
 from stelae.client import Client, ServerInfo
 from stelae.engines.fake.engine import vector
 from stelae.errors import EngineFailed, InvalidInput, PoisonInput, StelaeError
