@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from live import FAKE, live
+from live import FAKE, live, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -37,7 +37,9 @@ VOLATILE += ("version",)
 async def http() -> AsyncIterator[httpx.AsyncClient]:
     models = {"fake": {**FAKE, "aliases": ["org/fake"]}}
     async with live(models=models, api_keys=["golden"]) as server:
-        await server.house.fleet.load("fake")
+        fleet = server.house.fleet
+        await fleet.load("fake")
+        await until(lambda: all(model.dimensions for model in fleet.models()))
         headers = {"Authorization": "Bearer golden"}
         async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
             yield client

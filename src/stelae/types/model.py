@@ -8,7 +8,7 @@ from stelae.errors import ErrorInfo
 from stelae.types.enums import ModelState, OutputType, Similarity, Task
 
 
-class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A model as the server knows it.
 
     Attributes:
