@@ -189,11 +189,9 @@ def _hub(here: Section, config: Path | None) -> Iterator[Finding]:
         yield here.missing("settings", error.message, error.hint)
         return
     cache = Path(hub.cache or constants.HF_HUB_CACHE)
-    held = (
-        f"{sum(1 for _ in cache.glob('models--*'))} models" if cache.is_dir() else "not there yet"
-    )
+    held = sum(1 for _ in cache.glob("models--*"))
     if machine.writable(cache):
-        yield here.ok("hub cache", f"{cache}, {held} checkpoints")
+        yield here.ok("hub cache", f"{cache}, {held} models")
     else:
         yield here.warning(
             "hub cache",
