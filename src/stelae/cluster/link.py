@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import subprocess
-import sys
-from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from stelae.cluster import messages
+from stelae.cluster import child, messages
 from stelae.cluster.frames import Buffer, Frame, FrameReader
 from stelae.cluster.messages import Cancel, Done, Failed, Infer, Message, Ping, Pong, Ready, Refused
 from stelae.cluster.vitals import Vitals
@@ -31,15 +27,6 @@ from stelae.telemetry.log import get
 from stelae.types import Task
 
 log = get()
-
-TAIL_LINES = 40
-"""Lines of a worker's standard error kept for the report of its death."""
-
-REAP_SECONDS = 2.0
-"""How long a worker whose connection is closed may take to end by itself."""
-
-LAST_WORDS_SECONDS = 0.5
-"""How long a dead worker's standard error is read on."""
 
 
 @dataclass(slots=True, eq=False)
@@ -83,7 +70,7 @@ class Link(asyncio.BufferedProtocol):
         self._reader = FrameReader()
         self._ids = count(1)
         self._transport: asyncio.Transport | None = None
-        self._relay = _Relay()
+        self._relay = child.Relay()
         self.loaded: asyncio.Future[Ready] = loop.create_future()
         self.loaded.add_done_callback(retrieve)
         self.closed = asyncio.Event()
@@ -114,7 +101,7 @@ class Link(asyncio.BufferedProtocol):
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                link = cls(_popen(theirs.fileno(), arguments))
+                link = cls(child.spawn(theirs.fileno(), arguments))
         except OSError:
             ours.close()
             raise
@@ -171,7 +158,7 @@ class Link(asyncio.BufferedProtocol):
 
     async def _reap(self) -> None:
         await self._lost.wait()
-        await asyncio.to_thread(_end, self._process)
+        await asyncio.to_thread(child.reap, self._process)
         await self._relay.close()
         if self._transport is not None:
             self._transport.abort()
@@ -300,57 +287,3 @@ def retrieve(future: asyncio.Future[Any]) -> None:
     """Look at an exception that nobody may wait for, so that asyncio does not complain."""
     if not future.cancelled():
         future.exception()
-
-
-def _popen(descriptor: int, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-P", "-m", "stelae.cluster.worker", "--fd", str(descriptor)]
-    return subprocess.Popen(
-        [*command, *arguments],
-        pass_fds=(descriptor,),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        bufsize=0,
-    )
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Wait for a process that should end by itself; one that does not is killed."""
-    try:
-        process.wait(REAP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-class _Relay(asyncio.Protocol):
-    """Passes a worker's standard error on to ours and remembers the last lines."""
-
-    def __init__(self) -> None:
-        self.lines: deque[str] = deque(maxlen=TAIL_LINES)
-        self._rest = b""
-        self._transport: asyncio.BaseTransport | None = None
-        self._ended = asyncio.Event()
-
-    async def close(self) -> None:
-        """Let go of the pipe, once the dead worker's last words were read."""
-        if self._transport is None:
-            return
-        # A process that the worker started may still hold the other end.
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), LAST_WORDS_SECONDS)
-        self._transport.close()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        os.write(2, data)
-        *lines, self._rest = (self._rest + data)[-(64 << 10) :].split(b"\n")
-        self.lines.extend(line.decode(errors="replace") for line in lines)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        del error
-        if self._rest:
-            self.lines.append(self._rest.decode(errors="replace"))
-        self._ended.set()
