@@ -26,6 +26,7 @@ from stelae.errors import (
     ModelNotReady,
     QueueFull,
 )
+from stelae.types import EncodeCall
 
 _REQUEST = msgspec.json.Decoder(EmbeddingRequest)
 
@@ -33,12 +34,17 @@ _REQUEST = msgspec.json.Decoder(EmbeddingRequest)
 async def embeddings(request: Request, rooms: Rooms) -> Response:
     """Texts or token ids to vectors."""
     body = await read(request)
-    asked = await offload(len(body), decode, _REQUEST, body)
-    result = await encode(request, rooms, convert.encode_call(asked))
+    asked, call = await offload(len(body), _understand, body)
+    result = await encode(request, rooms, call)
     size = 0 if result.dense is None else result.dense.nbytes
     answer = await offload(size, convert.embedding_body, result, asked)
     headers = result_headers(result, record_of(request))
     return Response(answer, 200, headers, "application/json")
+
+
+def _understand(body: bytes) -> tuple[EmbeddingRequest, EncodeCall]:
+    asked = decode(_REQUEST, body)
+    return asked, convert.encode_call(asked)
 
 
 async def list_models(request: Request, rooms: Rooms) -> Response:
