@@ -30,6 +30,7 @@ MSGPACK = {"Content-Type": "application/msgpack"}
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server() -> AsyncIterator[Live]:
     async with live(limits={"body_bytes": LIMIT}, models={"fake": {**FAKE, "aliases": ["f"]}}) as s:
+        await s.house.fleet.load("fake")
         yield s
 
 
@@ -297,6 +298,17 @@ async def test_deadline_that_has_passed_is_504(given: str, http: httpx.AsyncClie
     answer = await http.post(OPENAI, content=embedding('"a"'), headers=headers)
     error = refused(answer, 504)
     assert (error["code"], answer.headers["x-should-retry"]) == ("deadline_exceeded", "false")
+
+
+async def test_deadline_that_passes_during_the_work_is_504(
+    server: Live, http: httpx.AsyncClient
+) -> None:
+    held = asyncio.create_task(http.post(OPENAI, content=embedding('"!sleep 0.5"')))
+    await until(lambda: server.house.inference._admission.calls == 1)
+    headers = {"X-Request-Timeout-Ms": "50"}
+    answer = await http.post(OPENAI, content=embedding('"late"'), headers=headers)
+    assert refused(answer, 504)["code"] == "deadline_exceeded"
+    assert (await held).status_code == 200
 
 
 async def test_ten_megabytes_in_one_text_are_answered(http: httpx.AsyncClient) -> None:
