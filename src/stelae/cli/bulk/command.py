@@ -138,7 +138,8 @@ def report(request: Request, job: Job, before: int, seconds: float, out: Output)
     rate = (counts.rows - before) / max(seconds, 1e-9)
     to = f" to {request.output}" if request.output else ""
     out.note(
-        f"embedded {counts.rows:,} items{to}: {counts.tokens:,} tokens, "
+        f"embedded {counts.rows:,} item{'' if counts.rows == 1 else 's'}{to}: "
+        f"{counts.tokens:,} tokens, "
         f"{job.shape.width} dimensions, {seconds:.1f} s, {rate:,.0f} items/s"
     )
     if counts.truncated:

@@ -40,12 +40,14 @@ class ParquetSink:
         self._with_ids = with_ids
         self._folder = path.with_name(f"{path.name}.parts")
         self._folder.mkdir(exist_ok=True)
-        self._lock: int | None = os.open(self._folder, os.O_RDONLY)
+        # Windows opens no folders, and has no locks of this kind either.
+        self._lock = os.open(self._folder, os.O_RDONLY) if os.name != "nt" else None
         self._waiting: list[Row] = []
         self._finished = False
         self._parts = mark.parts if mark else 0
         try:
-            claim(self._lock, path)
+            if self._lock is not None:
+                claim(self._lock, path)
             self._keep()
         except Conflict:
             self.close()

@@ -16,7 +16,7 @@ from typing import IO, Protocol
 import msgspec
 
 from stelae.cli.bulk.rows import Row, Shape
-from stelae.errors import Conflict
+from stelae.errors import Conflict, InvalidInput
 from stelae.wire import arrays
 
 if find_spec("fcntl") is not None:
@@ -200,10 +200,22 @@ def claim(descriptor: int, path: Path) -> None:
 
 
 def output_format(path: Path | None, wanted: str) -> str:
-    """The format of an output: as asked for, else by the end of its name, else JSONL."""
+    """The format of an output: as asked for, else by the end of its name; JSONL for stdout.
+
+    Raises:
+        InvalidInput: The name does not tell.
+    """
     if wanted != "auto":
         return wanted
-    return FORMATS.get(path.suffix.lower(), "jsonl") if path else "jsonl"
+    if path is None:
+        return "jsonl"
+    if path.suffix.lower() not in FORMATS:
+        raise InvalidInput(
+            f"output '{path}': the name does not tell the format",
+            param="output",
+            hint=f"end it with {', '.join(FORMATS)}, or give --output-format",
+        )
+    return FORMATS[path.suffix.lower()]
 
 
 def open_sink(

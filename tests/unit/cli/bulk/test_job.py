@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import bulk_job
 import numpy as np
@@ -149,6 +151,26 @@ def test_same_size_and_age_but_other_items_are_noticed(source: str, tmp_path: Pa
     states.save(states.state_path(out), replace(state, digest="0"))
     with pytest.raises(Conflict, match="first 150 items of the input are not those"):
         jobs.start(plan(source, out), SHAPE, Silent())
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_stdin_is_known_again_by_its_items(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: bool
+) -> None:
+    out = tmp_path / "out.npy"
+
+    def piped(text: str) -> None:
+        content = "".join(f"{text} {n}\n" for n in range(200)).encode()
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+
+    piped("text")
+    broken_off("-", out, 150)
+    piped("text" if same else "other")
+    if same:
+        assert run("-", out, Scripted()).counts.rows == 200
+    else:
+        with pytest.raises(Conflict, match="not those embedded before"):
+            run("-", out, Scripted())
 
 
 def test_second_run_at_the_same_time_is_refused(source: str, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def done(sink: Sink) -> None:
     ("path", "wanted", "expected"),
     [
         ("a.npy", "auto", "npy"),
-        ("a.txt", "auto", "jsonl"),
+        ("a.JSONL", "auto", "jsonl"),
         ("a.pq", "auto", "parquet"),
         ("a.npy", "jsonl", "jsonl"),
         (None, "auto", "jsonl"),
@@ -50,6 +50,12 @@ def done(sink: Sink) -> None:
 )
 def test_format_goes_by_name_unless_given(path: str | None, wanted: str, expected: str) -> None:
     assert output_format(Path(path) if path else None, wanted) == expected
+
+
+def test_name_that_does_not_tell_the_format_is_wrong_usage() -> None:
+    with pytest.raises(InvalidInput, match="does not tell the format") as wrong:
+        output_format(Path("out.txt"), "auto")
+    assert wrong.value.param == "output"
 
 
 @given(rows=st.integers(0, 2**63), width=st.integers(1, 2**31))
