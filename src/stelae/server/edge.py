@@ -11,7 +11,8 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stelae.dialects.base import RECORD, Record, house_error
+from stelae.dialects.answers import house_error
+from stelae.dialects.base import RECORD, Record
 from stelae.errors import NoSuchMethod, NoSuchPath, ShuttingDown, StelaeError
 from stelae.security.keys import KeyRing
 from stelae.server.inbox import Inbox, Ledger

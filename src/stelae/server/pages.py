@@ -10,15 +10,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from stelae.dialects.base import (
-    Dialect,
-    Handle,
-    Operation,
-    Rooms,
-    house_error,
-    json_answer,
-    record_of,
-)
+from stelae.dialects.answers import house_error, json_answer
+from stelae.dialects.base import Dialect, Handle, Operation, Rooms, record_of
 from stelae.errors import StelaeError
 from stelae.service.fleet import Readiness
 from stelae.telemetry.metrics import CONTENT_TYPE

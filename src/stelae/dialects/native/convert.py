@@ -9,7 +9,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stelae.dialects.base import error_body, error_headers, record_of
+from stelae.dialects.answers import error_body, error_headers
+from stelae.dialects.base import record_of
 from stelae.dialects.decode import Decoder, decode
 from stelae.errors import InvalidInput, StelaeError
 from stelae.types import EncodeCall

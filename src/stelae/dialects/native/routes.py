@@ -8,7 +8,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stelae.dialects.base import Operation, Rooms, encode, offload, record_of, result_headers
+from stelae.dialects.answers import result_headers
+from stelae.dialects.ask import encode, offload
+from stelae.dialects.base import Operation, Rooms, record_of
 from stelae.dialects.decode import Decoder, decode, read, whole
 from stelae.dialects.native import convert
 from stelae.dialects.native.schema import LoadRequest, ModelsResponse, ServerResponse

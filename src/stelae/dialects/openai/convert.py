@@ -11,7 +11,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stelae.dialects.base import error_fields, error_headers, json_answer, record_of
+from stelae.dialects.answers import error_fields, error_headers, json_answer
+from stelae.dialects.base import record_of
 from stelae.dialects.openai.schema import EmbeddingRequest, EncodingFormat, Model, ModelList
 from stelae.errors import EngineFailed, ErrorInfo, InvalidInput, StelaeError, from_info
 from stelae.types import EncodeCall, EncodeResult, Item, ModelInfo, Truncate

@@ -6,15 +6,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stelae.dialects.base import (
-    Operation,
-    Rooms,
-    encode,
-    json_answer,
-    offload,
-    record_of,
-    result_headers,
-)
+from stelae.dialects.answers import json_answer, result_headers
+from stelae.dialects.ask import encode, offload
+from stelae.dialects.base import Operation, Rooms, record_of
 from stelae.dialects.decode import decode, read
 from stelae.dialects.openai import convert
 from stelae.dialects.openai.schema import EmbeddingRequest, EmbeddingResponse, Model, ModelList

@@ -1,0 +1,77 @@
+"""From a request to the rooms behind: run its call, with its deadline, for its caller."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import numpy as np
+from starlette.requests import Request
+
+from stelae.dialects.base import Rooms, record_of
+from stelae.errors import DeadlineExceeded, InvalidInput, ModelNotFound, StelaeError
+from stelae.service.inference import Caller
+from stelae.telemetry.metrics import Served
+from stelae.types import EncodeCall, EncodeResult
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+OFFLOAD_BYTES = 1024 * 1024
+"""Work on more bytes than this is done in a thread."""
+
+
+async def encode(request: Request, rooms: Rooms, call: EncodeCall) -> EncodeResult:
+    """Run a call for the request's caller and note what it used."""
+    record = record_of(request)
+    caller = Caller(request_id=record.id, key_id=record.key_id, timeout=timeout_of(request))
+    try:
+        result = await rooms.inference.encode(call, caller)
+    except ModelNotFound:
+        raise
+    except StelaeError:
+        record.model = rooms.fleet.model(call.model).name
+        raise
+    record.model = result.model
+    record.served = Served(
+        model=result.model,
+        tokens=result.usage.tokens,
+        items=len(result.tokens),
+        truncated=int(np.count_nonzero(result.truncated)),
+        timing=result.timing,
+        error_codes=tuple(error.code for error in result.errors.values()),
+    )
+    return result
+
+
+def timeout_of(request: Request) -> float | None:
+    """Seconds the caller gives, from ``X-Request-Timeout-Ms``, if it states any.
+
+    Raises:
+        InvalidInput: The header is not a number.
+        DeadlineExceeded: No time is left.
+    """
+    given = request.headers.get("x-request-timeout-ms")
+    if given is None:
+        return None
+    try:
+        seconds = float(given) / 1000
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise InvalidInput(
+            "header X-Request-Timeout-Ms must be a number of milliseconds",
+            param="X-Request-Timeout-Ms",
+        )
+    if seconds <= 0:
+        raise DeadlineExceeded("the request arrived with no time left")
+    return seconds
+
+
+async def offload(size: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function here if it works on few bytes, else in a thread."""
+    if size <= OFFLOAD_BYTES:
+        return function(*args, **kwargs)
+    return await asyncio.to_thread(function, *args, **kwargs)
