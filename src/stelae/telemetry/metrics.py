@@ -6,39 +6,17 @@ Labels never hold text of a caller: ``model`` is a served name (or empty),
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from itertools import accumulate
-from typing import NamedTuple
 
 import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from stelae.telemetry.tally import Family, Spread, Tally, counter, gauge
 from stelae.types import ModelState, Timing
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-SECONDS = (
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-)  # fmt: skip
-"""Bounds of the duration histograms."""
-
-
-class Family(NamedTuple):
-    """One metric: its full name, kind, labels and meaning."""
-
-    name: str
-    kind: str
-    labels: tuple[str, ...]
-    help: str
-
 
 REQUESTS = Family(
     "stelae_requests_total",
@@ -121,51 +99,6 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     error_codes: tuple[str, ...] = ()
 
 
-class Tally:
-    """Numbers by label values; written by the event loop alone, so without a lock."""
-
-    def __init__(self, family: Family) -> None:
-        self.family = family
-        self.values: dict[tuple[str, ...], float] = {} if family.labels else {(): 0.0}
-
-    def add(self, amount: float, *labels: str) -> None:
-        """Add to the number of these labels."""
-        self.values[labels] = self.values.get(labels, 0.0) + amount
-
-    def metric(self) -> Metric:
-        """The numbers as Prometheus wants them."""
-        return _KINDS[self.family.kind](self.family, self.values.items())
-
-
-class Spread:
-    """How durations are spread, by label values; written by the event loop alone."""
-
-    def __init__(self, family: Family) -> None:
-        self.family = family
-        self._counts: dict[tuple[str, ...], list[int]] = {}
-        self._sums: dict[tuple[str, ...], float] = {}
-
-    def add(self, seconds: float, *labels: str) -> None:
-        """Count one duration."""
-        counts = self._counts.get(labels)
-        if counts is None:
-            counts = self._counts[labels] = [0] * (len(SECONDS) + 1)
-            self._sums[labels] = 0.0
-        counts[bisect_left(SECONDS, seconds)] += 1
-        self._sums[labels] += seconds
-
-    def metric(self) -> Metric:
-        """The counts as Prometheus wants them: each bound with all that is below it."""
-        metric = HistogramMetricFamily(
-            self.family.name, self.family.help, labels=self.family.labels
-        )
-        bounds = [*map(str, SECONDS), "+Inf"]
-        for labels, counts in self._counts.items():
-            buckets = list(zip(bounds, map(float, accumulate(counts)), strict=True))
-            metric.add_metric(labels, buckets, self._sums[labels])
-        return metric
-
-
 class Metrics:
     """The counters of one server, in a registry of their own."""
 
@@ -242,35 +175,15 @@ class _Gauges(Collector):
 
     def collect(self) -> Iterable[Metric]:
         samples = list(self._samples())
-        yield _gauge(INFO, [((self._version,), 1)])
-        yield _gauge(SERVER_MEMORY, [((), self._memory())])
-        yield _gauge(
+        yield gauge(INFO, [((self._version,), 1)])
+        yield gauge(SERVER_MEMORY, [((), self._memory())])
+        yield gauge(
             STATE, [((s.model, state), s.state is state) for s in samples for state in ModelState]
         )
-        yield _gauge(MEMORY, [((s.model,), s.memory_bytes) for s in samples])
-        yield _gauge(QUEUE_CALLS, [((s.model,), s.queue_calls) for s in samples])
-        yield _gauge(QUEUE_TOKENS, [((s.model,), s.queue_tokens) for s in samples])
-        yield _counter(BATCHES, [((s.model,), s.batches) for s in samples])
-        yield _counter(BATCH_ENTRIES, [((s.model,), s.batch_entries) for s in samples])
-        yield _counter(BATCH_TOKENS, [((s.model,), s.batch_tokens) for s in samples])
-        yield _counter(RESTARTS, [((s.model,), s.restarts) for s in samples])
-
-
-Values = Iterable[tuple[tuple[str, ...], float]]
-
-
-def _gauge(family: Family, values: Values) -> Metric:
-    metric = GaugeMetricFamily(family.name, family.help, labels=family.labels)
-    for labels, value in values:
-        metric.add_metric(labels, value)
-    return metric
-
-
-def _counter(family: Family, values: Values) -> Metric:
-    metric = CounterMetricFamily(family.name, family.help, labels=family.labels)
-    for labels, value in values:
-        metric.add_metric(labels, value)
-    return metric
-
-
-_KINDS = {"counter": _counter, "gauge": _gauge}
+        yield gauge(MEMORY, [((s.model,), s.memory_bytes) for s in samples])
+        yield gauge(QUEUE_CALLS, [((s.model,), s.queue_calls) for s in samples])
+        yield gauge(QUEUE_TOKENS, [((s.model,), s.queue_tokens) for s in samples])
+        yield counter(BATCHES, [((s.model,), s.batches) for s in samples])
+        yield counter(BATCH_ENTRIES, [((s.model,), s.batch_entries) for s in samples])
+        yield counter(BATCH_TOKENS, [((s.model,), s.batch_tokens) for s in samples])
+        yield counter(RESTARTS, [((s.model,), s.restarts) for s in samples])
