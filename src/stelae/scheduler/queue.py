@@ -34,6 +34,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         batch_tokens: Tokens that run together at most; a longer item runs alone.
+        batch_seconds: Seconds that a batch is expected to run at most, by the measured
+            rate; keeps health checks and short texts from waiting behind slow batches.
         batch_items: Entries that run together at most.
         queue_tokens: Admitted tokens beyond which further calls are refused. A call
             is never refused by an empty queue, whatever its size.
@@ -42,6 +44,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     batch_tokens: int = 4096
+    batch_seconds: float = 0.5
     batch_items: int = 1024
     queue_tokens: int = 262_144
     ageing: float = 2.0
@@ -109,10 +112,11 @@ class Queue(Generic[S]):
     def take(self, now: float) -> Batch[S]:
         """Give out the next batch; empty when nothing waits."""
         batch: Batch[S] = Batch()
+        bound = min(self.limits.batch_tokens, self.rate * self.limits.batch_seconds)
         while self._heap and len(batch.entries) < self.limits.batch_items:
             entry = self._heap[0][2]
             alive, late = entry.slot.alive, _late(entry.slot, now)
-            full = batch.entries and batch.cost + entry.cost > self.limits.batch_tokens
+            full = batch.entries and batch.cost + entry.cost > bound
             if alive and not late and full:
                 break
             heapq.heappop(self._heap)

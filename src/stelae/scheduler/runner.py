@@ -95,15 +95,18 @@ class Runner:
         """
         now = time.monotonic()
         deadline = None if timeout is None else now + timeout
-        pending = Pending(self.engine.estimate(call), now, deadline, urgent, call=call)
+        try:
+            estimate = self.engine.estimate(call)
+        except Exception as error:  # whatever an engine raises is this call's answer
+            return _failed(_as_ours(error))
+        pending = Pending(estimate, now, deadline, urgent, call=call)
         with self._lock:
             refusal = self._refusal(pending)
             if refusal is None:
                 self._pending.add(pending)
         if refusal is not None:
-            pending.future.set_exception(refusal)
-            return pending.future
-        pending.future.add_done_callback(lambda done: done.cancelled() and self._release(pending))
+            return _failed(refusal)
+        pending.future.add_done_callback(lambda _: self._forget(pending))
         if pending.size <= INLINE_ITEMS and pending.estimate <= INLINE_TOKENS:
             self._prepare(pending)
         else:
@@ -206,23 +209,27 @@ class Runner:
             self._fail(pending, _as_ours(error))
             return
         now = time.monotonic()
-        if self._release(pending):
+        if self._claim(pending):
             _resolve(pending.future, result=pending.timed(result, now - started, now))
 
     def _fail(self, pending: Pending, error: StelaeError) -> None:
-        if self._release(pending):
+        if self._claim(pending):
             _resolve(pending.future, error=error)
 
-    def _release(self, pending: Pending) -> bool:
-        """Let a call go; False if it had gone before."""
+    def _claim(self, pending: Pending) -> bool:
+        """Take the right to answer a call; False if it was answered before, or has left."""
         with self._lock:
-            if pending not in self._pending:
-                return False
-            self._pending.remove(pending)
+            alive = pending.alive
             self._queue.release(pending)
+        return alive
+
+    def _forget(self, pending: Pending) -> None:
+        """Let a call go whose future is done: answered, failed or cancelled."""
+        with self._lock:
+            self._queue.release(pending)
+            self._pending.discard(pending)
             if not self._pending:
                 self._idle.notify_all()
-        return True
 
     # -- the device --------------------------------------------------------------------------
 
@@ -268,6 +275,12 @@ class Runner:
                 return [_as_ours(error)]
         middle = len(entries) // 2
         return self._rows(entries[:middle]) + self._rows(entries[middle:])
+
+
+def _failed(error: StelaeError) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_exception(error)
+    return future
 
 
 def _resolve(future: Future[Any], *, result: Any = None, error: StelaeError | None = None) -> None:

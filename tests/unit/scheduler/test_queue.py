@@ -84,6 +84,12 @@ def test_item_over_the_batch_bound_runs_alone() -> None:
     assert [len(queue.take(0.0).entries) for _ in range(2)] == [1, 1]
 
 
+def test_batch_is_no_longer_than_the_rate_allows() -> None:
+    queue: Queue[Slot] = Queue(Limits(batch_tokens=1000, batch_seconds=0.5, tokens_per_second=40))
+    arrive(queue, 0.0, *[10] * 4)
+    assert len(queue.take(0.0).entries) == 2
+
+
 def test_rate_follows_what_is_measured() -> None:
     queue: Queue[Slot] = Queue(Limits(tokens_per_second=1.0))
     for _ in range(100):

@@ -160,6 +160,28 @@ def test_urgent_call_passes_a_full_queue(engine: FakeEngine, runner: Runner) -> 
     assert check.result(WAIT).errors == {}
 
 
+def test_engine_that_cannot_estimate_fails_that_call_only() -> None:
+    class Broken(FakeEngine):
+        def estimate(self, call: EncodeCall) -> int:
+            if call.items[0].text == "odd":
+                raise ZeroDivisionError
+            return super().estimate(call)
+
+    runner = Runner(Broken())
+    assert isinstance(runner.submit(call("odd")).exception(WAIT), EngineFailed)
+    assert runner.submit(call("even")).result(WAIT).errors == {}
+    runner.close()
+
+
+def test_drained_means_that_every_future_has_its_answer(engine: FakeEngine) -> None:
+    runner = Runner(engine)
+    futures = [runner.submit(call(str(i))) for i in range(20)]
+    engine.release()
+    assert runner.drain(WAIT)
+    assert all(future.done() for future in futures)
+    runner.close()
+
+
 def test_error_of_the_whole_call_is_the_answer_of_that_call() -> None:
     class Refusing(FakeEngine):
         def prepare(self, call: EncodeCall) -> list[object]:  # type: ignore[override]
