@@ -86,7 +86,18 @@ def show(found: Sequence[ModelInfo], out: Output) -> None:
 
 
 COLUMNS = ("name", "state", "engine", "why", "dimensions", "max tokens", "dtype", "fingerprint")
-LOADED = ("name", "state", "engine", "dtype", "device", "memory", "fingerprint")
+LOADED = (
+    "name",
+    "state",
+    "engine",
+    "dtype",
+    "device",
+    "pid",
+    "memory",
+    "in flight",
+    "restarts",
+    "fingerprint",
+)
 
 
 def row(info: ModelInfo) -> dict[str, Any]:
@@ -100,6 +111,9 @@ def row(info: ModelInfo) -> dict[str, Any]:
         "max tokens": info.max_tokens or None,
         "dtype": info.dtype or None,
         "device": info.device or None,
+        "pid": info.pid,
+        "in flight": info.in_flight,
+        "restarts": info.restarts,
         "memory": size(info.memory_bytes) if info.memory_bytes else None,
         "fingerprint": info.fingerprint[:SHORT] or None,
     }

@@ -205,7 +205,7 @@ class ProcessReplica:
             raise ModelLoadFailed(
                 f"model '{self.name}' could not be loaded: {error.message}", details=error.details
             ) from error
-        self.vitals = Vitals(memory_bytes=ready.memory_bytes)
+        self.vitals = Vitals(memory_bytes=ready.memory_bytes, pid=link.pid)
         return ready.info
 
     async def _try(self, link: Link) -> None:

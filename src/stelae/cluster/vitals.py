@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import msgspec
 
 from stelae.cluster.memory import resident_bytes
@@ -18,6 +20,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
         batch_entries: Items run in them.
         batch_tokens: Tokens run in them.
         memory_bytes: Resident memory of its process.
+        pid: That process.
     """
 
     calls: int = 0
@@ -26,6 +29,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     batch_entries: int = 0
     batch_tokens: int = 0
     memory_bytes: int = 0
+    pid: int | None = None
 
 
 def vitals(runner: Runner) -> Vitals:
@@ -38,4 +42,5 @@ def vitals(runner: Runner) -> Vitals:
         batch_entries=stats.entries,
         batch_tokens=stats.tokens,
         memory_bytes=resident_bytes(),
+        pid=os.getpid(),
     )

@@ -56,11 +56,15 @@ def _of_replica(replica: Replica) -> dict[str, Any]:
         "engine": replica.deployment.engine,
         "reason": replica.deployment.reason,
         "memory_bytes": replica.memory_bytes,
+        "pid": replica.vitals.pid,
+        "in_flight": replica.in_flight,
+        "restarts": replica.restarts,
     }
     if (info := replica.info) is not None:
         facts |= {
             "dtype": info.dtype,
             "device": info.device,
             "fingerprint": info.fingerprint,
+            "notes": info.notes,
         }
     return facts

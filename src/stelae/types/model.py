@@ -31,7 +31,11 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
         dtype: Number format it computes in, once loaded.
         device: Where it runs, once loaded.
         fingerprint: Identifies what is served, once loaded.
+        notes: Choices made while loading and why, once loaded.
         memory_bytes: Resident memory of its worker, once loaded.
+        pid: Process that runs it, once loaded.
+        in_flight: Calls taken and not yet answered.
+        restarts: How often its worker was replaced.
         error: Why it could not be loaded.
     """
 
@@ -54,5 +58,9 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     dtype: str = ""
     device: str = ""
     fingerprint: str = ""
+    notes: tuple[str, ...] = ()
     memory_bytes: int = 0
+    pid: int | None = None
+    in_flight: int = 0
+    restarts: int = 0
     error: ErrorInfo | None = None
