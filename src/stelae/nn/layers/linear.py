@@ -19,6 +19,7 @@ Activation = Literal["none", "gelu", "relu", "silu", "tanh"]
 FUSED: frozenset[str] = frozenset({"none", "gelu", "relu", "tanh"})
 """Activations that oneDNN applies while it multiplies (GELU in its erf form)."""
 
+
 def _identity(x: Tensor) -> Tensor:
     return x
 
