@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from reference.markdown import code, codes, joined, prose, table
-from stelae.telemetry.metrics import FAMILIES, SECONDS
+from stelae.telemetry.metrics import FAMILIES
+from stelae.telemetry.tally import SECONDS
 
 INTRODUCTION = """
 `GET /metrics` answers in Prometheus' text format. Labels never hold a caller's text: `model` is a
