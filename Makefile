@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
 TORCH  := 2.13.0
 READY  := $(VENV)/.ready
 
@@ -46,7 +47,7 @@ zoo: $(READY)  ## write the small test checkpoints to .cache/zoo
 	@$(BIN)/python tools/zoo.py .cache/zoo
 
 lock: $(READY)  ## pin the newest allowed packages anew
-	@$(BIN)/python -m pip install -q uv
+	@$(PIP) install -q uv
 	@$(BIN)/python tools/lock.py
 
 clean:  ## remove the environment and the caches
@@ -57,7 +58,10 @@ $(READY): requirements/dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Stelae needs Python 3.11 or newer; set PYTHON=")'
 	@echo "Setting up $(VENV): about two minutes and 2 GB the first time."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.lock
-	@$(BIN)/python -m pip install --disable-pip-version-check -q torch==$(TORCH)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "1/3 packages of requirements/dev.lock"
+	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
+	@echo "2/3 PyTorch $(TORCH)"
+	@$(PIP) install torch==$(TORCH)
+	@echo "3/3 Stelae"
+	@$(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@
