@@ -43,7 +43,8 @@ class Outcome:
 
     Attributes:
         seconds: Latency of each counted request.
-        texts_per_second: Answered texts over the counted time.
+        texts_per_second: Answered texts over the counted time; when none was, those of one
+            request, which is too many.
         failed: Answers that were not 200, and broken connections.
     """
 
@@ -52,7 +53,9 @@ class Outcome:
     failed: int = 0
 
     def percentile(self, percent: int) -> float:
-        """Latency in milliseconds."""
+        """Latency in milliseconds; infinite when hardly anything was answered in time."""
+        if len(self.seconds) < 2:
+            return float("inf")
         return 1e3 * quantiles(self.seconds, n=100)[percent - 1]
 
 
@@ -69,7 +72,7 @@ async def _run(load: Load) -> Outcome:
     async with asyncio.TaskGroup() as group:
         for _ in range(load.in_flight):
             group.create_task(_caller(load, requests, outcome, start, stop))
-    outcome.texts_per_second = len(outcome.seconds) * load.per_request / load.seconds
+    outcome.texts_per_second = max(1, len(outcome.seconds)) * load.per_request / load.seconds
     return outcome
 
 
