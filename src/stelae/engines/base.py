@@ -96,7 +96,7 @@ class BatchEngine(Protocol[C, F, R, Res]):
         ...
 
     def estimate(self, call: C) -> int:
-        """Upper guess of a call's cost, cheap, before it is prepared."""
+        """A cheap guess of a call's cost before it is prepared; at least 1 per item."""
         ...
 
     def prepare(self, call: C) -> Sequence[Prepared[F]]:

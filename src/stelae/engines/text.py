@@ -16,7 +16,7 @@ from stelae.errors import InputTooLong, StelaeError, UnsupportedCheckpoint
 from stelae.types import EncodeCall, Item, Truncate
 
 CHARS_PER_TOKEN = 3
-"""Characters that a token has at least, on average; for estimates before tokenising."""
+"""Characters of a token in plain prose, rather too few; for guesses before tokenising."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class TextIntake:
             )
 
     def estimate(self, call: EncodeCall) -> int:
-        """Upper guess of a call's tokens."""
+        """A guess of a call's tokens, never more than the model reads."""
         limit = self.spec.max_tokens
         return sum(min(limit, self.specials + 1 + _guess(item)) for item in call.items)
 

@@ -168,12 +168,14 @@ class Deployments:
             standing.loading.cancel()
             await asyncio.wait([standing.loading])
         async with standing.lock:
+            loaded = self.replica(name) is not None
             standing.stopping, standing.error, standing.pinned = True, None, False
             try:
                 await self.controller.stop(name, drain)
             finally:
                 standing.stopping = False
-        log.info("model_unloaded", model=name)
+        if loaded:
+            log.info("model_unloaded", model=name)
 
     async def close(self, drain: float) -> None:
         """Unload all; nothing is loaded afterwards."""
