@@ -23,6 +23,7 @@ from stelae.dialects.native import DIALECT as NATIVE
 from stelae.dialects.openai import DIALECT as OPENAI
 from stelae.engines.base import Device, EngineOptions
 from stelae.scheduler.queue import Limits
+from stelae.security.browsers import BrowserGuard
 from stelae.security.keys import KeyRing
 from stelae.server.edge import Edge
 from stelae.server.inbox import Ledger
@@ -111,9 +112,11 @@ def build_app(
     metrics.watch(fleet.samples, resident_bytes, __version__)
     rooms = Rooms(inference, fleet, metrics, _about(settings, listen))
     limits = settings.limits
+    keys = KeyRing(key.get_secret_value() for key in settings.api_keys)
     return Edge(
         Paths(claims, rooms),
-        keys=KeyRing(key.get_secret_value() for key in settings.api_keys),
+        keys=keys,
+        browsers=BrowserGuard(listen, open_to_all=not keys),
         ledger=Ledger(limits.body_bytes, limits.in_flight_bytes, metrics.body_bytes.add),
         metrics=metrics,
         quiet=[c.operation.path for c in claims if c.operation.quiet],

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stelae.dialects.answers import house_error
 from stelae.dialects.base import RECORD, Record
 from stelae.errors import NoSuchMethod, NoSuchPath, ShuttingDown, StelaeError
+from stelae.security.browsers import BrowserGuard
 from stelae.security.keys import KeyRing
 from stelae.server.inbox import Inbox, Ledger
 from stelae.telemetry import log
@@ -37,6 +38,7 @@ class Edge:
         app: ASGIApp,
         *,
         keys: KeyRing,
+        browsers: BrowserGuard,
         ledger: Ledger,
         metrics: Metrics,
         quiet: Iterable[str] = (),
@@ -44,6 +46,7 @@ class Edge:
     ) -> None:
         self._app = app
         self._keys = keys
+        self._browsers = browsers
         self._ledger = ledger
         self._metrics = metrics
         self._quiet = frozenset(quiet)
@@ -82,6 +85,7 @@ class Edge:
         record = outbox.record
         try:
             if scope["path"] not in OPEN_PATHS:
+                self._browsers.admit(scope["headers"])
                 record.key_id = self._keys.admit(scope["headers"])
             await self._app(scope, inbox.receive, outbox.send)
             return

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stelae.dialects.base import RECORD
 from stelae.errors import QueueFull
+from stelae.security.browsers import BrowserGuard
 from stelae.security.keys import KeyRing
 from stelae.server import inbox
 from stelae.server.edge import Edge
@@ -50,6 +51,7 @@ def edge(app: ASGIApp | None = None, *keys: str, body_bytes: int = 100, **more: 
     return Edge(
         app or router,
         keys=KeyRing(keys),
+        browsers=BrowserGuard([], open_to_all=not keys),
         ledger=Ledger(body_bytes, 1000),
         metrics=Metrics(),
         **more,

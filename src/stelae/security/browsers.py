@@ -1,0 +1,57 @@
+"""What a page of somebody else may make a browser on this machine ask of the server.
+
+A server without keys that listens on loopback trusts whoever reaches it. A web
+page reaches it too, through the browser of the person who opens it: by a form or
+a request across origins, or by a name that its owner points at 127.0.0.1 (DNS
+rebinding). Both show in headers that a page cannot choose: ``Origin`` and ``Host``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from stelae.errors import Forbidden
+from stelae.security.keys import Headers
+
+_HERE = re.compile(rb"(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])\.?(?::\d+)?", re.IGNORECASE)
+_SCHEME = re.compile(rb"^https?://", re.IGNORECASE)
+
+
+class BrowserGuard:
+    """Refuses what only a foreign page would send; without effect where keys are asked for.
+
+    Args:
+        listen: Addresses served on, such as ``http://127.0.0.1:8080``.
+        open_to_all: Whether no key is needed.
+    """
+
+    def __init__(self, listen: Iterable[str], *, open_to_all: bool) -> None:
+        addresses = [address.encode() for address in listen]
+        self._watches = open_to_all and bool(addresses) and all(map(_is_here, addresses))
+
+    def admit(self, headers: Headers) -> None:
+        """Check where a request says it comes from and whom it means.
+
+        Raises:
+            Forbidden: ``Host`` or ``Origin`` name something else than this machine.
+        """
+        if not self._watches:
+            return
+        for name, value in headers:
+            if name == b"host" and not _HERE.fullmatch(value):
+                raise _forbidden("Host", value)
+            if name == b"origin" and not _is_here(value):
+                raise _forbidden("Origin", value)
+
+
+def _is_here(address: bytes) -> bool:
+    return bool(_HERE.fullmatch(_SCHEME.sub(b"", address)))
+
+
+def _forbidden(header: str, value: bytes) -> Forbidden:
+    shown = value[:100].decode("ascii", "backslashreplace")
+    return Forbidden(
+        f"{header}: {shown!r} is not this machine, and the server is open on loopback only",
+        hint="ask by 127.0.0.1 or localhost, or set api_keys to serve under other names",
+    )
