@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pytest
 import zoo as checkpoints
+from hypothesis import HealthCheck, settings
+
+# A busy machine makes any example slow; that is no finding.
+settings.register_profile("any-speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-speed")
 
 
 @pytest.fixture(scope="session")
