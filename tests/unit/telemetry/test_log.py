@@ -51,16 +51,16 @@ def test_less_severe_events_are_left_out() -> None:
     out = io.StringIO()
     log.configure(json=True, level="warning", stream=out)
     log.get().info("quiet")
-    logging.getLogger("some.library").info("quiet too")
+    logging.getLogger("some.package").info("quiet too")
     assert out.getvalue() == ""
 
 
 def test_records_of_the_standard_library_join_the_stream() -> None:
     out = io.StringIO()
     log.configure(json=True, stream=out)
-    logging.getLogger("some.library").warning("found %d\n", 3)
+    logging.getLogger("some.package").warning("found %d\n", 3)
     event = json.loads(out.getvalue())
-    assert (event["event"], event["logger"]) == ("found 3\\n", "some.library")
+    assert (event["event"], event["logger"]) == ("found 3\\n", "some.package")
 
 
 def test_traceback_for_people_cannot_colour_the_terminal() -> None:
