@@ -99,6 +99,10 @@ class BatchEngine(Protocol[C, F, R, Res]):
         """A cheap guess of a call's cost before it is prepared; at least 1 per item."""
         ...
 
+    def light(self, call: C) -> bool:
+        """Whether ``prepare`` takes well under a millisecond, so that nobody need wait for it."""
+        ...
+
     def prepare(self, call: C) -> Sequence[Prepared[F]]:
         """Turn each item into features; one ``Prepared`` per item, in order.
 

@@ -19,6 +19,11 @@ CHARS_PER_TOKEN = 3
 """Characters of a token in plain prose, rather too few; for guesses before tokenising."""
 
 
+LIGHT_ITEMS = 16
+LIGHT_TOKENS = 4096
+"""A call of no more items and tokens is light: it is tokenised in about a millisecond."""
+
+
 @dataclass(frozen=True, slots=True)
 class Features:
     """One text, ready to run.
@@ -81,6 +86,11 @@ class TextIntake:
         """A guess of a call's tokens, never more than the model reads."""
         limit = self.spec.max_tokens
         return sum(min(limit, self.specials + 1 + _guess(item)) for item in call.items)
+
+    def light(self, call: EncodeCall) -> bool:
+        """Whether the call's texts are few and short, whatever of them is kept in the end."""
+        items = call.items
+        return len(items) <= LIGHT_ITEMS and sum(map(_guess, items)) <= LIGHT_TOKENS
 
     def prepare(self, call: EncodeCall) -> list[Prepared[Features]]:
         """Features or the error of each item, in order.

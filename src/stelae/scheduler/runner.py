@@ -31,10 +31,7 @@ from stelae.scheduler.pending import Pending
 from stelae.scheduler.queue import Depth, Limits, Queue
 
 INLINE_ITEMS = 16
-"""Calls of at most so many items are prepared and finished without a hand-over."""
-
-INLINE_TOKENS = 4096
-"""... if they are also estimated at no more than so many tokens."""
+"""Calls of at most so many items are finished in the thread that has their last row."""
 
 
 class RunnerStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +93,7 @@ class Runner:
         now = time.monotonic()
         deadline = None if timeout is None else now + timeout
         try:
-            estimate = self.engine.estimate(call)
+            estimate, light = self.engine.estimate(call), self.engine.light(call)
         except Exception as error:  # whatever an engine raises is this call's answer
             return _failed(_as_ours(error))
         pending = Pending(estimate, now, deadline, urgent, call=call)
@@ -107,7 +104,7 @@ class Runner:
         if refusal is not None:
             return _failed(refusal)
         pending.future.add_done_callback(lambda _: self._forget(pending))
-        if pending.size <= INLINE_ITEMS and pending.estimate <= INLINE_TOKENS:
+        if light:
             self._prepare(pending)
         else:
             self._put_chore(pending)

@@ -68,3 +68,11 @@ def test_given_ids_stand_as_they_are_without_a_prompt() -> None:
 def test_model_without_room_for_a_text_is_refused() -> None:
     with pytest.raises(UnsupportedCheckpoint, match="leaves no room"):
         TextIntake(spec(2), Letters())
+
+
+def test_long_text_is_not_light_although_little_of_it_is_kept() -> None:
+    intake = TextIntake(spec(6), Letters())
+    long = EncodeCall(model="m", items=[Item(text="x" * 1_000_000)])
+    assert intake.estimate(long) == 6
+    assert not intake.light(long)
+    assert intake.light(EncodeCall(model="m", items=[Item(text="short")]))

@@ -53,6 +53,9 @@ class EncoderEngine:
     def estimate(self, call: EncodeCall) -> int:
         return self._intake.estimate(call)
 
+    def light(self, call: EncodeCall) -> bool:
+        return self._intake.light(call)
+
     def prepare(self, call: EncodeCall) -> list[Prepared[Features]]:
         return self._intake.prepare(call)
 

@@ -56,8 +56,9 @@ class FileTokenizer:
         """
         reach = CHARS_PER_TOKEN * room
         while truncate is not Truncate.ERROR and reach < len(text):
-            ids = self._ids(_clip(text, reach, from_end=truncate is Truncate.START))
-            if len(ids) > room + 1:
+            part = _clip(text, reach, from_end=truncate is Truncate.START)
+            ids = self._ids(part)
+            if len(ids) > room + 1 or len(part) == len(text):
                 return ids
             reach *= 4
         return self._ids(text)

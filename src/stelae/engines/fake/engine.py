@@ -55,6 +55,9 @@ class FakeEngine:
     def estimate(self, call: EncodeCall) -> int:
         return sum(1 + len(item.text or "") // 4 for item in call.items)
 
+    def light(self, call: EncodeCall) -> bool:
+        return len(call.items) <= 16
+
     def prepare(self, call: EncodeCall) -> list[Prepared[str]]:
         return [self._prepare_one(call, item) for item in call.items]
 

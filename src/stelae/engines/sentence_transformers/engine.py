@@ -51,6 +51,9 @@ class SentenceTransformersEngine:
     def estimate(self, call: EncodeCall) -> int:
         return self._intake.estimate(call)
 
+    def light(self, call: EncodeCall) -> bool:
+        return self._intake.light(call)
+
     def prepare(self, call: EncodeCall) -> list[Prepared[Features]]:
         return self._intake.prepare(call)
 
