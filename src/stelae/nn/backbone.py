@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from stelae.errors import UnsupportedCheckpoint
 from stelae.nn.architectures import homes
 from stelae.nn.batch import TokenBatch
+from stelae.nn.layers.linear import CONFIG_NAMES, Activation
 from stelae.nn.weights import WeightMap
 
 
@@ -19,11 +20,17 @@ class Backbone(nn.Module):
     """A transformer on packed tokens.
 
     A subclass names the parts of ``config.json`` it reads (``Config``), how the
-    checkpoint's tensors map to its own (``weights``), and computes ``forward``.
+    checkpoint's tensors map to its own (``weights``), and computes ``states``. If
+    checkpoints of the family come with a head, it makes that too.
+
+    Attributes:
+        width: Width of a token vector, ``H``.
     """
 
     Config: ClassVar[type[msgspec.Struct]]
     weights: ClassVar[WeightMap]
+    masked_lm_weights: ClassVar[WeightMap]
+    classifier_weights: ClassVar[WeightMap]
     width: int
 
     @classmethod
@@ -43,9 +50,42 @@ class Backbone(nn.Module):
     def __init__(self, config: Any) -> None:
         super().__init__()
 
-    def forward(self, batch: TokenBatch) -> Tensor:
-        """Token vectors, shape ``(T, H)``."""
+    def states(self, batch: TokenBatch) -> Iterator[Tensor]:
+        """Token vectors after the embeddings and after each layer, each ``(T, H)``.
+
+        What was given out is not changed afterwards. The last is the model's answer,
+        its final normalisation included.
+        """
         raise NotImplementedError
+
+    def forward(self, batch: TokenBatch) -> Tensor:
+        """Token vectors of the last layer, shape ``(T, H)``."""
+        last: Tensor | None = None
+        for state in self.states(batch):
+            last = state
+        if last is None:
+            raise NotImplementedError
+        return last
+
+    def masked_lm(self) -> nn.Module:
+        """The head of ``...ForMaskedLM``, without weights: ``(T, H)`` to ``(T, V)``.
+
+        Raises:
+            UnsupportedCheckpoint: The family has none here.
+        """
+        raise UnsupportedCheckpoint(f"{type(self).__name__}: no masked language head")
+
+    def classifier(self, labels: int) -> nn.Module:
+        """The head of ``...ForSequenceClassification``, without weights.
+
+        It maps token vectors ``(T, H)`` and the batch to logits ``(B, labels)``.
+
+        Raises:
+            UnsupportedCheckpoint: The family has none here.
+        """
+        raise UnsupportedCheckpoint(
+            f"{type(self).__name__}: no classification head ({labels} labels asked for)"
+        )
 
 
 B = TypeVar("B", bound=Backbone)
@@ -73,6 +113,16 @@ def backbone_class(name: str) -> type[Backbone]:
         raise UnsupportedCheckpoint(f"architecture {name!r} is not implemented; known are {known}")
     import_module(homes()[name])
     return _BUILT[name]
+
+
+def activation_of(name: str, option: str = "hidden_act") -> Activation:
+    """The activation that a name in ``config.json`` means.
+
+    Raises:
+        UnsupportedCheckpoint: It is not implemented.
+    """
+    require(name in CONFIG_NAMES, option, name, ", ".join(CONFIG_NAMES))
+    return CONFIG_NAMES[name]
 
 
 def require(ok: bool, option: str, value: object, supported: str) -> None:

@@ -51,6 +51,8 @@ class TokenBatch:
             ``(B,)``; ``None`` when there are none.
         order: Packed index to the caller's index, shape ``(B,)``.
         groups: Runs of equal length.
+        types: Segment of each token (0 first text, 1 second), shape ``(T,)``; ``None``
+            when all are 0.
     """
 
     ids: Tensor
@@ -60,6 +62,7 @@ class TokenBatch:
     skips: Tensor | None
     order: NDArray[np.intp]
     groups: tuple[Group, ...]
+    types: Tensor | None = None
 
     @property
     def size(self) -> int:
@@ -84,6 +87,7 @@ def pack(
     sequences: Sequence[Ids],
     skips: Sequence[int] = (),
     device: torch.device | str = "cpu",
+    seconds: Sequence[int] = (),
 ) -> TokenBatch:
     """Lay sequences end to end, shortest first.
 
@@ -91,6 +95,8 @@ def pack(
         sequences: Token ids of each text, none empty.
         skips: Tokens at the start of each text that pooling leaves out.
         device: Where the tensors go.
+        seconds: First token of the second text in each sequence of a pair; its length
+            (or more) where there is none.
     """
     lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
     order = np.argsort(lengths, kind="stable")
@@ -106,7 +112,18 @@ def pack(
         skips=torch.tensor([skips[i] for i in order], device=device) if any(skips) else None,
         order=order,
         groups=_groups(lengths, starts),
+        types=_types(positions, lengths, [seconds[i] for i in order], device) if seconds else None,
     )
+
+
+def _types(
+    positions: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    seconds: Sequence[int],
+    device: torch.device | str,
+) -> Tensor:
+    types = positions >= np.repeat(np.asarray(seconds, np.int64), lengths)
+    return torch.from_numpy(types.astype(np.int64)).to(device)
 
 
 def _groups(lengths: NDArray[np.int64], starts: NDArray[np.int64]) -> tuple[Group, ...]:

@@ -25,12 +25,14 @@ class WeightMap:
         fuse: New tensor (regular-expression template) from several, joined along
             the first axis; keys and values are formatted with the layer number.
         ignore: Names (whole, by regular expression) that the module does not use.
+        only: Names (whole, by regular expression) to look at; empty for all.
     """
 
     prefixes: tuple[str, ...] = ()
     rename: Mapping[str, str] = field(default_factory=dict)
     fuse: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
 
     def apply(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename, drop and fuse; the result has the module's names."""
@@ -38,7 +40,7 @@ class WeightMap:
         kept = {
             name: tensor
             for name, tensor in named.items()
-            if not any(re.fullmatch(pattern, name) for pattern in self.ignore)
+            if not _matches(self.ignore, name) and (not self.only or _matches(self.only, name))
         }
         for target, sources in self.fuse.items():
             self._fuse(kept, target, sources)
@@ -61,6 +63,10 @@ class WeightMap:
                 raise UnsupportedCheckpoint(f"the checkpoint lacks {', '.join(missing)}")
             joined = torch.cat([tensors.pop(part) for part in parts])
             tensors[name.replace(sources[0], target)] = joined
+
+
+def _matches(patterns: Iterable[str], name: str) -> bool:
+    return any(re.fullmatch(pattern, name) for pattern in patterns)
 
 
 def read(files: Iterable[Path]) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ Source: Devlin et al. 2018 (arXiv:1810.04805).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 import msgspec
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from stelae.nn.backbone import Backbone, architecture, require
 from stelae.nn.batch import TokenBatch
-from stelae.nn.layers.attention import attend
+from stelae.nn.layers.attention import attend, split
 from stelae.nn.layers.embedding import Embedding
 from stelae.nn.layers.linear import Activation, Linear
 from stelae.nn.layers.norm import LayerNorm
@@ -54,7 +55,7 @@ class BertLayer(nn.Module):
 
     def forward(self, x: Tensor, batch: TokenBatch) -> Tensor:
         """Token vectors in and out, shape ``(T, H)``."""
-        x = self.out_norm(self.out.add(attend(self.qkv(x), batch, self.heads), x))
+        x = self.out_norm(self.out.add(attend(*split(self.qkv(x), self.heads), batch), x))
         normed: Tensor = self.down_norm(self.down.add(self.up(x), x))
         return normed
 
@@ -106,10 +107,12 @@ class Bert(Backbone):
         self.norm = LayerNorm(self.width, config.layer_norm_eps)
         self.layers = nn.ModuleList(BertLayer(config) for _ in range(config.num_hidden_layers))
 
-    def forward(self, batch: TokenBatch) -> Tensor:
-        """Token vectors of the last layer, shape ``(T, H)``."""
-        x: Tensor = self.words(batch.ids) + self.types.weight[0] + self.positions(batch.positions)
+    def states(self, batch: TokenBatch) -> Iterator[Tensor]:
+        """Token vectors after the embeddings and after each layer, each ``(T, H)``."""
+        types = self.types.weight[0] if batch.types is None else self.types(batch.types)
+        x: Tensor = self.words(batch.ids) + types + self.positions(batch.positions)
         x = self.norm(x)
+        yield x
         for layer in self.layers:
             x = layer(x, batch)
-        return x
+            yield x

@@ -1,35 +1,203 @@
-"""Attention over packed sequences: every token sees the tokens of its own text."""
+"""Attention over packed sequences: every token sees tokens of its own text only."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stelae.nn.batch import TokenBatch
+from stelae.nn.batch import Group, TokenBatch
+
+Bias = Callable[[Tensor, Tensor], Tensor]
+"""Added to the scaled scores of one group: from its queries and keys, each of shape
+``(N, heads, L, d)``, to a tensor that broadcasts to ``(N, heads, L, L)``."""
+
+SCORES = 1 << 24
+"""Numbers of a score matrix that are held at once, where one must be held."""
 
 
-def attend(qkv: Tensor, batch: TokenBatch, heads: int) -> Tensor:
-    """Bidirectional softmax attention inside each sequence.
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which tokens a token sees: those from ``before`` places before it to ``after`` after it.
+
+    ``None`` means all on that side.
+    """
+
+    before: int | None = None
+    after: int | None = None
+
+    def covers(self, length: int) -> bool:
+        """Whether every token of a text of that length sees every other."""
+        reach = length - 1
+        return all(side is None or side >= reach for side in (self.before, self.after))
+
+    def mask(self, rows: range, columns: range, device: torch.device) -> Tensor:
+        """Which tokens in ``columns`` those in ``rows`` see, shape ``(rows, columns)``."""
+        at = torch.arange(rows.start, rows.stop, device=device)[:, None]
+        seen = torch.arange(columns.start, columns.stop, device=device)[None]
+        near = torch.ones(len(rows), len(columns), dtype=torch.bool, device=device)
+        if self.before is not None:
+            near &= seen >= at - self.before
+        if self.after is not None:
+            near &= seen <= at + self.after
+        return near
+
+
+EVERYWHERE = Span()
+CAUSAL = Span(after=0)
+
+
+def split(qkv: Tensor, heads: int, kv_heads: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """Take queries, keys and values out of one fused product, without a copy.
 
     Args:
-        qkv: Queries, keys and values side by side, shape ``(T, 3 H)``.
-        batch: Where each sequence lies.
-        heads: Number of heads; each is ``H / heads`` wide.
+        qkv: Side by side, shape ``(T, (heads + 2 kv_heads) d)``.
+        heads: Number of query heads.
+        kv_heads: Number of key and value heads; ``None`` for as many.
 
     Returns:
-        Shape ``(T, H)``.
+        Shapes ``(T, heads, d)``, ``(T, kv_heads, d)`` and ``(T, kv_heads, d)``.
+    """
+    kv = kv_heads or heads
+    parts = qkv.view(len(qkv), heads + 2 * kv, -1)
+    return parts[:, :heads], parts[:, heads : heads + kv], parts[:, heads + kv :]
+
+
+def attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    batch: TokenBatch,
+    *,
+    span: Span = EVERYWHERE,
+    scale: float | None = None,
+    bias: Bias | None = None,
+    softcap: float | None = None,
+) -> Tensor:
+    """Softmax attention inside each sequence.
+
+    Args:
+        q: Queries, shape ``(T, heads, d)``.
+        k: Keys, shape ``(T, kv_heads, d)``; each serves ``heads / kv_heads`` query heads.
+        v: Values, shape as ``k``.
+        batch: Where each sequence lies.
+        span: Which tokens of its text a token sees.
+        scale: Factor on the scores; ``None`` for ``1 / sqrt(d)``.
+        bias: Added to the scaled scores.
+        softcap: Bound ``c`` of the scores ``c tanh(score / c)``, before ``bias``.
+
+    Returns:
+        Shape ``(T, heads * d)``.
 
     Source:
-        Vaswani et al. 2017, section 3.2 (arXiv:1706.03762).
+        Vaswani et al. 2017, section 3.2 (arXiv:1706.03762); grouped keys: Ainslie et
+        al. 2023 (arXiv:2305.13245); soft cap: Gemma Team 2024 (arXiv:2408.00118).
     """
-    width = qkv.shape[1] // 3
-    mixed = torch.empty_like(qkv[:, :width], memory_format=torch.contiguous_format)
+    heads, width = q.shape[1], v.shape[2]
+    mixed = torch.empty(len(q), heads, width, dtype=q.dtype, device=q.device)
     for group in batch.groups:
-        shape = (group.count, group.length, 3, heads, width // heads)
-        q, k, v = qkv[group.start : group.stop].view(shape).permute(2, 0, 3, 1, 4)
-        context = functional.scaled_dot_product_attention(q, k, v)
-        mixed[group.start : group.stop].view(group.count, group.length, heads, -1).copy_(
-            context.transpose(1, 2)
+        q_, k_, v_ = (_group(part, group) for part in (q, k, v))
+        out = mixed[group.start : group.stop].view(group.count, group.length, heads, width)
+        if softcap is not None:
+            context = _capped(q_, k_, v_, span, scale, bias, softcap)
+        elif bias is None and not span.covers(group.length):
+            context = _spanned(q_, k_, v_, span, scale)
+        else:
+            mask = _added(q_, k_, span, bias)
+            context = _dot_product(q_, k_, v_, scale, mask)
+        out.copy_(context.transpose(1, 2))
+    return mixed.view(len(q), heads * width)
+
+
+def _group(part: Tensor, group: Group) -> Tensor:
+    """One group's share, shape ``(N, heads, L, d)``."""
+    rows = part[group.start : group.stop]
+    return rows.view(group.count, group.length, *part.shape[1:]).transpose(1, 2)
+
+
+def _dot_product(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    scale: float | None,
+    mask: Tensor | None,
+    *,
+    causal: bool = False,
+) -> Tensor:
+    return functional.scaled_dot_product_attention(
+        q, k, v, attn_mask=mask, is_causal=causal, scale=scale, enable_gqa=k.shape[1] != q.shape[1]
+    )
+
+
+def _added(q: Tensor, k: Tensor, span: Span, bias: Bias | None) -> Tensor | None:
+    """What is added to the scores: the bias, and minus infinity out of sight."""
+    if bias is None:
+        return None
+    added = bias(q, k).to(q.dtype)
+    length = q.shape[2]
+    if span.covers(length):
+        return added
+    every = range(length)
+    return added.masked_fill(~span.mask(every, every, q.device), -torch.inf)
+
+
+def _spanned(q: Tensor, k: Tensor, v: Tensor, span: Span, scale: float | None) -> Tensor:
+    """Attention with a bounded view; of a window, only the band that is seen is computed."""
+    length = q.shape[2]
+    if span == CAUSAL:
+        return _dot_product(q, k, v, scale, None, causal=True)
+    pieces = []
+    for rows in _blocks(length, span):
+        seen = _seen(rows, length, span)
+        band = slice(seen.start, seen.stop)
+        mask = span.mask(rows, seen, q.device)
+        pieces.append(
+            _dot_product(q[:, :, rows.start : rows.stop], k[:, :, band], v[:, :, band], scale, mask)
         )
-    return mixed
+    return torch.cat(pieces, dim=2)
+
+
+def _blocks(length: int, span: Span) -> list[range]:
+    """Rows in blocks about as long as the window, so that little is computed in vain."""
+    size = max(64, (span.before or 0) + (span.after or 0))
+    return [range(start, min(start + size, length)) for start in range(0, length, size)]
+
+
+def _seen(rows: range, length: int, span: Span) -> range:
+    """All tokens that any of ``rows`` sees."""
+    start = 0 if span.before is None else max(0, rows.start - span.before)
+    stop = length if span.after is None else min(length, rows.stop + span.after)
+    return range(start, stop)
+
+
+def _capped(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    span: Span,
+    scale: float | None,
+    bias: Bias | None,
+    softcap: float,
+) -> Tensor:
+    """Attention written out, since the fused kernels cannot cap; a few texts at a time."""
+    count, heads, length, width = q.shape
+    factor = width**-0.5 if scale is None else scale
+    repeat = heads // k.shape[1]
+    step = max(1, SCORES // (heads * length * length))
+    pieces = []
+    for start in range(0, count, step):
+        part = slice(start, start + step)
+        keys = k[part].repeat_interleave(repeat, dim=1)
+        scores = torch.matmul(q[part], keys.transpose(2, 3)).mul_(factor)
+        scores = torch.tanh(scores / softcap) * softcap
+        if bias is not None:
+            scores = scores + bias(q[part], keys)
+        if not span.covers(length):
+            every = range(length)
+            scores = scores.masked_fill(~span.mask(every, every, q.device), -torch.inf)
+        weights = torch.softmax(scores.float(), dim=-1).to(q.dtype)
+        pieces.append(torch.matmul(weights, v[part].repeat_interleave(repeat, dim=1)))
+    return torch.cat(pieces)

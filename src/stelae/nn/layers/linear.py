@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Activation = Literal["none", "gelu", "relu", "silu", "tanh"]
+Activation = Literal["none", "gelu", "gelu_tanh", "quick_gelu", "relu", "silu", "tanh"]
 
 FUSED: frozenset[str] = frozenset({"none", "gelu", "relu", "tanh"})
 """Activations that oneDNN applies while it multiplies (GELU in its erf form)."""
@@ -24,13 +24,39 @@ def _identity(x: Tensor) -> Tensor:
     return x
 
 
-_PLAIN: dict[str, Callable[[Tensor], Tensor]] = {
+def _gelu_tanh(x: Tensor) -> Tensor:
+    return functional.gelu(x, approximate="tanh")
+
+
+def _quick_gelu(x: Tensor) -> Tensor:
+    return x * torch.sigmoid(1.702 * x)
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "none": _identity,
     "gelu": functional.gelu,
+    "gelu_tanh": _gelu_tanh,
+    "quick_gelu": _quick_gelu,
     "relu": functional.relu,
     "silu": functional.silu,
     "tanh": torch.tanh,
 }
+"""Activations by our names; ``gelu_tanh`` and ``quick_gelu`` are the approximations of
+Hendrycks and Gimpel 2016 (arXiv:1606.08415)."""
+
+CONFIG_NAMES: dict[str, Activation] = {
+    "gelu": "gelu",
+    "gelu_python": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "quick_gelu": "quick_gelu",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+    "tanh": "tanh",
+}
+"""Activations by their names in ``config.json``."""
 
 
 class Linear(nn.Module):
@@ -73,7 +99,7 @@ class Linear(nn.Module):
         """
         if self._packed is None or self.activation not in FUSED:
             y = self._multiply(x)
-            return _PLAIN[self.activation](y)
+            return ACTIVATIONS[self.activation](y)
         return self._fused(x, self.activation)
 
     def add(self, x: Tensor, residual: Tensor) -> Tensor:

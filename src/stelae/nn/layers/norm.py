@@ -1,4 +1,4 @@
-"""Layer normalisation with statistics in fp32 whatever the trunk's dtype."""
+"""Normalisation of rows, with statistics in fp32 whatever the trunk's dtype."""
 
 from __future__ import annotations
 
@@ -15,17 +15,43 @@ class LayerNorm(nn.Module):
     Args:
         width: Size of the last axis.
         eps: Added to the variance.
+        bias: Whether a bias is added.
 
     Source:
         Ba et al. 2016 (arXiv:1607.06450).
     """
 
-    def __init__(self, width: int, eps: float) -> None:
+    def __init__(self, width: int, eps: float, *, bias: bool = True) -> None:
         super().__init__()
         self.shape, self.eps = (width,), eps
         self.weight = nn.Parameter(torch.empty(width), requires_grad=False)
-        self.bias = nn.Parameter(torch.empty(width), requires_grad=False)
+        self.bias = nn.Parameter(torch.empty(width), requires_grad=False) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise each row; shape ``(T, width)`` in and out."""
+        """Normalise each row; shape ``(..., width)`` in and out."""
         return functional.layer_norm(x, self.shape, self.weight, self.bias, self.eps)
+
+
+class RmsNorm(nn.Module):
+    """``x / sqrt(mean(x^2) + eps) * (offset + weight)`` over the last axis, in fp32.
+
+    Args:
+        width: Size of the last axis.
+        eps: Added to the mean square.
+        offset: Added to the weight; 1 where checkpoints store its difference from one.
+
+    Source:
+        Zhang and Sennrich 2019 (arXiv:1910.07467).
+    """
+
+    def __init__(self, width: int, eps: float, *, offset: float = 0.0) -> None:
+        super().__init__()
+        self.shape, self.eps, self.offset = (width,), eps, offset
+        self.weight = nn.Parameter(torch.empty(width), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise each row; shape ``(..., width)`` in and out."""
+        weight = self.weight.float()
+        if self.offset:
+            weight = weight + self.offset
+        return functional.rms_norm(x.float(), self.shape, weight, self.eps).to(x.dtype)
