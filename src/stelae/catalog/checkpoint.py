@@ -7,8 +7,9 @@ from pathlib import Path
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.modules import output_width, read_modules
 from stelae.catalog.reading import read_prompts, read_reading
-from stelae.catalog.spec import Backbone, ModelSpec, Source
+from stelae.catalog.spec import Backbone, Chain, ModelSpec, Source
 from stelae.errors import ModelLoadFailed, ModelNotFound
+from stelae.types import OutputType
 
 
 def read_spec(folder: Path, entry: ModelEntry, source: Source) -> ModelSpec:
@@ -36,6 +37,7 @@ def read_spec(folder: Path, entry: ModelEntry, source: Source) -> ModelSpec:
         )
     modules, notes = read_modules(folder)
     backbone = next(m for m in modules if isinstance(m, Backbone))
+    steps = tuple(m for m in modules if not isinstance(m, Backbone))
     reading = read_reading(folder, backbone, entry.max_tokens)
     prompts = read_prompts(folder)
     return ModelSpec(
@@ -43,7 +45,8 @@ def read_spec(folder: Path, entry: ModelEntry, source: Source) -> ModelSpec:
         aliases=entry.aliases,
         source=source,
         folder=str(folder),
-        modules=modules,
+        backbone=backbone,
+        chains=(Chain(output=OutputType.DENSE, steps=steps),),
         dimensions=_width(folder, output_width(folder, modules)),
         matryoshka=tuple(sorted(entry.matryoshka)),
         max_tokens=reading.max_tokens,

@@ -8,7 +8,15 @@ from pathlib import Path
 import msgspec
 
 from stelae.catalog.files import inside, join
-from stelae.catalog.spec import Backbone, Dense, ModelSpec
+from stelae.catalog.spec import (
+    Backbone,
+    Dense,
+    LayerNorm,
+    LayerPool,
+    ModelSpec,
+    StaticTerms,
+    TermWeights,
+)
 from stelae.errors import ModelLoadFailed
 
 LENGTH = 32
@@ -16,7 +24,7 @@ LENGTH = 32
 
 
 def weights_digest(spec: ModelSpec) -> str:
-    """SHA-256 over the names and bytes of all weight files, in module order.
+    """SHA-256 over the names and bytes of all weight files, in the order of use.
 
     Reads every file whole; call it where the weights are loaded anyway.
 
@@ -31,14 +39,19 @@ def weights_digest(spec: ModelSpec) -> str:
 
 
 def weight_paths(spec: ModelSpec) -> list[str]:
-    """All weight files, relative to the checkpoint, in module order."""
-    found: list[str] = []
-    for module in spec.modules:
-        if isinstance(module, Backbone):
-            found += [join(module.folder, name) for name in module.weights]
-        elif isinstance(module, Dense):
-            found.append(join(module.folder, module.weights))
-    return found
+    """All weight files, relative to the checkpoint, in the order of use."""
+    trunk = spec.backbone
+    names = trunk.weights if isinstance(trunk, Backbone) else (trunk.weights,)
+    found = [join(trunk.folder, name) for name in names]
+    for step in (step for chain in spec.chains for step in chain.steps):
+        match step:
+            case Dense() | LayerNorm() | LayerPool():
+                found.append(join(step.folder, step.weights))
+            case TermWeights() | StaticTerms():
+                found.append(step.weights)
+            case _:
+                pass
+    return list(dict.fromkeys(found))
 
 
 def fingerprint(spec: ModelSpec, dtype: str, weights_digest: str) -> str:
@@ -61,7 +74,9 @@ def fingerprint(spec: ModelSpec, dtype: str, weights_digest: str) -> str:
     facts = {
         "weights": weights_digest,
         "tokenizer": _digest(Path(spec.folder), spec.tokenizer).hex(),
-        "modules": spec.modules,
+        "backbone": spec.backbone,
+        "chains": spec.chains,
+        "scoring": spec.scoring,
         "max_tokens": spec.max_tokens,
         "lowercase": spec.lowercase,
         "prompts": spec.prompts,

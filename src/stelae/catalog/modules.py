@@ -17,7 +17,8 @@ from stelae.catalog.heads import read_dense, read_normalize, read_pool
 from stelae.catalog.spec import Backbone, Dense, Module, Normalize, Pool, Pooling
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 
-Reader = Callable[[Path, str], Module | None]
+Part = Backbone | Module
+Reader = Callable[[Path, str], Part | None]
 
 
 def _skip(root: Path, folder: str) -> None:
@@ -58,7 +59,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     kwargs: list[str] | None = None
 
 
-def read_modules(root: Path) -> tuple[tuple[Module, ...], tuple[str, ...]]:
+def read_modules(root: Path) -> tuple[tuple[Part, ...], tuple[str, ...]]:
     """The modules of a checkpoint in order, and notes for people.
 
     A folder without ``modules.json`` is a plain transformer; like
@@ -77,7 +78,7 @@ def read_modules(root: Path) -> tuple[tuple[Module, ...], tuple[str, ...]]:
     return modules, ()
 
 
-def _plain(root: Path) -> tuple[tuple[Module, ...], tuple[str, ...]]:
+def _plain(root: Path) -> tuple[tuple[Part, ...], tuple[str, ...]]:
     backbone = read_backbone(root, "")
     _check_no_chat(root, backbone)
     mode = Pooling.LAST_TOKEN if _causal(backbone) else Pooling.MEAN
@@ -112,7 +113,7 @@ def _rows(root: Path, table: object) -> list[Row]:
         ) from error
 
 
-def _read(root: Path, row: Row) -> Module | None:
+def _read(root: Path, row: Row) -> Part | None:
     kind = class_of(row.type)
     if kind is None:
         raise UnsupportedCheckpoint(
@@ -137,7 +138,7 @@ def class_of(type_name: str) -> str | None:
     return kind if home in places else None
 
 
-def _check_order(root: Path, modules: tuple[Module, ...]) -> None:
+def _check_order(root: Path, modules: tuple[Part, ...]) -> None:
     kinds = [type(m) for m in modules]
     if kinds[:2] != [Backbone, Pool] or not set(kinds[2:]) <= {Dense, Normalize}:
         order = ", ".join(kind.__name__ for kind in kinds) or "nothing"
@@ -147,7 +148,7 @@ def _check_order(root: Path, modules: tuple[Module, ...]) -> None:
         )
 
 
-def output_width(root: Path, modules: tuple[Module, ...]) -> int:
+def output_width(root: Path, modules: tuple[Part, ...]) -> int:
     """Width of the last module's vectors.
 
     Raises:

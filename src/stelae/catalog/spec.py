@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from stelae.types import OutputType, Similarity, Task
+from stelae.types import OutputType, Role, Similarity, Task
 
 
 class Pooling(StrEnum):
@@ -52,8 +52,24 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, tag="pool"):
     width: int = 0
 
 
+class LayerPool(msgspec.Struct, frozen=True, kw_only=True, tag="layer_pool"):
+    """Token vectors of several layers to one, by learned weights.
+
+    Attributes:
+        folder: Where its files lie, relative to the checkpoint.
+        first: First layer that counts; 0 is the embeddings.
+        layers: Number of layers of the transformer, ``first`` to this one count.
+        weights: Safetensors file, relative to ``folder``.
+    """
+
+    folder: str
+    first: int
+    layers: int
+    weights: str
+
+
 class Dense(msgspec.Struct, frozen=True, kw_only=True, tag="dense"):
-    """A linear layer after pooling, then an activation.
+    """A linear layer, then an activation.
 
     Attributes:
         folder: Where its files lie, relative to the checkpoint.
@@ -62,7 +78,9 @@ class Dense(msgspec.Struct, frozen=True, kw_only=True, tag="dense"):
         bias: Whether it adds ``linear.bias``.
         activation: Class name in ``torch.nn``: ``Identity``, ``Tanh``, ``ReLU``,
             ``GELU`` (exact), ``SiLU`` or ``Sigmoid``.
-        weights: Safetensors file, relative to ``folder``.
+        residual: Whether its input is added to its result.
+        weights: File relative to ``folder``.
+        names: Tensors in that file: of the weight, and of the bias if there is one.
     """
 
     folder: str
@@ -70,6 +88,24 @@ class Dense(msgspec.Struct, frozen=True, kw_only=True, tag="dense"):
     outputs: int
     bias: bool
     activation: str
+    residual: bool = False
+    weights: str
+    names: tuple[str, str] = ("linear.weight", "linear.bias")
+
+
+class LayerNorm(msgspec.Struct, frozen=True, kw_only=True, tag="layer_norm"):
+    """Layer normalisation of a vector.
+
+    Attributes:
+        folder: Where its files lie, relative to the checkpoint.
+        width: Numbers it takes and gives.
+        eps: Added to the variance.
+        weights: Safetensors file, relative to ``folder``.
+    """
+
+    folder: str
+    width: int
+    eps: float
     weights: str
 
 
@@ -77,7 +113,173 @@ class Normalize(msgspec.Struct, frozen=True, kw_only=True, tag="normalize"):
     """Unit length."""
 
 
-Module = Backbone | Pool | Dense | Normalize
+class Terms(StrEnum):
+    """How the logits of a text's tokens become one weight for each term."""
+
+    MAX = "max"
+    SUM = "sum"
+
+
+class SparsePool(msgspec.Struct, frozen=True, kw_only=True, tag="sparse_pool"):
+    """SPLADE: the logits of the masked language head to one weight per term.
+
+    Attributes:
+        pooling: Over the tokens of a text.
+        activation: ``relu`` (``log(1 + relu(x))``) or ``log1p_relu``
+            (``log(1 + log(1 + relu(x)))``).
+    """
+
+    pooling: Terms = Terms.MAX
+    activation: str = "relu"
+
+
+class TermWeights(msgspec.Struct, frozen=True, kw_only=True, tag="term_weights"):
+    """BGE-M3: a weight for each token of a text; of equal tokens the largest counts.
+
+    Attributes:
+        weights: File with ``weight`` of shape ``(1, H)`` and ``bias``, relative to the
+            checkpoint.
+        unused: Ids of special tokens, which get no weight.
+    """
+
+    weights: str
+    unused: tuple[int, ...]
+
+
+class StaticTerms(msgspec.Struct, frozen=True, kw_only=True, tag="static_terms"):
+    """A fixed weight for each term, whatever stands around it; needs no transformer.
+
+    Attributes:
+        weights: Safetensors file relative to the checkpoint.
+        name: Tensor in it, shape ``(V,)``.
+    """
+
+    weights: str
+    name: str = "weight"
+
+
+class Marking(msgspec.Struct, frozen=True, kw_only=True):
+    """How late-interaction models read the texts of one side.
+
+    Attributes:
+        text: Put before each text, as text.
+        ids: Put between the first special token and the text, as token ids.
+        max_tokens: Longest input, special tokens included.
+        expand: Token id that fills each text up to ``max_tokens``; ``None`` for no
+            filling.
+        attend_expansion: Whether other tokens see the filling.
+        skip: Ids of tokens whose vectors are left out.
+        skip_first: Vectors at the start that are left out.
+    """
+
+    text: str = ""
+    ids: tuple[int, ...] = ()
+    max_tokens: int
+    expand: int | None = None
+    attend_expansion: bool = False
+    skip: tuple[int, ...] = ()
+    skip_first: int = 0
+
+
+class LateInteraction(msgspec.Struct, frozen=True, kw_only=True, tag="late_interaction"):
+    """Keeps the vectors of the tokens that count.
+
+    Attributes:
+        query: How queries are read.
+        document: How documents are read.
+    """
+
+    query: Marking
+    document: Marking
+
+
+Module = (
+    Pool
+    | LayerPool
+    | Dense
+    | LayerNorm
+    | Normalize
+    | SparsePool
+    | TermWeights
+    | StaticTerms
+    | LateInteraction
+)
+
+
+class Chain(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes one kind of output from the trunk's token vectors.
+
+    Attributes:
+        output: The kind.
+        steps: In order.
+        role: The side of the search it is for; ``None`` for both.
+    """
+
+    output: OutputType
+    steps: tuple[Module, ...]
+    role: Role | None = None
+
+
+class Static(msgspec.Struct, frozen=True, kw_only=True, tag="static"):
+    """A table of vectors in a transformer's place: every token has its own.
+
+    Attributes:
+        folder: Where the weights lie, relative to the checkpoint.
+        weights: Safetensors file, relative to ``folder``.
+        name: Tensor in it, shape ``(V, H)``.
+        width: Width of a token vector.
+        scales: Tensor of shape ``(V,)`` that a token's vector is multiplied with.
+        rows: Tensor of shape ``(V,)`` with each token's row in the table.
+    """
+
+    folder: str
+    weights: str
+    name: str
+    width: int
+    scales: str | None = None
+    rows: str | None = None
+
+    @property
+    def architecture(self) -> str:
+        """Name for people."""
+        return "StaticEmbedding"
+
+
+class Classify(msgspec.Struct, frozen=True, kw_only=True, tag="classify"):
+    """A cross-encoder: query and document are read together, a head gives the scores.
+
+    Attributes:
+        labels: Names of the scores, in order.
+        activation: Class name in ``torch.nn``: ``Identity``, ``Sigmoid`` or ``Softmax``.
+    """
+
+    labels: tuple[str, ...]
+    activation: str = "Identity"
+
+
+class YesNo(msgspec.Struct, frozen=True, kw_only=True, tag="yes_no"):
+    """A language model that is asked whether a document fits, and how sure it is.
+
+    The prompt is ``prefix``, then ``pair`` with ``{instruction}``, ``{query}`` and
+    ``{document}`` filled in, then ``suffix``; of a long pair the end is cut.
+
+    Attributes:
+        yes: Token id of the answer that it fits.
+        no: Token id of the other answer; ``None`` if only ``yes`` counts.
+        prefix: Start of the prompt.
+        pair: The middle of the prompt.
+        suffix: End of the prompt.
+        instruction: What is asked if the caller does not say.
+        activation: Class name in ``torch.nn``, on ``logit(yes) - logit(no)``.
+    """
+
+    yes: int
+    no: int | None = None
+    prefix: str = ""
+    pair: str = "{query}{document}"
+    suffix: str = ""
+    instruction: str = ""
+    activation: str = "Sigmoid"
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,9 +309,9 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
         aliases: Other names that reach it.
         source: Where the checkpoint came from.
         folder: The checkpoint on this machine.
-        modules: The steps from token ids to vector, in order.
-        tasks: What it can be asked to do.
-        outputs: Kinds of representation it makes.
+        backbone: Token ids to token vectors.
+        chains: Token vectors to representations, one for each kind and side.
+        scoring: How it scores pairs, if it reads both texts of a pair together.
         dimensions: Width of its dense vectors.
         matryoshka: Widths it was trained to be cut to.
         max_tokens: Longest input it reads, special tokens included.
@@ -126,9 +328,9 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     aliases: tuple[str, ...] = ()
     source: Source
     folder: str
-    modules: tuple[Module, ...]
-    tasks: tuple[Task, ...] = (Task.ENCODE,)
-    outputs: tuple[OutputType, ...] = (OutputType.DENSE,)
+    backbone: Backbone | Static
+    chains: tuple[Chain, ...] = ()
+    scoring: Classify | YesNo | None = None
     dimensions: int
     matryoshka: tuple[int, ...] = ()
     max_tokens: int
@@ -140,11 +342,35 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
     @property
-    def backbone(self) -> Backbone:
-        """The transformer among the modules."""
-        return next(m for m in self.modules if isinstance(m, Backbone))
+    def outputs(self) -> tuple[OutputType, ...]:
+        """Kinds of representation it makes."""
+        return tuple(dict.fromkeys(chain.output for chain in self.chains))
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What it can be asked to do."""
+        return (Task.ENCODE, Task.SCORE) if self.chains else (Task.SCORE,)
+
+    def chain(self, output: OutputType, role: Role | None = None) -> tuple[Module, ...]:
+        """Steps that make an output for one side; without a side, those for documents.
+
+        Raises:
+            KeyError: It does not make that output.
+        """
+        for side in (role, None, Role.DOCUMENT):
+            for chain in self.chains:
+                if chain.output is output and chain.role is side:
+                    return chain.steps
+        raise KeyError(output)
 
     @property
     def normalized(self) -> bool:
-        """Whether the last module gives vectors unit length."""
-        return isinstance(self.modules[-1], Normalize)
+        """Whether its dense vectors have unit length as the checkpoint makes them."""
+        dense = [c for c in self.chains if c.output is OutputType.DENSE]
+        return bool(dense) and all(isinstance(c.steps[-1], Normalize) for c in dense)
+
+    @property
+    def marking(self) -> LateInteraction | None:
+        """How it reads texts for late interaction, if it does that."""
+        steps = (step for chain in self.chains for step in chain.steps)
+        return next((step for step in steps if isinstance(step, LateInteraction)), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stelae.catalog.entry import ModelEntry
-from stelae.catalog.spec import Backbone, ModelSpec
+from stelae.catalog.spec import ModelSpec
 from stelae.cluster.replica import Replica
 from stelae.service.deployments import Standing
 from stelae.types import ModelInfo, ModelState
@@ -34,12 +34,11 @@ def describe(
 
 
 def _of_spec(spec: ModelSpec) -> dict[str, Any]:
-    backbones = [m.architecture for m in spec.modules if isinstance(m, Backbone)]
     return {
         "source": str(spec.source),
         "tasks": spec.tasks,
         "outputs": spec.outputs,
-        "architecture": backbones[0] if backbones else "",
+        "architecture": spec.backbone.architecture,
         "dimensions": spec.dimensions,
         "matryoshka": spec.matryoshka,
         "max_tokens": spec.max_tokens,

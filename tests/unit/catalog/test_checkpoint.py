@@ -18,16 +18,21 @@ from stelae.errors import (
     StelaeError,
     UnsupportedCheckpoint,
 )
-from stelae.types import Similarity
+from stelae.types import OutputType, Similarity
 
 Read = Callable[..., ModelSpec]
 Edit = Callable[..., Path]
 
 
+def parts(spec: ModelSpec) -> tuple[object, ...]:
+    """The trunk, and the steps to a dense vector."""
+    return (spec.backbone, *spec.chain(OutputType.DENSE))
+
+
 def test_embedded_model_is_what_its_files_say() -> None:
     spec = Catalog().spec("default")
-    assert [type(module) for module in spec.modules] == [Backbone, Pool, Normalize]
-    assert spec.modules[1] == Pool(modes=(Pooling.MEAN,), width=384)
+    assert [type(module) for module in parts(spec)] == [Backbone, Pool, Normalize]
+    assert parts(spec)[1] == Pool(modes=(Pooling.MEAN,), width=384)
     assert (spec.name, spec.dimensions, spec.max_tokens) == ("all-MiniLM-L6-v2", 384, 256)
     assert spec.backbone.architecture == "BertModel"
     assert spec.normalized
@@ -37,8 +42,8 @@ def test_embedded_model_is_what_its_files_say() -> None:
 
 def test_chain_of_modules_is_read_in_order(zoo: Path, read: Read) -> None:
     spec = read(zoo / "bert-dense")
-    assert [type(module) for module in spec.modules] == [Backbone, Pool, Dense, Normalize]
-    assert spec.modules[2] == Dense(
+    assert [type(module) for module in parts(spec)] == [Backbone, Pool, Dense, Normalize]
+    assert parts(spec)[2] == Dense(
         folder="2_Dense", inputs=64, outputs=48, bias=True, activation="Tanh",
         weights="model.safetensors",
     )  # fmt: skip
@@ -54,15 +59,15 @@ def test_prompts_default_and_similarity_are_read(zoo: Path, read: Read) -> None:
 
 def test_old_and_new_forms_mean_the_same_modules(zoo: Path, read: Read) -> None:
     new = read(zoo / "bert-cls")
-    assert [type(module) for module in new.modules] == [Backbone, Pool, Normalize]
-    assert new.modules[1] == Pool(modes=(Pooling.CLS,), width=64)
+    assert [type(module) for module in parts(new)] == [Backbone, Pool, Normalize]
+    assert parts(new)[1] == Pool(modes=(Pooling.CLS,), width=64)
     old = read(zoo / "bert-max")
-    assert old.modules[1] == Pool(modes=(Pooling.MAX,), width=64)
+    assert parts(old)[1] == Pool(modes=(Pooling.MAX,), width=64)
 
 
 def test_several_poolings_keep_the_order_of_the_library(zoo: Path, read: Read) -> None:
     spec = read(zoo / "bert-concat")
-    assert spec.modules[1] == Pool(
+    assert parts(spec)[1] == Pool(
         modes=(Pooling.CLS, Pooling.MAX, Pooling.MEAN, Pooling.MEAN_SQRT_LEN), width=64
     )
     assert spec.dimensions == 4 * 64
@@ -70,24 +75,24 @@ def test_several_poolings_keep_the_order_of_the_library(zoo: Path, read: Read) -
 
 def test_pooling_without_any_flag_is_mean(edited: Edit, read: Read) -> None:
     folder = edited("bert-mean", "1_Pooling/config.json", pooling_mode_mean_tokens=False)
-    assert read(folder).modules[1] == Pool(modes=(Pooling.MEAN,), width=64)
+    assert parts(read(folder))[1] == Pool(modes=(Pooling.MEAN,), width=64)
 
 
 def test_pooling_may_leave_the_prompt_out(zoo: Path, read: Read) -> None:
-    assert read(zoo / "bert-instruct").modules[1] == Pool(
+    assert parts(read(zoo / "bert-instruct"))[1] == Pool(
         modes=(Pooling.MEAN,), include_prompt=False, width=64
     )
 
 
 def test_plain_transformer_gets_mean_pooling_and_a_note(zoo: Path, read: Read) -> None:
     spec = read(zoo / "bert-plain")
-    assert spec.modules[1:] == (Pool(modes=(Pooling.MEAN,)),)
+    assert parts(spec)[1:] == (Pool(modes=(Pooling.MEAN,)),)
     assert "modules.json" in spec.notes[0]
 
 
 def test_plain_causal_transformer_gets_the_last_token(edited: Edit, read: Read) -> None:
     folder = edited("bert-plain", "config.json", architectures=["BertForCausalLM"])
-    assert read(folder).modules[1] == Pool(modes=(Pooling.LAST_TOKEN,))
+    assert parts(read(folder))[1] == Pool(modes=(Pooling.LAST_TOKEN,))
 
 
 def test_transformer_may_have_its_own_folder(zoo: Path, read: Read) -> None:
@@ -262,7 +267,7 @@ def test_option_without_effect_on_vectors_is_accepted(
     edited: Edit, zoo: Path, read: Read, file: str, changes: dict[str, Any]
 ) -> None:
     changed = read(edited("bert-mean", file, **changes))
-    assert changed.modules[1:] == read(zoo / "bert-mean").modules[1:]
+    assert parts(changed)[1:] == parts(read(zoo / "bert-mean"))[1:]
 
 
 @pytest.mark.parametrize(
@@ -290,7 +295,7 @@ def test_dense_layer_without_activation_has_the_one_of_the_library(
     edited: Edit, read: Read
 ) -> None:
     folder = edited("bert-dense", "2_Dense/config.json", activation_function=None)
-    assert isinstance(dense := read(folder).modules[2], Dense)
+    assert isinstance(dense := parts(read(folder))[2], Dense)
     assert dense.activation == "Tanh"
 
 

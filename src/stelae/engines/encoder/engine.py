@@ -17,7 +17,7 @@ from stelae.engines.encoder.tokenizer import FileTokenizer
 from stelae.engines.runtime import device_of, dtype_of, name_of
 from stelae.engines.text import Features, TextIntake
 from stelae.errors import StelaeError
-from stelae.types import EncodeCall, EncodeResult
+from stelae.types import EncodeCall, EncodeResult, OutputType
 
 Row = NDArray[np.float32]
 
@@ -43,7 +43,9 @@ class EncoderEngine:
             device=str(device),
             notes=(note, *spec.notes),
         )
-        self._skips_prompts = not all(m.include_prompt for m in spec.modules if isinstance(m, Pool))
+        self._skips_prompts = not all(
+            m.include_prompt for m in spec.chain(OutputType.DENSE) if isinstance(m, Pool)
+        )
         self._warm_up(tokenizer)
 
     @property

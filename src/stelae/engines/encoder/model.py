@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from stelae.catalog.spec import Dense, ModelSpec, Normalize, Pool
+from stelae.catalog.spec import Dense, ModelSpec, Normalize, Pool, Static
 from stelae.errors import UnsupportedCheckpoint
 from stelae.nn.backbone import Backbone, backbone_class
 from stelae.nn.batch import Ids, pack
@@ -18,6 +18,7 @@ from stelae.nn.heads.dense import ACTIVATIONS, DenseHead, NormalizeHead
 from stelae.nn.heads.pooling import PoolingHead
 from stelae.nn.layers.linear import Linear
 from stelae.nn.weights import assign, read
+from stelae.types import OutputType
 
 
 class TextEncoder(nn.Module):
@@ -65,6 +66,8 @@ class TextEncoder(nn.Module):
 def load_backbone(spec: ModelSpec, dtype: torch.dtype) -> Backbone:
     """Build the backbone and give it its weights."""
     part = spec.backbone
+    if isinstance(part, Static):
+        raise UnsupportedCheckpoint(f"model '{spec.name}' has no transformer")
     kind = backbone_class(part.architecture)
     with torch.device("meta"):
         backbone = kind.from_config(part.config)
@@ -74,12 +77,13 @@ def load_backbone(spec: ModelSpec, dtype: torch.dtype) -> Backbone:
 
 
 def _heads(spec: ModelSpec) -> tuple[PoolingHead, nn.ModuleList]:
-    pools = [module for module in spec.modules if isinstance(module, Pool)]
-    steps = spec.modules[2:-1] if spec.normalized else spec.modules[2:]
-    if len(pools) != 1 or spec.modules[1] is not pools[0]:
+    chain = spec.chain(OutputType.DENSE)
+    pools = [step for step in chain if isinstance(step, Pool)]
+    steps = chain[1:-1] if spec.normalized else chain[1:]
+    if len(pools) != 1 or chain[0] is not pools[0]:
         raise UnsupportedCheckpoint(
             f"model '{spec.name}': one pooling module right after the transformer is implemented, "
-            f"the checkpoint has {[type(module).__name__ for module in spec.modules]}"
+            f"the checkpoint has {[type(module).__name__ for module in chain]}"
         )
     return PoolingHead(pools[0].modes), nn.ModuleList(_step(spec, module) for module in steps)
 

@@ -17,8 +17,18 @@ from sentence_transformers.sentence_transformer.modules import Pooling as Poolin
 from torch import nn
 from transformers.utils import logging
 
-from stelae.catalog.spec import Backbone, Dense, ModelSpec, Module, Normalize, Pool, Pooling
+from stelae.catalog.spec import (
+    Backbone,
+    Dense,
+    ModelSpec,
+    Module,
+    Normalize,
+    Pool,
+    Pooling,
+    Static,
+)
 from stelae.errors import ModelLoadFailed, OutOfMemory, UnsupportedCheckpoint
+from stelae.types import OutputType
 
 MODES = {
     Pooling.CLS: "cls",
@@ -84,7 +94,8 @@ def load_library(spec: ModelSpec, dtype: torch.dtype, device: str) -> SentenceTr
     """
     try:
         with _quiet():
-            modules = [_module(spec, module, dtype) for module in spec.modules]
+            parts = (spec.backbone, *spec.chain(OutputType.DENSE))
+            modules = [_module(spec, part, dtype) for part in parts]
             model = SentenceTransformer(modules=modules, device=device)
     except torch.OutOfMemoryError as error:
         raise OutOfMemory(f"model '{spec.name}' does not fit into memory on {device}") from error
@@ -113,7 +124,7 @@ def _quiet() -> Iterator[None]:
             log.enable_progress_bar()
 
 
-def _module(spec: ModelSpec, module: Module, dtype: torch.dtype) -> nn.Module:
+def _module(spec: ModelSpec, module: Backbone | Static | Module, dtype: torch.dtype) -> nn.Module:
     match module:
         case Backbone():
             loaded: nn.Module = CheckedTransformer.load(
@@ -135,12 +146,17 @@ def _module(spec: ModelSpec, module: Module, dtype: torch.dtype) -> nn.Module:
             return dense
         case Normalize():
             return NormalizeModule()
+        case _:
+            raise UnsupportedCheckpoint(
+                f"model '{spec.name}': {type(module).__name__} is not passed on to the library"
+            )
 
 
 def _check_class(spec: ModelSpec, loaded: str) -> None:
     """Refuse a checkpoint whose own code was passed over for a class of another name."""
     wanted = spec.backbone.architecture
-    if "AutoModel" in (spec.backbone.config.get("auto_map") or {}) and loaded != wanted:
+    config = spec.backbone.config if isinstance(spec.backbone, Backbone) else {}
+    if "AutoModel" in (config.get("auto_map") or {}) and loaded != wanted:
         raise UnsupportedCheckpoint(
             f"model '{spec.name}' brings its own code for {wanted} (auto_map), which is never run; "
             f"as {loaded} its vectors would be wrong"
