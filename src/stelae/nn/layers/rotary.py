@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stelae.nn.backbone import require
 from stelae.nn.batch import TokenBatch
+from stelae.nn.layers.scaling import Turning, scaling_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Table:
     """Cosine and sine for each token of a batch.
 
     Attributes:
-        cos: Shape ``(T, 1, width)``, fp32; each angle stands twice.
+        cos: Shape ``(T, 1, width / 2)``, fp32.
         sin: As ``cos``.
         interleaved: Whether neighbours are turned together (else halves are).
     """
@@ -37,10 +37,13 @@ class Rotary:
     Args:
         width: Numbers of each head that are turned.
         base: The longest wavelength is ``2 pi base``.
-        scaling: How angles are stretched for longer texts, as in ``config.json``.
-        positions: Longest text of training.
+        scaling: How angles are slowed for longer texts, as in ``config.json``.
+        positions: ``max_position_embeddings``.
         interleaved: Whether neighbouring numbers form a pair (else those half the
             width apart do).
+
+    Raises:
+        UnsupportedCheckpoint: The scaling is not implemented.
     """
 
     def __init__(
@@ -52,22 +55,39 @@ class Rotary:
         positions: int,
         interleaved: bool = False,
     ) -> None:
-        kind = (scaling or {}).get("rope_type", (scaling or {}).get("type", "default"))
-        require(kind == "default", "rope_scaling", kind, "default")
-        self.width, self.base, self.positions = width, base, positions
+        self._turning = Turning(width, base, positions)
+        self._scaling = scaling_of(scaling or {})
+        self._amplitude = self._scaling.amplitude(self._turning)
+        self._rates = self._scaling.rates(self._turning, 1)
         self.interleaved = interleaved
 
     def table(self, batch: TokenBatch) -> Table:
         """Cosine and sine of every token's angles; computed once per batch."""
-        device = batch.positions.device
-        powers = torch.arange(0, self.width, 2, device=device).float() / self.width
-        angles = batch.positions[:, None].float() * self.base**-powers
-        angles = (
-            angles.repeat_interleave(2, dim=-1)
-            if self.interleaved
-            else torch.cat((angles, angles), dim=-1)
-        )
-        return Table(angles.cos()[:, None], angles.sin()[:, None], self.interleaved)
+        positions = batch.positions[:, None].float()
+        angles = (positions * self._rates_of(batch).to(positions.device))[:, None]
+        cos, sin = angles.cos(), angles.sin()
+        return Table(cos * self._amplitude, sin * self._amplitude, self.interleaved)
+
+    def _rates_of(self, batch: TokenBatch) -> Tensor:
+        """Angle per position: the same for all tokens, or one row for each."""
+        if not self._scaling.by_length:
+            return self._rates
+        rows = [self._scaling.rates(self._turning, group.length) for group in batch.groups]
+        counts = torch.tensor([group.count * group.length for group in batch.groups])
+        return torch.stack(rows).repeat_interleave(counts, dim=0)
+
+
+def rope_options(
+    parameters: Mapping[str, Any] | None, scaling: Mapping[str, Any] | None, base: float
+) -> dict[str, Any]:
+    """Rotary options of ``config.json`` from the places where its generations keep them.
+
+    Args:
+        parameters: ``rope_parameters``, the newer place.
+        scaling: ``rope_scaling``, the older one, which counts if both are there.
+        base: ``rope_theta`` beside them, or the family's own; counts if neither states it.
+    """
+    return {"rope_theta": base, **(scaling or parameters or {})}
 
 
 def rotate(x: Tensor, table: Table) -> Tensor:
@@ -80,19 +100,20 @@ def rotate(x: Tensor, table: Table) -> Tensor:
     Returns:
         As ``x``.
     """
-    width = table.cos.shape[-1]
-    turned, rest = x[..., :width], x[..., width:]
+    width = 2 * table.cos.shape[-1]
     cos, sin = table.cos.to(x.dtype), table.sin.to(x.dtype)
-    partner = _neighbours(turned) if table.interleaved else _halves(turned)
-    y = turned * cos + partner * sin
-    return torch.cat((y, rest), dim=-1) if rest.shape[-1] else y
+    y = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    y[..., width:] = x[..., width:]
+    first, second = _pairs(x[..., :width], table)
+    turned_first, turned_second = _pairs(y[..., :width], table)
+    torch.mul(first, cos, out=turned_first).addcmul_(second, sin, value=-1)
+    torch.mul(second, cos, out=turned_second).addcmul_(first, sin)
+    return y
 
 
-def _halves(x: Tensor) -> Tensor:
+def _pairs(x: Tensor, table: Table) -> tuple[Tensor, Tensor]:
+    """First and second number of every pair, as views."""
+    if table.interleaved:
+        return x[..., ::2], x[..., 1::2]
     first, second = x.chunk(2, dim=-1)
-    return torch.cat((-second, first), dim=-1)
-
-
-def _neighbours(x: Tensor) -> Tensor:
-    pairs = x.reshape(*x.shape[:-1], -1, 2)
-    return torch.stack((-pairs[..., 1], pairs[..., 0]), dim=-1).flatten(-2)
+    return first, second
