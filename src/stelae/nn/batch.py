@@ -26,11 +26,13 @@ class Group:
         start: First token of the first sequence.
         count: Number of sequences.
         length: Tokens in each.
+        seen: Tokens in each that others see, from its start; the rest only look.
     """
 
     start: int
     count: int
     length: int
+    seen: int
 
     @property
     def stop(self) -> int:
@@ -50,7 +52,7 @@ class TokenBatch:
         skips: Tokens at the start of each sequence that pooling leaves out, shape
             ``(B,)``; ``None`` when there are none.
         order: Packed index to the caller's index, shape ``(B,)``.
-        groups: Runs of equal length.
+        groups: Runs of equal length of which equally many tokens are seen.
         types: Segment of each token (0 first text, 1 second), shape ``(T,)``; ``None``
             when all are 0.
     """
@@ -88,6 +90,7 @@ def pack(
     skips: Sequence[int] = (),
     device: torch.device | str = "cpu",
     seconds: Sequence[int] = (),
+    seen: Sequence[int] = (),
 ) -> TokenBatch:
     """Lay sequences end to end, shortest first.
 
@@ -97,10 +100,12 @@ def pack(
         device: Where the tensors go.
         seconds: First token of the second text in each sequence of a pair; its length
             (or more) where there is none.
+        seen: Tokens of each sequence that others see; all if nothing is given.
     """
     lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
-    order = np.argsort(lengths, kind="stable")
-    lengths = lengths[order]
+    visible = np.asarray(seen, np.int64) if seen else lengths
+    order = np.lexsort((visible, lengths))
+    lengths, visible = lengths[order], visible[order]
     starts = np.concatenate(([0], np.cumsum(lengths)[:-1]))
     ids = np.concatenate([sequences[i] for i in order]).astype(np.int64)
     positions = np.arange(len(ids)) - np.repeat(starts, lengths)
@@ -111,7 +116,7 @@ def pack(
         starts=torch.from_numpy(starts).to(device),
         skips=torch.tensor([skips[i] for i in order], device=device) if any(skips) else None,
         order=order,
-        groups=_groups(lengths, starts),
+        groups=_groups(lengths, visible, starts),
         types=_types(positions, lengths, [seconds[i] for i in order], device) if seconds else None,
     )
 
@@ -126,9 +131,14 @@ def _types(
     return torch.from_numpy(types.astype(np.int64)).to(device)
 
 
-def _groups(lengths: NDArray[np.int64], starts: NDArray[np.int64]) -> tuple[Group, ...]:
-    values, firsts, counts = np.unique(lengths, return_index=True, return_counts=True)
+def _groups(
+    lengths: NDArray[np.int64], seen: NDArray[np.int64], starts: NDArray[np.int64]
+) -> tuple[Group, ...]:
+    new = np.flatnonzero((np.diff(lengths) != 0) | (np.diff(seen) != 0)) + 1
+    firsts = np.concatenate(([0], new))
+    counts = np.diff(firsts, append=len(lengths))
     return tuple(
-        Group(int(starts[first]), int(count), int(length))
-        for length, first, count in zip(values, firsts, counts, strict=True)
+        Group(int(starts[first]), int(count), int(lengths[first]), int(seen[first]))
+        for first, count in zip(firsts, counts, strict=True)
+        if lengths[first]
     )

@@ -100,14 +100,15 @@ def attend(
     mixed = torch.empty(len(q), heads, width, dtype=q.dtype, device=q.device)
     for group in batch.groups:
         q_, k_, v_ = (_group(part, group) for part in (q, k, v))
+        seen = group.seen
         out = mixed[group.start : group.stop].view(group.count, group.length, heads, width)
         if softcap is not None:
-            context = _capped(q_, k_, v_, span, scale, bias, softcap)
+            context = _capped(q_, k_, v_, seen, span, scale, bias, softcap)
         elif bias is None and not span.covers(group.length):
-            context = _spanned(q_, k_, v_, span, scale)
+            context = _spanned(q_, k_[:, :, :seen], v_[:, :, :seen], span, scale)
         else:
-            mask = _added(q_, k_, span, bias)
-            context = _dot_product(q_, k_, v_, scale, mask)
+            mask = _added(q_, k_, seen, span, bias)
+            context = _dot_product(q_, k_[:, :, :seen], v_[:, :, :seen], scale, mask)
         out.copy_(context.transpose(1, 2))
     return mixed.view(len(q), heads * width)
 
@@ -132,31 +133,29 @@ def _dot_product(
     )
 
 
-def _added(q: Tensor, k: Tensor, span: Span, bias: Bias | None) -> Tensor | None:
+def _added(q: Tensor, k: Tensor, seen: int, span: Span, bias: Bias | None) -> Tensor | None:
     """What is added to the scores: the bias, and minus infinity out of sight."""
     if bias is None:
         return None
-    added = bias(q, k).to(q.dtype)
+    added = bias(q, k).to(q.dtype)[..., :seen]
     length = q.shape[2]
     if span.covers(length):
         return added
-    every = range(length)
-    return added.masked_fill(~span.mask(every, every, q.device), -torch.inf)
+    return added.masked_fill(~span.mask(range(length), range(seen), q.device), -torch.inf)
 
 
 def _spanned(q: Tensor, k: Tensor, v: Tensor, span: Span, scale: float | None) -> Tensor:
     """Attention with a bounded view; of a window, only the band that is seen is computed."""
-    length = q.shape[2]
-    if span == CAUSAL:
+    length, seen = q.shape[2], k.shape[2]
+    if span == CAUSAL and seen == length:
         return _dot_product(q, k, v, scale, None, causal=True)
     pieces = []
     for rows in _blocks(length, span):
-        seen = _seen(rows, length, span)
-        band = slice(seen.start, seen.stop)
-        mask = span.mask(rows, seen, q.device)
-        pieces.append(
-            _dot_product(q[:, :, rows.start : rows.stop], k[:, :, band], v[:, :, band], scale, mask)
-        )
+        band = _seen(rows, seen, span)
+        columns = slice(band.start, band.stop)
+        mask = span.mask(rows, band, q.device)
+        part = q[:, :, rows.start : rows.stop]
+        pieces.append(_dot_product(part, k[:, :, columns], v[:, :, columns], scale, mask))
     return torch.cat(pieces, dim=2)
 
 
@@ -177,6 +176,7 @@ def _capped(
     q: Tensor,
     k: Tensor,
     v: Tensor,
+    seen: int,
     span: Span,
     scale: float | None,
     bias: Bias | None,
@@ -191,13 +191,14 @@ def _capped(
     for start in range(0, count, step):
         part = slice(start, start + step)
         keys = k[part].repeat_interleave(repeat, dim=1)
-        scores = torch.matmul(q[part], keys.transpose(2, 3)).mul_(factor)
+        scores = torch.matmul(q[part], keys[:, :, :seen].transpose(2, 3)).mul_(factor)
         scores = torch.tanh(scores / softcap) * softcap
         if bias is not None:
-            scores = scores + bias(q[part], keys)
+            scores = scores + bias(q[part], keys)[..., :seen]
         if not span.covers(length):
-            every = range(length)
-            scores = scores.masked_fill(~span.mask(every, every, q.device), -torch.inf)
+            near = span.mask(range(length), range(seen), q.device)
+            scores = scores.masked_fill(~near, -torch.inf)
         weights = torch.softmax(scores.float(), dim=-1).to(q.dtype)
-        pieces.append(torch.matmul(weights, v[part].repeat_interleave(repeat, dim=1)))
+        values = v[part, :, :seen].repeat_interleave(repeat, dim=1)
+        pieces.append(torch.matmul(weights, values))
     return torch.cat(pieces)
