@@ -1,6 +1,7 @@
 """Values that walk through the rooms: plain, immutable, the same for every dialect."""
 
-from stelae.types.encode import EncodeCall, EncodeResult, Item, Matrix
+from stelae.types.columns import Quantization, Ragged, Sparse
+from stelae.types.encode import EncodeCall, EncodeResult, Matrix, Muvera
 from stelae.types.enums import (
     ComputeDtype,
     EmbeddingDtype,
@@ -11,7 +12,9 @@ from stelae.types.enums import (
     Task,
     Truncate,
 )
+from stelae.types.item import Item
 from stelae.types.model import ModelInfo
+from stelae.types.score import ScoreCall, ScoreResult
 from stelae.types.usage import Timing, Usage
 
 __all__ = [
@@ -23,9 +26,15 @@ __all__ = [
     "Matrix",
     "ModelInfo",
     "ModelState",
+    "Muvera",
     "OutputType",
+    "Quantization",
+    "Ragged",
     "Role",
+    "ScoreCall",
+    "ScoreResult",
     "Similarity",
+    "Sparse",
     "Task",
     "Timing",
     "Truncate",

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from stelae.errors import ErrorInfo
+from stelae.types.columns import Quantization, Ragged, Sparse
 from stelae.types.enums import EmbeddingDtype, OutputType, Role, Truncate
+from stelae.types.item import Item
 from stelae.types.lazy import np
 from stelae.types.usage import Timing, Usage
 
@@ -18,20 +20,24 @@ else:
     Matrix = Any  # a name for annotations, which must not load NumPy
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing to encode: a text, or the token ids of one.
+class Muvera(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Turn token vectors into one vector whose dot products stand for late interaction.
 
     Attributes:
-        text: The text as written; prompts are added by the server.
-        token_ids: Ids of this model's own tokenizer, without special tokens.
-        id: The caller's name for the item, returned with its result.
-        metadata: Anything; carried by the client, never sent on.
+        repetitions: Independent partitions of space.
+        projections: Planes of each partition; it has ``2 ** projections`` cells.
+        dimensions: Width of the result; ``None`` for all
+            ``repetitions * 2 ** projections * D`` numbers.
+        seed: Decides the planes; queries and documents need the same.
+
+    Source:
+        Dhulipala et al. 2024 (arXiv:2405.19504).
     """
 
-    text: str | None = None
-    token_ids: list[int] | None = None
-    id: str | None = None
-    metadata: dict[str, Any] | None = None
+    repetitions: int = 40
+    projections: int = 6
+    dimensions: int | None = 10240
+    seed: int = 42
 
 
 class EncodeCall(
@@ -49,9 +55,14 @@ class EncodeCall(
         prompt: A prompt given in full; excludes ``prompt_name``.
         dimensions: Keep the first so many numbers of each vector and normalise
             again; only for models trained for it (Matryoshka).
+        instruction: The task in words, for models trained with instructions; excludes
+            ``prompt`` and ``prompt_name``.
         dtype: Number format of the answer.
         normalize: Whether vectors get unit length; ``None`` as the model says.
         truncate: What to do with items that are too long.
+        pool_factor: Keep one token vector of so many, by joining similar ones.
+        muvera: Give token vectors as one dense vector of fixed width; takes the place
+            of ``dense``.
     """
 
     model: str
@@ -60,10 +71,13 @@ class EncodeCall(
     role: Role | None = None
     prompt_name: str | None = None
     prompt: str | None = None
+    instruction: str | None = None
     dimensions: int | None = None
     dtype: EmbeddingDtype = EmbeddingDtype.FLOAT32
     normalize: bool | None = None
     truncate: Truncate = Truncate.END
+    pool_factor: int | None = None
+    muvera: Muvera | None = None
 
     def part(self, start: int, stop: int) -> EncodeCall:
         """The same call for the items ``start`` to ``stop`` only."""
@@ -78,7 +92,11 @@ class EncodeResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     Attributes:
         model: Name of the model that ran.
         fingerprint: Identifies weights, pooling, normalisation, prompts and dtype.
-        dense: Vectors, shape ``(N, D)``; the row of a failed item is NaN.
+        dense: Vectors, shape ``(N, D)``; the row of a failed item is NaN, or 0 in
+            dtypes without NaN.
+        sparse: Weights of terms; a failed item has none.
+        multivector: Token vectors; a failed item has none.
+        quantization: How to read ``dense`` if it is in whole numbers.
         tokens: Tokens run per item, shape ``(N,)``, special tokens included.
         truncated: Whether an item was cut, shape ``(N,)``.
         errors: What went wrong, by item index; other items are unharmed.
@@ -91,6 +109,9 @@ class EncodeResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     tokens: np.typing.NDArray[np.int32]
     truncated: np.typing.NDArray[np.bool_]
     dense: np.typing.NDArray[Any] | None = None
+    sparse: Sparse | None = None
+    multivector: Ragged | None = None
+    quantization: Quantization | None = None
     errors: dict[int, ErrorInfo] = {}
     usage: Usage = Usage()
     timing: Timing = Timing()

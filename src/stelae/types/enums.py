@@ -44,10 +44,14 @@ class Truncate(StrEnum):
 
 
 class EmbeddingDtype(StrEnum):
-    """Number format of returned vectors."""
+    """Number format of returned vectors; ``binary`` and ``ubinary`` hold 8 numbers in a byte."""
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"
+    INT8 = "int8"
+    UINT8 = "uint8"
+    BINARY = "binary"
+    UBINARY = "ubinary"
 
 
 class ComputeDtype(StrEnum):
