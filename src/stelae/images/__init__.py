@@ -1,0 +1,1 @@
+"""Pictures: files and arrays to pixels, pixels to what a model reads. NumPy and Pillow only."""

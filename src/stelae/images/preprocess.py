@@ -1,0 +1,172 @@
+"""Pixels to the numbers that a model reads, equal to the reference processors.
+
+Source: transformers 5.17, ``image_processing_backends.py`` (``PilBackend``) and
+``models/siglip2/image_processing_pil_siglip2.py``.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from stelae.images.limits import LIMITS, Limits, check_size
+
+Picture = NDArray[np.float32]
+"""What a model reads, shape ``(H, W, 3)``."""
+
+
+class ShortestEdge(msgspec.Struct, frozen=True, tag="shortest_edge"):
+    """Resize so that the shorter side has this length; the shape stays."""
+
+    length: int
+
+
+class Exact(msgspec.Struct, frozen=True, tag="exact"):
+    """Resize to this height and width, whatever the shape."""
+
+    height: int
+    width: int
+
+
+class PatchBudget(msgspec.Struct, frozen=True, tag="patch_budget"):
+    """Resize to about the same shape, in whole patches, as many as are allowed.
+
+    Attributes:
+        patch: Side of a patch in pixels.
+        most: Most patches of a picture.
+    """
+
+    patch: int
+    most: int
+
+
+class Processing(msgspec.Struct, frozen=True, kw_only=True):
+    """The steps in their order; ``None`` leaves a step out.
+
+    Attributes:
+        resize: How the size is changed.
+        resample: Pillow's number of the filter: 0 nearest, 1 Lanczos, 2 bilinear,
+            3 bicubic, 4 box, 5 Hamming.
+        crop: Height and width that are cut from the middle; black is put around a
+            smaller picture.
+        even: Whether a middle that lies between two pixels goes to the even one, as in
+            torchvision, instead of the upper left one.
+        scale: Factor on the pixels.
+        mean: Subtracted from red, green and blue.
+        std: Red, green and blue are divided by it.
+    """
+
+    resize: ShortestEdge | Exact | PatchBudget | None
+    resample: int = 3
+    crop: tuple[int, int] | None = None
+    even: bool = False
+    scale: float | None = 1 / 255
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width of every picture afterwards; ``None`` if they differ."""
+        if self.crop is not None:
+            return self.crop
+        if isinstance(self.resize, Exact):
+            return self.resize.height, self.resize.width
+        return None
+
+
+def preprocess(image: Image.Image, processing: Processing, limits: Limits = LIMITS) -> Picture:
+    """Resize, crop, scale and normalise one picture.
+
+    Args:
+        image: In mode ``RGB``.
+        processing: The steps.
+        limits: How large it may become on the way.
+
+    Returns:
+        Shape ``(H', W', 3)``.
+
+    Raises:
+        InvalidInput: It would become too large.
+    """
+    width, height = _size(image, processing)
+    check_size(width, height, limits, "resized as the model wants, the picture has")
+    if (width, height) != image.size:
+        image = image.resize((width, height), Image.Resampling(processing.resample))
+    if processing.crop is not None:
+        image = _cropped(image, processing.crop, even=processing.even)
+    pixels, table = np.asarray(image), _table(processing)
+    return np.stack([table[c][pixels[:, :, c]] for c in range(3)], axis=2)
+
+
+def patches(picture: Picture, side: int) -> NDArray[np.float32]:
+    """Cut a picture into squares, row by row; what is left over at the edges is dropped.
+
+    Args:
+        picture: Shape ``(H, W, 3)``.
+        side: Side of a square.
+
+    Returns:
+        Shape ``(N, side * side * 3)``: each row of a square after the other, colours last.
+    """
+    rows, columns = picture.shape[0] // side, picture.shape[1] // side
+    whole = picture[: rows * side, : columns * side]
+    squares = whole.reshape(rows, side, columns, side, 3).swapaxes(1, 2)
+    return np.ascontiguousarray(squares).reshape(rows * columns, side * side * 3)
+
+
+def _size(image: Image.Image, processing: Processing) -> tuple[int, int]:
+    """Width and height after resizing."""
+    width, height = image.size
+    match processing.resize:
+        case ShortestEdge(length):
+            other = int(length * max(height, width) / min(height, width))
+            return (length, other) if width <= height else (other, length)
+        case Exact():
+            return processing.resize.width, processing.resize.height
+        case PatchBudget():
+            return _fitted(width, height, processing.resize)
+        case None:
+            return width, height
+
+
+def _fitted(width: int, height: int, budget: PatchBudget) -> tuple[int, int]:
+    """The largest scale at which the picture has no more patches than allowed, by bisection."""
+    side, low, high = budget.patch, 1e-6, 100.0
+    while high - low >= 1e-5:
+        middle = (low + high) / 2
+        fits = _steps(width, middle, side) * _steps(height, middle, side) <= budget.most
+        low, high = (middle, high) if fits else (low, middle)
+    return _steps(width, low, side) * side, _steps(height, low, side) * side
+
+
+def _steps(length: int, scale: float, patch: int) -> int:
+    return max(1, ceil(length * scale / patch))
+
+
+def _cropped(image: Image.Image, size: tuple[int, int], *, even: bool) -> Image.Image:
+    height, width = size
+    left, top = _start(image.width, width, even=even), _start(image.height, height, even=even)
+    return image.crop((left, top, left + width, top + height))  # black where there is nothing
+
+
+def _start(have: int, want: int, *, even: bool) -> int:
+    """Where the middle of one axis starts."""
+    spare = have - want
+    if even:
+        return round(spare / 2) if spare >= 0 else -(-spare // 2)
+    return spare // 2
+
+
+def _table(processing: Processing) -> NDArray[np.float32]:
+    """What becomes of each of the 256 values of red, green and blue, shape ``(3, 256)``."""
+    values = np.arange(256, dtype=np.float64)
+    scaled = (values if processing.scale is None else values * processing.scale).astype(np.float32)
+    table = np.repeat(scaled[None], 3, axis=0)
+    if processing.mean is not None and processing.std is not None:
+        mean, std = (np.array(v, np.float32)[:, None] for v in (processing.mean, processing.std))
+        table = (table - mean) / std
+    return table
