@@ -31,7 +31,8 @@ def measure(seconds: float) -> None:
     engine = load(Catalog().spec("default"), EngineOptions())
     for count in (1, 16):
         items = [Item(text="how do I repair a puncture in a tyre") for _ in range(count)]
-        batch = [p.features for p in engine.prepare(EncodeCall(model="default", items=items))]
+        job = engine.open(EncodeCall(model="default", items=items))
+        batch = [entry.features for entry in job.prepare(0, count)]
         times = []
         stop = time.perf_counter() + seconds
         while time.perf_counter() < stop:

@@ -110,7 +110,8 @@ def test_too_long_text_is_refused_when_asked_to_be(runner: Runner) -> None:
 
 def test_estimate_grows_with_the_text_and_counts_every_item(engine: AnyEngine) -> None:
     def estimate(*texts: str) -> int:
-        return engine.estimate(EncodeCall(model="tiny", items=[Item(text=t) for t in texts]))
+        call = EncodeCall(model="tiny", items=[Item(text=t) for t in texts])
+        return int(engine.open(call).estimate)
 
     assert 0 < estimate("") < estimate("several words here") < estimate("word " * 100)
     assert estimate("one", "two") == estimate("one") + estimate("two")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zoo as checkpoints
+from fix_engine import answer
 
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
@@ -44,13 +45,6 @@ CALLS: list[dict[str, Any]] = [
 ]
 SOUND = [name for name in checkpoints.CHECKPOINTS if not name.startswith("broken")]
 OPTIONS = EngineOptions(dtype=ComputeDtype.FLOAT32, device=Device.CPU, threads=1)
-
-
-def answer(engine: Any, call: EncodeCall) -> EncodeResult:
-    prepared = engine.prepare(call)
-    made = iter(engine.run([p.features for p in prepared if p.features is not None]))
-    result: EncodeResult = engine.finish(call, prepared, [p.error or next(made) for p in prepared])
-    return result
 
 
 @pytest.mark.parametrize("name", SOUND)

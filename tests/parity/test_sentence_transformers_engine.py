@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 import zoo as checkpoints
+from fix_engine import answer, prepared_of
 
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
 from stelae.engines.base import Device, EngineOptions
-from stelae.engines.sentence_transformers.engine import SentenceTransformersEngine, load
+from stelae.engines.sentence_transformers.engine import load
+from stelae.engines.text.engine import TextEngine
 from stelae.errors import InvalidInput, StelaeError, UnsupportedCheckpoint
-from stelae.types import ComputeDtype, EncodeCall, EncodeResult, Item, Role, Truncate
+from stelae.types import ComputeDtype, EncodeCall, Item, Role, Truncate
 
 TEXTS = [
     "The King's stone tablets, ÄÖ zweimal Ünïcode 中文 Σίσυφος 1234 [SEP] hello\0world",
@@ -39,13 +41,8 @@ def engine_of(folder: Path, dtype: ComputeDtype = ComputeDtype.FLOAT32) -> Any:
     return load(spec, EngineOptions(dtype=dtype, device=Device.CPU, threads=1))
 
 
-def encode(engine: SentenceTransformersEngine, items: Sequence[Item], **options: Any) -> Any:
-    call = EncodeCall(model="m", items=list(items), **options)
-    prepared = engine.prepare(call)
-    made = iter(engine.run([p.features for p in prepared if p.features is not None]))
-    rows: list[Any] = [p.error or next(made) for p in prepared]
-    result: EncodeResult = engine.finish(call, prepared, rows)
-    return result
+def encode(engine: TextEngine, items: Sequence[Item], **options: Any) -> Any:
+    return answer(engine, EncodeCall(model="m", items=list(items), **options))
 
 
 def library(folder: Path) -> Any:
@@ -87,8 +84,8 @@ def test_prompts_are_those_of_the_library(zoo: Path, prompted: Any) -> None:
 def test_prompt_can_be_left_out_of_the_pooling_in_a_mixed_batch(zoo: Path) -> None:
     engine, model = engine_of(zoo / "bert-instruct"), library(zoo / "bert-instruct")
     calls = [EncodeCall(model="m", items=texts("a river"), prompt=p) for p in ("", "find: ", "x ")]
-    features = [engine.prepare(call)[0].features for call in calls]
-    rows = np.stack(engine.run(features))
+    features = [prepared_of(engine, call)[0].features for call in calls]
+    rows = np.stack([output.dense for output in engine.run(features)])
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     expected = [model.encode("a river", prompt=call.prompt) for call in calls]
     np.testing.assert_allclose(rows, expected, atol=3e-6)
@@ -149,7 +146,7 @@ def test_unit_length_can_be_declined(zoo: Path) -> None:
 
 def test_call_that_cannot_be_run_is_refused(prompted: Any) -> None:
     with pytest.raises(InvalidInput, match="not trained"):
-        prompted.prepare(EncodeCall(model="m", items=texts("a"), dimensions=3))
+        prompted.open(EncodeCall(model="m", items=texts("a"), dimensions=3))
 
 
 def test_bfloat16_stays_near(zoo: Path) -> None:

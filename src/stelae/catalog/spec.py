@@ -312,7 +312,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
         backbone: Token ids to token vectors.
         chains: Token vectors to representations, one for each kind and side.
         scoring: How it scores pairs, if it reads both texts of a pair together.
-        dimensions: Width of its dense vectors.
+        dimensions: Width of its dense vectors; 0 if it makes none.
+        token_dimensions: Width of its token vectors; 0 if it gives none out.
         matryoshka: Widths it was trained to be cut to.
         max_tokens: Longest input it reads, special tokens included.
         lowercase: Whether the ``Lowercase`` normalizer of ``tokenizers`` goes before
@@ -320,6 +321,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
         tokenizer: ``tokenizer.json``, relative to ``folder``.
         prompts: Prompts by name.
         default_prompt: The prompt used when none is asked for.
+        instruction: Prompt of queries with a place ``{instruction}``; ``None`` if it was
+            not trained with instructions.
         similarity: How its vectors are meant to be compared.
         notes: What was decided while reading, for people.
     """
@@ -331,13 +334,15 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     backbone: Backbone | Static
     chains: tuple[Chain, ...] = ()
     scoring: Classify | YesNo | None = None
-    dimensions: int
+    dimensions: int = 0
+    token_dimensions: int = 0
     matryoshka: tuple[int, ...] = ()
     max_tokens: int
     lowercase: bool = False
     tokenizer: str = "tokenizer.json"
     prompts: dict[str, str] = {}
     default_prompt: str | None = None
+    instruction: str | None = None
     similarity: Similarity | None = None
     notes: tuple[str, ...] = ()
 

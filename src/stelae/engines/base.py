@@ -16,6 +16,7 @@ from stelae.types import ComputeDtype, Task
 C = TypeVar("C", contravariant=True)
 F = TypeVar("F")
 R = TypeVar("R")
+In = TypeVar("In", contravariant=True)
 Res = TypeVar("Res", covariant=True)
 
 
@@ -60,11 +61,14 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
         dtype: Number format to compute in; ``auto`` takes the fastest faithful one.
         device: Where to run; ``None`` takes the best there is.
         threads: CPU threads; ``None`` takes all cores.
+        deterministic: Whether each text runs alone, so that its numbers are the same
+            bit for bit whatever else is asked at the time; slower for short texts.
     """
 
     dtype: ComputeDtype = ComputeDtype.AUTO
     device: Device | None = None
     threads: int | None = None
+    deterministic: bool = False
 
 
 class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,11 +87,46 @@ class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
+class Job(Protocol[F, In, Res]):
+    """One call on its way through an engine.
+
+    ``prepare`` is called for all its entries, a few at a time and in order, by one
+    thread at a time; then ``finish``, once.
+    """
+
+    @property
+    def size(self) -> int:
+        """Entries that it brings to the device."""
+        ...
+
+    @property
+    def estimate(self) -> int:
+        """A cheap guess of its cost before it is prepared; at least 1 per entry."""
+        ...
+
+    @property
+    def light(self) -> bool:
+        """Whether preparing takes well under a millisecond, so that nobody need wait for it."""
+        ...
+
+    def prepare(self, start: int, stop: int) -> Sequence[Prepared[F]]:
+        """Features of the entries ``start`` to ``stop`` (or to the last), in order.
+
+        Raises:
+            StelaeError: The call as a whole cannot be run.
+        """
+        ...
+
+    def finish(self, prepared: Sequence[Prepared[F]], rows: Sequence[In | StelaeError]) -> Res:
+        """Put the rows of all entries together; failed ones arrive as errors."""
+        ...
+
+
 class BatchEngine(Protocol[C, F, R, Res]):
     """A loaded model that answers in batches.
 
-    ``prepare`` and ``finish`` may run in several threads at once; ``run`` runs
-    in one thread only, always the same.
+    ``open`` may be called, and jobs prepared and finished, in several threads at
+    once; ``run`` runs in one thread only, always the same.
     """
 
     @property
@@ -95,16 +134,8 @@ class BatchEngine(Protocol[C, F, R, Res]):
         """What is loaded, and how."""
         ...
 
-    def estimate(self, call: C) -> int:
-        """A cheap guess of a call's cost before it is prepared; at least 1 per item."""
-        ...
-
-    def light(self, call: C) -> bool:
-        """Whether ``prepare`` takes well under a millisecond, so that nobody need wait for it."""
-        ...
-
-    def prepare(self, call: C) -> Sequence[Prepared[F]]:
-        """Turn each item into features; one ``Prepared`` per item, in order.
+    def open(self, call: C) -> Job[F, R, Res]:
+        """Take a call; quick, whatever its size.
 
         Raises:
             InvalidInput: The call as a whole cannot be run.
@@ -113,12 +144,6 @@ class BatchEngine(Protocol[C, F, R, Res]):
 
     def run(self, batch: Sequence[F]) -> Sequence[R]:
         """Compute one row per entry, in order; the only code on the device."""
-        ...
-
-    def finish(
-        self, call: C, prepared: Sequence[Prepared[F]], rows: Sequence[R | StelaeError]
-    ) -> Res:
-        """Put the rows of a call together; failed items arrive as errors."""
         ...
 
     def close(self) -> None:
@@ -165,3 +190,4 @@ class EngineManifest:
 
 
 AnyEngine = BatchEngine[Any, Any, Any, Any]
+AnyJob = Job[Any, Any, Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from stelae.errors import UnsupportedCheckpoint
 from stelae.nn.architectures import homes
 from stelae.nn.batch import TokenBatch
+from stelae.nn.layers.embedding import Embedding
 from stelae.nn.layers.linear import CONFIG_NAMES, Activation
 from stelae.nn.weights import WeightMap
 
@@ -25,6 +26,7 @@ class Backbone(nn.Module):
 
     Attributes:
         width: Width of a token vector, ``H``.
+        words: Vectors of the vocabulary, shape ``(V, ...)``.
     """
 
     Config: ClassVar[type[msgspec.Struct]]
@@ -32,6 +34,7 @@ class Backbone(nn.Module):
     masked_lm_weights: ClassVar[WeightMap]
     classifier_weights: ClassVar[WeightMap]
     width: int
+    words: Embedding
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -85,6 +88,23 @@ class Backbone(nn.Module):
         """
         raise UnsupportedCheckpoint(
             f"{type(self).__name__}: no classification head ({labels} labels asked for)"
+        )
+
+    def choice(self, tensors: Mapping[str, Tensor], ids: Sequence[int]) -> nn.Module:
+        """The head of ``...ForCausalLM`` cut down to a few tokens, with its weights.
+
+        It maps token vectors ``(T, H)`` and the batch to how much likelier the first
+        token is to come next than the second, ``(B, 1)``.
+
+        Args:
+            tensors: All of the checkpoint, under its own names.
+            ids: The tokens; of a single one it is the logit.
+
+        Raises:
+            UnsupportedCheckpoint: The family has none here, or the checkpoint lacks it.
+        """
+        raise UnsupportedCheckpoint(
+            f"{type(self).__name__}: no language head (rows {list(ids)} asked for)"
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from stelae.engines.base import Prepared
+from stelae.engines.base import AnyJob, Prepared
 from stelae.errors import StelaeError
 from stelae.scheduler.entry import Entry, Slot
 from stelae.types import Timing
@@ -18,19 +18,19 @@ PREPARE_ITEMS = 64
 """Items prepared in one go; longer calls take turns."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Pending(Slot):
     """One admitted call and its future; its own place in the queue.
 
     Attributes:
-        call: What was asked.
+        job: What was asked.
         future: Resolves with the result or the error.
         prepared: Items prepared so far, in order.
         rows: One row or error per item, as they come.
         left: Items whose row is still missing.
     """
 
-    call: Any = None
+    job: AnyJob
     future: Future[Any] = field(default_factory=Future)
     prepared: list[Prepared[Any]] = field(default_factory=list, init=False)
     rows: list[Any] = field(init=False)
@@ -41,7 +41,7 @@ class Pending(Slot):
     run_s: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
-        self.left = len(self.call.items)
+        self.left = self.job.size
         self.rows = [None] * self.left
 
     @property
@@ -54,10 +54,10 @@ class Pending(Slot):
         """Whether items remain to be prepared."""
         return len(self.prepared) < self.size
 
-    def next_part(self) -> Any:
-        """The call for the next items to prepare."""
+    def prepare(self) -> Sequence[Prepared[Any]]:
+        """Prepare the next items."""
         start = len(self.prepared)
-        return self.call.part(start, start + PREPARE_ITEMS)
+        return self.job.prepare(start, min(self.size, start + PREPARE_ITEMS))
 
     def accept(self, part: Sequence[Prepared[Any]], now: float) -> list[Entry[Pending]]:
         """Note prepared items; failed ones are settled at once.

@@ -82,7 +82,7 @@ class Runner:
         """Take a call in.
 
         Args:
-            call: The call; its ``items`` are answered in order.
+            call: Any call that the engine takes.
             timeout: Seconds after which the answer is worth nothing.
             urgent: Goes before everything else (for health checks).
 
@@ -93,10 +93,11 @@ class Runner:
         now = time.monotonic()
         deadline = None if timeout is None else now + timeout
         try:
-            estimate, light = self.engine.estimate(call), self.engine.light(call)
+            job = self.engine.open(call)
+            estimate, light = job.estimate, job.light
         except Exception as error:  # whatever an engine raises is this call's answer
             return _failed(_as_ours(error))
-        pending = Pending(estimate, now, deadline, urgent, call=call)
+        pending = Pending(estimate=estimate, arrived=now, deadline=deadline, urgent=urgent, job=job)
         with self._lock:
             refusal = self._refusal(pending)
             if refusal is None:
@@ -183,7 +184,7 @@ class Runner:
         """Prepare the next items of a call; what remains goes to the back of the chores."""
         started = time.monotonic()
         try:
-            part = self.engine.prepare(pending.next_part())
+            part = pending.prepare()
         except Exception as error:  # whatever an engine raises is this call's answer
             self._fail(pending, _as_ours(error))
             return
@@ -201,7 +202,7 @@ class Runner:
     def _finish(self, pending: Pending) -> None:
         started = time.monotonic()
         try:
-            result = self.engine.finish(pending.call, pending.prepared, pending.rows)
+            result = pending.job.finish(pending.prepared, pending.rows)
         except Exception as error:  # whatever an engine raises is this call's answer
             self._fail(pending, _as_ours(error))
             return

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from stelae.engines.fake.engine import FakeEngine, vector
+from stelae.engines.base import Prepared
+from stelae.engines.fake.engine import FakeEngine, FakeJob, vector
 from stelae.errors import (
     DeadlineExceeded,
     EngineFailed,
@@ -160,12 +161,12 @@ def test_urgent_call_passes_a_full_queue(engine: FakeEngine, runner: Runner) -> 
     assert check.result(WAIT).errors == {}
 
 
-def test_engine_that_cannot_estimate_fails_that_call_only() -> None:
+def test_engine_that_cannot_open_a_call_fails_that_call_only() -> None:
     class Broken(FakeEngine):
-        def estimate(self, call: EncodeCall) -> int:
+        def open(self, call: EncodeCall) -> FakeJob:
             if call.items[0].text == "odd":
                 raise ZeroDivisionError
-            return super().estimate(call)
+            return super().open(call)
 
     runner = Runner(Broken())
     assert isinstance(runner.submit(call("odd")).exception(WAIT), EngineFailed)
@@ -183,9 +184,13 @@ def test_drained_means_that_every_future_has_its_answer(engine: FakeEngine) -> N
 
 
 def test_error_of_the_whole_call_is_the_answer_of_that_call() -> None:
-    class Refusing(FakeEngine):
-        def prepare(self, call: EncodeCall) -> list[object]:  # type: ignore[override]
+    class Refusal(FakeJob):
+        def prepare(self, start: int, stop: int) -> list[Prepared[str]]:
             raise InvalidInput("not this one", param="dimensions")
+
+    class Refusing(FakeEngine):
+        def open(self, call: EncodeCall) -> FakeJob:
+            return Refusal(self, call)
 
     runner = Runner(Refusing())
     error = runner.submit(call("a")).exception(WAIT)

@@ -1,42 +1,59 @@
-"""The modules of a checkpoint, put together on packed tokens."""
+"""A checkpoint's trunk and heads, run together on packed tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from stelae.catalog.spec import Dense, ModelSpec, Normalize, Pool, Static
-from stelae.errors import UnsupportedCheckpoint
+from stelae.catalog.spec import Chain, ModelSpec, Pool, Static
+from stelae.engines.encoder.heads import Head, Trunk, build_head, build_scorer
+from stelae.engines.text.features import Features, Output
 from stelae.nn.backbone import Backbone, backbone_class
-from stelae.nn.batch import Ids, pack
-from stelae.nn.heads.dense import ACTIVATIONS, DenseHead, NormalizeHead
-from stelae.nn.heads.pooling import PoolingHead
+from stelae.nn.batch import TokenBatch, pack
 from stelae.nn.layers.linear import Linear
+from stelae.nn.static import StaticTable
 from stelae.nn.weights import assign, read
-from stelae.types import OutputType
+from stelae.types import OutputType, Role
+
+Heads = tuple[Head, ...]
 
 
 class TextEncoder(nn.Module):
-    """Token ids to vectors, exactly as the checkpoint's modules say.
+    """Token ids to what is wanted of them, exactly as the checkpoint says.
 
-    The backbone computes in ``dtype``; pooling and all that follows in fp32.
+    The trunk computes in ``dtype``; pooling and all that follows in fp32.
 
     Args:
         spec: The model.
-        dtype: Number format of the backbone.
+        dtype: Number format of the trunk.
         device: Where to run.
+        deterministic: Whether each text runs alone, so that its numbers are the same
+            bit for bit whatever else is asked at the time.
     """
 
-    def __init__(self, spec: ModelSpec, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        dtype: torch.dtype,
+        device: torch.device,
+        *,
+        deterministic: bool = False,
+    ) -> None:
         super().__init__()
-        self.device = device
-        self.backbone = load_backbone(spec, dtype)
-        self.pooling, self.steps = _heads(spec)
+        self.device, self.deterministic = device, deterministic
+        tensors = read_trunk(spec)
+        self.trunk = load_trunk(spec, tensors, dtype)
+        self.chains = spec.chains
+        self.heads = nn.ModuleList(
+            build_head(spec, chain, self.trunk, tensors) for chain in spec.chains
+        )
+        self.scorer = (
+            None if spec.scoring is None else build_scorer(spec.scoring, self.trunk, tensors, dtype)
+        )
+        self.skips_prompts = any(not pool.include_prompt for pool in _pools(spec.chains))
         self.to(device)
         for module in self.modules():
             if isinstance(module, Linear):
@@ -44,60 +61,107 @@ class TextEncoder(nn.Module):
         self.eval()
 
     @torch.inference_mode()
-    def embed(self, sequences: Sequence[Ids], skips: Sequence[int]) -> NDArray[np.float32]:
-        """Vectors of token sequences.
+    def run(self, batch: Sequence[Features]) -> list[Output]:
+        """What is wanted of each entry, in order."""
+        outputs = [Output() for _ in batch]
+        for heads, indices in self._parts(batch).items():
+            made = self._together(heads, [batch[i] for i in indices])
+            for index, output in zip(indices, made, strict=True):
+                outputs[index] = output
+        return outputs
 
-        Args:
-            sequences: Token ids of each text, none empty.
-            skips: Tokens at the start of each text that pooling leaves out.
+    def _parts(self, batch: Sequence[Features]) -> dict[Heads, list[int]]:
+        """Entries by the heads they need; nearly always all need the same."""
+        parts: dict[Heads, list[int]] = {}
+        for index, features in enumerate(batch):
+            parts.setdefault(self._heads(features), []).append(index)
+        return parts
 
-        Returns:
-            Shape ``(B, D)``, in the order given, before a closing ``Normalize``: whether
-            vectors get unit length is the call's to say.
-        """
-        batch = pack(sequences, skips, self.device)
-        pooled = self.pooling(self.backbone(batch), batch)
-        for step in self.steps:
-            pooled = step(pooled)
-        rows: NDArray[np.float32] = pooled.float().cpu().numpy()
-        return batch.restore(rows)
+    def _heads(self, features: Features) -> Heads:
+        if not features.outputs:
+            return () if self.scorer is None else (self.scorer,)
+        return tuple(self._head(output, features.role) for output in features.outputs)
+
+    def _head(self, output: OutputType, role: Role | None) -> Head:
+        for side in (role, None, Role.DOCUMENT):
+            for chain, head in zip(self.chains, self.heads, strict=True):
+                if chain.output is output and chain.role is side and isinstance(head, Head):
+                    return head
+        raise KeyError(output)
+
+    def _together(self, heads: Heads, batch: Sequence[Features]) -> list[Output]:
+        if self.deterministic and len(batch) > 1:
+            return [output for features in batch for output in self._together(heads, [features])]
+        packed = self._pack(batch)
+        roles = [batch[i].role for i in packed.order]
+        states = self._states(heads, packed)
+        outputs = [Output() for _ in batch]
+        for head in heads:
+            head.put(head(states, packed, roles), packed, outputs)
+        return outputs
+
+    def _pack(self, batch: Sequence[Features]) -> TokenBatch:
+        return pack(
+            [features.ids for features in batch],
+            [features.prompt for features in batch] if self.skips_prompts else [],
+            self.device,
+            seconds=[_second(f) for f in batch] if any(f.second is not None for f in batch) else [],
+            seen=[_seen(f) for f in batch] if any(f.seen is not None for f in batch) else [],
+        )
+
+    def _states(self, heads: Heads, packed: TokenBatch) -> list[Tensor]:
+        if not any(head.reads_tokens for head in heads):
+            return []
+        if any(head.reads_layers for head in heads):
+            return list(self.trunk.states(packed))
+        return [self.trunk(packed)]
+
+    def close(self) -> None:
+        """Free trunk and heads."""
+        del self.trunk, self.heads, self.scorer
 
 
-def load_backbone(spec: ModelSpec, dtype: torch.dtype) -> Backbone:
-    """Build the backbone and give it its weights."""
+def _second(features: Features) -> int:
+    return len(features.ids) if features.second is None else features.second
+
+
+def _seen(features: Features) -> int:
+    return len(features.ids) if features.seen is None else features.seen
+
+
+def _pools(chains: Iterable[Chain]) -> list[Pool]:
+    return [step for chain in chains for step in chain.steps if isinstance(step, Pool)]
+
+
+def read_trunk(spec: ModelSpec) -> dict[str, Tensor]:
+    """All tensors in the files of the trunk."""
+    part = spec.backbone
+    files = (part.weights,) if isinstance(part, Static) else part.weights
+    return read(Path(spec.folder, part.folder, name) for name in files)
+
+
+def load_trunk(spec: ModelSpec, tensors: dict[str, Tensor], dtype: torch.dtype) -> Trunk:
+    """Build the trunk and give it its weights."""
     part = spec.backbone
     if isinstance(part, Static):
-        raise UnsupportedCheckpoint(f"model '{spec.name}' has no transformer")
+        return _load_static(part, tensors)
     kind = backbone_class(part.architecture)
     with torch.device("meta"):
-        backbone = kind.from_config(part.config)
-    folder = Path(spec.folder, part.folder)
-    assign(backbone, kind.weights.apply(read(folder / name for name in part.weights)), dtype)
+        backbone: Backbone = kind.from_config(part.config)
+    assign(backbone, kind.weights.apply(tensors), dtype)
     return backbone
 
 
-def _heads(spec: ModelSpec) -> tuple[PoolingHead, nn.ModuleList]:
-    chain = spec.chain(OutputType.DENSE)
-    pools = [step for step in chain if isinstance(step, Pool)]
-    steps = chain[1:-1] if spec.normalized else chain[1:]
-    if len(pools) != 1 or chain[0] is not pools[0]:
-        raise UnsupportedCheckpoint(
-            f"model '{spec.name}': one pooling module right after the transformer is implemented, "
-            f"the checkpoint has {[type(module).__name__ for module in chain]}"
-        )
-    return PoolingHead(pools[0].modes), nn.ModuleList(_step(spec, module) for module in steps)
-
-
-def _step(spec: ModelSpec, module: object) -> nn.Module:
-    match module:
-        case Normalize():
-            return NormalizeHead()
-        case Dense() if module.activation in ACTIVATIONS:
-            head = DenseHead(
-                module.inputs, module.outputs, bias=module.bias, activation=module.activation
-            )
-            tensors = read([Path(spec.folder, module.folder, module.weights)])
-            assign(head, tensors, torch.float32)
-            return head
-        case _:
-            raise UnsupportedCheckpoint(f"model '{spec.name}': module {module} is not implemented")
+def _load_static(part: Static, tensors: dict[str, Tensor]) -> StaticTable:
+    table = tensors[part.name]
+    named = {"table": table}
+    if part.scales is not None:
+        named["scales"] = tensors[part.scales]
+    if part.rows is not None:
+        named["places"] = tensors[part.rows]
+    tokens = len(named.get("places", named.get("scales", table)))
+    made = StaticTable(
+        tokens, len(table), part.width, scaled="scales" in named, shared="places" in named
+    )
+    made.load_state_dict(named, assign=True)
+    return made

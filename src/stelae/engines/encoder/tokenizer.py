@@ -27,6 +27,8 @@ class FileTokenizer:
         vocabulary: Number of ids.
         prefix: Special tokens before a text.
         suffix: Special tokens after a text.
+        middle: Special tokens between the two texts of a pair.
+        typed: Whether the second text of a pair has token type ids of its own.
     """
 
     def __init__(self, file: Path, *, lowercase: bool = False) -> None:
@@ -40,6 +42,7 @@ class FileTokenizer:
             self._tokenizer.normalizer = _lowered(self._tokenizer.normalizer)
         self.vocabulary: int = self._tokenizer.get_vocab_size(with_added_tokens=True)
         self.prefix, self.suffix = self._specials()
+        self.middle, self.typed = self._between()
 
     def read(self, texts: Sequence[str], room: int, truncate: Truncate) -> list[list[int]]:
         """Ids of each text, or of so much of it that ``room`` is surely passed."""
@@ -77,6 +80,15 @@ class FileTokenizer:
             "tokenizer.json changes a text's own tokens when it adds special ones; "
             "this is not implemented"
         )
+
+    def _between(self) -> tuple[list[int], bool]:
+        """Special tokens between two texts, found by looking, and whether types differ."""
+        bare = self._ids("a")
+        pair = self._tokenizer.encode("a", "a")
+        inner = pair.ids[len(self.prefix) : len(pair.ids) - len(self.suffix)]
+        if inner[: len(bare)] != bare or inner[len(inner) - len(bare) :] != bare:
+            return [], False
+        return inner[len(bare) : len(inner) - len(bare)], len(set(pair.type_ids)) > 1
 
 
 def _lowered(normalizer: Normalizer | None) -> Normalizer:

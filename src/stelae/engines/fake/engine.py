@@ -52,30 +52,8 @@ class FakeEngine:
         """Let the device run (when made with ``held=True``)."""
         self._latch.set()
 
-    def estimate(self, call: EncodeCall) -> int:
-        return sum(1 + len(item.text or "") // 4 for item in call.items)
-
-    def light(self, call: EncodeCall) -> bool:
-        return len(call.items) <= 16
-
-    def prepare(self, call: EncodeCall) -> list[Prepared[str]]:
-        return [self._prepare_one(call, item) for item in call.items]
-
-    def _prepare_one(self, call: EncodeCall, item: Item) -> Prepared[str]:
-        if item.text is None or item.text == "!bad":
-            return Prepared(None, error=InvalidInput("the fake engine was told to refuse this"))
-        words = item.text.split() or [""]
-        cut = len(words) > self.max_tokens
-        if cut and call.truncate is Truncate.ERROR:
-            return Prepared(
-                None, error=InputTooLong(f"{len(words)} words, at most {self.max_tokens}")
-            )
-        kept = (
-            words[-self.max_tokens :]
-            if call.truncate is Truncate.START
-            else words[: self.max_tokens]
-        )
-        return Prepared(" ".join(kept), cost=len(kept), tokens=len(kept), truncated=cut)
+    def open(self, call: EncodeCall) -> FakeJob:
+        return FakeJob(self, call)
 
     def run(self, batch: Sequence[str]) -> list[Row]:
         self.entered.set()
@@ -91,16 +69,53 @@ class FakeEngine:
             raise EngineFailed("the fake engine was told to fail")
         return [vector(text, self.dimensions) for text in batch]
 
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeJob:
+    """One entry per item of a call.
+
+    Args:
+        engine: Its limits and width count.
+        call: What is asked.
+    """
+
+    def __init__(self, engine: FakeEngine, call: EncodeCall) -> None:
+        self._engine, self._call = engine, call
+
+    @property
+    def size(self) -> int:
+        return len(self._call.items)
+
+    @property
+    def estimate(self) -> int:
+        return sum(1 + len(item.text or "") // 4 for item in self._call.items)
+
+    @property
+    def light(self) -> bool:
+        return self.size <= 16
+
+    def prepare(self, start: int, stop: int) -> list[Prepared[str]]:
+        return [self._prepare_one(item) for item in self._call.items[start:stop]]
+
+    def _prepare_one(self, item: Item) -> Prepared[str]:
+        if item.text is None or item.text == "!bad":
+            return Prepared(None, error=InvalidInput("the fake engine was told to refuse this"))
+        words, most = item.text.split() or [""], self._engine.max_tokens
+        cut = len(words) > most
+        if cut and self._call.truncate is Truncate.ERROR:
+            return Prepared(None, error=InputTooLong(f"{len(words)} words, at most {most}"))
+        kept = words[-most:] if self._call.truncate is Truncate.START else words[:most]
+        return Prepared(" ".join(kept), cost=len(kept), tokens=len(kept), truncated=cut)
+
     def finish(
-        self,
-        call: EncodeCall,
-        prepared: Sequence[Prepared[str]],
-        rows: Sequence[Row | StelaeError],
+        self, prepared: Sequence[Prepared[str]], rows: Sequence[Row | StelaeError]
     ) -> EncodeResult:
-        nothing = np.full(self.dimensions, np.nan, np.float32)
+        nothing = np.full(self._engine.dimensions, np.nan, np.float32)
         tokens = np.array([p.tokens for p in prepared], np.int32)
         return EncodeResult(
-            model=call.model,
+            model=self._call.model,
             fingerprint="fake",
             dense=np.stack([nothing if isinstance(r, StelaeError) else r for r in rows]),
             tokens=tokens,
@@ -108,9 +123,6 @@ class FakeEngine:
             errors={i: r.info for i, r in enumerate(rows) if isinstance(r, StelaeError)},
             usage=Usage(tokens=int(tokens.sum())),
         )
-
-    def close(self) -> None:
-        self.closed = True
 
 
 def vector(text: str, dimensions: int = 8) -> Row:

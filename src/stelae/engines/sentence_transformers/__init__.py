@@ -1,7 +1,20 @@
 """The sentence-transformers library itself: the reference, and the visible fallback."""
 
+from stelae.catalog.spec import Backbone, Dense, ModelSpec, Normalize, Pool
 from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat
-from stelae.types import Task
+from stelae.types import OutputType, Task
+
+
+def refuses(spec: ModelSpec) -> str | None:
+    """Say why this engine cannot serve a model, or ``None`` if it can."""
+    if not isinstance(spec.backbone, Backbone) or spec.outputs != (OutputType.DENSE,):
+        return "it serves dense vectors of transformers only"
+    if len(spec.chains) != 1:
+        return "it serves models that read both sides of a search alike only"
+    steps = spec.chains[0].steps
+    other = next((s for s in steps if not isinstance(s, (Pool, Dense, Normalize))), None)
+    return None if other is None else f"it is not given {type(other).__name__} modules"
+
 
 MANIFEST = EngineManifest(
     name="sentence_transformers",
@@ -11,4 +24,5 @@ MANIFEST = EngineManifest(
     load="stelae.engines.sentence_transformers.engine:load",
     needs=(Requirement("sentence_transformers", extra="server"),),
     preference=10,
+    refuses=refuses,
 )

@@ -7,63 +7,37 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
 
-from stelae.catalog.fingerprint import fingerprint, weights_digest
 from stelae.catalog.spec import ModelSpec
-from stelae.engines.base import Device, EngineInfo, EngineOptions, Prepared
-from stelae.engines.embedding import assemble
+from stelae.engines.base import Device, EngineOptions
 from stelae.engines.runtime import device_of, dtype_of, name_of
 from stelae.engines.sentence_transformers.loading import load_library
 from stelae.engines.sentence_transformers.tokens import LibraryTokenizer
-from stelae.engines.text import Features, TextIntake
-from stelae.errors import StelaeError
-from stelae.types import ComputeDtype, EncodeCall, EncodeResult
-
-Row = NDArray[np.float32]
+from stelae.engines.text.engine import TextEngine
+from stelae.engines.text.features import Features, Output, Row
+from stelae.types import ComputeDtype
 
 
-class SentenceTransformersEngine:
-    """Serves ``encode`` through the library's modules.
+class LibraryModel:
+    """Runs the library's modules up to a closing ``Normalize``.
 
     Args:
-        spec: The model.
-        options: How to load it.
+        model: The library's model.
+        normalized: Whether it ends with one.
     """
 
-    def __init__(self, spec: ModelSpec, options: EngineOptions) -> None:
-        self.spec = spec
-        device = device_of(options)
-        dtype, note = _dtype(options, device)
-        self._model = load_library(spec, dtype, device.type)
-        self._intake = TextIntake(spec, LibraryTokenizer(self._model.tokenizer))
-        self._steps = list(self._model)[: -1 if spec.normalized else None]
-        self._info = EngineInfo(
-            fingerprint=fingerprint(spec, name_of(dtype), weights_digest(spec)),
-            dtype=name_of(dtype),
-            device=str(device),
-            notes=(note, *spec.notes),
-        )
-
-    @property
-    def info(self) -> EngineInfo:
-        return self._info
-
-    def estimate(self, call: EncodeCall) -> int:
-        return self._intake.estimate(call)
-
-    def light(self, call: EncodeCall) -> bool:
-        return self._intake.light(call)
-
-    def prepare(self, call: EncodeCall) -> list[Prepared[Features]]:
-        return self._intake.prepare(call)
+    def __init__(self, model: SentenceTransformer, *, normalized: bool) -> None:
+        self._model = model
+        self._steps = list(model)[: -1 if normalized else None]
 
     @torch.inference_mode()
-    def run(self, batch: Sequence[Features]) -> list[Row]:
-        rows: dict[int, Row] = {}
+    def run(self, batch: Sequence[Features]) -> list[Output]:
+        rows: dict[int, Output] = {}
         for length in {features.prompt for features in batch}:  # the library takes one per batch
             part = [i for i, features in enumerate(batch) if features.prompt == length]
             vectors = self._embed([batch[i].ids for i in part], length)
-            rows |= zip(part, vectors, strict=True)
+            rows |= {i: Output(dense=row) for i, row in zip(part, vectors, strict=True)}
         return [rows[i] for i in range(len(batch))]
 
     def _embed(self, ids: Sequence[NDArray[np.int32]], prompt_length: int) -> Row:
@@ -80,27 +54,29 @@ class SentenceTransformersEngine:
         vectors: Row = features["sentence_embedding"].cpu().numpy()
         return vectors
 
-    def finish(
-        self,
-        call: EncodeCall,
-        prepared: Sequence[Prepared[Features]],
-        rows: Sequence[Row | StelaeError],
-    ) -> EncodeResult:
-        return assemble(call, self.spec, self._info.fingerprint, prepared, rows)
-
     def close(self) -> None:
         self._steps.clear()
         del self._model
 
 
-def load(spec: ModelSpec, options: EngineOptions) -> SentenceTransformersEngine:
+def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
     """Load a checkpoint with the library.
 
     Raises:
         UnsupportedCheckpoint: Weights are missing, or it needs code of its own.
         ModelLoadFailed: The library cannot read it.
     """
-    return SentenceTransformersEngine(spec, options)
+    device = device_of(options)
+    dtype, note = _dtype(options, device)
+    library = load_library(spec, dtype, device.type)
+    return TextEngine(
+        spec,
+        LibraryTokenizer(library.tokenizer),
+        LibraryModel(library, normalized=spec.normalized),
+        dtype=name_of(dtype),
+        device=str(device),
+        notes=(note,),
+    )
 
 
 def _dtype(options: EngineOptions, device: torch.device) -> tuple[torch.dtype, str]:

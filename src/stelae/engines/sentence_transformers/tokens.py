@@ -21,7 +21,12 @@ class LibraryTokenizer:
         vocabulary: Number of ids.
         prefix: Special tokens before a text.
         suffix: Special tokens after a text.
+        middle: Special tokens between two texts; pairs are not read here.
+        typed: Whether the second text of a pair has token type ids of its own.
     """
+
+    middle: list[int]
+    typed = False
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
@@ -29,6 +34,7 @@ class LibraryTokenizer:
         self._tokenizer.no_truncation()
         self.vocabulary: int = self._tokenizer.get_vocab_size(with_added_tokens=True)
         self.prefix, self.suffix = self._specials()
+        self.middle = []
 
     def read(self, texts: Sequence[str], room: int, truncate: Truncate) -> list[list[int]]:
         """Ids of each text, whole."""

@@ -1,4 +1,4 @@
-"""A language model's head cut down to the few answers that a question allows.
+"""A language model's head cut down to the answers that a question allows.
 
 Source: Nogueira et al. 2020 (arXiv:2003.06713), who rank by the logits of two words.
 """
@@ -13,11 +13,11 @@ from stelae.nn.layers.linear import Linear
 
 
 class ChoiceHead(nn.Module):
-    """How much each answer fits as the next token of a text, in fp32.
+    """How much likelier one token is to come next than another, in fp32.
 
     Args:
         width: Width of a token vector.
-        choices: Number of answers; each is one row of the head's matrix.
+        choices: 2, the wanted answer first; or 1, its logit alone.
         softcap: Bound ``c`` of the logits ``c tanh(logit / c)``; ``None`` for none.
     """
 
@@ -27,8 +27,8 @@ class ChoiceHead(nn.Module):
         self.softcap = softcap
 
     def forward(self, x: Tensor, batch: TokenBatch) -> Tensor:
-        """Token vectors ``(T, H)`` to logits ``(B, choices)``, in packed order."""
+        """Token vectors ``(T, H)`` to log-odds ``(B, 1)``, in packed order."""
         logits: Tensor = self.out(x[batch.starts + batch.lengths - 1].float())
-        if self.softcap is None:
-            return logits
-        return torch.tanh(logits / self.softcap) * self.softcap
+        if self.softcap is not None:
+            logits = torch.tanh(logits / self.softcap) * self.softcap
+        return logits[:, :1] - logits[:, 1:].sum(dim=1, keepdim=True)

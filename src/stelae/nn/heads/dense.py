@@ -1,4 +1,4 @@
-"""Steps from pooled vector to final vector, in fp32."""
+"""Steps from vector to vector, in fp32."""
 
 from __future__ import annotations
 
@@ -34,16 +34,21 @@ class DenseHead(nn.Module):
         outputs: Width of the result.
         bias: Whether it has a bias.
         activation: Class name in ``torch.nn``; one of ``ACTIVATIONS``.
+        residual: Whether its input is added to its result; the widths must be equal.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, bias: bool, activation: str) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, *, bias: bool, activation: str, residual: bool = False
+    ) -> None:
         super().__init__()
         self.linear = Linear(inputs, outputs, bias=bias)
         self.activation = ACTIVATIONS[activation]
+        self.residual = residual
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape ``(B, inputs)`` to ``(B, outputs)``."""
-        return self.activation(self.linear(x))
+        y = self.activation(self.linear(x))
+        return x + y if self.residual else y
 
 
 class NormalizeHead(nn.Module):

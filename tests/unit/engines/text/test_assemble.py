@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stelae.catalog.spec import Backbone, ModelSpec, Normalize, Pool, Pooling, Source
+from stelae.catalog.spec import Backbone, Chain, ModelSpec, Normalize, Pool, Pooling, Source
 from stelae.engines.base import Prepared
-from stelae.engines.embedding import assemble, check_call, choose_prompt, item_error, unreadable
+from stelae.engines.text.assemble import assemble
+from stelae.engines.text.features import Output
+from stelae.engines.text.options import check_call, choose_prompt, item_error, unreadable
 from stelae.errors import EngineFailed, InvalidInput, StelaeError, UnsupportedTask
 from stelae.types import EmbeddingDtype, EncodeCall, Item, OutputType, Role
 
@@ -24,7 +26,8 @@ def spec_of(*, normalize: bool = True, **options: Any) -> ModelSpec:
         name="m",
         source=Source(kind="folder", location="/m"),
         folder="/m",
-        modules=(backbone, Pool(modes=(Pooling.MEAN,)), *last),
+        backbone=backbone,
+        chains=(Chain(output=OutputType.DENSE, steps=(Pool(modes=(Pooling.MEAN,)), *last)),),
         **facts,
     )
 
@@ -129,7 +132,7 @@ def _run(
     rows: list[Any], *, spec: ModelSpec | None = None, prepared: Any = None, **options: Any
 ) -> Any:
     prepared = prepared or [Prepared(object(), tokens=3) for _ in rows]
-    values = [np.array(r, np.float32) if isinstance(r, list) else r for r in rows]
+    values = [Output(dense=np.array(r, np.float32)) if isinstance(r, list) else r for r in rows]
     return assemble(call_of(**options), spec or spec_of(), "print", prepared, values)
 
 

@@ -7,7 +7,10 @@ import pytest
 
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.spec import ModelSpec
-from stelae.engines.text import TextIntake
+from stelae.engines.base import Prepared
+from stelae.engines.text.encode import EncodeJob
+from stelae.engines.text.features import Features
+from stelae.engines.text.intake import Intake
 from stelae.errors import InputTooLong, UnsupportedCheckpoint
 from stelae.types import EncodeCall, Item, Truncate
 
@@ -17,6 +20,7 @@ class Letters:
 
     def __init__(self) -> None:
         self.vocabulary, self.prefix, self.suffix = 92, [90], [91]
+        self.middle, self.typed = [91], True
 
     def read(self, texts: Sequence[str], room: int, truncate: Truncate) -> list[list[int]]:
         return [[ord(letter) - ord("a") for letter in text] for text in texts]
@@ -28,9 +32,17 @@ def spec(max_tokens: int) -> ModelSpec:
     return msgspec.structs.replace(found, max_tokens=max_tokens)
 
 
+def job(call: EncodeCall) -> EncodeJob:
+    return EncodeJob(call, Intake(spec(6), Letters()), "print")
+
+
+def prepared_of(call: EncodeCall) -> list[Prepared[Features]]:
+    return job(call).prepare(0, len(call.items))
+
+
 def prepare(text: str, truncate: Truncate, prompt: str | None = None) -> list[int]:
     call = EncodeCall(model="m", items=[Item(text=text)], truncate=truncate, prompt=prompt)
-    (prepared,) = TextIntake(spec(6), Letters()).prepare(call)
+    (prepared,) = prepared_of(call)
     assert prepared.features is not None
     assert prepared.cost == prepared.tokens == len(prepared.features.ids)
     return prepared.features.ids.tolist()
@@ -51,7 +63,7 @@ def test_cutting_at_the_start_never_cuts_the_prompt() -> None:
 
 def test_too_long_text_is_refused_when_asked_to_be() -> None:
     call = EncodeCall(model="m", items=[Item(text="abcdef")], truncate=Truncate.ERROR)
-    (prepared,) = TextIntake(spec(6), Letters()).prepare(call)
+    (prepared,) = prepared_of(call)
     assert isinstance(prepared.error, InputTooLong)
     assert prepared.error.details == {"tokens": 6, "max_tokens": 4}
     assert prepared.features is None
@@ -59,7 +71,7 @@ def test_too_long_text_is_refused_when_asked_to_be() -> None:
 
 def test_given_ids_stand_as_they_are_without_a_prompt() -> None:
     call = EncodeCall(model="m", items=[Item(token_ids=[3, 4])], prompt="yz")
-    (prepared,) = TextIntake(spec(6), Letters()).prepare(call)
+    (prepared,) = prepared_of(call)
     assert prepared.features is not None
     assert prepared.features.ids.tolist() == [90, 3, 4, 91]
     assert prepared.features.prompt == 0
@@ -67,12 +79,11 @@ def test_given_ids_stand_as_they_are_without_a_prompt() -> None:
 
 def test_model_without_room_for_a_text_is_refused() -> None:
     with pytest.raises(UnsupportedCheckpoint, match="leaves no room"):
-        TextIntake(spec(2), Letters())
+        Intake(spec(2), Letters())
 
 
 def test_long_text_is_not_light_although_little_of_it_is_kept() -> None:
-    intake = TextIntake(spec(6), Letters())
-    long = EncodeCall(model="m", items=[Item(text="x" * 1_000_000)])
-    assert intake.estimate(long) == 6
-    assert not intake.light(long)
-    assert intake.light(EncodeCall(model="m", items=[Item(text="short")]))
+    long = job(EncodeCall(model="m", items=[Item(text="x" * 1_000_000)]))
+    assert long.estimate == 6
+    assert not long.light
+    assert job(EncodeCall(model="m", items=[Item(text="short")])).light

@@ -1,21 +1,13 @@
-"""What every text embedding engine does the same: options, prompts, the result matrix."""
+"""What a call may ask of a model, and what it means: checks, prompts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from stelae.catalog.spec import ModelSpec
-from stelae.engines.base import Prepared
-from stelae.errors import EngineFailed, InvalidInput, StelaeError, UnsupportedTask
-from stelae.types import EmbeddingDtype, EncodeCall, EncodeResult, Item, Role, Usage
-
-Row = NDArray[np.float32]
-"""One vector, shape ``(D,)``, before a closing ``Normalize`` module."""
+from stelae.errors import InvalidInput, UnsupportedTask
+from stelae.types import EncodeCall, Item, OutputType, Role
 
 PROMPT_NAMES = {
     Role.QUERY: ("query",),
@@ -25,9 +17,6 @@ PROMPT_NAMES = {
 
 LONGEST_NAME = 128
 """Characters of a wrong name that are looked at and shown."""
-
-SMALLEST = np.float32(1e-12)
-"""Length below which a vector is not scaled up (torch ``normalize`` has the same)."""
 
 
 def check_call(spec: ModelSpec, call: EncodeCall) -> None:
@@ -39,6 +28,7 @@ def check_call(spec: ModelSpec, call: EncodeCall) -> None:
     """
     _check_outputs(spec, call)
     _check_prompt(spec, call)
+    check_instruction(spec, call.instruction)
     if call.dimensions is not None:
         _check_dimensions(spec, call.dimensions)
 
@@ -50,11 +40,20 @@ def _check_outputs(spec: ModelSpec, call: EncodeCall) -> None:
             param="outputs",
         )
     for kind in call.outputs:
-        if kind not in spec.outputs:
-            raise UnsupportedTask(
-                f"outputs={kind.value!r}: model {spec.name!r} makes {_listed(spec.outputs)} only",
-                param="outputs",
-            )
+        check_kind(spec, kind, "outputs")
+
+
+def check_kind(spec: ModelSpec, kind: OutputType, param: str) -> None:
+    """Refuse a kind of representation that the model does not make.
+
+    Raises:
+        UnsupportedTask: It does not.
+    """
+    if kind not in spec.outputs:
+        made = _listed(spec.outputs) or "scores"
+        raise UnsupportedTask(
+            f"{param}={kind.value!r}: model {spec.name!r} makes {made} only", param=param
+        )
 
 
 def _check_prompt(spec: ModelSpec, call: EncodeCall) -> None:
@@ -67,6 +66,24 @@ def _check_prompt(spec: ModelSpec, call: EncodeCall) -> None:
         raise InvalidInput(f"prompt {reason}", param="prompt")
     if call.prompt_name is not None and call.prompt_name not in spec.prompts:
         raise _unknown_prompt(spec, call.prompt_name)
+
+
+def check_instruction(spec: ModelSpec, instruction: str | None) -> None:
+    """Refuse an instruction that the model cannot take or nobody can read.
+
+    Raises:
+        InvalidInput: Why.
+    """
+    if instruction is None:
+        return
+    if spec.instruction is None:
+        raise InvalidInput(
+            f"instruction: model {spec.name!r} was not trained with instructions; leave it out, "
+            "or give the whole text before each item as prompt",
+            param="instruction",
+        )
+    if (reason := unreadable(instruction)) is not None:
+        raise InvalidInput(f"instruction {reason}", param="instruction")
 
 
 def _unknown_prompt(spec: ModelSpec, name: str) -> InvalidInput:
@@ -113,16 +130,24 @@ def _listed(values: Iterable[object]) -> str:
 def choose_prompt(spec: ModelSpec, call: EncodeCall) -> str:
     """The text to put before each item; empty for none.
 
-    A prompt given in full or by name counts first, then the role, then the
-    model's default. A role for which the model has no prompt means none.
+    A prompt given in full or by name counts first, then an instruction, then the
+    role, then the model's default. A role for which the model has no prompt means
+    none.
     """
     if call.prompt is not None:
         return call.prompt
     if call.prompt_name is not None:
         return spec.prompts[call.prompt_name]
-    if call.role is not None:
-        return next((spec.prompts[n] for n in PROMPT_NAMES[call.role] if n in spec.prompts), "")
+    if call.role is not None or call.instruction is not None:
+        return role_prompt(spec, call.role or Role.QUERY, call.instruction)
     return spec.prompts[spec.default_prompt] if spec.default_prompt is not None else ""
+
+
+def role_prompt(spec: ModelSpec, role: Role, instruction: str | None) -> str:
+    """The prompt of one side of a search; instructions are for queries."""
+    if instruction is not None and spec.instruction is not None and role is Role.QUERY:
+        return spec.instruction.replace("{instruction}", instruction)
+    return next((spec.prompts[n] for n in PROMPT_NAMES[role] if n in spec.prompts), "")
 
 
 def item_error(item: Item, vocabulary: int) -> InvalidInput | None:
@@ -157,91 +182,3 @@ def unreadable(text: str) -> str | None:
             f"has the lone surrogate U+{code:04X} at position {error.start}, which is no character"
         )
     return None
-
-
-def assemble(
-    call: EncodeCall,
-    spec: ModelSpec,
-    fingerprint: str,
-    prepared: Sequence[Prepared[Any]],
-    rows: Sequence[Row | StelaeError],
-) -> EncodeResult:
-    """Put the vectors of a call together: cut, normalise, cast.
-
-    Args:
-        call: What was asked for; ``check_call`` has accepted it.
-        spec: The model.
-        fingerprint: What is served.
-        prepared: One per item, in order.
-        rows: One per item, in order: its vector of ``spec.dimensions`` numbers as
-            the modules before a closing ``Normalize`` make it, or its error.
-
-    Returns:
-        One row per item; a failed item's row is NaN and its error is told by
-        index. A vector that is not finite, or does not fit the dtype asked for,
-        fails its item.
-    """
-    errors = {i: e for i, e in enumerate(map(_error, prepared, rows)) if e is not None}
-    width = call.dimensions or spec.dimensions
-    dense = np.full((len(rows), width), np.nan, np.float32)
-    good = [i for i in range(len(rows)) if i not in errors]
-    if good:
-        dense[good] = _scaled(np.stack([_vector(rows[i])[:width] for i in good]), _unit(spec, call))
-    dense, failed = _cast(dense, call.dtype, good)
-    errors |= failed
-    ran = np.array([i not in errors for i in range(len(rows))], np.bool_)
-    tokens = np.where(ran, np.array([p.tokens for p in prepared], np.int32), 0).astype(np.int32)
-    return EncodeResult(
-        model=spec.name,
-        fingerprint=fingerprint,
-        dense=dense,
-        tokens=tokens,
-        truncated=np.array([p.truncated for p in prepared], np.bool_),
-        errors={i: error.info for i, error in sorted(errors.items())},
-        usage=Usage(tokens=int(tokens.sum())),
-    )
-
-
-def _error(prepared: Prepared[Any], row: Row | StelaeError) -> StelaeError | None:
-    return prepared.error or (row if isinstance(row, StelaeError) else None)
-
-
-def _vector(row: Row | StelaeError) -> Row:
-    if isinstance(row, StelaeError):
-        raise TypeError("an item with an error has no vector")
-    return row
-
-
-def _unit(spec: ModelSpec, call: EncodeCall) -> bool:
-    return spec.normalized if call.normalize is None else call.normalize
-
-
-def _scaled(vectors: NDArray[np.float32], unit: bool) -> NDArray[np.float32]:
-    if not unit:
-        return vectors
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled: NDArray[np.float32] = vectors / np.maximum(lengths, SMALLEST)
-    return scaled
-
-
-def _cast(
-    dense: NDArray[np.float32], dtype: EmbeddingDtype, good: Sequence[int]
-) -> tuple[NDArray[Any], dict[int, StelaeError]]:
-    """The matrix in its dtype, and the items of which a number is lost in it."""
-    with np.errstate(over="ignore"):
-        cast = dense.astype(np.dtype(dtype.value), copy=False)
-    finite: list[bool] = np.all(np.isfinite(cast), axis=1).tolist()
-    lost = [i for i in good if not finite[i]]
-    failed: dict[int, StelaeError] = {}
-    for i in lost:
-        failed[i] = (
-            InvalidInput(
-                f"dtype={dtype.value!r}: the vector has numbers over 65504; choose float32 or "
-                "normalize=True",
-                param="dtype",
-            )
-            if np.isfinite(dense[i]).all()
-            else EngineFailed("the model gave a vector with numbers that are not finite")
-        )
-    cast[lost] = np.nan
-    return cast, failed

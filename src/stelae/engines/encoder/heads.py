@@ -1,0 +1,197 @@
+"""The steps from token vectors to one kind of output, with the checkpoint's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stelae.catalog.spec import (
+    Chain,
+    Classify,
+    Dense,
+    LateInteraction,
+    LayerNorm,
+    LayerPool,
+    ModelSpec,
+    Module,
+    Normalize,
+    Pool,
+    SparsePool,
+    StaticTerms,
+    TermWeights,
+    YesNo,
+)
+from stelae.engines.text.features import Output
+from stelae.errors import UnsupportedCheckpoint
+from stelae.nn.backbone import Backbone
+from stelae.nn.batch import TokenBatch
+from stelae.nn.heads.dense import DenseHead, NormalizeHead
+from stelae.nn.heads.late import LateInteractionHead
+from stelae.nn.heads.layers import LayerPoolHead
+from stelae.nn.heads.pooling import PoolingHead
+from stelae.nn.heads.sparse import SpladeHead, StaticTermsHead, TermWeightsHead
+from stelae.nn.layers import norm
+from stelae.nn.static import StaticTable
+from stelae.nn.weights import assign, read
+from stelae.types import OutputType, Role
+
+Trunk = Backbone | StaticTable
+Tensors = Mapping[str, Tensor]
+
+FIELDS = {
+    OutputType.DENSE: "dense",
+    OutputType.SPARSE: "terms",
+    OutputType.MULTIVECTOR: "vectors",
+}
+
+
+class Head(nn.Module):
+    """One kind of output.
+
+    Args:
+        field: Where the rows go in an ``Output``.
+        steps: From token vectors to rows, in order.
+
+    Attributes:
+        reads_tokens: Whether it needs the trunk's token vectors.
+        reads_layers: Whether it needs those of every layer.
+    """
+
+    def __init__(self, field: str, steps: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.field = field
+        self.steps = nn.ModuleList(steps)
+        self.reads_tokens = not isinstance(self.steps[0], StaticTermsHead)
+        self.reads_layers = any(isinstance(step, LayerPoolHead) for step in self.steps)
+
+    def forward(
+        self, states: Sequence[Tensor], batch: TokenBatch, roles: Sequence[Role | None]
+    ) -> Sequence[Any]:
+        """Rows in packed order.
+
+        Args:
+            states: Token vectors; of every layer if ``reads_layers``, else the last only.
+            batch: Where each text lies.
+            roles: The side of each text, in packed order.
+        """
+        x: Any = states[-1] if states else batch.ids
+        for step in self.steps:
+            match step:
+                case LayerPoolHead():
+                    x = step(states)
+                case LateInteractionHead():
+                    x = step(x, batch, roles)
+                case DenseHead() | NormalizeHead() | norm.LayerNorm():
+                    x = step(x.float())
+                case _:
+                    x = step(x, batch)
+        rows: Sequence[Any] = list(x.float().cpu().numpy()) if isinstance(x, Tensor) else x
+        return rows
+
+    def put(self, rows: Sequence[Any], batch: TokenBatch, outputs: Sequence[Output]) -> None:
+        """Give rows in packed order to the texts in the caller's order."""
+        for row, index in zip(rows, batch.order, strict=True):
+            setattr(outputs[index], self.field, row)
+
+
+def build_head(spec: ModelSpec, chain: Chain, trunk: Trunk, tensors: Tensors) -> Head:
+    """The head for a chain.
+
+    A closing ``Normalize`` of dense vectors is left out: whether they get unit length
+    is the call's to say.
+
+    Args:
+        spec: The model.
+        chain: What makes the output.
+        trunk: What gives the token vectors.
+        tensors: The trunk's file, where heads of its own class lie too.
+    """
+    steps = chain.steps
+    if chain.output is OutputType.DENSE and isinstance(steps[-1], Normalize):
+        steps = steps[:-1]
+    made = [_step(spec, step, trunk, tensors) for step in steps]
+    return Head(FIELDS[chain.output], made)
+
+
+def _step(spec: ModelSpec, step: Module, trunk: Trunk, tensors: Tensors) -> nn.Module:
+    match step:
+        case Pool():
+            return PoolingHead(step.modes)
+        case LayerPool():
+            return _loaded(spec, step.folder, step.weights, LayerPoolHead(step.first, step.layers))
+        case LayerNorm():
+            made = norm.LayerNorm(step.width, step.eps)
+            return _loaded(spec, step.folder, step.weights, made, prefix="norm.")
+        case Dense():
+            return _dense(spec, step)
+        case Normalize():
+            return NormalizeHead()
+        case SparsePool():
+            return _splade(step, trunk, tensors)
+        case TermWeights():
+            return _loaded(
+                spec, "", step.weights, TermWeightsHead(trunk.width, step.unused), add="linear."
+            )
+        case StaticTerms():
+            return _static_terms(spec, step)
+        case LateInteraction():
+            return LateInteractionHead(step)
+
+
+def _loaded(
+    spec: ModelSpec, folder: str, file: str, head: nn.Module, *, prefix: str = "", add: str = ""
+) -> nn.Module:
+    tensors = read([Path(spec.folder, folder, file)])
+    named = {add + name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    assign(head, named, torch.float32)
+    return head
+
+
+def _dense(spec: ModelSpec, step: Dense) -> nn.Module:
+    head = DenseHead(
+        step.inputs,
+        step.outputs,
+        bias=step.bias,
+        activation=step.activation,
+        residual=step.residual,
+    )
+    tensors = read([Path(spec.folder, step.folder, step.weights)])
+    ours = ("linear.weight", "linear.bias")
+    found = zip(ours, step.names, strict=True)
+    named = {name: tensors[theirs] for name, theirs in found if theirs in tensors}
+    assign(head, named, torch.float32)
+    return head
+
+
+def _splade(step: SparsePool, trunk: Trunk, tensors: Tensors) -> nn.Module:
+    if not isinstance(trunk, Backbone):
+        raise UnsupportedCheckpoint("a table of vectors has no masked language head")
+    logits = trunk.masked_lm()
+    found = dict(trunk.masked_lm_weights.apply(tensors))
+    found.setdefault("decoder.weight", trunk.words.weight)
+    assign(logits, found, trunk.words.weight.dtype)
+    return SpladeHead(logits, trunk.words.weight.shape[0], step.pooling, step.activation)
+
+
+def _static_terms(spec: ModelSpec, step: StaticTerms) -> nn.Module:
+    tensors = read([Path(spec.folder, step.weights)])
+    head = StaticTermsHead(len(tensors[step.name]))
+    assign(head, {"weight": tensors[step.name]}, torch.float32)
+    return head
+
+
+def build_scorer(
+    scoring: Classify | YesNo, trunk: Trunk, tensors: Tensors, dtype: torch.dtype
+) -> Head:
+    """The head that scores a pair of texts read together."""
+    if not isinstance(trunk, Backbone):
+        raise UnsupportedCheckpoint("a table of vectors cannot read two texts together")
+    if isinstance(scoring, YesNo):
+        raise UnsupportedCheckpoint("yes")
+    head = trunk.classifier(len(scoring.labels))
+    assign(head, trunk.classifier_weights.apply(tensors), dtype)
+    return Head("scores", [head])

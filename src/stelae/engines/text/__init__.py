@@ -1,0 +1,1 @@
+"""What all engines for texts share: from calls to token ids, from rows to results."""

@@ -1,0 +1,78 @@
+"""A call to encode, on its way through an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+from stelae.engines.base import Prepared
+from stelae.engines.text.assemble import assemble
+from stelae.engines.text.features import Features, Output
+from stelae.engines.text.intake import Ids, Intake, light, prepared
+from stelae.engines.text.options import check_call, choose_prompt, item_error
+from stelae.errors import StelaeError
+from stelae.types import EncodeCall, EncodeResult, Item
+
+
+class EncodeJob:
+    """One entry per item.
+
+    Args:
+        call: What is asked.
+        intake: Reads texts.
+        fingerprint: What is served.
+
+    Raises:
+        InvalidInput: The call as a whole cannot be run.
+    """
+
+    def __init__(self, call: EncodeCall, intake: Intake, fingerprint: str) -> None:
+        check_call(intake.spec, call)
+        self._call, self._intake, self._fingerprint = call, intake, fingerprint
+        self._prompt = choose_prompt(intake.spec, call)
+
+    @property
+    def size(self) -> int:
+        return len(self._call.items)
+
+    @property
+    def estimate(self) -> int:
+        return sum(map(self._intake.guess, self._call.items))
+
+    @property
+    def light(self) -> bool:
+        return light(self._call.items)
+
+    @cached_property
+    def _prompt_ids(self) -> Ids:
+        return self._read([self._prompt])[0] if self._prompt else ()
+
+    def _read(self, texts: Sequence[str]) -> Sequence[Ids]:
+        return self._intake.read(texts, self._call.truncate)
+
+    def prepare(self, start: int, stop: int) -> list[Prepared[Features]]:
+        items = self._call.items[start:stop]
+        errors = [item_error(item, self._intake.tokenizer.vocabulary) for item in items]
+        texts = [
+            self._prompt + item.text
+            for item, error in zip(items, errors, strict=True)
+            if error is None and item.text is not None
+        ]
+        read = iter(self._read(texts))
+        return [
+            prepared(error or self._features(item, read))
+            for item, error in zip(items, errors, strict=True)
+        ]
+
+    def _features(self, item: Item, read: Iterator[Ids]) -> Features | StelaeError:
+        """Given ids stand as they are, without a prompt."""
+        ids, prompt = (
+            (next(read), self._prompt_ids) if item.token_ids is None else (item.token_ids, ())
+        )
+        call = self._call
+        return self._intake.single(ids, call.truncate, prompt, call.outputs, call.role)
+
+    def finish(
+        self, prepared: Sequence[Prepared[Features]], rows: Sequence[Output | StelaeError]
+    ) -> EncodeResult:
+        return assemble(self._call, self._intake.spec, self._fingerprint, prepared, rows)

@@ -1,0 +1,64 @@
+"""An engine for texts: a tokenizer, a model, and the jobs they do together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stelae.catalog.fingerprint import fingerprint, weights_digest
+from stelae.catalog.spec import ModelSpec
+from stelae.engines.base import EngineInfo, Job
+from stelae.engines.text.encode import EncodeJob
+from stelae.engines.text.features import Features, Output, TextModel, Tokenizer
+from stelae.engines.text.intake import Intake
+from stelae.engines.text.score import score_job
+from stelae.types import EncodeCall, EncodeResult, ScoreCall, ScoreResult
+
+
+class TextEngine:
+    """Serves ``encode`` and ``score``.
+
+    Args:
+        spec: The model.
+        tokenizer: Its tokenizer.
+        model: Computes.
+        dtype: Number format it computes in.
+        device: Where it runs.
+        notes: Choices made while loading and why.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        tokenizer: Tokenizer,
+        model: TextModel,
+        *,
+        dtype: str,
+        device: str,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.spec = spec
+        self._intake = Intake(spec, tokenizer)
+        self._model = model
+        self._info = EngineInfo(
+            fingerprint=fingerprint(spec, dtype, weights_digest(spec)),
+            dtype=dtype,
+            device=device,
+            notes=(*notes, *spec.notes),
+        )
+
+    @property
+    def info(self) -> EngineInfo:
+        return self._info
+
+    def open(
+        self, call: EncodeCall | ScoreCall
+    ) -> Job[Features, Output, EncodeResult] | Job[Features, Output, ScoreResult]:
+        if isinstance(call, EncodeCall):
+            return EncodeJob(call, self._intake, self._info.fingerprint)
+        return score_job(call, self._intake, self._info.fingerprint)
+
+    def run(self, batch: Sequence[Features]) -> Sequence[Output]:
+        return self._model.run(batch)
+
+    def close(self) -> None:
+        self._model.close()

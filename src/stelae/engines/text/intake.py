@@ -1,0 +1,183 @@
+"""From texts to token ids ready to run: special tokens, markers, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stelae.catalog.spec import Marking, ModelSpec, Static
+from stelae.engines.base import Prepared
+from stelae.engines.text.features import DENSE, Features, Tokenizer
+from stelae.errors import InputTooLong, InvalidInput, StelaeError, UnsupportedCheckpoint
+from stelae.types import Item, OutputType, Role, Truncate
+
+CHARS_PER_TOKEN = 3
+"""Characters of a token in plain prose, rather too few; for guesses before tokenising."""
+
+LIGHT_ITEMS = 16
+LIGHT_TOKENS = 4096
+"""A call of no more items and tokens is light: it is tokenised in about a millisecond."""
+
+Ids = Sequence[int]
+
+
+class Intake:
+    """Reads texts for one model.
+
+    Args:
+        spec: The model.
+        tokenizer: Its tokenizer.
+
+    Raises:
+        UnsupportedCheckpoint: The special tokens leave no room for a text.
+    """
+
+    def __init__(self, spec: ModelSpec, tokenizer: Tokenizer) -> None:
+        self.spec, self.tokenizer = spec, tokenizer
+        self.specials = len(tokenizer.prefix) + len(tokenizer.suffix)
+        self.room = spec.max_tokens - self.specials
+        if self.room < 1:
+            raise UnsupportedCheckpoint(
+                f"model {spec.name!r}: max_tokens={spec.max_tokens} leaves no room for a text "
+                f"beside {self.specials} special tokens"
+            )
+
+    def guess(self, item: Item) -> int:
+        """A guess of the tokens that will run for an item, never more than the model reads."""
+        return min(self.spec.max_tokens, self.specials + 1 + guess(item))
+
+    def read(self, texts: Sequence[str], truncate: Truncate) -> Sequence[Ids]:
+        """Ids of each text, without special tokens and not yet cut."""
+        return self.tokenizer.read(texts, self.room, truncate)
+
+    def single(
+        self,
+        ids: Ids,
+        truncate: Truncate,
+        prompt: Ids = (),
+        outputs: tuple[OutputType, ...] = DENSE,
+        role: Role | None = None,
+    ) -> Features | StelaeError:
+        """One text between special tokens, cut to the limit if the policy allows.
+
+        Args:
+            ids: The text's own ids, those of its prompt included.
+            truncate: What to do if it is too long.
+            prompt: Ids of its prompt; cutting at the start cuts the text, never this.
+            outputs: What is wanted.
+            role: The side it stands on.
+        """
+        marking = self._marking(outputs, role)
+        marks: Ids = () if marking is None else marking.ids
+        room = self.room - len(marks)
+        if marking is not None:
+            room = min(room, marking.max_tokens - self.specials - len(marks))
+        kept = min(len(prompt), room)
+        cut = len(ids) > room
+        if cut and truncate is Truncate.ERROR:
+            return _too_long(len(ids), room, self.specials + len(marks))
+        if cut and truncate is Truncate.START:
+            ids = [*prompt[:kept], *ids[len(ids) - (room - kept) :]]
+        elif cut:
+            ids = ids[:room]
+        whole = [*self.tokenizer.prefix, *marks, *ids, *self.tokenizer.suffix]
+        if not whole and not isinstance(self.spec.backbone, Static):
+            return InvalidInput("the text has no tokens for this model; give some text")
+        seen = len(whole)
+        if marking is not None and marking.expand is not None:
+            whole += [marking.expand] * (marking.max_tokens - seen)
+        start = len(self.tokenizer.prefix) + len(marks)
+        return Features(
+            np.array(whole, np.int32),
+            prompt=start + kept if kept else 0,
+            truncated=cut,
+            outputs=outputs,
+            role=role,
+            seen=None if marking is None or marking.attend_expansion else seen,
+        )
+
+    def _marking(self, outputs: tuple[OutputType, ...], role: Role | None) -> Marking | None:
+        late = self.spec.marking
+        if late is None or OutputType.MULTIVECTOR not in outputs:
+            return None
+        return late.query if role is Role.QUERY else late.document
+
+    def pair(self, first: Ids, second: Ids, truncate: Truncate) -> Features | StelaeError:
+        """Two texts read together; if they are too long, the longer one is cut first."""
+        tokenizer = self.tokenizer
+        specials = self.specials + len(tokenizer.middle)
+        room = self.spec.max_tokens - specials
+        cut = len(first) + len(second) > room
+        if cut and truncate is Truncate.ERROR:
+            return _too_long(len(first) + len(second), room, specials)
+        if cut:
+            one, other = shares(len(first), len(second), room)
+            first, second = _cut(first, one, truncate), _cut(second, other, truncate)
+        start = len(tokenizer.prefix) + len(first) + len(tokenizer.middle)
+        whole = [*tokenizer.prefix, *first, *tokenizer.middle, *second, *tokenizer.suffix]
+        return Features(
+            np.array(whole, np.int32),
+            truncated=cut,
+            outputs=(),
+            second=start if tokenizer.typed else None,
+        )
+
+    def asked(
+        self, ids: Ids, prefix: Ids, suffix: Ids, truncate: Truncate
+    ) -> Features | StelaeError:
+        """A question between the fixed ends of a prompt; of a long one the end is cut."""
+        room = self.spec.max_tokens - len(prefix) - len(suffix)
+        cut = len(ids) > room
+        if cut and truncate is Truncate.ERROR:
+            return _too_long(len(ids), room, len(prefix) + len(suffix))
+        whole = [*prefix, *ids[:room], *suffix]
+        return Features(np.array(whole, np.int32), truncated=cut, outputs=())
+
+
+def shares(first: int, second: int, room: int) -> tuple[int, int]:
+    """Tokens that two texts keep if they have ``room`` together: the longer one gives first.
+
+    Source: the ``longest_first`` strategy of ``tokenizers``, an odd token going to
+    the longer text (to the second of two equals).
+    """
+    short, long = sorted((first, second))
+    if short > room // 2:
+        short = room // 2
+    long = room - short
+    return (long, short) if first > second else (short, long)
+
+
+def _cut(ids: Ids, keep: int, truncate: Truncate) -> Ids:
+    if len(ids) <= keep:
+        return ids
+    return ids[len(ids) - keep :] if truncate is Truncate.START else ids[:keep]
+
+
+def _too_long(tokens: int, room: int, specials: int) -> InputTooLong:
+    return InputTooLong(
+        f"the text has {tokens} tokens, the model reads at most {room} beside "
+        f"{specials} special ones; shorten it or choose truncate 'end' or 'start'",
+        param="items",
+        details={"tokens": tokens, "max_tokens": room},
+    )
+
+
+def prepared(found: Features | StelaeError) -> Prepared[Features]:
+    """An entry for the queue, or its refusal."""
+    if isinstance(found, StelaeError):
+        return Prepared(None, error=found)
+    count = len(found.ids)
+    return Prepared(found, cost=max(1, count), tokens=count, truncated=found.truncated)
+
+
+def guess(item: Item) -> int:
+    """A guess of an item's tokens, whatever the model reads."""
+    if item.text is not None:
+        return len(item.text) // CHARS_PER_TOKEN
+    return len(item.token_ids or ())
+
+
+def light(items: Sequence[Item]) -> bool:
+    """Whether texts are few and short, whatever of them is kept in the end."""
+    return len(items) <= LIGHT_ITEMS and sum(map(guess, items)) <= LIGHT_TOKENS
