@@ -1,6 +1,6 @@
 """Values that walk through the rooms: plain, immutable, the same for every dialect."""
 
-from stelae.types.columns import Quantization, Ragged, Sparse
+from stelae.types.columns import Quantization, Ragged, Sparse, SparseVector
 from stelae.types.encode import EncodeCall, EncodeResult, Matrix, Muvera
 from stelae.types.enums import (
     ComputeDtype,
@@ -35,6 +35,7 @@ __all__ = [
     "ScoreResult",
     "Similarity",
     "Sparse",
+    "SparseVector",
     "Task",
     "Timing",
     "Truncate",
