@@ -60,6 +60,8 @@ class ModelSettings(_Group):
     """Widths the model was trained to be cut to, if its checkpoint does not say."""
     batch_tokens: int | None = Field(default=None, ge=1)
     """Most tokens of one batch for this model; ``limits.batch_tokens`` if not given."""
+    deterministic: bool | None = None
+    """Run each text alone; the server's ``deterministic`` if not given."""
     preload: bool = False
     """Load at start instead of on first use."""
 
@@ -139,6 +141,9 @@ class Settings(BaseSettings):
     """Models by the name they are served under; the embedded model is always there."""
     dtype: ComputeDtype = ComputeDtype.AUTO
     """Number format to compute in; ``auto`` takes the fastest faithful one of this machine."""
+    deterministic: bool = False
+    """Run each text alone, so that its numbers are the same bit for bit whatever else is asked at
+    the time; slower for short texts."""
     preload: bool = False
     """Load every configured model at start instead of on first use."""
     device: Literal["cpu", "cuda", "mps"] | None = None

@@ -28,6 +28,8 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         matryoshka: Widths the model was trained to be cut to, ascending; empty
             if it was not trained for it. Checkpoints do not record this.
         batch_tokens: Most tokens in one batch; ``None`` takes the server's limit.
+        deterministic: Whether each text runs alone, so that no neighbour changes a bit;
+            ``None`` as the server does.
         preload: Whether to load it when the server starts.
     """
 
@@ -40,6 +42,7 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     max_tokens: int | None = None
     matryoshka: tuple[int, ...] = ()
     batch_tokens: int | None = None
+    deterministic: bool | None = None
     preload: bool = False
 
 

@@ -47,6 +47,13 @@ def serve(
     preload: Annotated[
         bool, typer.Option("--preload", help="Load every configured model at start.")
     ] = False,
+    deterministic: Annotated[
+        bool,
+        typer.Option(
+            "--deterministic",
+            help="Run each text alone: no neighbour changes a bit of its numbers; slower.",
+        ),
+    ] = False,
     log_format: Annotated[
         options.LogFormatName | None,
         typer.Option("--log-format", help="Logs for people or for machines."),
@@ -77,6 +84,7 @@ def serve(
         device=device,
         engine=engine,
         preload=preload or None,
+        deterministic=deterministic or None,
         log={name: value for name, value in log.items() if value is not None} or None,
     )
     raise typer.Exit(run(settings, models or (), ready_file=ready_file, preload=settings.preload))

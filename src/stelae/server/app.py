@@ -56,7 +56,9 @@ def build_house(settings: Settings, catalog: Catalog) -> House:
     limits = settings.limits
     device = None if settings.device is None else Device(settings.device)
     defaults = Defaults(
-        options=EngineOptions(dtype=settings.dtype, device=device),
+        options=EngineOptions(
+            dtype=settings.dtype, device=device, deterministic=settings.deterministic
+        ),
         engine=settings.engine,
         limits=Limits(batch_tokens=limits.batch_tokens, queue_tokens=limits.queue_tokens),
         load_wait=limits.load_seconds,
@@ -81,6 +83,7 @@ def _entry(name: str, model: ModelSettings, settings: Settings) -> ModelEntry:
         max_tokens=model.max_tokens,
         matryoshka=model.matryoshka,
         batch_tokens=model.batch_tokens,
+        deterministic=model.deterministic,
         preload=model.preload or settings.preload,
     )
 

@@ -266,6 +266,7 @@ class Deployments:
         spec, choice = await self._read(entry, standing, engine)
         options, limits = self._defaults.options, self._defaults.limits
         wanted = dtype or (entry.dtype if entry.dtype is not ComputeDtype.AUTO else options.dtype)
+        alone = options.deterministic if entry.deterministic is None else entry.deterministic
         if entry.batch_tokens is not None:
             limits = replace(limits, batch_tokens=entry.batch_tokens)
         return Deployment(
@@ -273,7 +274,7 @@ class Deployments:
             spec=spec,
             engine=choice.manifest.name,
             reason=choice.reason,
-            options=replace(options, dtype=wanted),
+            options=replace(options, dtype=wanted, deterministic=alone),
             limits=limits,
         )
 

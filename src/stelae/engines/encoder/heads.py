@@ -191,7 +191,8 @@ def build_scorer(
     if not isinstance(trunk, Backbone):
         raise UnsupportedCheckpoint("a table of vectors cannot read two texts together")
     if isinstance(scoring, YesNo):
-        raise UnsupportedCheckpoint("yes")
+        answers = [scoring.yes] if scoring.no is None else [scoring.yes, scoring.no]
+        return Head("scores", [trunk.choice(tensors, answers)])
     head = trunk.classifier(len(scoring.labels))
     assign(head, trunk.classifier_weights.apply(tensors), dtype)
     return Head("scores", [head])
