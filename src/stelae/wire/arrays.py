@@ -37,8 +37,16 @@ class ArrayHead(msgspec.Struct, array_like=True, frozen=True):
     shape: tuple[int, ...]
 
 
+class _Inline(msgspec.Struct, frozen=True):
+    dtype: str
+    shape: list[int]
+    data: bytes
+
+
 def _plain(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     little = array.dtype.newbyteorder("<")
+    if little.str not in DTYPES:
+        raise InvalidInput(f"an array of the type {array.dtype} cannot be sent, only plain numbers")
     return np.ascontiguousarray(array, dtype=little)
 
 
@@ -72,14 +80,31 @@ def _inline(value: Any) -> Any:
     raise NotImplementedError(f"cannot send a {type(value).__name__}")
 
 
-def _from_plain(kind: type, value: Any) -> Any:
-    if isinstance(value, dict):
-        if not {"dtype", "shape", "data"} <= value.keys():
-            raise InvalidInput("an array needs the keys dtype, shape and data")
-        return _view(value["dtype"], value["shape"], value["data"])
+def from_plain(kind: type, value: Any) -> Any:
+    """What an array is decoded from: its map, or nested lists; a ``dec_hook`` of msgspec.
+
+    Raises:
+        ValueError: It is no array; msgspec adds where it stands.
+    """
+    try:
+        if isinstance(value, dict):
+            body = msgspec.convert(value, _Inline)
+            return _view(body.dtype, body.shape, body.data)
+    except (InvalidInput, msgspec.ValidationError) as error:
+        raise ValueError(str(error)) from error
     if isinstance(value, list):
-        return np.asarray(value)
-    raise NotImplementedError(f"cannot read a {kind.__name__} from a {type(value).__name__}")
+        return _listed(value)
+    raise ValueError(f"expected an array, got {type(value).__name__}")
+
+
+def _listed(value: list[Any]) -> np.ndarray[Any, Any]:
+    try:
+        array = np.asarray(value)
+    except (ValueError, OverflowError) as error:
+        raise ValueError("nested lists of equal length were expected") from error
+    if array.dtype.str not in DTYPES:
+        raise ValueError("nested lists of numbers were expected")
+    return array
 
 
 _PACK = msgspec.msgpack.Encoder(enc_hook=_inline)
@@ -97,7 +122,7 @@ def unpack(data: Buffer, kind: type[T]) -> T:
         InvalidInput: The bytes are not msgpack or do not describe a ``kind``.
     """
     try:
-        return msgspec.msgpack.decode(data, type=kind, dec_hook=_from_plain)
+        return msgspec.msgpack.decode(data, type=kind, dec_hook=from_plain)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise InvalidInput(f"body is not valid msgpack for {kind.__name__}: {error}") from error
 
@@ -128,7 +153,7 @@ def from_json(data: Buffer, kind: type[T]) -> T:
         InvalidInput: The bytes are not UTF-8 JSON or do not describe a ``kind``.
     """
     try:
-        return msgspec.json.decode(data, type=kind, dec_hook=_from_plain)
+        return msgspec.json.decode(data, type=kind, dec_hook=from_plain)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise InvalidInput(f"body is not valid JSON for {kind.__name__}: {error}") from error
 
