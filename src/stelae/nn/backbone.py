@@ -14,7 +14,7 @@ from stelae.nn.architectures import homes
 from stelae.nn.batch import TokenBatch
 from stelae.nn.layers.embedding import Embedding
 from stelae.nn.layers.linear import CONFIG_NAMES, Activation
-from stelae.nn.weights import WeightMap
+from stelae.nn.weights import NOTHING, WeightMap
 
 
 class Backbone(nn.Module):
@@ -33,6 +33,7 @@ class Backbone(nn.Module):
     weights: ClassVar[WeightMap]
     masked_lm_weights: ClassVar[WeightMap]
     classifier_weights: ClassVar[WeightMap]
+    pooler_weights: ClassVar[WeightMap] = NOTHING
     width: int
     words: Embedding
 
@@ -89,6 +90,16 @@ class Backbone(nn.Module):
         raise UnsupportedCheckpoint(
             f"{type(self).__name__}: no classification head ({labels} labels asked for)"
         )
+
+    def pooler(self) -> nn.Module:
+        """How the library's own class pools, without weights.
+
+        It maps token vectors ``(T, H)`` and the batch to vectors ``(B, P)``.
+
+        Raises:
+            UnsupportedCheckpoint: The family does not pool by itself, or not here.
+        """
+        raise UnsupportedCheckpoint(f"{type(self).__name__}: no pooling of its own")
 
     def choice(self, tensors: Mapping[str, Tensor], ids: Sequence[int]) -> nn.Module:
         """The head of ``...ForCausalLM`` cut down to a few tokens, with its weights.

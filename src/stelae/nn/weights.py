@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,7 @@ class WeightMap:
             the first axis; keys and values are formatted with the layer number.
         ignore: Names (whole, by regular expression) that the module does not use.
         only: Names (whole, by regular expression) to look at; empty for all.
+        change: What is done to tensors, by new name (whole, by regular expression).
     """
 
     prefixes: tuple[str, ...] = ()
@@ -33,6 +34,7 @@ class WeightMap:
     fuse: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+    change: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
 
     def apply(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename, drop and fuse; the result has the module's names."""
@@ -44,6 +46,8 @@ class WeightMap:
         }
         for target, sources in self.fuse.items():
             self._fuse(kept, target, sources)
+        for pattern, change in self.change.items():
+            kept |= {n: change(t) for n, t in kept.items() if re.fullmatch(pattern, n)}
         return kept
 
     def _name(self, name: str) -> str:
@@ -63,6 +67,27 @@ class WeightMap:
                 raise UnsupportedCheckpoint(f"the checkpoint lacks {', '.join(missing)}")
             joined = torch.cat([tensors.pop(part) for part in parts])
             tensors[name.replace(sources[0], target)] = joined
+
+
+NOTHING = WeightMap(only=(r"(?!)",))
+"""Takes no tensor, for modules that have none."""
+
+
+def within(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Tensors whose names start so, under the rest of their names."""
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+
+
+def flat_patches(kernel: Tensor) -> Tensor:
+    """A convolution over patches as a linear layer.
+
+    Args:
+        kernel: Shape ``(H, 3, side, side)``; a linear layer's weight stays as it is.
+
+    Returns:
+        Shape ``(H, side * side * 3)``, for patches with their colours last.
+    """
+    return kernel if kernel.ndim == 2 else kernel.permute(0, 2, 3, 1).flatten(1).contiguous()
 
 
 def _matches(patterns: Iterable[str], name: str) -> bool:
