@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 
-from stelae.catalog.spec import ModelSpec, Normalize, Source
+from stelae.catalog.spec import Backbone, Chain, ModelSpec, Normalize, Source
 from stelae.cluster.deployment import Deployment
 from stelae.cluster.patience import Patience
 from stelae.cluster.process import ProcessReplica
 from stelae.cluster.thread import ThreadReplica
 from stelae.engines.fake.engine import vector
 from stelae.scheduler.queue import Limits
-from stelae.types import EncodeCall, EncodeResult, Item
+from stelae.types import EncodeCall, EncodeResult, Item, OutputType
 
 
 def deployment(dimensions: int = 8, limits: Limits | None = None) -> Deployment:
@@ -24,7 +24,8 @@ def deployment(dimensions: int = 8, limits: Limits | None = None) -> Deployment:
         name="fake",
         source=Source(kind="folder", location="fake"),
         folder="fake",
-        modules=(Normalize(),),
+        backbone=Backbone(folder="", architecture="", config={}, weights=()),
+        chains=(Chain(output=OutputType.DENSE, steps=(Normalize(),)),),
         dimensions=dimensions,
         max_tokens=256,
     )

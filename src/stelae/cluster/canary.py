@@ -5,24 +5,38 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from stelae.cluster.deployment import Deployment
 from stelae.errors import EngineFailed, StelaeError, from_info
-from stelae.types import EncodeCall, EncodeResult, Item
+from stelae.types import EncodeCall, EncodeResult, Item, ScoreCall, ScoreResult, Task
 
 TEXT = "A canary sings while the air is good."
 
 
-def canary_call(name: str) -> EncodeCall:
-    """The call to try a model with."""
-    return EncodeCall(model=name, items=[Item(text=TEXT)])
+def canary_call(deployment: Deployment) -> EncodeCall | ScoreCall:
+    """The call to try a model with: all that it makes of a text, or else a score."""
+    name, spec, item = deployment.name, deployment.spec, Item(text=TEXT)
+    if Task.ENCODE in spec.tasks:
+        return EncodeCall(model=name, items=[item], outputs=spec.outputs)
+    return ScoreCall(model=name, query=item, documents=[item])
 
 
 def judge(result: Any) -> StelaeError | None:
     """What is wrong with the answer to the canary, if anything."""
-    if not isinstance(result, EncodeResult):
+    if not isinstance(result, EncodeResult | ScoreResult):
         return EngineFailed(f"the health check was answered by a {type(result).__name__}")
     if result.errors:
         return from_info(next(iter(result.errors.values())))
-    if result.dense is None or not np.isfinite(result.dense).all():
-        return EngineFailed("the health check was answered by a vector that is not finite")
+    numbers = _numbers(result)
+    if not numbers or not all(np.isfinite(values).all() for values in numbers):
+        return EngineFailed("the health check was answered by numbers that are not finite")
     return None
+
+
+def _numbers(result: EncodeResult | ScoreResult) -> list[NDArray[Any]]:
+    if isinstance(result, ScoreResult):
+        return [result.scores]
+    columns = (result.sparse, result.multivector)
+    made = [result.dense, *(column.values for column in columns if column is not None)]
+    return [values for values in made if values is not None]

@@ -16,7 +16,7 @@ from stelae.cluster.frames import Buffer, Frame, pack
 from stelae.cluster.vitals import Vitals
 from stelae.engines.base import EngineInfo
 from stelae.errors import ErrorInfo, InvalidInput, ProtocolError
-from stelae.types import EncodeCall, EncodeResult, Task
+from stelae.types import EncodeCall, EncodeResult, ScoreCall, ScoreResult, Task
 from stelae.wire.arrays import join, split
 
 
@@ -90,7 +90,10 @@ class Pong(_Message, frozen=True):
 
 Message = Load | Ready | Failed | Infer | Done | Refused | Cancel | Ping | Pong
 
-TYPES: dict[Task, tuple[type[Any], type[Any]]] = {Task.ENCODE: (EncodeCall, EncodeResult)}
+TYPES: dict[Task, tuple[type[Any], type[Any]]] = {
+    Task.ENCODE: (EncodeCall, EncodeResult),
+    Task.SCORE: (ScoreCall, ScoreResult),
+}
 """Call and result of each task."""
 
 _TASKS = {call: task for task, (call, _) in TYPES.items()}
@@ -132,9 +135,9 @@ def payload(value: Any) -> list[Buffer]:
     try:
         message, arrays = split(value)
     except UnicodeEncodeError as error:
-        raise InvalidInput(f"a text is not valid Unicode: {error.reason}", param="items") from error
+        raise InvalidInput(f"a text is not valid Unicode: {error.reason}") from error
     except RecursionError as error:
-        raise InvalidInput("a value is nested too deeply to be sent", param="items") from error
+        raise InvalidInput("a value is nested too deeply to be sent") from error
     return [message, *arrays]
 
 

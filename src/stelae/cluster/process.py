@@ -226,7 +226,7 @@ class ProcessReplica:
             raise wrong
 
     def _canary(self) -> Ticket:
-        ticket = self._ticket(canary_call(self.name), None, urgent=True)
+        ticket = self._ticket(canary_call(self.deployment), None, urgent=True)
         ticket.answer.add_done_callback(retrieve)
         return ticket
 

@@ -49,7 +49,8 @@ class ThreadReplica:
         try:
             engine = await in_daemon(engines.load, self.deployment)
             self._runner = Runner(engine, self.deployment.limits)
-            if (wrong := judge(await self._run(canary_call(self.name), None, True))) is not None:
+            answer = await self._run(canary_call(self.deployment), None, True)
+            if (wrong := judge(answer)) is not None:
                 raise wrong
         except StelaeError as error:
             self.state, self.error = ModelState.FAILED, error

@@ -97,7 +97,7 @@ class Health:
         del self._checks[name]
 
     async def _check(self, replica: Replica) -> None:
-        call = canary_call(replica.name)
+        call = canary_call(replica.deployment)
         try:
             wrong = judge(await replica.infer(call, timeout=PATIENCE, urgent=True))
         except StelaeError as error:

@@ -4,48 +4,108 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fix_replicas import deployment
+from msgspec.structs import replace
 
-from stelae.cluster.canary import canary_call, judge
+from stelae.catalog.spec import Chain, Classify, ModelSpec, SparsePool
+from stelae.cluster.canary import TEXT, canary_call, judge
+from stelae.cluster.deployment import Deployment
 from stelae.errors import EngineFailed, OutOfMemory
-from stelae.types import EncodeResult
+from stelae.types import (
+    EncodeCall,
+    EncodeResult,
+    Item,
+    OutputType,
+    Ragged,
+    Role,
+    ScoreCall,
+    ScoreResult,
+    Sparse,
+)
+
+ONE = {"tokens": np.ones(1, np.int32), "truncated": np.zeros(1, np.bool_)}
 
 
-def result(dense: Any, **more: Any) -> EncodeResult:
-    return EncodeResult(
-        model="m",
-        fingerprint="f",
-        tokens=np.ones(1, np.int32),
-        truncated=np.zeros(1, np.bool_),
-        dense=dense,
-        **more,
+def encoded(dense: Any = None, **more: Any) -> EncodeResult:
+    return EncodeResult(model="m", fingerprint="f", dense=dense, **ONE, **more)
+
+
+def scored(*scores: float, **more: Any) -> ScoreResult:
+    return ScoreResult(model="m", fingerprint="f", scores=np.float32(scores), **ONE, **more)
+
+
+def terms(*weights: float) -> Sparse:
+    size = len(weights)
+    return Sparse(
+        indices=np.arange(size, dtype=np.int32),
+        values=np.float32(weights),
+        offsets=np.array([0, size]),
     )
 
 
+def vectors(rows: list[list[float]]) -> Ragged:
+    return Ragged(values=np.float32(rows), offsets=np.array([0, len(rows)]))
+
+
+def deployed(**facts: Any) -> Deployment:
+    """The model of the tests with other facts in its spec."""
+    plain = deployment()
+    spec: ModelSpec = replace(plain.spec, **facts)
+    return replace(plain, spec=spec)
+
+
 def test_it_is_one_short_text_of_the_model() -> None:
-    call = canary_call("some-model")
-    assert call.model == "some-model"
+    call = canary_call(deployment())
+    assert isinstance(call, EncodeCall)
+    assert call.model == "fake"
     assert [type(item.text) for item in call.items] == [str]
 
 
-def test_a_finite_vector_is_fine() -> None:
-    assert judge(result(np.ones((1, 3), np.float32))) is None
+def test_everything_that_the_model_makes_is_asked_for() -> None:
+    terms = Chain(output=OutputType.SPARSE, steps=(SparsePool(),), role=Role.DOCUMENT)
+    call = canary_call(deployed(chains=(*deployment().spec.chains, terms)))
+    assert isinstance(call, EncodeCall)
+    assert call.outputs == (OutputType.DENSE, OutputType.SPARSE)
+
+
+def test_model_that_only_scores_is_asked_for_a_score() -> None:
+    call = canary_call(deployed(chains=(), scoring=Classify(labels=("fits",))))
+    assert call == ScoreCall(model="fake", query=Item(text=TEXT), documents=[Item(text=TEXT)])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        encoded(np.ones((1, 3), np.float32)),
+        encoded(sparse=terms(0.5, 2.0)),
+        encoded(sparse=terms()),
+        encoded(multivector=vectors([[0.5, 1.0]])),
+        scored(-3.5),
+    ],
+    ids=["dense", "sparse", "no-terms", "multivector", "score"],
+)
+def test_finite_numbers_are_fine(answer: Any) -> None:
+    assert judge(answer) is None
 
 
 @pytest.mark.parametrize(
     "answer",
     [
         None,
-        result(None),
-        result(np.array([[1.0, np.nan]], np.float32)),
-        result(np.array([[1.0, np.inf]], np.float32)),
+        encoded(),
+        encoded(np.array([[1.0, np.nan]], np.float32)),
+        encoded(np.array([[1.0, np.inf]], np.float32)),
+        encoded(np.ones((1, 3), np.float32), sparse=terms(np.inf)),
+        encoded(multivector=vectors([[0.5, np.nan]])),
+        scored(np.nan),
     ],
-    ids=["nothing", "no-vector", "nan", "inf"],
+    ids=["nothing", "no-numbers", "nan", "inf", "sparse", "multivector", "score"],
 )
 def test_anything_else_is_not(answer: Any) -> None:
     assert isinstance(judge(answer), EngineFailed)
 
 
-def test_an_error_of_the_item_is_told() -> None:
+@pytest.mark.parametrize("answer", [encoded, scored])
+def test_an_error_of_the_item_is_told(answer: Any) -> None:
     error = OutOfMemory("no memory left")
-    wrong = judge(result(np.full((1, 3), np.nan, np.float32), errors={0: error.info}))
-    assert isinstance(wrong, OutOfMemory)
+    assert isinstance(judge(answer(np.nan, errors={0: error.info})), OutOfMemory)

@@ -26,7 +26,16 @@ from stelae.cluster.messages import (
 from stelae.cluster.vitals import Vitals
 from stelae.engines.base import EngineInfo
 from stelae.errors import ErrorInfo, InvalidInput, ProtocolError
-from stelae.types import EncodeCall, EncodeResult, Item, Task, Timing, Usage
+from stelae.types import (
+    EncodeCall,
+    EncodeResult,
+    Item,
+    ScoreCall,
+    ScoreResult,
+    Task,
+    Timing,
+    Usage,
+)
 
 INFO = EngineInfo(fingerprint="f", dtype="float32", device="cpu", notes=("a", "b"))
 ERROR = ErrorInfo(code="queue_full", message="full", status=503, retry_after=1.5)
@@ -94,6 +103,25 @@ def test_arrays_ride_beside_the_message() -> None:
     message, *arrays = messages.payload(msgspec.structs.replace(result(), dense=wide))
     assert len(message) < 500
     assert max(len(array) for array in arrays) == wide.nbytes
+
+
+def test_score_calls_and_results_arrive_as_sent() -> None:
+    asked = ScoreCall(
+        model="m", query=Item(text="q"), documents=[Item(text="d"), Item(token_ids=[1])]
+    )
+    assert messages.task_of(asked) is Task.SCORE
+    assert messages.read_call(Task.SCORE, messages.payload(asked)) == asked
+    told = ScoreResult(
+        model="m",
+        fingerprint="f",
+        scores=np.array([0.5, np.nan], np.float32),
+        tokens=np.array([3, 0], np.int32),
+        truncated=np.array([True, False]),
+        errors={1: ERROR},
+    )
+    got = messages.read_result(Task.SCORE, messages.payload(told))
+    np.testing.assert_array_equal(got.scores, told.scores)
+    assert (got.scores.dtype, got.errors) == (np.float32, told.errors)
 
 
 def test_texts_without_utf8_cannot_be_sent() -> None:
