@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stelae.catalog.entry import ModelEntry
-from stelae.catalog.spec import ModelSpec
+from stelae.catalog.spec import Classify, ModelSpec, YesNo
 from stelae.cluster.replica import Replica
 from stelae.service.deployments import Standing
 from stelae.types import ModelInfo, ModelState
@@ -40,6 +40,9 @@ def _of_spec(spec: ModelSpec) -> dict[str, Any]:
         "outputs": spec.outputs,
         "architecture": spec.backbone.architecture,
         "dimensions": spec.dimensions,
+        "token_dimensions": spec.token_dimensions,
+        "labels": _labels(spec),
+        "instructions": spec.instruction is not None or isinstance(spec.scoring, YesNo),
         "matryoshka": spec.matryoshka,
         "max_tokens": spec.max_tokens,
         "prompts": spec.prompts,
@@ -47,6 +50,12 @@ def _of_spec(spec: ModelSpec) -> dict[str, Any]:
         "similarity": spec.similarity,
         "normalized": spec.normalized,
     }
+
+
+def _labels(spec: ModelSpec) -> tuple[str, ...]:
+    """Names of the scores, where there are several."""
+    labels = spec.scoring.labels if isinstance(spec.scoring, Classify) else ()
+    return labels if len(labels) > 1 else ()
 
 
 def _of_replica(replica: Replica) -> dict[str, Any]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import msgspec
 
 from stelae.errors import DeadlineExceeded
 from stelae.service.admission import Admission
-from stelae.service.checks import bare, check_encode
+from stelae.service.checks import AnyCall, bare, check_encode, check_score
 from stelae.service.deployments import Deployments
 from stelae.service.health import Health
-from stelae.types import EncodeCall, EncodeResult, Task
+from stelae.types import EncodeCall, EncodeResult, ScoreCall, ScoreResult, Task
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +38,7 @@ class Inference:
         self._health = health
 
     async def encode(self, call: EncodeCall, caller: Caller) -> EncodeResult:
-        """Turn the items of a call into vectors.
+        """Represent the items of a call.
 
         A model that is not loaded is loaded first. Cancelling drops what of the
         call has not run yet.
@@ -50,13 +51,25 @@ class Inference:
             DeadlineExceeded: The time given has passed.
             StelaeError: The model cannot be loaded, or failed.
         """
-        size = check_encode(call)
+        result: EncodeResult = await self._run(Task.ENCODE, call, check_encode(call), caller)
+        return result
+
+    async def score(self, call: ScoreCall, caller: Caller) -> ScoreResult:
+        """Say how well the documents of a call fit its query.
+
+        Raises:
+            StelaeError: As for ``encode``.
+        """
+        result: ScoreResult = await self._run(Task.SCORE, call, check_score(call), caller)
+        return result
+
+    async def _run(self, task: Task, call: AnyCall, size: int, caller: Caller) -> Any:
         entry = self._deployments.catalog.entry(call.model)
         deadline = None if caller.timeout is None else time.monotonic() + caller.timeout
         with self._admission.admit(size):
-            replica = await self._deployments.serving(entry.name, Task.ENCODE, caller.timeout)
+            replica = await self._deployments.serving(entry.name, task, caller.timeout)
             left = _left(deadline)
-            result: EncodeResult = await replica.infer(bare(call, entry.name), timeout=left)
+            result = await replica.infer(bare(call, entry.name), timeout=left)
         self._health.answered(entry.name)
         return result
 

@@ -18,7 +18,10 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
         tasks: What it can be asked to do.
         outputs: Kinds of representation it makes.
         architecture: Class name in the checkpoint's ``config.json``.
-        dimensions: Width of its dense vectors.
+        dimensions: Width of its dense vectors; 0 if it makes none.
+        token_dimensions: Width of its token vectors; 0 if it gives none out.
+        labels: Names of its scores, if it gives several to each pair.
+        instructions: Whether it was trained to follow instructions.
         matryoshka: Widths it was trained to be cut to; empty if not trained for it.
         max_tokens: Longest input it reads, special tokens included.
         prompts: Prompts by name, from the checkpoint.
@@ -46,6 +49,9 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[OutputType, ...] = (OutputType.DENSE,)
     architecture: str = ""
     dimensions: int = 0
+    token_dimensions: int = 0
+    labels: tuple[str, ...] = ()
+    instructions: bool = False
     matryoshka: tuple[int, ...] = ()
     max_tokens: int = 0
     prompts: dict[str, str] = {}

@@ -7,7 +7,7 @@ import pytest
 from fix_replicas import deployment
 from msgspec.structs import replace
 
-from stelae.catalog.spec import Chain, Classify, ModelSpec, SparsePool
+from stelae.catalog.spec import Chain, Classify, SparsePool
 from stelae.cluster.canary import TEXT, canary_call, judge
 from stelae.cluster.deployment import Deployment
 from stelae.errors import EngineFailed, OutOfMemory
@@ -31,27 +31,28 @@ def encoded(dense: Any = None, **more: Any) -> EncodeResult:
 
 
 def scored(*scores: float, **more: Any) -> ScoreResult:
-    return ScoreResult(model="m", fingerprint="f", scores=np.float32(scores), **ONE, **more)
+    return ScoreResult(
+        model="m", fingerprint="f", scores=np.array(scores, np.float32), **ONE, **more
+    )
 
 
 def terms(*weights: float) -> Sparse:
     size = len(weights)
     return Sparse(
         indices=np.arange(size, dtype=np.int32),
-        values=np.float32(weights),
+        values=np.array(weights, np.float32),
         offsets=np.array([0, size]),
     )
 
 
 def vectors(rows: list[list[float]]) -> Ragged:
-    return Ragged(values=np.float32(rows), offsets=np.array([0, len(rows)]))
+    return Ragged(values=np.array(rows, np.float32), offsets=np.array([0, len(rows)]))
 
 
 def deployed(**facts: Any) -> Deployment:
     """The model of the tests with other facts in its spec."""
     plain = deployment()
-    spec: ModelSpec = replace(plain.spec, **facts)
-    return replace(plain, spec=spec)
+    return replace(plain, spec=replace(plain.spec, **facts))
 
 
 def test_it_is_one_short_text_of_the_model() -> None:

@@ -2,15 +2,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stelae.errors import InvalidInput
-from stelae.service.checks import bare, check_encode
-from stelae.types import EncodeCall, Item, Truncate
+from stelae.service.checks import bare, check_encode, check_score
+from stelae.types import EncodeCall, Item, OutputType, ScoreCall, Truncate
 
 
 def with_items(*items: Any) -> EncodeCall:
     return EncodeCall(model="m", items=list(items))
+
+
+def score_call(query: Any, *documents: Any) -> ScoreCall:
+    return ScoreCall(model="m", query=query, documents=list(documents))
 
 
 def test_no_items_are_refused_by_name() -> None:
@@ -19,13 +24,21 @@ def test_no_items_are_refused_by_name() -> None:
     assert caught.value.param == "items"
 
 
-@pytest.mark.parametrize(
+WRONG_ITEMS = pytest.mark.parametrize(
     "item",
     [
         "a bare string",
         None,
         Item(),
         Item(text="both", token_ids=[1]),
+        Item(text="both", image=b"x"),
+        Item(image=b"both", pixels=np.zeros((2, 2), np.uint8)),
+        Item(image="aGVsbG8="),  # type: ignore[arg-type]
+        Item(image=bytearray(b"x")),  # type: ignore[arg-type]
+        Item(pixels=[[1, 2]]),  # type: ignore[arg-type]
+        Item(pixels=np.array([["a"]])),
+        Item(pixels=np.array([[None]])),
+        Item(pixels=np.array([[1j]])),
         Item(text=5),  # type: ignore[arg-type]
         Item(text=b"bytes"),  # type: ignore[arg-type]
         Item(token_ids="12"),  # type: ignore[arg-type]
@@ -35,14 +48,35 @@ def test_no_items_are_refused_by_name() -> None:
     ],
     ids=repr,
 )
+
+
+@WRONG_ITEMS
 def test_a_wrong_item_is_refused_with_its_position(item: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
         check_encode(with_items(Item(text="fine"), item))
     assert caught.value.param == "items[1]"
 
 
+@WRONG_ITEMS
+def test_a_wrong_query_or_document_is_refused_with_its_place(item: Any) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check_score(score_call(item, Item(text="fine")))
+    assert caught.value.param == "query"
+    with pytest.raises(InvalidInput) as caught:
+        check_score(score_call(Item(text="q"), Item(text="fine"), item))
+    assert caught.value.param == "documents[1]"
+
+
+def test_no_documents_are_refused_by_name() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check_score(score_call(Item(text="q")))
+    assert caught.value.param == "documents"
+
+
 @pytest.mark.parametrize(
-    "item", [Item(text=""), Item(text=" "), Item(token_ids=[]), Item(text="x")]
+    "item",
+    [Item(text=""), Item(text=" "), Item(token_ids=[]), Item(text="x"), Item(image=b"")],
+    ids=repr,
 )
 def test_empty_texts_are_the_models_business(item: Item) -> None:
     assert check_encode(with_items(item)) > 0
@@ -54,6 +88,28 @@ def test_longer_calls_are_estimated_larger() -> None:
     assert check_encode(with_items(*[Item(text="a")] * 100)) > 50 * check_encode(short)
 
 
+def test_pictures_count_by_their_bytes() -> None:
+    small = check_encode(with_items(Item(image=b"x")))
+    assert check_encode(with_items(Item(image=b"x" * 10_000_000))) - small >= 10_000_000
+    pixels = np.zeros((1000, 1000, 3), np.float32)
+    assert check_encode(with_items(Item(pixels=pixels))) - small >= pixels.nbytes - 1
+
+
+def test_token_vectors_are_estimated_by_the_length_of_the_text() -> None:
+    call = with_items(Item(text="a" * 4000))
+    several = EncodeCall(
+        model="m", items=call.items, outputs=(OutputType.DENSE, OutputType.MULTIVECTOR)
+    )
+    assert check_encode(several) - check_encode(call) >= 1000 * 128 * 4
+
+
+def test_query_and_documents_count() -> None:
+    short, long = Item(text="a"), Item(text="a" * 1_000_000)
+    plain = check_score(score_call(short, short))
+    assert check_score(score_call(long, short)) - plain >= 999_999
+    assert check_score(score_call(short, *[long] * 3)) - plain >= 2_999_997
+
+
 def test_workers_get_the_models_own_name_and_no_notes() -> None:
     noted = Item(text="t", id="mine", metadata={"secret": 1})
     call = EncodeCall(model="alias", items=[noted, Item(token_ids=[1])], truncate=Truncate.START)
@@ -62,6 +118,23 @@ def test_workers_get_the_models_own_name_and_no_notes() -> None:
     )
 
 
+def test_workers_get_no_notes_of_query_and_documents() -> None:
+    noted = Item(text="q", id="mine")
+    call = ScoreCall(model="alias", query=noted, documents=[Item(text="d", metadata={})], by=None)
+    assert bare(call, "name") == ScoreCall(
+        model="name", query=Item(text="q"), documents=[Item(text="d")]
+    )
+
+
+def test_pictures_reach_the_workers() -> None:
+    pixels = np.zeros((2, 2), np.uint8)
+    got = bare(with_items(Item(pixels=pixels, id="a"), Item(image=b"x", id="b")), "m").items
+    assert got[0].pixels is pixels
+    assert got[1] == Item(image=b"x")
+
+
 def test_a_call_that_is_bare_already_is_not_copied() -> None:
     call = with_items(Item(text="t"))
     assert bare(call, "m") is call
+    pair = score_call(Item(text="q"), Item(text="d"))
+    assert bare(pair, "m") is pair

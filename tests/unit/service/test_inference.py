@@ -8,6 +8,7 @@ from fix_house import Gate, encode, house
 from fix_replicas import until
 from msgspec.structs import replace
 
+from stelae.catalog.spec import Classify
 from stelae.engines.fake.engine import vector
 from stelae.errors import (
     DeadlineExceeded,
@@ -21,7 +22,7 @@ from stelae.errors import (
 )
 from stelae.service.admission import Bounds
 from stelae.service.deployments import Defaults
-from stelae.types import ModelState, Task
+from stelae.types import ModelState
 
 
 async def test_a_model_is_loaded_when_it_is_first_asked_for() -> None:
@@ -146,7 +147,7 @@ async def test_a_model_that_cannot_do_the_task_says_what_it_can() -> None:
     async with house(gate) as made:
         await encode(made, "warm")
         replica = gate.replicas("fake")[0]
-        spec = replace(replica.deployment.spec, tasks=(Task.SCORE,))
+        spec = replace(replica.deployment.spec, chains=(), scoring=Classify(labels=("fits",)))
         replica.deployment = replace(replica.deployment, spec=spec)
         with pytest.raises(UnsupportedTask, match="it can score"):
             await encode(made, "hello")
