@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from stelae.nn.backbone import Backbone, backbone_class
 from stelae.nn.batch import TokenBatch, pack
-from stelae.nn.layers.linear import Linear
+from stelae.nn.layers.linear import prepack
 from stelae.nn.weights import WeightMap, assign
 
 LENGTHS = (3, 17, 3, 40, 1, 2)
@@ -51,13 +51,6 @@ def backbone_of(name: str, config: dict[str, Any], tensors: dict[str, Tensor]) -
     ours = kind.from_config(config)
     load(ours, kind.weights, tensors)
     return ours.eval()
-
-
-def prepack(module: nn.Module) -> None:
-    """Lay the weights out as the engine does."""
-    for part in module.modules():
-        if isinstance(part, Linear):
-            part.prepack()
 
 
 def rows_of(packed: Tensor, batch: TokenBatch) -> list[Tensor]:

@@ -13,7 +13,7 @@ from stelae.engines.encoder.heads import Head, Trunk, build_head, build_scorer
 from stelae.engines.text.features import Features, Output
 from stelae.nn.backbone import Backbone, backbone_class
 from stelae.nn.batch import TokenBatch, pack
-from stelae.nn.layers.linear import Linear
+from stelae.nn.layers.linear import prepack
 from stelae.nn.static import StaticTable
 from stelae.nn.weights import assign, read
 from stelae.types import OutputType, Role
@@ -55,9 +55,7 @@ class TextEncoder(nn.Module):
         )
         self.skips_prompts = any(not pool.include_prompt for pool in _pools(spec.chains))
         self.to(device)
-        for module in self.modules():
-            if isinstance(module, Linear):
-                module.prepack()
+        prepack(self)
         self.eval()
 
     @torch.inference_mode()

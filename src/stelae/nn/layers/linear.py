@@ -16,8 +16,15 @@ from torch.nn import functional
 
 Activation = Literal["none", "gelu", "gelu_tanh", "quick_gelu", "relu", "silu", "tanh"]
 
-FUSED: frozenset[str] = frozenset({"none", "gelu", "relu", "tanh"})
-"""Activations that oneDNN applies while it multiplies (GELU in its erf form)."""
+FUSED: dict[str, tuple[str, str]] = {
+    "none": ("none", ""),
+    "gelu": ("gelu", "none"),
+    "gelu_tanh": ("gelu", "tanh"),
+    "relu": ("relu", ""),
+    "silu": ("swish", ""),
+    "tanh": ("tanh", ""),
+}
+"""Activations that oneDNN applies while it multiplies: its name for them, and the form."""
 
 
 def _identity(x: Tensor) -> Tensor:
@@ -59,7 +66,29 @@ CONFIG_NAMES: dict[str, Activation] = {
 """Activations by their names in ``config.json``."""
 
 
-class Linear(nn.Module):
+class Packable(nn.Module):
+    """A layer that can lay its weights out for oneDNN."""
+
+    def prepack(self) -> None:
+        """Lay the weights out for oneDNN; a no-op off the CPU. The plain ones are freed."""
+        raise NotImplementedError
+
+
+def prepack(root: nn.Module) -> None:
+    """Lay out the weights of all layers in a module."""
+    for module in root.modules():
+        if isinstance(module, Packable):
+            module.prepack()
+
+
+def _pack(weight: Tensor) -> Tensor | None:
+    if weight.device.type != "cpu" or not torch._C._has_mkldnn:
+        return None
+    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), None)
+    return packed
+
+
+class Linear(Packable):
     """``activation(x W^T + b)``, with an optional residual added instead.
 
     Args:
@@ -83,10 +112,9 @@ class Linear(nn.Module):
 
     def prepack(self) -> None:
         """Lay the weight out for oneDNN; a no-op off the CPU. The plain weight is freed."""
-        if self.weight.device.type != "cpu" or not torch._C._has_mkldnn:
-            return
-        self._packed = torch.ops.mkldnn._reorder_linear_weight(self.weight.detach(), None)
-        self.weight = nn.Parameter(self.weight.new_empty(0), requires_grad=False)
+        self._packed = _pack(self.weight)
+        if self._packed is not None:
+            self.weight = nn.Parameter(self.weight.new_empty(0), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer.
@@ -98,9 +126,8 @@ class Linear(nn.Module):
             Shape ``(T, outputs)``.
         """
         if self._packed is None or self.activation not in FUSED:
-            y = self._multiply(x)
-            return ACTIVATIONS[self.activation](y)
-        return self._fused(x, self.activation)
+            return ACTIVATIONS[self.activation](self._multiply(x))
+        return _fused(x, self._packed, self.bias, self.activation)
 
     def add(self, x: Tensor, residual: Tensor) -> Tensor:
         """``residual + x W^T + b`` in one pass.
@@ -119,10 +146,56 @@ class Linear(nn.Module):
     def _multiply(self, x: Tensor) -> Tensor:
         if self._packed is None:
             return functional.linear(x, self.weight, self.bias)
-        return self._fused(x, "none")
+        return _fused(x, self._packed, self.bias, "none")
 
-    def _fused(self, x: Tensor, activation: str) -> Tensor:
-        y: Tensor = torch.ops.mkldnn._linear_pointwise(
-            x, self._packed, self.bias, activation, [], "none" if activation == "gelu" else ""
+
+class GatedLinear(Packable):
+    """``activation(x W_gate^T + b_gate) * (x W_up^T + b_up)``.
+
+    Args:
+        inputs: Width of ``x``.
+        outputs: Width of the result.
+        activation: Applied to the gate.
+        bias: Whether there are biases.
+
+    Attributes:
+        weight: Gate above up, shape ``(2 outputs, inputs)``.
+        bias: Likewise, shape ``(2 outputs,)``.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(
+        self, inputs: int, outputs: int, activation: Activation, *, bias: bool = False
+    ) -> None:
+        super().__init__()
+        self.activation = activation
+        self.weight = nn.Parameter(torch.empty(2 * outputs, inputs), requires_grad=False)
+        self.bias = nn.Parameter(torch.empty(2 * outputs), requires_grad=False) if bias else None
+        self._packed: tuple[Tensor, Tensor] | None = None
+
+    def prepack(self) -> None:
+        """Lay the weights out for oneDNN; a no-op off the CPU. The plain ones are freed."""
+        gate, up = (_pack(half.contiguous()) for half in self.weight.chunk(2))
+        if gate is not None and up is not None and self.activation in FUSED:
+            self._packed = gate, up
+            self.weight = nn.Parameter(self.weight.new_empty(0), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape ``(T, inputs)`` to ``(T, outputs)``."""
+        if self._packed is None:
+            gate, up = functional.linear(x, self.weight, self.bias).chunk(2, dim=-1)
+            return ACTIVATIONS[self.activation](gate).mul_(up)
+        of_gate, of_up = (None, None) if self.bias is None else self.bias.chunk(2)
+        gated = _fused(x, self._packed[0], of_gate, self.activation)
+        product: Tensor = torch.ops.mkldnn._linear_pointwise.binary(
+            x, gated, self._packed[1], of_up, "mul"
         )
-        return y
+        return product
+
+
+def _fused(x: Tensor, packed: Tensor, bias: Tensor | None, activation: str) -> Tensor:
+    name, form = FUSED[activation]
+    y: Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, bias, name, [], form)
+    return y
