@@ -12,6 +12,7 @@ NAMES = {
     "startup": "time until ready and memory, against infinity",
     "openmp": "what waiting OpenMP threads do to latency beside a busy process",
     "linear": "matrix multiplies: plain and prepacked, fp32 and bf16",
+    "architectures": "cost per token of each architecture at equal arithmetic",
 }
 
 
