@@ -10,16 +10,19 @@ import msgspec
 from stelae.types.lazy import np
 
 
-class Quantization(msgspec.Struct, frozen=True, kw_only=True):
+class Quantization(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How numbers in a small dtype stand for the real ones: ``x = q * scale + zero``.
 
     Attributes:
         scale: Of each row, shape ``(rows,)``, fp32.
         zero: Of each row, shape ``(rows,)``, fp32.
+        dimensions: Numbers in each row if they are bits, eight to a byte; ``None`` if
+            they are bytes.
     """
 
     scale: np.typing.NDArray[Any]
     zero: np.typing.NDArray[Any]
+    dimensions: int | None = None
 
 
 class SparseVector(NamedTuple):

@@ -84,7 +84,8 @@ def _affine(rows: Floats, flat: int) -> tuple[Matrix, Quantization]:
 
 def _bits(rows: Floats) -> tuple[Matrix, Quantization]:
     size = np.abs(rows).mean(axis=1, dtype=np.float32)
-    return np.packbits(rows > 0, axis=1), _reading(2 * size, -size, np.isfinite(size))
+    reading = _reading(2 * size, -size, np.isfinite(size), rows.shape[1])
+    return np.packbits(rows > 0, axis=1), reading
 
 
 def _divisor(spread: Floats) -> Floats:
@@ -95,9 +96,13 @@ def _codes(numbers: Floats, sound: NDArray[np.bool_], dtype: type[np.generic]) -
     return np.where(sound[:, None], np.rint(numbers), np.float32(0)).astype(dtype)
 
 
-def _reading(scale: Floats, zero: Floats, sound: NDArray[np.bool_]) -> Quantization:
+def _reading(
+    scale: Floats, zero: Floats, sound: NDArray[np.bool_], dimensions: int | None = None
+) -> Quantization:
     nan = np.float32(np.nan)
-    return Quantization(scale=np.where(sound, scale, nan), zero=np.where(sound, zero, nan))
+    return Quantization(
+        scale=np.where(sound, scale, nan), zero=np.where(sound, zero, nan), dimensions=dimensions
+    )
 
 
 def dequantize(
@@ -108,7 +113,8 @@ def dequantize(
     Args:
         codes: As ``quantize`` made them, shape ``(N, D)``; or one vector.
         quantization: What came beside them; ``None`` for floating-point formats.
-        dimensions: How many numbers a row has, if the codes are packed bits.
+        dimensions: How many numbers a row has, if the codes are packed bits and the
+            quantization does not say.
 
     Returns:
         Vectors, shape ``(N, D)``, or one vector if one was given.
@@ -117,6 +123,8 @@ def dequantize(
         InvalidInput: There is no scale for each row, or too few bits for the dimensions.
     """
     rows = np.atleast_2d(np.asarray(codes))
+    if dimensions is None and quantization is not None:
+        dimensions = quantization.dimensions
     if dimensions is not None:
         if rows.dtype != np.uint8 or rows.shape[1] != -(-dimensions // 8):
             raise InvalidInput(

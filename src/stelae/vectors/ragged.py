@@ -79,7 +79,9 @@ class Packed:
         self.offsets = np.asarray(packed.offsets, np.int64)
         self._values, self._quantization = packed.values, packed.quantization
         self._check()
-        self.width = self._values.shape[1]
+        bits = None if packed.quantization is None else packed.quantization.dimensions
+        self.width = bits or self._values.shape[1]
+        self._bits = bits is not None
 
     def _check(self) -> None:
         offsets, rows, lengths = self.offsets, len(self._values), np.diff(self.offsets)
@@ -103,6 +105,8 @@ class Packed:
         room = room[: len(values)]
         if self._quantization is None:
             return widen(values, room)
+        if self._bits:
+            values = np.unpackbits(values, axis=1, count=self.width)
         np.multiply(values, self._quantization.scale[place, None], out=room)
         room += self._quantization.zero[place, None]
         return room
