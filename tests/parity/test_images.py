@@ -13,14 +13,8 @@ from PIL import Image
 from transformers.image_utils import load_image
 
 from stelae.images.decode import decode
-from stelae.images.preprocess import (
-    Exact,
-    PatchBudget,
-    Processing,
-    ShortestEdge,
-    patches,
-    preprocess,
-)
+from stelae.images.preprocess import patches, preprocess
+from stelae.images.processing import Exact, PatchBudget, Processing, ShortestEdge
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 HALF = (0.5, 0.5, 0.5)

@@ -43,7 +43,12 @@ def weight_paths(spec: ModelSpec) -> list[str]:
     trunk = spec.backbone
     names = trunk.weights if isinstance(trunk, Backbone) else (trunk.weights,)
     found = [join(trunk.folder, name) for name in names]
-    for step in (step for chain in spec.chains for step in chain.steps):
+    steps = [step for chain in spec.chains for step in chain.steps]
+    if spec.vision is not None:
+        tower = spec.vision.backbone
+        found += [join(tower.folder, name) for name in tower.weights]
+        steps += spec.vision.steps
+    for step in steps:
         match step:
             case Dense() | LayerNorm() | LayerPool():
                 found.append(join(step.folder, step.weights))
@@ -57,8 +62,9 @@ def weight_paths(spec: ModelSpec) -> list[str]:
 def fingerprint(spec: ModelSpec, dtype: str, weights_digest: str) -> str:
     """Identify what is served: equal fingerprints mean equal vectors.
 
-    It covers the weights, every module with its options, the tokenizer, the
-    longest input, lower-casing, prompts and the dtype, but no name and no path.
+    It covers the weights, every module with its options, the tokenizer, what is done
+    to pictures, the longest input, lower-casing, prompts and the dtype, but no name
+    and no path.
 
     Args:
         spec: The model.
@@ -73,11 +79,13 @@ def fingerprint(spec: ModelSpec, dtype: str, weights_digest: str) -> str:
     """
     facts = {
         "weights": weights_digest,
-        "tokenizer": _digest(Path(spec.folder), spec.tokenizer).hex(),
+        "tokenizer": _digest(Path(spec.folder), spec.tokenizer).hex() if spec.tokenizer else "",
         "backbone": spec.backbone,
         "chains": spec.chains,
         "scoring": spec.scoring,
+        "vision": spec.vision,
         "max_tokens": spec.max_tokens,
+        "fill": spec.fill,
         "lowercase": spec.lowercase,
         "prompts": spec.prompts,
         "default_prompt": spec.default_prompt,

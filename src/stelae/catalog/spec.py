@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from stelae.types import OutputType, Role, Similarity, Task
+from stelae.images.processing import Processing
+from stelae.types import Modality, OutputType, Role, Similarity, Task
 
 
 class Pooling(StrEnum):
@@ -21,7 +22,7 @@ class Pooling(StrEnum):
     LAST_TOKEN = "last_token"  # noqa: S105 - a way of pooling, no password
 
 
-class Backbone(msgspec.Struct, frozen=True, kw_only=True, tag="backbone"):
+class Backbone(msgspec.Struct, frozen=True, kw_only=True, tag="backbone", omit_defaults=True):
     """The transformer itself.
 
     Attributes:
@@ -30,12 +31,14 @@ class Backbone(msgspec.Struct, frozen=True, kw_only=True, tag="backbone"):
         architecture: Class name from ``config.json``; empty if it names none.
         config: That file, whole.
         weights: Safetensors files, relative to ``folder``.
+        prefix: How the names of its tensors start, where others lie beside them.
     """
 
     folder: str
     architecture: str
     config: dict[str, Any]
     weights: tuple[str, ...]
+    prefix: str = ""
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True, tag="pool"):
@@ -50,6 +53,10 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, tag="pool"):
     modes: tuple[Pooling, ...]
     include_prompt: bool = True
     width: int = 0
+
+
+class OwnPool(msgspec.Struct, frozen=True, kw_only=True, tag="own_pool"):
+    """Token vectors to one vector in the way of the transformer's own class."""
 
 
 class LayerPool(msgspec.Struct, frozen=True, kw_only=True, tag="layer_pool"):
@@ -81,6 +88,7 @@ class Dense(msgspec.Struct, frozen=True, kw_only=True, tag="dense"):
         residual: Whether its input is added to its result.
         weights: File relative to ``folder``.
         names: Tensors in that file: of the weight, and of the bias if there is one.
+        transposed: Whether the weight is stored with its inputs first.
     """
 
     folder: str
@@ -91,6 +99,7 @@ class Dense(msgspec.Struct, frozen=True, kw_only=True, tag="dense"):
     residual: bool = False
     weights: str
     names: tuple[str, str] = ("linear.weight", "linear.bias")
+    transposed: bool = False
 
 
 class LayerNorm(msgspec.Struct, frozen=True, kw_only=True, tag="layer_norm"):
@@ -195,6 +204,7 @@ class LateInteraction(msgspec.Struct, frozen=True, kw_only=True, tag="late_inter
 
 Module = (
     Pool
+    | OwnPool
     | LayerPool
     | Dense
     | LayerNorm
@@ -282,6 +292,47 @@ class YesNo(msgspec.Struct, frozen=True, kw_only=True, tag="yes_no"):
     activation: str = "Sigmoid"
 
 
+class Vision(msgspec.Struct, frozen=True, kw_only=True, tag="vision"):
+    """How pictures become vectors of the same kind as texts.
+
+    Attributes:
+        backbone: Patches to patch vectors.
+        steps: Patch vectors to the picture's vector, in order.
+        processing: A picture's pixels to what the backbone reads.
+    """
+
+    backbone: Backbone
+    steps: tuple[Module, ...]
+    processing: Processing
+
+
+class Contrast(msgspec.Struct, frozen=True, kw_only=True, tag="contrast"):
+    """What the cosine of a text and a picture means: the logit ``scale * cosine + bias``.
+
+    Attributes:
+        scale: Factor, learned in training.
+        bias: Added, learned too; ``None`` if the logits are compared with each other
+            (softmax) instead of taken each by itself (sigmoid).
+    """
+
+    scale: float
+    bias: float | None = None
+
+
+class Fill(msgspec.Struct, frozen=True, kw_only=True, tag="fill"):
+    """What every text is filled up with to the longest length that the model reads.
+
+    Attributes:
+        token: Its id.
+        left: Whether it stands before the text.
+        seen: Whether other tokens see it.
+    """
+
+    token: int
+    left: bool = False
+    seen: bool = True
+
+
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where a checkpoint came from.
 
@@ -311,14 +362,18 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
         folder: The checkpoint on this machine.
         backbone: Token ids to token vectors.
         chains: Token vectors to representations, one for each kind and side.
+        vision: How it reads pictures, if it does.
+        inputs: What it reads. If that is pictures alone, ``backbone`` is their own.
+        contrast: How it compares texts with pictures, if it was trained to.
         scoring: How it scores pairs, if it reads both texts of a pair together.
         dimensions: Width of its dense vectors; 0 if it makes none.
         token_dimensions: Width of its token vectors; 0 if it gives none out.
         matryoshka: Widths it was trained to be cut to.
         max_tokens: Longest input it reads, special tokens included.
+        fill: What short texts are filled up with, if they are.
         lowercase: Whether the ``Lowercase`` normalizer of ``tokenizers`` goes before
             the tokenizer's own normalizers, as ``do_lower_case`` asks.
-        tokenizer: ``tokenizer.json``, relative to ``folder``.
+        tokenizer: ``tokenizer.json``, relative to ``folder``; empty if it reads no texts.
         prompts: Prompts by name.
         default_prompt: The prompt used when none is asked for.
         instruction: Prompt of queries with a place ``{instruction}``; ``None`` if it was
@@ -333,11 +388,15 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     backbone: Backbone | Static
     chains: tuple[Chain, ...] = ()
+    vision: Vision | None = None
+    inputs: tuple[Modality, ...] = (Modality.TEXT,)
+    contrast: Contrast | None = None
     scoring: Classify | YesNo | None = None
     dimensions: int = 0
     token_dimensions: int = 0
     matryoshka: tuple[int, ...] = ()
     max_tokens: int
+    fill: Fill | None = None
     lowercase: bool = False
     tokenizer: str = "tokenizer.json"
     prompts: dict[str, str] = {}

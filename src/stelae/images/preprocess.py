@@ -8,78 +8,27 @@ from __future__ import annotations
 
 from math import ceil
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from stelae.images.limits import LIMITS, Limits, check_size
+from stelae.images.processing import Exact, PatchBudget, Processing, ShortestEdge
+
+Pixels = NDArray[np.uint8]
+"""Red, green and blue of each pixel, shape ``(H, W, 3)``."""
 
 Picture = NDArray[np.float32]
 """What a model reads, shape ``(H, W, 3)``."""
 
 
-class ShortestEdge(msgspec.Struct, frozen=True, tag="shortest_edge"):
-    """Resize so that the shorter side has this length; the shape stays."""
-
-    length: int
-
-
-class Exact(msgspec.Struct, frozen=True, tag="exact"):
-    """Resize to this height and width, whatever the shape."""
-
-    height: int
-    width: int
-
-
-class PatchBudget(msgspec.Struct, frozen=True, tag="patch_budget"):
-    """Resize to about the same shape, in whole patches, as many as are allowed.
-
-    Attributes:
-        patch: Side of a patch in pixels.
-        most: Most patches of a picture.
-    """
-
-    patch: int
-    most: int
-
-
-class Processing(msgspec.Struct, frozen=True, kw_only=True):
-    """The steps in their order; ``None`` leaves a step out.
-
-    Attributes:
-        resize: How the size is changed.
-        resample: Pillow's number of the filter: 0 nearest, 1 Lanczos, 2 bilinear,
-            3 bicubic, 4 box, 5 Hamming.
-        crop: Height and width that are cut from the middle; black is put around a
-            smaller picture.
-        even: Whether a middle that lies between two pixels goes to the even one, as in
-            torchvision, instead of the upper left one.
-        scale: Factor on the pixels.
-        mean: Subtracted from red, green and blue.
-        std: Red, green and blue are divided by it.
-    """
-
-    resize: ShortestEdge | Exact | PatchBudget | None
-    resample: int = 3
-    crop: tuple[int, int] | None = None
-    even: bool = False
-    scale: float | None = 1 / 255
-    mean: tuple[float, float, float] | None = None
-    std: tuple[float, float, float] | None = None
-
-    @property
-    def size(self) -> tuple[int, int] | None:
-        """Height and width of every picture afterwards; ``None`` if they differ."""
-        if self.crop is not None:
-            return self.crop
-        if isinstance(self.resize, Exact):
-            return self.resize.height, self.resize.width
-        return None
-
-
 def preprocess(image: Image.Image, processing: Processing, limits: Limits = LIMITS) -> Picture:
-    """Resize, crop, scale and normalise one picture.
+    """All steps on one picture, shape ``(H', W', 3)``; as ``fit``, then ``normalize``."""
+    return normalize(fit(image, processing, limits), processing)
+
+
+def fit(image: Image.Image, processing: Processing, limits: Limits = LIMITS) -> Pixels:
+    """Resize and crop one picture.
 
     Args:
         image: In mode ``RGB``.
@@ -98,7 +47,17 @@ def preprocess(image: Image.Image, processing: Processing, limits: Limits = LIMI
         image = image.resize((width, height), Image.Resampling(processing.resample))
     if processing.crop is not None:
         image = _cropped(image, processing.crop, even=processing.even)
-    pixels, table = np.asarray(image), _table(processing)
+    return np.asarray(image)
+
+
+def normalize(pixels: Pixels, processing: Processing) -> Picture:
+    """Scale and normalise pixels.
+
+    Args:
+        pixels: Shape ``(H, W, 3)``.
+        processing: The steps.
+    """
+    table = _table(processing)
     return np.stack([table[c][pixels[:, :, c]] for c in range(3)], axis=2)
 
 

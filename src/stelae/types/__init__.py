@@ -5,6 +5,7 @@ from stelae.types.encode import EncodeCall, EncodeResult, Matrix, Muvera
 from stelae.types.enums import (
     ComputeDtype,
     EmbeddingDtype,
+    Modality,
     ModelState,
     OutputType,
     Role,
@@ -24,6 +25,7 @@ __all__ = [
     "EncodeResult",
     "Item",
     "Matrix",
+    "Modality",
     "ModelInfo",
     "ModelState",
     "Muvera",

@@ -16,6 +16,13 @@ class Task(StrEnum):
     TRANSCRIBE = "transcribe"
 
 
+class Modality(StrEnum):
+    """What a model can read."""
+
+    TEXT = "text"
+    IMAGE = "image"
+
+
 class OutputType(StrEnum):
     """Kinds of representation that ``encode`` can return."""
 

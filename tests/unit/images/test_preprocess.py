@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from stelae.errors import InvalidInput
-from stelae.images.preprocess import Exact, Processing, ShortestEdge, preprocess
+from stelae.images.preprocess import preprocess
+from stelae.images.processing import Exact, Processing, ShortestEdge
 
 
 def test_a_line_that_would_become_huge_is_refused() -> None:
