@@ -83,14 +83,13 @@ def fingerprint(spec: ModelSpec, dtype: str, weights_digest: str) -> str:
         "backbone": spec.backbone,
         "chains": spec.chains,
         "scoring": spec.scoring,
-        "vision": spec.vision,
         "max_tokens": spec.max_tokens,
-        "fill": spec.fill,
         "lowercase": spec.lowercase,
         "prompts": spec.prompts,
         "default_prompt": spec.default_prompt,
         "dtype": dtype,
     }
+    facts |= {k: v for k, v in (("vision", spec.vision), ("fill", spec.fill)) if v is not None}
     data = msgspec.json.encode(facts, order="sorted")
     return hashlib.sha256(data).hexdigest()[:LENGTH]
 
