@@ -1,0 +1,207 @@
+"""BERT and its kin: what all families of them share.
+
+A family states its names of tensors, and what differs: how positions are counted, how
+wide the embeddings are, which layers there are, what is added to the scores.
+
+Source: Devlin et al. 2018 (arXiv:1810.04805).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated, ClassVar
+
+import msgspec
+from torch import Tensor, nn
+
+from stelae.nn.backbone import Backbone, activation_of, require
+from stelae.nn.batch import TokenBatch
+from stelae.nn.heads.classify import CLASSIFIER_NAMES, ClassifierHead
+from stelae.nn.heads.masked_lm import MASKED_LM_NAMES, MaskedLmHead
+from stelae.nn.layers.attention import Bias
+from stelae.nn.layers.embedding import Embedding
+from stelae.nn.layers.linear import Activation
+from stelae.nn.layers.norm import LayerNorm
+from stelae.nn.layers.postnorm import PostNormLayer
+from stelae.nn.weights import WeightMap
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class PostNormConfig(msgspec.Struct, kw_only=True):
+    """The part of ``config.json`` that all families have and that decides the numbers."""
+
+    vocab_size: Count
+    hidden_size: Count
+    num_hidden_layers: Count
+    num_attention_heads: Count
+    intermediate_size: Count
+    max_position_embeddings: Count
+    type_vocab_size: int = 2
+    layer_norm_eps: float = 1e-12
+    hidden_act: str = "gelu"
+    position_embedding_type: str = "absolute"
+    is_decoder: bool = False
+
+    @property
+    def embedding(self) -> int:
+        """Width of the embeddings."""
+        return self.hidden_size
+
+    @property
+    def activation(self) -> Activation:
+        """Of the feed-forward blocks."""
+        return activation_of(self.hidden_act)
+
+
+class PostNormEncoder(Backbone):
+    """Embeddings of word, position and segment, then post-norm blocks.
+
+    Attributes:
+        masked_lm_activation: Of the head for masked words; ``None`` for the blocks' own.
+        classifier_activation: Of the head for classes.
+    """
+
+    masked_lm_activation: ClassVar[Activation | None] = None
+    classifier_activation: ClassVar[Activation] = "tanh"
+
+    def __init__(self, config: PostNormConfig) -> None:
+        super().__init__(config)
+        _check(config)
+        self.config = config
+        self.width = config.hidden_size
+        self.words = Embedding(config.vocab_size, config.embedding)
+        self.positions = Embedding(config.max_position_embeddings, config.embedding)
+        kinds = config.type_vocab_size
+        self.types = Embedding(kinds, config.embedding) if kinds > 0 else None
+        self.norm = LayerNorm(config.embedding, config.layer_norm_eps)
+        self.layers = self.blocks()
+
+    def blocks(self) -> nn.ModuleList:
+        """All blocks that have weights."""
+        return nn.ModuleList(self.block() for _ in range(self.config.num_hidden_layers))
+
+    def block(self) -> PostNormLayer:
+        """One block."""
+        config = self.config
+        return PostNormLayer(
+            self.width,
+            config.num_attention_heads,
+            config.intermediate_size,
+            config.activation,
+            config.layer_norm_eps,
+        )
+
+    def stack(self) -> Iterable[nn.Module]:
+        """The blocks in the order in which they run."""
+        return self.layers
+
+    def places(self, batch: TokenBatch) -> Tensor:
+        """Row in the table of positions for each token, shape ``(T,)``."""
+        return batch.positions
+
+    def bias(self, batch: TokenBatch) -> Bias | None:
+        """What is added to the scores in every block."""
+        del batch
+        return None
+
+    def embed(self, batch: TokenBatch) -> Tensor:
+        """Normalised sum of the embeddings, shape ``(T, E)``."""
+        x: Tensor = self.words(batch.ids)
+        if self.types is not None:
+            x = x + _segments(self.types, batch)
+        normed: Tensor = self.norm(x + self.positions(self.places(batch)))
+        return normed
+
+    def states(self, batch: TokenBatch) -> Iterator[Tensor]:
+        """Token vectors after the embeddings and after each block, each ``(T, H)``."""
+        x, bias = self.embed(batch), self.bias(batch)
+        yield x
+        for block in self.stack():
+            x = block(x, batch, bias)
+            yield x
+
+    def masked_lm(self) -> MaskedLmHead:
+        """The head of ``...ForMaskedLM``, as wide inside as the embeddings."""
+        config = self.config
+        return MaskedLmHead(
+            self.width,
+            config.vocab_size,
+            inner=config.embedding,
+            eps=config.layer_norm_eps,
+            activation=self.masked_lm_activation or config.activation,
+        )
+
+    def classifier(self, labels: int) -> ClassifierHead:
+        """The head of ``...ForSequenceClassification``: the first token, one dense layer."""
+        return ClassifierHead(self.width, labels, hidden=self.classifier_activation)
+
+
+def _check(config: PostNormConfig) -> None:
+    kind = config.position_embedding_type
+    require(kind == "absolute", "position_embedding_type", kind, "absolute")
+    require(not config.is_decoder, "is_decoder", config.is_decoder, "false")
+    width, heads = config.hidden_size, config.num_attention_heads
+    require(width % heads == 0, "num_attention_heads", heads, f"divisors of hidden_size={width}")
+
+
+def _segments(table: Embedding, batch: TokenBatch) -> Tensor:
+    """Embedding of each token's segment, where the family tells segments apart."""
+    if batch.types is None or len(table.weight) == 1:
+        return table.weight[0]
+    found: Tensor = table(batch.types)
+    return found
+
+
+NORMS = {r"LayerNorm\.gamma$": "LayerNorm.weight", r"LayerNorm\.beta$": "LayerNorm.bias"}
+"""The names in checkpoints that were converted from TensorFlow."""
+
+EMBEDDINGS = {
+    r"^embeddings\.word_embeddings": "words",
+    r"^embeddings\.position_embeddings": "positions",
+    r"^embeddings\.token_type_embeddings": "types",
+    r"^embeddings\.LayerNorm": "norm",
+}
+BLOCKS = {
+    r"^encoder\.layer\.": "layers.",
+    r"attention\.output\.LayerNorm": "out_norm",
+    r"attention\.output\.dense": "out",
+    r"intermediate\.dense": "up",
+    r"output\.LayerNorm": "down_norm",
+    r"output\.dense": "down",
+}
+QKV = {"qkv": ("attention.self.query", "attention.self.key", "attention.self.value")}
+UNUSED = (r"embeddings\.(position|token_type)_ids", r"pooler\..*", r"classifier\..*")
+
+
+def bert_names(prefix: str, *unused: str) -> WeightMap:
+    """BERT's names of tensors, which most families kept.
+
+    Args:
+        prefix: Before each name where the checkpoint holds a head.
+        unused: Names of such heads, besides the pooler and the classifier.
+    """
+    names = {**NORMS, **EMBEDDINGS, **BLOCKS}
+    return WeightMap(prefixes=(prefix,), rename=names, fuse=QKV, ignore=(*UNUSED, *unused))
+
+
+def masked_lm_names(dense: str, norm: str, decoder: str, bias: str = r"(?!)") -> WeightMap:
+    """Names of the head for masked words, as regular expressions.
+
+    Args:
+        dense: Of the dense layer.
+        norm: Of its norm.
+        decoder: Of the product with the vocabulary.
+        bias: Of its bias, where that has another name.
+    """
+    names = {bias: "decoder.bias", dense: "dense.", norm: "norm.", decoder: "decoder."}
+    return WeightMap(rename={**NORMS, **names}, only=MASKED_LM_NAMES)
+
+
+def classifier_names(dense: str, out: str) -> WeightMap:
+    """Names of the head for classes, as regular expressions."""
+    return WeightMap(rename={dense: "dense.", out: "out."}, only=CLASSIFIER_NAMES)
+
+
+FIRST_TOKEN = classifier_names(r"^classifier\.dense\.", r"^classifier\.out_proj\.")
+"""Where dense layer and labels are one part of the checkpoint."""
