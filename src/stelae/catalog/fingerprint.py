@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -77,7 +78,7 @@ def fingerprint(spec: ModelSpec, dtype: str, weights_digest: str) -> str:
     Raises:
         ModelLoadFailed: The tokenizer file cannot be read.
     """
-    facts = {
+    facts: dict[str, Any] = {
         "weights": weights_digest,
         "tokenizer": _digest(Path(spec.folder), spec.tokenizer).hex() if spec.tokenizer else "",
         "backbone": spec.backbone,
