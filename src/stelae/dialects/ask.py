@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
+import msgspec
 import numpy as np
 from starlette.requests import Request
 
@@ -14,10 +15,12 @@ from stelae.dialects.base import Rooms, record_of
 from stelae.errors import DeadlineExceeded, InvalidInput, ModelNotFound, StelaeError
 from stelae.service.inference import Caller
 from stelae.telemetry.metrics import Served
-from stelae.types import EncodeCall, EncodeResult
+from stelae.types import EncodeCall, EncodeResult, ScoreCall, ScoreResult
 
 P = ParamSpec("P")
 T = TypeVar("T")
+AnyCall = TypeVar("AnyCall", EncodeCall, ScoreCall)
+AnyResult = TypeVar("AnyResult", EncodeResult, ScoreResult)
 
 OFFLOAD_BYTES = 1024 * 1024
 """Work on more bytes than this is done in a thread."""
@@ -25,10 +28,24 @@ OFFLOAD_BYTES = 1024 * 1024
 
 async def encode(request: Request, rooms: Rooms, call: EncodeCall) -> EncodeResult:
     """Run a call for the request's caller and note what it used."""
+    return await _ask(request, rooms, call, rooms.inference.encode)
+
+
+async def score(request: Request, rooms: Rooms, call: ScoreCall) -> ScoreResult:
+    """Run a call for the request's caller and note what it used."""
+    return await _ask(request, rooms, call, rooms.inference.score)
+
+
+async def _ask(
+    request: Request,
+    rooms: Rooms,
+    call: AnyCall,
+    verb: Callable[[AnyCall, Caller], Awaitable[AnyResult]],
+) -> AnyResult:
     record = record_of(request)
     caller = Caller(request_id=record.id, key_id=record.key_id, timeout=timeout_of(request))
     try:
-        result = await rooms.inference.encode(call, caller)
+        result = await verb(call, caller)
     except ModelNotFound:
         raise
     except StelaeError:
@@ -68,6 +85,15 @@ def timeout_of(request: Request) -> float | None:
     if seconds <= 0:
         raise DeadlineExceeded("the request arrived with no time left")
     return seconds
+
+
+def array_bytes(value: object) -> int:
+    """Bytes of all arrays in a Struct; turning a result into a body takes as long as they are."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, msgspec.Struct):
+        return sum(array_bytes(getattr(value, name)) for name in value.__struct_fields__)
+    return 0
 
 
 async def offload(size: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

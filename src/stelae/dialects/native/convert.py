@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,8 +14,10 @@ from stelae.dialects.answers import error_body, error_headers
 from stelae.dialects.base import record_of
 from stelae.dialects.decode import Decoder, decode
 from stelae.errors import InvalidInput, StelaeError
-from stelae.types import EncodeCall
-from stelae.wire.arrays import pack, to_json
+from stelae.types import EncodeCall, ScoreCall
+from stelae.wire.arrays import from_plain, pack, to_json
+
+T = TypeVar("T")
 
 
 class Media(StrEnum):
@@ -28,10 +31,24 @@ MSGPACK_NAMES = frozenset(
     {"application/msgpack", "application/x-msgpack", "application/vnd.msgpack"}
 )
 
-_CALLS: dict[Media, Decoder[EncodeCall]] = {
-    Media.JSON: msgspec.json.Decoder(EncodeCall),
-    Media.MSGPACK: msgspec.msgpack.Decoder(EncodeCall),
-}
+
+def _pixels(kind: type, value: Any) -> Any:
+    """The pixels of an item; whole numbers in lists are bytes, where all of them fit."""
+    array = from_plain(kind, value)
+    listed = isinstance(value, list) and array.dtype == np.int64 and array.size > 0
+    fits = listed and array.min() >= 0 and array.max() <= 255
+    return array.astype(np.uint8) if fits else array
+
+
+def _decoders(kind: type[T]) -> dict[Media, Decoder[T]]:
+    return {
+        Media.JSON: msgspec.json.Decoder(kind, dec_hook=_pixels),
+        Media.MSGPACK: msgspec.msgpack.Decoder(kind, dec_hook=_pixels),
+    }
+
+
+_ENCODE = _decoders(EncodeCall)
+_SCORE = _decoders(ScoreCall)
 
 
 def sent(request: Request) -> Media:
@@ -63,7 +80,16 @@ def encode_call(body: bytes, media: Media) -> EncodeCall:
     Raises:
         InvalidInput: It is not one; names the field at fault.
     """
-    return decode(_CALLS[media], body)
+    return decode(_ENCODE[media], body)
+
+
+def score_call(body: bytes, media: Media) -> ScoreCall:
+    """The call in a body.
+
+    Raises:
+        InvalidInput: It is not one; names the field at fault.
+    """
+    return decode(_SCORE[media], body)
 
 
 def answer_body(value: Any, media: Media) -> bytes:

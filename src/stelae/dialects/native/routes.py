@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import result_headers
-from stelae.dialects.ask import encode, offload
+from stelae.dialects.ask import array_bytes, encode, offload, score
 from stelae.dialects.base import Operation, Rooms, record_of
 from stelae.dialects.decode import Decoder, decode, read, whole
 from stelae.dialects.native import convert
@@ -22,8 +22,9 @@ from stelae.errors import (
     ModelNotFound,
     ModelNotReady,
     QueueFull,
+    UnsupportedTask,
 )
-from stelae.types import EncodeCall, EncodeResult, ModelInfo
+from stelae.types import EncodeCall, EncodeResult, ModelInfo, ScoreCall, ScoreResult
 
 _LOADS: dict[convert.Media, Decoder[LoadRequest]] = {
     convert.Media.JSON: msgspec.json.Decoder(LoadRequest),
@@ -32,15 +33,25 @@ _LOADS: dict[convert.Media, Decoder[LoadRequest]] = {
 
 
 async def encode_items(request: Request, rooms: Rooms) -> Response:
-    """Items to vectors; failed items are reported by index, others are answered."""
+    """Items to their representations; failed items are reported by index, others are answered."""
     media = convert.sent(request)
     body = await read(request)
     call = await offload(len(body), convert.encode_call, body, media)
-    result = await encode(request, rooms, call)
+    return await _answered(request, await encode(request, rooms, call))
+
+
+async def score_documents(request: Request, rooms: Rooms) -> Response:
+    """A query and documents to scores; failed documents are reported by index."""
+    media = convert.sent(request)
+    body = await read(request)
+    call = await offload(len(body), convert.score_call, body, media)
+    return await _answered(request, await score(request, rooms, call))
+
+
+async def _answered(request: Request, result: EncodeResult | ScoreResult) -> Response:
     wanted = convert.wanted(request)
-    size = 0 if result.dense is None else result.dense.nbytes
-    answer = await offload(size, convert.answer_body, result, wanted)
-    return Response(answer, 200, result_headers(result, record_of(request)), wanted)
+    body = await offload(array_bytes(result), convert.answer_body, result, wanted)
+    return Response(body, 200, result_headers(result, record_of(request)), wanted)
 
 
 async def list_models(request: Request, rooms: Rooms) -> Response:
@@ -80,6 +91,9 @@ async def server(request: Request, rooms: Rooms) -> Response:
 
 
 _BOTH = ("application/json", "application/msgpack")
+_REFUSALS = (
+    InvalidInput, UnsupportedTask, ModelNotFound, QueueFull, ModelNotReady, DeadlineExceeded,
+)  # fmt: skip
 
 OPERATIONS = (
     Operation(
@@ -90,7 +104,22 @@ OPERATIONS = (
         request=EncodeCall,
         example={"model": "all-MiniLM-L6-v2", "items": [{"text": "Hello, world"}]},
         response=EncodeResult,
-        errors=(InvalidInput, ModelNotFound, QueueFull, ModelNotReady, DeadlineExceeded),
+        errors=_REFUSALS,
+        media=_BOTH,
+    ),
+    Operation(
+        method="POST",
+        path="/stelae/v1/score",
+        handle=score_documents,
+        summary="Score documents against a query; failed ones are reported by index.",
+        request=ScoreCall,
+        example={
+            "model": "all-MiniLM-L6-v2",
+            "query": {"text": "How tall is the tower?"},
+            "documents": [{"text": "It has 300 metres."}, {"text": "It rains."}],
+        },
+        response=ScoreResult,
+        errors=_REFUSALS,
         media=_BOTH,
     ),
     Operation(

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer, result_headers
-from stelae.dialects.ask import encode, offload
+from stelae.dialects.ask import array_bytes, encode, offload
 from stelae.dialects.base import Operation, Rooms, record_of
 from stelae.dialects.decode import decode, read
 from stelae.dialects.openai import convert
@@ -30,8 +30,7 @@ async def embeddings(request: Request, rooms: Rooms) -> Response:
     body = await read(request)
     asked, call = await offload(len(body), _understand, body)
     result = await encode(request, rooms, call)
-    size = 0 if result.dense is None else result.dense.nbytes
-    answer = await offload(size, convert.embedding_body, result, asked)
+    answer = await offload(array_bytes(result), convert.embedding_body, result, asked)
     headers = result_headers(result, record_of(request))
     return Response(answer, 200, headers, "application/json")
 

@@ -7,7 +7,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +16,36 @@ from numpy.typing import NDArray
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineInfo, EngineOptions, Prepared
 from stelae.errors import EngineFailed, InputTooLong, InvalidInput, StelaeError
-from stelae.types import EncodeCall, EncodeResult, Item, Truncate, Usage
+from stelae.types import (
+    EncodeCall,
+    EncodeResult,
+    Item,
+    OutputType,
+    Ragged,
+    ScoreCall,
+    ScoreResult,
+    Sparse,
+    Truncate,
+    Usage,
+)
+from stelae.vectors.quantize import quantize
 
 Row = NDArray[np.float32]
+
+TERMS = 1000
+"""Size of the vocabulary that sparse representations are made of."""
+
+TOKEN_DIMENSIONS = 4
+"""Width of token vectors."""
 
 
 class FakeEngine:
     """Answers at once with ``dimensions`` numbers drawn from the SHA-256 of the text.
 
-    A token is a word. Special texts: ``"!fail"`` fails its batch, ``"!die"`` ends
-    the process, ``"!bad"`` is refused in ``prepare``, ``"!sleep 0.5"`` holds the
+    A token is a word, and a picture is one word: its own hash. Sparse and multi-vector
+    representations have one entry per word, ``terms`` and ``token_vectors``; a score is
+    the ``overlap`` of the words. Special texts: ``"!fail"`` fails its batch, ``"!die"``
+    ends the process, ``"!bad"`` is refused in ``prepare``, ``"!sleep 0.5"`` holds the
     device for that long.
 
     Attributes:
@@ -52,8 +73,8 @@ class FakeEngine:
         """Let the device run (when made with ``held=True``)."""
         self._latch.set()
 
-    def open(self, call: EncodeCall) -> FakeJob:
-        return FakeJob(self, call)
+    def open(self, call: EncodeCall | ScoreCall) -> FakeJob | FakeScoreJob:
+        return FakeScoreJob(self, call) if isinstance(call, ScoreCall) else FakeJob(self, call)
 
     def run(self, batch: Sequence[str]) -> list[Row]:
         self.entered.set()
@@ -73,56 +94,150 @@ class FakeEngine:
         self.closed = True
 
 
-class FakeJob:
-    """One entry per item of a call.
+class Entries:
+    """One entry per item.
 
     Args:
         engine: Its limits and width count.
-        call: What is asked.
+        items: What is to be run.
+        truncate: What to do with long ones.
     """
 
-    def __init__(self, engine: FakeEngine, call: EncodeCall) -> None:
-        self._engine, self._call = engine, call
+    def __init__(self, engine: FakeEngine, items: Sequence[Item], truncate: Truncate) -> None:
+        self._engine, self._items, self._truncate = engine, items, truncate
 
     @property
     def size(self) -> int:
-        return len(self._call.items)
+        return len(self._items)
 
     @property
     def estimate(self) -> int:
-        return sum(1 + len(item.text or "") // 4 for item in self._call.items)
+        return sum(1 + len(item.text or "") // 4 for item in self._items)
 
     @property
     def light(self) -> bool:
         return self.size <= 16
 
     def prepare(self, start: int, stop: int) -> list[Prepared[str]]:
-        return [self._prepare_one(item) for item in self._call.items[start:stop]]
+        return [self._prepare_one(item) for item in self._items[start:stop]]
 
     def _prepare_one(self, item: Item) -> Prepared[str]:
-        if item.text is None or item.text == "!bad":
+        text = text_of(item)
+        if text is None or text == "!bad":
             return Prepared(None, error=InvalidInput("the fake engine was told to refuse this"))
-        words, most = item.text.split() or [""], self._engine.max_tokens
+        words, most = text.split() or [""], self._engine.max_tokens
         cut = len(words) > most
-        if cut and self._call.truncate is Truncate.ERROR:
+        if cut and self._truncate is Truncate.ERROR:
             return Prepared(None, error=InputTooLong(f"{len(words)} words, at most {most}"))
-        kept = words[-most:] if self._call.truncate is Truncate.START else words[:most]
+        kept = words[-most:] if self._truncate is Truncate.START else words[:most]
         return Prepared(" ".join(kept), cost=len(kept), tokens=len(kept), truncated=cut)
+
+
+class FakeJob(Entries):
+    """Items to whatever is asked for."""
+
+    def __init__(self, engine: FakeEngine, call: EncodeCall) -> None:
+        super().__init__(engine, call.items, call.truncate)
+        self._call = call
 
     def finish(
         self, prepared: Sequence[Prepared[str]], rows: Sequence[Row | StelaeError]
     ) -> EncodeResult:
-        nothing = np.full(self._engine.dimensions, np.nan, np.float32)
-        tokens = np.array([p.tokens for p in prepared], np.int32)
-        return EncodeResult(
-            model=self._call.model,
-            fingerprint="fake",
-            dense=np.stack([nothing if isinstance(r, StelaeError) else r for r in rows]),
-            tokens=tokens,
-            truncated=np.array([p.truncated for p in prepared], np.bool_),
-            errors={i: r.info for i, r in enumerate(rows) if isinstance(r, StelaeError)},
-            usage=Usage(tokens=int(tokens.sum())),
+        texts = _good(prepared, rows)
+        columns: dict[str, Any] = {}
+        for output in self._call.outputs:
+            columns |= COLUMNS[output](texts, self._call, self._engine.dimensions)
+        return EncodeResult(model=self._call.model, **columns, **_facts(prepared, rows))
+
+
+class FakeScoreJob(Entries):
+    """Documents to scores."""
+
+    def __init__(self, engine: FakeEngine, call: ScoreCall) -> None:
+        super().__init__(engine, call.documents, call.truncate)
+        self._call = call
+        self._query = text_of(call.query)
+
+    def finish(
+        self, prepared: Sequence[Prepared[str]], rows: Sequence[Row | StelaeError]
+    ) -> ScoreResult:
+        if self._query is None or self._query == "!bad":
+            raise InvalidInput("the fake engine was told to refuse this", param="query")
+        scores = [
+            np.nan if text is None else overlap(self._query, text) for text in _good(prepared, rows)
+        ]
+        return ScoreResult(
+            model=self._call.model, scores=np.array(scores, np.float32), **_facts(prepared, rows)
         )
+
+
+def _good(prepared: Sequence[Prepared[str]], rows: Sequence[Row | StelaeError]) -> list[str | None]:
+    """The texts that were run, ``None`` for those that failed."""
+    return [
+        None if isinstance(row, StelaeError) else p.features
+        for p, row in zip(prepared, rows, strict=True)
+    ]
+
+
+def _facts(prepared: Sequence[Prepared[str]], rows: Sequence[Row | StelaeError]) -> dict[str, Any]:
+    tokens = np.array([p.tokens for p in prepared], np.int32)
+    return {
+        "fingerprint": "fake",
+        "tokens": tokens,
+        "truncated": np.array([p.truncated for p in prepared], np.bool_),
+        "errors": {i: r.info for i, r in enumerate(rows) if isinstance(r, StelaeError)},
+        "usage": Usage(tokens=int(tokens.sum())),
+    }
+
+
+Texts = Sequence[str | None]
+
+
+def _dense(texts: Texts, call: EncodeCall, dimensions: int) -> dict[str, Any]:
+    nothing = np.full(dimensions, np.nan, np.float32)
+    rows = np.stack([nothing if text is None else vector(text, dimensions) for text in texts])
+    dense, quantization = quantize(rows, call.dtype)
+    return {"dense": dense, "quantization": quantization}
+
+
+def _sparse(texts: Texts, call: EncodeCall, dimensions: int) -> dict[str, Any]:
+    del dimensions
+    found = [{} if text is None else terms(text) for text in texts]
+    dtype = np.float16 if call.dtype.value == "float16" else np.float32
+    return {
+        "sparse": Sparse(
+            indices=np.array([term for item in found for term in item], np.int32),
+            values=np.array([weight for item in found for weight in item.values()], dtype),
+            offsets=np.cumsum([0, *map(len, found)], dtype=np.int64),
+        )
+    }
+
+
+def _multivector(texts: Texts, call: EncodeCall, dimensions: int) -> dict[str, Any]:
+    del dimensions
+    nothing = np.empty((0, TOKEN_DIMENSIONS), np.float32)
+    found = [nothing if text is None else token_vectors(text) for text in texts]
+    values, quantization = quantize(
+        np.concatenate(found), call.dtype, output=OutputType.MULTIVECTOR
+    )
+    offsets = np.cumsum([0, *map(len, found)], dtype=np.int64)
+    return {"multivector": Ragged(values=values, offsets=offsets, quantization=quantization)}
+
+
+COLUMNS: dict[OutputType, Callable[[Texts, EncodeCall, int], dict[str, Any]]] = {
+    OutputType.DENSE: _dense,
+    OutputType.SPARSE: _sparse,
+    OutputType.MULTIVECTOR: _multivector,
+}
+
+
+def text_of(item: Item) -> str | None:
+    """The text that an item is treated as; a picture is a word of its own."""
+    if item.image is not None:
+        return "image-" + hashlib.sha256(item.image).hexdigest()
+    if item.pixels is not None:
+        return "pixels-" + hashlib.sha256(item.pixels.tobytes()).hexdigest()
+    return item.text
 
 
 def vector(text: str, dimensions: int = 8) -> Row:
@@ -132,6 +247,26 @@ def vector(text: str, dimensions: int = 8) -> Row:
     )
     row = np.random.default_rng(seed).standard_normal(dimensions).astype(np.float32)
     return np.asarray(row / np.linalg.norm(row), dtype=np.float32)
+
+
+def terms(text: str) -> dict[int, float]:
+    """The fake terms of a text, ascending: how often each of its words stands there."""
+    counts: dict[int, float] = {}
+    for word in text.split():
+        term = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "little") % TERMS
+        counts[term] = counts.get(term, 0.0) + 1.0
+    return dict(sorted(counts.items()))
+
+
+def token_vectors(text: str) -> NDArray[np.float32]:
+    """The fake token vectors of a text: one per word, and one for no words."""
+    return np.stack([vector(word, TOKEN_DIMENSIONS) for word in text.split() or [""]])
+
+
+def overlap(query: str, document: str) -> float:
+    """The fake score: the share of the query's words that the document has."""
+    asked = set(query.split())
+    return len(asked & set(document.split())) / max(1, len(asked))
 
 
 def load(spec: ModelSpec, options: EngineOptions) -> FakeEngine:
