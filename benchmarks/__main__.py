@@ -13,6 +13,7 @@ NAMES = {
     "openmp": "what waiting OpenMP threads do to latency beside a busy process",
     "linear": "matrix multiplies: plain and prepacked, fp32 and bf16",
     "architectures": "cost per token of each architecture at equal arithmetic",
+    "memory": "how far one huge request makes the processes grow",
 }
 
 

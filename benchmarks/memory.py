@@ -1,0 +1,68 @@
+"""How far one huge request of mixed lengths makes the server's processes grow."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import msgspec
+import psutil
+
+from benchmarks import checkpoint, report, servers
+from benchmarks.texts import texts
+
+PATH = "/stelae/v1/encode"
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print resident memory at rest and its peak during the request, per process."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks memory", description=__doc__)
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--kind", default="mixed")
+    parser.add_argument("--dtype", default="auto", choices=["auto", "float32", "bfloat16"])
+    options = parser.parse_args(arguments)
+    report.machine("torch", "stelae")
+    samples = texts(options.kind, options.count, checkpoint.tokenizer())
+    with servers.running([servers.stelae(options.dtype)]) as (server,):
+        url = server.url.removesuffix("/v1/embeddings") + PATH
+        _encode(url, samples[:64])
+        family = [server.process, *server.process.children(recursive=True)]
+        rest = [process.memory_info().rss / 2**20 for process in family]
+        for process in family:
+            _forget_peak(process)
+        started = time.perf_counter()
+        _encode(url, samples)
+        seconds = time.perf_counter() - started
+        peaks = [_peak_mb(process) for process in family]
+    rows = [
+        (name, f"{before:.0f}", f"{peak:.0f}", f"{peak - before:.0f}")
+        for name, before, peak in zip(_names(family), rest, peaks, strict=True)
+    ]
+    title = f"one request of {len(samples)} {options.kind} texts, {seconds:.0f} s"
+    report.table(title, ("process", "at rest MB", "peak MB", "growth MB"), rows)
+
+
+def _names(family: Sequence[psutil.Process]) -> list[str]:
+    return ["gateway", *(f"worker {n}" for n in range(1, len(family)))]
+
+
+def _encode(url: str, samples: Sequence[str]) -> None:
+    call = {"model": "bench", "items": [{"text": text} for text in samples]}
+    head = {"Content-Type": "application/msgpack", "Accept": "application/msgpack"}
+    with urlopen(Request(url, msgspec.msgpack.encode(call), head), timeout=3600) as answer:
+        answer.read()
+
+
+def _forget_peak(process: psutil.Process) -> None:
+    """Let the kernel count the peak of resident memory anew."""
+    Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+
+
+def _peak_mb(process: psutil.Process) -> float:
+    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return float("nan")
