@@ -9,17 +9,25 @@ from numpy.typing import NDArray
 
 from stelae.cluster.deployment import Deployment
 from stelae.errors import EngineFailed, StelaeError, from_info
-from stelae.types import EncodeCall, EncodeResult, Item, ScoreCall, ScoreResult, Task
+from stelae.types import EncodeCall, EncodeResult, Item, Modality, ScoreCall, ScoreResult, Task
 
 TEXT = "A canary sings while the air is good."
 
+SIDE = 32
+"""Height and width of the picture for models that read no text."""
+
 
 def canary_call(deployment: Deployment) -> EncodeCall | ScoreCall:
-    """The call to try a model with: all that it makes of a text, or else a score."""
-    name, spec, item = deployment.name, deployment.spec, Item(text=TEXT)
+    """The call to try a model with: all that it makes of an item, or else a score."""
+    name, spec = deployment.name, deployment.spec
+    item = Item(text=TEXT) if Modality.TEXT in spec.inputs else Item(pixels=_picture())
     if Task.ENCODE in spec.tasks:
         return EncodeCall(model=name, items=[item], outputs=spec.outputs)
     return ScoreCall(model=name, query=item, documents=[item])
+
+
+def _picture() -> NDArray[np.uint8]:
+    return np.arange(3 * SIDE * SIDE, dtype=np.uint32).astype(np.uint8).reshape(SIDE, SIDE, 3)
 
 
 def judge(result: Any) -> StelaeError | None:

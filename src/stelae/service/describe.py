@@ -37,6 +37,7 @@ def _of_spec(spec: ModelSpec) -> dict[str, Any]:
     return {
         "source": str(spec.source),
         "tasks": spec.tasks,
+        "inputs": spec.inputs,
         "outputs": spec.outputs,
         "architecture": spec.backbone.architecture,
         "dimensions": spec.dimensions,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from stelae.errors import ErrorInfo
-from stelae.types.enums import ModelState, OutputType, Similarity, Task
+from stelae.types.enums import Modality, ModelState, OutputType, Similarity, Task
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,6 +16,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
         aliases: Other names that reach it.
         source: ``embedded``, a folder, or a hub id with its revision.
         tasks: What it can be asked to do.
+        inputs: What it reads.
         outputs: Kinds of representation it makes.
         architecture: Class name in the checkpoint's ``config.json``.
         dimensions: Width of its dense vectors; 0 if it makes none.
@@ -46,6 +47,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     aliases: tuple[str, ...] = ()
     tasks: tuple[Task, ...] = (Task.ENCODE,)
+    inputs: tuple[Modality, ...] = (Modality.TEXT,)
     outputs: tuple[OutputType, ...] = (OutputType.DENSE,)
     architecture: str = ""
     dimensions: int = 0

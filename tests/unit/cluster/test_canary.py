@@ -15,6 +15,7 @@ from stelae.types import (
     EncodeCall,
     EncodeResult,
     Item,
+    Modality,
     OutputType,
     Ragged,
     Role,
@@ -60,6 +61,15 @@ def test_it_is_one_short_text_of_the_model() -> None:
     assert isinstance(call, EncodeCall)
     assert call.model == "fake"
     assert [type(item.text) for item in call.items] == [str]
+
+
+def test_model_that_reads_no_text_is_shown_a_picture() -> None:
+    call = canary_call(deployed(inputs=(Modality.IMAGE,)))
+    assert isinstance(call, EncodeCall)
+    pixels = call.items[0].pixels
+    assert call.items[0].text is None
+    assert pixels is not None
+    assert (pixels.dtype, pixels.shape[2]) == (np.uint8, 3)
 
 
 def test_everything_that_the_model_makes_is_asked_for() -> None:
