@@ -7,16 +7,19 @@ them sees (``sights``); the trunk, the names of tensors and the heads are here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
 import torch
 from torch import Tensor, nn
 
+from stelae.catalog.spec import Pooling
 from stelae.errors import UnsupportedCheckpoint
 from stelae.nn.backbone import Backbone, activation_of, require
 from stelae.nn.batch import TokenBatch
 from stelae.nn.heads.choice import ChoiceHead
+from stelae.nn.heads.classify import CLASSIFIER_NAMES, ClassifierHead
 from stelae.nn.layers.attention import CAUSAL, EVERYWHERE, Span
 from stelae.nn.layers.embedding import Embedding
 from stelae.nn.layers.linear import Activation
@@ -160,10 +163,22 @@ FOUR_NORMS = WeightMap(
 """Names where each part's result is normalised too."""
 
 
+def last_but(pad: int, x: Tensor, batch: TokenBatch) -> Tensor:
+    """Vector of each text's last token other than ``pad``; of its first if there is none.
+
+    # Quirk: transformers 5.17 finds the end of a text by looking for the padding token
+    # instead of its mask, so a text that ends in that token itself is cut there.
+    """
+    places = torch.where(batch.ids == pad, 0, batch.positions)
+    last = torch.zeros_like(batch.lengths).scatter_reduce_(0, batch.segments, places, "amax")
+    return x[batch.starts + last].float()
+
+
 class Decoder(Backbone):
     """A language model up to its last norm."""
 
     weights = TWO_NORMS
+    classifier_weights = WeightMap(rename={r"^score\.": "out."}, only=CLASSIFIER_NAMES)
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__(config)
@@ -184,6 +199,12 @@ class Decoder(Backbone):
             yield x
             x = layer(x, batch, tables[rotary])
         yield self.norm(x)
+
+    def classifier(self, labels: int) -> ClassifierHead:
+        """One product with the vector of the last token that is not padding."""
+        pad = self.config.pad_token_id
+        pool = Pooling.LAST_TOKEN if pad is None else partial(last_but, pad)
+        return ClassifierHead(self.width, labels, pool=pool, hidden=None, out_bias=False)
 
     def choice(self, tensors: Mapping[str, Tensor], ids: Sequence[int]) -> ChoiceHead:
         """The head of ``...ForCausalLM`` for a few tokens, with its weights.

@@ -14,6 +14,7 @@ from torch import Tensor
 from stelae.errors import UnsupportedCheckpoint
 from stelae.nn.backbone import Backbone, backbone_class
 from stelae.nn.batch import pack
+from stelae.nn.weights import assign
 
 TINY: dict[str, Any] = {
     "vocab_size": 100,
@@ -92,6 +93,34 @@ def test_a_token_outside_the_vocabulary_is_refused() -> None:
     _, ours, tensors = causal("Qwen3ForCausalLM", tie_word_embeddings=True, head_dim=16)
     with pytest.raises(UnsupportedCheckpoint, match="no rows"):
         ours.choice(tensors, [100, NO])
+
+
+@pytest.mark.parametrize("pad", [0, None])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LlamaForSequenceClassification",
+        "MistralForSequenceClassification",
+        "Qwen2ForSequenceClassification",
+        "Qwen3ForSequenceClassification",
+        "Gemma2ForSequenceClassification",
+        "Gemma3TextForSequenceClassification",
+    ],
+)
+def test_classes_come_from_the_last_token_that_is_not_padding(name: str, pad: int | None) -> None:
+    kind = getattr(transformers, name)
+    config = kind.config_class(**WIDE | {"head_dim": 16, "num_labels": 3, "pad_token_id": pad})
+    config._attn_implementation = "eager"
+    theirs = reference_of(kind, config)
+    ours = backbone_of(name, config.to_dict(), theirs.state_dict())
+    head = ours.classifier(3)
+    assign(head, ours.classifier_weights.apply(theirs.state_dict()), torch.float32)
+    texts = [*texts_of(), np.array([9, 8, 0, 7, 0, 0], np.int32), np.array([0, 0], np.int32)]
+    batch = pack(texts)
+    with torch.inference_mode():
+        expected = [theirs(torch.from_numpy(ids).long()[None]).logits[0] for ids in texts]
+        rows = batch.restore(head(ours(batch), batch).numpy())
+    assert_same([torch.from_numpy(rows)], [torch.stack(expected)])
 
 
 @pytest.mark.parametrize("name", ["Qwen3Model", "Gemma3TextModel"])

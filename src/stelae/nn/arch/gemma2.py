@@ -26,6 +26,7 @@ class GemmaConfig(DecoderConfig, kw_only=True):
     query_pre_attn_scalar: float = 256
     sliding_window: Count | None = 4096
     use_bidirectional_attention: bool | None = None
+    pad_token_id: int | None = 0
     tie_word_embeddings: bool = True
 
     @property

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from stelae.catalog.spec import Pooling
 from stelae.nn.batch import TokenBatch
-from stelae.nn.heads.pooling import POOLINGS
+from stelae.nn.heads.pooling import POOLINGS, Pooler
 from stelae.nn.layers.linear import Activation, Linear
 from stelae.nn.layers.norm import LayerNorm
 
@@ -24,7 +24,7 @@ class ClassifierHead(nn.Module):
     Args:
         width: Width of a token vector, ``H``.
         labels: Number of labels.
-        pool: Which vector speaks for the text.
+        pool: Which vector speaks for the text, or how it is found.
         hidden: Activation of the dense layer; ``None`` if there is no such layer.
         inner: Width after the dense layer; ``None`` for ``width``.
         norm_eps: Of the norm after it; ``None`` if there is no norm.
@@ -38,7 +38,7 @@ class ClassifierHead(nn.Module):
         width: int,
         labels: int,
         *,
-        pool: Pooling = Pooling.CLS,
+        pool: Pooling | Pooler = Pooling.CLS,
         hidden: Activation | None,
         inner: int | None = None,
         norm_eps: float | None = None,
@@ -47,7 +47,7 @@ class ClassifierHead(nn.Module):
         out_bias: bool = True,
     ) -> None:
         super().__init__()
-        self.pool = POOLINGS[pool]
+        self.pool = POOLINGS[pool] if isinstance(pool, Pooling) else pool
         self.dense: nn.Module = nn.Identity()
         self.norm: nn.Module = nn.Identity()
         inner = inner or width

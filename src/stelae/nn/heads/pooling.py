@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from stelae.catalog.spec import Pooling
 from stelae.nn.batch import TokenBatch
 
+Pooler = Callable[[Tensor, TokenBatch], Tensor]
+"""From token vectors ``(T, H)`` and their batch to one vector per text, ``(B, H)``."""
+
 
 def _cls(x: Tensor, batch: TokenBatch) -> Tensor:
     if batch.skips is None:
@@ -64,7 +67,7 @@ def _counts(batch: TokenBatch) -> Tensor:
     return counts[:, None].clamp(min=1e-9)
 
 
-POOLINGS: dict[Pooling, Callable[[Tensor, TokenBatch], Tensor]] = {
+POOLINGS: dict[Pooling, Pooler] = {
     Pooling.CLS: _cls,
     Pooling.MEAN: _mean,
     Pooling.MAX: _max,
