@@ -2,5 +2,5 @@
 
 ``similarity`` compares dense and sparse vectors, ``maxsim`` token vectors; ``quantize``
 spends fewer bits on each number, ``pooling`` fewer vectors on each document, and
-``muvera`` one vector on all of them. ``ragged`` and ``checks`` serve the others.
+``muvera`` one vector on all of them. ``ragged``, ``products`` and ``checks`` serve the others.
 """

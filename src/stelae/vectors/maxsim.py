@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from stelae.errors import InvalidInput
 from stelae.types.lazy import np
 from stelae.vectors import checks
+from stelae.vectors.products import products
 from stelae.vectors.ragged import Floats, Texts, texts_of
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ ROOM = 5 << 16
 
 QUERY_NUMBERS = 1 << 13
 """Numbers of the query tokens that are compared at once; at least 32 tokens are."""
-
-SMALL_MULTIPLY = 1 << 18
-"""Multiply-adds up to which the usual BLAS stays in the thread that calls it."""
 
 WORTH_A_THREAD = 1 << 23
 """Multiply-adds that take longer than starting a thread does."""
@@ -163,7 +161,7 @@ def _fill(scores: Floats, groups: list[_Group], held: Texts, threads: int) -> No
                 vectors = held.rows(first, last, room)
                 starts = held.offsets[first:last] - held.offsets[first]
                 for group in groups:
-                    best = np.maximum.reduceat(_compare(group.rows, vectors, grid), starts, axis=1)
+                    best = np.maximum.reduceat(products(group.rows, vectors, grid), starts, axis=1)
                     scores[group.queries, first:last] += np.add.reduceat(best, group.starts, axis=0)
 
     if threads == 1:
@@ -182,21 +180,3 @@ def _blocks(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
         last = max(last, first + 1)
         yield first, last
         first = last
-
-
-def _compare(query: Floats, vectors: Floats, grid: Floats) -> Floats:
-    """Similarity of every query token with every vector, shape ``(R, T)``, in ``grid``.
-
-    Multiplied in pieces so small that BLAS does not start threads of its own: beside
-    ours they would only wait for each other.
-    """
-    (rows, width), count = query.shape, len(vectors)
-    out = grid[: rows * count].reshape(rows, count)
-    piece = 1 << max(1, SMALL_MULTIPLY // (rows * width)).bit_length() >> 1
-    whole = count // piece * piece
-    if whole:
-        pieces = vectors[:whole].reshape(-1, piece, width).transpose(0, 2, 1)
-        np.matmul(query, pieces, out=out[:, :whole].reshape(rows, -1, piece).transpose(1, 0, 2))
-    if whole < count:
-        np.matmul(query, vectors[whole:].T, out=out[:, whole:])
-    return out
