@@ -15,6 +15,7 @@ from stelae.version import __version__
 
 if TYPE_CHECKING:
     from stelae.client import AsyncClient, Client, Encoding, Encodings
+    from stelae.client.scoring import cosine, maxsim, maxsim_batch, sparse_dot
     from stelae.errors import StelaeError
     from stelae.local import local
     from stelae.types import Item
@@ -27,7 +28,11 @@ __all__ = [
     "Item",
     "StelaeError",
     "__version__",
+    "cosine",
     "local",
+    "maxsim",
+    "maxsim_batch",
+    "sparse_dot",
 ]
 
 _HOMES = {
@@ -37,7 +42,11 @@ _HOMES = {
     "Encodings": "stelae.client",
     "Item": "stelae.types",
     "StelaeError": "stelae.errors",
+    "cosine": "stelae.client.scoring",
     "local": "stelae.local",
+    "maxsim": "stelae.client.scoring",
+    "maxsim_batch": "stelae.client.scoring",
+    "sparse_dot": "stelae.client.scoring",
 }
 
 

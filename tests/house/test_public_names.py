@@ -6,6 +6,7 @@ from pathlib import Path
 
 import stelae
 from stelae import client, errors, types
+from stelae.client import scoring
 
 SNAPSHOT = Path(__file__).with_name("public_names.txt")
 
@@ -23,6 +24,7 @@ def public_names() -> list[str]:
     """Every public name, and each member of the sets of words."""
     names = [f"stelae.{name}" for name in stelae.__all__]
     names += [f"stelae.client.{name}" for name in client.__all__]
+    names += [f"stelae.client.scoring.{name}" for name in scoring.__all__]
     names += [f"stelae.errors.{name}" for name in vars(errors) if _is_ours(name)]
     for name in types.__all__:
         names.append(f"stelae.types.{name}")

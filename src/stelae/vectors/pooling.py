@@ -41,10 +41,10 @@ def pool(vectors: Matrix, factor: int, *, protected: int = PROTECTED) -> Matrix:
         InvalidInput: The factor is below 1, or the vectors hold NaN or infinity.
 
     Example:
-        >>> pool(np.array([[0, 1], [1, 0], [0, 1], [1, 0.0]]), 2)
-        array([[0., 1.],
-               [1., 0.],
-               [0., 1.]])
+        >>> pool(np.array([[0.6, 0.8], [1, 0], [0, 1], [1, 0], [0, 1]]), 2)
+        array([[0.6, 0.8],
+               [1. , 0. ],
+               [0. , 1. ]])
     """
     _check(vectors, factor)
     count = len(vectors) - protected
