@@ -8,6 +8,7 @@ from stelae.catalog.entry import ModelEntry
 from stelae.catalog.modules import output_width, read_modules
 from stelae.catalog.reading import read_prompts, read_reading
 from stelae.catalog.spec import Backbone, Chain, ModelSpec, Source
+from stelae.catalog.vision import read_towers
 from stelae.errors import ModelLoadFailed, ModelNotFound
 from stelae.types import OutputType
 
@@ -35,6 +36,8 @@ def read_spec(folder: Path, entry: ModelEntry, source: Source) -> ModelSpec:
         raise ModelNotFound(
             f"model {entry.name!r}: there is no folder {folder}", hint="check the path"
         )
+    if (towers := read_towers(folder, entry, source)) is not None:
+        return towers
     modules, notes = read_modules(folder)
     backbone = next(m for m in modules if isinstance(m, Backbone))
     steps = tuple(m for m in modules if not isinstance(m, Backbone))

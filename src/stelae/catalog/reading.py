@@ -101,7 +101,7 @@ def read_reading(root: Path, backbone: Backbone, lower_to: int | None) -> Readin
     limit = _limit(backbone.config, stated, config, file)
     return Reading(
         tokenizer=tokenizer,
-        max_tokens=_lowered(limit, lower_to, root),
+        max_tokens=lowered(limit, lower_to, root),
         lowercase=take(config, "do_lower_case", bool, file, False) is True,
     )
 
@@ -142,7 +142,13 @@ def _stated_positions(config: Json) -> int | None:
     return value if isinstance(value, int) and value > 0 else None
 
 
-def _lowered(limit: int | None, wanted: int | None, root: Path) -> int:
+def lowered(limit: int | None, wanted: int | None, root: Path) -> int:
+    """The longest input: what the checkpoint reads, or the lower number that a person asks for.
+
+    Raises:
+        UnsupportedCheckpoint: Neither is known.
+        InvalidInput: ``wanted`` is longer than the checkpoint reads.
+    """
     if wanted is None and limit is None:
         raise UnsupportedCheckpoint(
             f"the checkpoint in {root} states no longest input", hint="set max_tokens for the model"
