@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tiny.numbers import Numbers, Tensor, merged
 
 
@@ -103,7 +105,7 @@ def _layer(numbers: Numbers, name: str, size: Decoder, middle: float) -> dict[st
 def _projection(numbers: Numbers, name: str, size: Decoder, heads: int) -> dict[str, Tensor]:
     """Small enough that no score of attention drowns all others."""
     tensors = numbers.linear(name, size.head * heads, size.width, bias=size.qkv_bias)
-    return {key: tensor / 2 for key, tensor in tensors.items()}
+    return {key: tensor * np.float32(0.5) for key, tensor in tensors.items()}
 
 
 def _norm(numbers: Numbers, name: str, width: int, middle: float) -> Tensor:

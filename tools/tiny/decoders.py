@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
-from tiny.bpe import GPT_SPLIT, QWEN_SPLIT, byte_level, with_byte_fallback
+from tiny.bpe import ANSWERS, GPT_SPLIT, QWEN_SPLIT, byte_level, with_byte_fallback
 from tiny.decoder import Decoder, decoder_config, decoder_weights
 from tiny.files import write_json, write_tensors
 from tiny.layout import (
@@ -18,10 +19,12 @@ from tiny.layout import (
     write_prompts,
     write_reading_new,
 )
-from tiny.numbers import Numbers
+from tiny.numbers import Numbers, Tensor
 
+LENGTH = 512
 IDENTITY = "torch.nn.modules.linear.Identity"
-TASK = "Given a web search query, retrieve relevant passages that answer the query"
+SIGMOID = "torch.nn.modules.activation.Sigmoid"
+SCORE = {"LogitScore": "sentence_transformers.cross_encoder.modules.logit_score.LogitScore"}
 
 QWEN_SPECIALS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>")
 LLAMA_SPECIALS = ("<|begin_of_text|>", "<|end_of_text|>", "<|finetune_right_pad_id|>")
@@ -34,6 +37,13 @@ LLAMA = Decoder(kv_heads=4)
 MISTRAL = Decoder(kv_heads=1)
 GEMMA = Decoder(qk_norm=True, four_norms=True, kv_heads=1, layers=3)
 
+TASK = "Given a web search query, retrieve relevant passages that answer the query"
+JUDGE = (
+    "Judge whether the Document meets the requirements based on the Query and the Instruct "
+    'provided. Note that the answer can only be "yes" or "no".'
+)
+"""What the published rerankers are told."""
+
 CHAT = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n"
     "{{ message.content }}<|im_end|>\n{% endfor %}"
@@ -41,34 +51,65 @@ CHAT = (
 """How the language model is chatted with, which an embedder must not be."""
 
 
+def said_by(role: str) -> str:
+    """What a role says, in a chat template."""
+    return f'messages | selectattr("role", "eq", "{role}") | map(attribute="content") | first'
+
+
+ASK = (
+    f"<|im_start|>system\n{JUDGE}<|im_end|>\n<|im_start|>user\n"
+    f'<Instruct>: {{{{ {said_by("system")} | default("{TASK}") }}}}\n'
+    f"<Query>: {{{{ {said_by('query')} }}}}\n"
+    f"<Document>: {{{{ {said_by('document')} }}}}<|im_end|>\n"
+    '<|im_start|>assistant\n<think>\n\n</think>\n{{ "\\n" }}'
+)
+"""The rerankers' prompt as a chat template; it ends where the answer would begin."""
+
+
+def write_trunk(
+    folder: Path,
+    size: Decoder,
+    config: dict[str, Any],
+    *,
+    prefix: str = "",
+    more: dict[str, Tensor] | None = None,
+) -> None:
+    """Write ``config.json`` and the weights, whose numbers follow from the folder's name."""
+    write_json(folder / "config.json", config)
+    weights = decoder_weights(folder.name, size, config["vocab_size"], prefix=prefix)
+    write_tensors(folder / "model.safetensors", weights | (more or {}))
+
+
 def write_qwen_tokenizer(folder: Path, *, after: str, **settings: Any) -> int:
     """Write the tokenizer of the Qwen family; ``after`` closes each text."""
     content, vocabulary = byte_level(QWEN_SPLIT, QWEN_SPECIALS, after=after, nfc=True)
-    write_json(folder / "tokenizer.json", content)
     shared = {
+        "add_bos_token": False,
         "add_prefix_space": False,
         "bos_token": None,
         "clean_up_tokenization_spaces": False,
         "eos_token": "<|im_end|>",
-        "model_max_length": 512,
+        "model_max_length": LENGTH,
         "pad_token": "<|endoftext|>",
         "padding_side": "left",
         "tokenizer_class": "Qwen2Tokenizer",
         "unk_token": None,
     }
+    write_json(folder / "tokenizer.json", content)
     write_json(folder / "tokenizer_config.json", shared | settings)
-    return vocabulary
+    return -(-vocabulary // 64) * 64  # more rows than tokens, as large models have it
 
 
-def padded(vocabulary: int) -> int:
-    """Rows of embeddings: more than there are tokens, as large models have it."""
-    return -(-vocabulary // 64) * 64
+def token_id(folder: Path, token: str) -> int:
+    """Id of a token in the ``tokenizer.json`` that was written."""
+    content = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    number: int = content["model"]["vocab"][token]
+    return number
 
 
-def qwen3_embedding(folder: Path) -> None:
-    """Qwen3-Embedding: last token, an instruction before queries, left padding, a chat template."""
-    vocabulary = padded(write_qwen_tokenizer(folder, after="<|endoftext|>", chat_template=CHAT))
-    config = decoder_config(
+def qwen3_config(vocabulary: int) -> dict[str, Any]:
+    """Content of ``config.json``, in the older form."""
+    return decoder_config(
         QWEN3,
         vocabulary,
         "Qwen3ForCausalLM",
@@ -80,12 +121,14 @@ def qwen3_embedding(folder: Path) -> None:
         tie_word_embeddings=True,
         use_sliding_window=False,
     )
-    write_json(folder / "config.json", config)
-    weights = decoder_weights("qwen3-embedding", QWEN3, vocabulary)
-    write_tensors(folder / "model.safetensors", weights)
+
+
+def qwen3_embedding(folder: Path) -> None:
+    """Qwen3-Embedding: last token, an instruction before queries, left padding, a chat template."""
+    vocabulary = write_qwen_tokenizer(folder, after="<|endoftext|>", chat_template=CHAT)
+    write_trunk(folder, QWEN3, qwen3_config(vocabulary))
     write_modules(folder, ["Transformer", "Pooling", "Normalize"], names=OLD)
     write_json(folder / "1_Pooling/config.json", pooling_flags(QWEN3.width, "lasttoken"))
-    write_reading_new(folder)
     write_prompts(folder, {"query": f"Instruct: {TASK}\nQuery:", "document": ""})
 
 
@@ -106,29 +149,25 @@ def gte_qwen2(folder: Path) -> None:
         tie_word_embeddings=False,
         use_sliding_window=False,
     )
-    write_json(folder / "config.json", config)
     head = Numbers("gte-qwen2/head").linear("lm_head", vocabulary, QWEN2.width, bias=False)
-    weights = decoder_weights("gte-qwen2", QWEN2, vocabulary, prefix="model.")
-    write_tensors(folder / "model.safetensors", weights | head)
+    write_trunk(folder, QWEN2, config, prefix="model.", more=head)
     write_modules(folder, ["Transformer", "Pooling", "Normalize"], names=OLD)
     write_json(folder / "1_Pooling/config.json", pooling_flags(QWEN2.width, "lasttoken"))
     write_prompts(folder, {"query": f"Instruct: {TASK}\nQuery: "})
 
 
 def llama_mean(folder: Path) -> None:
-    """Llama in both directions, mean pooling, angles stretched as in Llama 3."""
+    """Llama in both directions, mean pooling, angles slowed as in Llama 3."""
     content, vocabulary = byte_level(GPT_SPLIT, LLAMA_SPECIALS, before="<|begin_of_text|>")
-    write_json(folder / "tokenizer.json", content)
     settings = {
         "bos_token": "<|begin_of_text|>",
         "clean_up_tokenization_spaces": True,
         "eos_token": "<|end_of_text|>",
         "model_input_names": ["input_ids", "attention_mask"],
-        "model_max_length": 512,
+        "model_max_length": LENGTH,
         "pad_token": "<|finetune_right_pad_id|>",
         "tokenizer_class": "PreTrainedTokenizerFast",
     }
-    write_json(folder / "tokenizer_config.json", settings)
     rope = {
         "factor": 8.0,
         "high_freq_factor": 4.0,
@@ -144,13 +183,12 @@ def llama_mean(folder: Path) -> None:
         model_type="llama",
         is_causal=False,
         mlp_bias=False,
-        pretraining_tp=1,
         rope_parameters=rope,
         tie_word_embeddings=True,
     )
-    write_json(folder / "config.json", config)
-    weights = decoder_weights("llama-mean", LLAMA, vocabulary)
-    write_tensors(folder / "model.safetensors", weights)
+    write_json(folder / "tokenizer.json", content)
+    write_json(folder / "tokenizer_config.json", settings)
+    write_trunk(folder, LLAMA, config)
     write_modules(folder, ["Transformer", "Pooling"], names=NEW)
     write_json(folder / "1_Pooling/config.json", pooling_mode(LLAMA.width, "mean"))
     write_reading_new(folder)
@@ -158,32 +196,25 @@ def llama_mean(folder: Path) -> None:
 
 def mistral_last(folder: Path) -> None:
     """E5-Mistral: last token, which is always ``</s>``, and a window on what tokens see."""
-    reading = {
-        "normalizer": {
-            "type": "Sequence",
-            "normalizers": [
-                {"type": "Prepend", "prepend": "▁"},
-                {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
-            ],
-        },
-        "pre_tokenizer": None,
-    }
+    spaces = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
+    steps = [{"type": "Prepend", "prepend": "▁"}, spaces]
     content, vocabulary = with_byte_fallback(
-        MISTRAL_SPECIALS, before="<s>", after="</s>", reading=reading, unknown="<unk>"
+        MISTRAL_SPECIALS,
+        before="<s>",
+        after="</s>",
+        reading={"normalizer": {"type": "Sequence", "normalizers": steps}, "pre_tokenizer": None},
+        unknown="<unk>",
     )
-    write_json(folder / "tokenizer.json", content)
     settings = {
         "bos_token": "<s>",
         "clean_up_tokenization_spaces": False,
         "eos_token": "</s>",
-        "legacy": False,
-        "model_max_length": 512,
+        "model_max_length": LENGTH,
         "pad_token": "</s>",
         "padding_side": "left",
         "tokenizer_class": "LlamaTokenizer",
         "unk_token": "<unk>",
     }
-    write_json(folder / "tokenizer_config.json", settings)
     config = decoder_config(
         MISTRAL,
         vocabulary,
@@ -195,9 +226,9 @@ def mistral_last(folder: Path) -> None:
         sliding_window=24,
         tie_word_embeddings=False,
     )
-    write_json(folder / "config.json", config)
-    weights = decoder_weights("mistral-last", MISTRAL, vocabulary)
-    write_tensors(folder / "model.safetensors", weights)
+    write_json(folder / "tokenizer.json", content)
+    write_json(folder / "tokenizer_config.json", settings)
+    write_trunk(folder, MISTRAL, config)
     write_modules(folder, ["Transformer", "Pooling", "Normalize"], names=OLD)
     write_json(folder / "1_Pooling/config.json", pooling_flags(MISTRAL.width, "lasttoken"))
     write_prompts(folder, {"web_search_query": f"Instruct: {TASK}\nQuery: "})
@@ -205,19 +236,21 @@ def mistral_last(folder: Path) -> None:
 
 def gemma3_embedding(folder: Path) -> None:
     """EmbeddingGemma: in both directions, local and global layers, mean, two dense layers."""
-    reading = {
-        "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
-        "pre_tokenizer": {
-            "type": "Split",
-            "pattern": {"String": " "},
-            "behavior": "MergedWithPrevious",
-            "invert": False,
-        },
-    }
     content, vocabulary = with_byte_fallback(
-        GEMMA_SPECIALS, before="<bos>", after="<eos>", reading=reading, unknown="<unk>"
+        GEMMA_SPECIALS,
+        before="<bos>",
+        after="<eos>",
+        reading={
+            "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
+            "pre_tokenizer": {
+                "type": "Split",
+                "pattern": {"String": " "},
+                "behavior": "MergedWithPrevious",
+                "invert": False,
+            },
+        },
+        unknown="<unk>",
     )
-    write_json(folder / "tokenizer.json", content)
     settings = {
         "add_bos_token": True,
         "add_eos_token": True,
@@ -225,12 +258,11 @@ def gemma3_embedding(folder: Path) -> None:
         "clean_up_tokenization_spaces": False,
         "eos_token": "<eos>",
         "mask_token": "<mask>",
-        "model_max_length": 512,
+        "model_max_length": LENGTH,
         "pad_token": "<pad>",
         "tokenizer_class": "GemmaTokenizer",
         "unk_token": "<unk>",
     }
-    write_json(folder / "tokenizer_config.json", settings)
     config = decoder_config(
         GEMMA,
         vocabulary,
@@ -249,9 +281,9 @@ def gemma3_embedding(folder: Path) -> None:
         sliding_window=16,
         use_bidirectional_attention=True,
     )
-    write_json(folder / "config.json", config)
-    weights = decoder_weights("gemma3-embedding", GEMMA, vocabulary)
-    write_tensors(folder / "model.safetensors", weights)
+    write_json(folder / "tokenizer.json", content)
+    write_json(folder / "tokenizer_config.json", settings)
+    write_trunk(folder, GEMMA, config)
     write_modules(folder, ["Transformer", "Pooling", "Dense", "Dense", "Normalize"], names=OLD)
     write_json(folder / "1_Pooling/config.json", pooling_flags(GEMMA.width, "mean"))
     for name, inputs, outputs in (("2_Dense", GEMMA.width, 128), ("3_Dense", 128, GEMMA.width)):
@@ -259,6 +291,32 @@ def gemma3_embedding(folder: Path) -> None:
         write_dense(folder / name, seed, inputs, outputs, activation=IDENTITY, bias=False)
     prompts = {"query": "task: search result | query: ", "document": "title: none | text: "}
     write_prompts(folder, prompts)
+
+
+def qwen3_reranker(folder: Path) -> None:
+    """Qwen3-Reranker: asked in a prompt, scored by the logits of "yes" and "no"."""
+    vocabulary = write_qwen_tokenizer(folder, after="")
+    (folder / "chat_template.jinja").write_text(ASK, "utf-8")
+    write_trunk(folder, QWEN3, qwen3_config(vocabulary), prefix="model.")
+    write_modules(folder, ["Transformer", "LogitScore"], names=NEW | SCORE)
+    yes, no = (token_id(folder, answer) for answer in ANSWERS)
+    score = {"true_token_id": yes, "false_token_id": no, "module_input_name": "causal_logits"}
+    write_json(folder / "1_LogitScore/config.json", score)
+    logits = {"method": "forward", "method_output_name": "logits"}
+    reading = {
+        "transformer_task": "text-generation",
+        "modality_config": {"text": logits, "message": logits | {"format": "flat"}},
+        "module_output_name": "causal_logits",
+    }
+    write_json(folder / "sentence_bert_config.json", reading)
+    settings = {
+        "__version__": {"sentence_transformers": "6.0.1", "transformers": "5.17.0"},
+        "activation_fn": SIGMOID,
+        "default_prompt_name": None,
+        "model_type": "CrossEncoder",
+        "prompts": {},
+    }
+    write_json(folder / "config_sentence_transformers.json", settings)
 
 
 SOUND = (qwen3_embedding, gte_qwen2, llama_mean, mistral_last, gemma3_embedding)
