@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from tiny import decoders
+from tiny import classic, decoders
 from tiny.broken import BROKEN
 from tiny.sound import MATRYOSHKA, SOUND
 
 __all__ = ["CHECKPOINTS", "MATRYOSHKA", "build"]
 
 CHECKPOINTS: dict[str, Callable[[Path], None]] = {
-    write.__name__.replace("_", "-"): write for write in (*SOUND, *decoders.SOUND, *BROKEN)
+    write.__name__.replace("_", "-"): write
+    for write in (*SOUND, *classic.SOUND, *decoders.SOUND, *BROKEN)
 }
 """How each checkpoint is written, by name; ``broken-...`` must be refused."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tiny.numbers import Numbers, Tensor, merged
@@ -10,13 +10,20 @@ from tiny.numbers import Numbers, Tensor, merged
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a transformer is."""
+    """How large a transformer is.
+
+    Attributes:
+        types: Kinds of segments.
+        embedding: Width of the embeddings; ``None`` for ``width``.
+    """
 
     width: int = 64
     layers: int = 2
     heads: int = 4
     inner: int = 128
     positions: int = 128
+    types: int = 2
+    embedding: int | None = None
 
 
 def bert_config(size: Size, vocabulary: int, architecture: str = "BertModel") -> dict[str, Any]:
@@ -37,7 +44,7 @@ def bert_config(size: Size, vocabulary: int, architecture: str = "BertModel") ->
         "num_hidden_layers": size.layers,
         "pad_token_id": 0,
         "position_embedding_type": "absolute",
-        "type_vocab_size": 2,
+        "type_vocab_size": size.types,
         "use_cache": True,
         "vocab_size": vocabulary,
     }
@@ -46,18 +53,23 @@ def bert_config(size: Size, vocabulary: int, architecture: str = "BertModel") ->
 def bert_weights(seed: str, size: Size, vocabulary: int) -> dict[str, Tensor]:
     """Tensors of ``BertModel``, pooler included."""
     numbers = Numbers(seed)
-    embeddings = {
-        f"embeddings.{kind}_embeddings.weight": numbers.uniform(kind, rows, size.width)
-        for kind, rows in (
-            ("word", vocabulary), ("position", size.positions), ("token_type", 2),
-        )
-    }  # fmt: skip
     return merged([
-        embeddings,
-        numbers.norm("embeddings.LayerNorm", size.width),
+        embeddings(numbers, size, vocabulary),
         *(_layer(numbers, f"encoder.layer.{i}", size) for i in range(size.layers)),
         numbers.linear("pooler.dense", size.width, size.width),
     ])  # fmt: skip
+
+
+def embeddings(numbers: Numbers, size: Size, vocabulary: int) -> dict[str, Tensor]:
+    """Tensors of the embeddings and their norm."""
+    width = size.embedding or size.width
+    rows = {"word": vocabulary, "position": size.positions, "token_type": size.types}
+    tables = {
+        f"embeddings.{kind}_embeddings.weight": numbers.uniform(kind, count, width)
+        for kind, count in rows.items()
+        if count
+    }
+    return tables | numbers.norm("embeddings.LayerNorm", width)
 
 
 def _layer(numbers: Numbers, name: str, size: Size) -> dict[str, Tensor]:
@@ -112,11 +124,7 @@ def distilbert_weights(seed: str, size: Size, vocabulary: int) -> dict[str, Tens
     """Tensors of ``DistilBertModel``."""
     numbers = Numbers(seed)
     return merged([
-        {
-            f"embeddings.{kind}_embeddings.weight": numbers.uniform(kind, rows, size.width)
-            for kind, rows in (("word", vocabulary), ("position", size.positions))
-        },
-        numbers.norm("embeddings.LayerNorm", size.width),
+        embeddings(numbers, replace(size, types=0), vocabulary),
         *(_distil_layer(numbers, f"transformer.layer.{i}", size) for i in range(size.layers)),
     ])  # fmt: skip
 
