@@ -18,7 +18,7 @@ from stelae.nn.batch import pack
 
 ACTIVATIONS = ("gelu", "gelu_new", "relu", "silu")
 
-TRUNKS = [
+CASES = [
     *(("BertModel", bert(hidden_act=name)) for name in ACTIVATIONS),
     ("BertModel", bert(type_vocab_size=1, num_attention_heads=1)),
     ("BertForPreTraining", bert(layer_norm_eps=1e-5)),
@@ -59,7 +59,7 @@ TRUNKS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "config"), TRUNKS)
+@pytest.mark.parametrize(("name", "config"), CASES)
 def test_classic_encoders_equal_the_reference(name: str, config: Any) -> None:
     agree(name, config, getattr(transformers, name))
 
