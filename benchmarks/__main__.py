@@ -14,6 +14,7 @@ NAMES = {
     "linear": "matrix multiplies: plain and prepacked, fp32 and bf16",
     "architectures": "cost per token of each architecture at equal arithmetic",
     "memory": "how far one huge request makes the processes grow",
+    "maxsim": "late interaction against plain NumPy",
 }
 
 
