@@ -8,9 +8,10 @@ from stelae.types import Task
 
 def refuses(spec: ModelSpec) -> str | None:
     """Say why this engine cannot serve a model, or ``None`` if it can."""
-    if isinstance(spec.backbone, Static) or spec.backbone.architecture in known():
-        return None
-    return f"architecture {spec.backbone.architecture} is not written yet"
+    parts = [spec.backbone, *(() if spec.vision is None else (spec.vision.backbone,))]
+    names = [part.architecture for part in parts if not isinstance(part, Static)]
+    lacking = [name for name in names if name not in known()]
+    return f"architecture {', '.join(lacking)} is not written yet" if lacking else None
 
 
 MANIFEST = EngineManifest(

@@ -1,18 +1,21 @@
-"""The encoder engine: a tokenizer read by the Rust library, a model on packed tokens."""
+"""The encoder engine: a tokenizer read by the Rust library, towers on packed tokens."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineOptions
 from stelae.engines.encoder.model import TextEncoder
-from stelae.engines.encoder.tokenizer import FileTokenizer
+from stelae.engines.encoder.pictures import PictureEncoder, Towers
+from stelae.engines.encoder.tokenizer import tokenizer_of
 from stelae.engines.runtime import device_of, dtype_of, name_of
 from stelae.engines.text.engine import TextEngine
-from stelae.engines.text.features import Features
+from stelae.engines.text.features import Features, TextModel, Tokenizer
+from stelae.errors import UnsupportedCheckpoint
+from stelae.types import Item, Modality
 
 
 def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
@@ -23,15 +26,38 @@ def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
     """
     device = device_of(options)
     dtype, note = dtype_of(options, device)
-    tokenizer = FileTokenizer(Path(spec.folder, spec.tokenizer), lowercase=spec.lowercase)
-    model = TextEncoder(spec, dtype, device, deterministic=options.deterministic)
-    _warm_up(spec, model, tokenizer)
+    how: Any = {"dtype": dtype, "device": device, "deterministic": options.deterministic}
+    tokenizer = tokenizer_of(spec)
+    texts = TextEncoder(spec, **how) if Modality.TEXT in spec.inputs else None
+    pictures = None if spec.vision is None else PictureEncoder(spec, spec.vision, **how)
+    model = _together(texts, pictures)
+    _warm_up(spec, model, tokenizer, pictures)
     return TextEngine(
-        spec, tokenizer, model, dtype=name_of(dtype), device=str(device), notes=(note,)
+        spec,
+        tokenizer,
+        model,
+        dtype=name_of(dtype),
+        device=str(device),
+        notes=(note,),
+        pictures=None if pictures is None else pictures.intake,
     )
 
 
-def _warm_up(spec: ModelSpec, model: TextEncoder, tokenizer: FileTokenizer) -> None:
+def _together(texts: TextEncoder | None, pictures: PictureEncoder | None) -> TextModel:
+    if pictures is not None:
+        return Towers(texts, pictures)
+    if texts is None:
+        raise UnsupportedCheckpoint("the checkpoint reads neither texts nor pictures")
+    return texts
+
+
+def _warm_up(
+    spec: ModelSpec, model: TextModel, tokenizer: Tokenizer, pictures: PictureEncoder | None
+) -> None:
     """Run once, so that the first caller does not pay for what torch sets up lazily."""
-    ids = np.array([*tokenizer.prefix, *tokenizer.suffix] or [0], np.int32)
-    model.run([Features(ids, outputs=spec.outputs[:1])] * 2)
+    if Modality.TEXT in spec.inputs:
+        ids = np.array([*tokenizer.prefix, *tokenizer.suffix] or [0], np.int32)
+        model.run([Features(ids, outputs=spec.outputs[:1])] * 2)
+    if pictures is not None:
+        black = pictures.intake.read(Item(pixels=np.zeros((8, 8, 3), np.uint8)))
+        model.run([black] * 2 if isinstance(black, Features) else [])

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stelae.catalog.spec import Backbone as SpecBackbone
 from stelae.catalog.spec import (
     Chain,
     Classify,
@@ -19,6 +20,7 @@ from stelae.catalog.spec import (
     ModelSpec,
     Module,
     Normalize,
+    OwnPool,
     Pool,
     SparsePool,
     StaticTerms,
@@ -119,15 +121,15 @@ def build_head(spec: ModelSpec, chain: Chain, trunk: Trunk, tensors: Tensors) ->
 
 def _step(spec: ModelSpec, step: Module, trunk: Trunk, tensors: Tensors) -> nn.Module:
     match step:
-        case Pool():
-            return PoolingHead(step.modes)
+        case Pool() | OwnPool():
+            return _pool(step, trunk, tensors)
         case LayerPool():
             return _loaded(spec, step.folder, step.weights, LayerPoolHead(step.first, step.layers))
         case LayerNorm():
             made = norm.LayerNorm(step.width, step.eps)
             return _loaded(spec, step.folder, step.weights, made, prefix="norm.")
         case Dense():
-            return _dense(spec, step)
+            return _dense(spec, step, tensors)
         case Normalize():
             return NormalizeHead()
         case SparsePool():
@@ -151,7 +153,18 @@ def _loaded(
     return head
 
 
-def _dense(spec: ModelSpec, step: Dense) -> nn.Module:
+def _pool(step: Pool | OwnPool, trunk: Trunk, tensors: Tensors) -> nn.Module:
+    if isinstance(step, Pool):
+        return PoolingHead(step.modes)
+    if not isinstance(trunk, Backbone):
+        raise UnsupportedCheckpoint("a table of vectors has no pooling of its own")
+    pooler = trunk.pooler()
+    dtype = next(trunk.parameters()).dtype
+    assign(pooler, trunk.pooler_weights.apply(tensors), dtype)
+    return pooler
+
+
+def _dense(spec: ModelSpec, step: Dense, tensors: Tensors) -> nn.Module:
     head = DenseHead(
         step.inputs,
         step.outputs,
@@ -159,12 +172,22 @@ def _dense(spec: ModelSpec, step: Dense) -> nn.Module:
         activation=step.activation,
         residual=step.residual,
     )
-    tensors = read([Path(spec.folder, step.folder, step.weights)])
+    if not _beside(spec, step):
+        tensors = read([Path(spec.folder, step.folder, step.weights)])
     ours = ("linear.weight", "linear.bias")
     found = zip(ours, step.names, strict=True)
     named = {name: tensors[theirs] for name, theirs in found if theirs in tensors}
+    if step.transposed:
+        named["linear.weight"] = named["linear.weight"].T.contiguous()
     assign(head, named, torch.float32)
     return head
+
+
+def _beside(spec: ModelSpec, step: Dense) -> bool:
+    """Whether a layer's tensors lie in a trunk's file."""
+    trunks = [spec.backbone, *(() if spec.vision is None else (spec.vision.backbone,))]
+    files = {(t.folder, file) for t in trunks if isinstance(t, SpecBackbone) for file in t.weights}
+    return (step.folder, step.weights) in files
 
 
 def _splade(step: SparsePool, trunk: Trunk, tensors: Tensors) -> nn.Module:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from stelae.catalog.spec import Backbone as SpecBackbone
 from stelae.catalog.spec import Chain, ModelSpec, Pool, Static
 from stelae.engines.encoder.heads import Head, Trunk, build_head, build_scorer
 from stelae.engines.text.features import Features, Output
@@ -15,7 +16,7 @@ from stelae.nn.backbone import Backbone, backbone_class
 from stelae.nn.batch import TokenBatch, pack
 from stelae.nn.layers.linear import prepack
 from stelae.nn.static import StaticTable
-from stelae.nn.weights import assign, read
+from stelae.nn.weights import assign, read, within
 from stelae.types import OutputType, Role
 
 Heads = tuple[Head, ...]
@@ -143,10 +144,17 @@ def load_trunk(spec: ModelSpec, tensors: dict[str, Tensor], dtype: torch.dtype) 
     part = spec.backbone
     if isinstance(part, Static):
         return _load_static(part, tensors)
+    return load_backbone(part, tensors, dtype)
+
+
+def load_backbone(
+    part: SpecBackbone, tensors: Mapping[str, Tensor], dtype: torch.dtype
+) -> Backbone:
+    """Build a transformer and give it its weights."""
     kind = backbone_class(part.architecture)
     with torch.device("meta"):
         backbone: Backbone = kind.from_config(part.config)
-    assign(backbone, kind.weights.apply(tensors), dtype)
+    assign(backbone, kind.weights.apply(within(tensors, part.prefix)), dtype)
     return backbone
 
 

@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 from tokenizers.normalizers import Lowercase, Normalizer
 from tokenizers.normalizers import Sequence as Sequential
 
+from stelae.catalog.spec import ModelSpec
 from stelae.errors import UnsupportedCheckpoint
 from stelae.types import Truncate
 
@@ -89,6 +90,33 @@ class FileTokenizer:
         if inner[: len(bare)] != bare or inner[len(inner) - len(bare) :] != bare:
             return [], False
         return inner[len(bare) : len(inner) - len(bare)], len(set(pair.type_ids)) > 1
+
+
+class NoTokenizer:
+    """Stands where a model reads no texts."""
+
+    def __init__(self) -> None:
+        self.vocabulary = 0
+        self.prefix: list[int] = []
+        self.suffix: list[int] = []
+        self.middle: list[int] = []
+        self.typed = False
+
+    def read(self, texts: Sequence[str], room: int, truncate: Truncate) -> list[list[int]]:
+        """Nothing of each text."""
+        del room, truncate
+        return [[] for _ in texts]
+
+
+def tokenizer_of(spec: ModelSpec) -> FileTokenizer | NoTokenizer:
+    """The tokenizer of a model.
+
+    Raises:
+        UnsupportedCheckpoint: Its file cannot be read.
+    """
+    if not spec.tokenizer:
+        return NoTokenizer()
+    return FileTokenizer(Path(spec.folder, spec.tokenizer), lowercase=spec.lowercase)
 
 
 def _lowered(normalizer: Normalizer | None) -> Normalizer:

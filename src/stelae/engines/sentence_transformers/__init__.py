@@ -9,6 +9,8 @@ def refuses(spec: ModelSpec) -> str | None:
     """Say why this engine cannot serve a model, or ``None`` if it can."""
     if not isinstance(spec.backbone, Backbone) or spec.outputs != (OutputType.DENSE,):
         return "it serves dense vectors of transformers only"
+    if spec.vision is not None or spec.backbone.prefix:
+        return "it is given models for texts only, in the layouts of transformers"
     if len(spec.chains) != 1:
         return "it serves models that read both sides of a search alike only"
     steps = spec.chains[0].steps

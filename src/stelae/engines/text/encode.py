@@ -10,6 +10,7 @@ from stelae.engines.text.assemble import assemble
 from stelae.engines.text.features import Features, Output
 from stelae.engines.text.intake import Ids, Intake, light, prepared
 from stelae.engines.text.options import check_call, choose_prompt, item_error
+from stelae.engines.text.pictures import is_picture
 from stelae.errors import StelaeError
 from stelae.types import EncodeCall, EncodeResult, Item
 
@@ -52,7 +53,8 @@ class EncodeJob:
 
     def prepare(self, start: int, stop: int) -> list[Prepared[Features]]:
         items = self._call.items[start:stop]
-        errors = [item_error(item, self._intake.tokenizer.vocabulary) for item in items]
+        intake = self._intake
+        errors = [item_error(i, intake.tokenizer.vocabulary, intake.spec.inputs) for i in items]
         texts = [
             self._prompt + item.text
             for item, error in zip(items, errors, strict=True)
@@ -65,11 +67,13 @@ class EncodeJob:
         ]
 
     def _features(self, item: Item, read: Iterator[Ids]) -> Features | StelaeError:
-        """Given ids stand as they are, without a prompt."""
+        """Given ids and pictures stand as they are, without a prompt."""
+        call = self._call
+        if self._intake.pictures is not None and is_picture(item):
+            return self._intake.pictures.read(item, call.outputs, call.role)
         ids, prompt = (
             (next(read), self._prompt_ids) if item.token_ids is None else (item.token_ids, ())
         )
-        call = self._call
         return self._intake.single(ids, call.truncate, prompt, call.outputs, call.role)
 
     def finish(

@@ -10,6 +10,7 @@ from stelae.engines.base import EngineInfo, Job
 from stelae.engines.text.encode import EncodeJob
 from stelae.engines.text.features import Features, Output, TextModel, Tokenizer
 from stelae.engines.text.intake import Intake
+from stelae.engines.text.pictures import PictureIntake
 from stelae.engines.text.score import score_job
 from stelae.types import EncodeCall, EncodeResult, ScoreCall, ScoreResult
 
@@ -24,6 +25,7 @@ class TextEngine:
         dtype: Number format it computes in.
         device: Where it runs.
         notes: Choices made while loading and why.
+        pictures: Reads its pictures, if it has any.
     """
 
     def __init__(
@@ -35,9 +37,10 @@ class TextEngine:
         dtype: str,
         device: str,
         notes: tuple[str, ...] = (),
+        pictures: PictureIntake | None = None,
     ) -> None:
         self.spec = spec
-        self._intake = Intake(spec, tokenizer)
+        self._intake = Intake(spec, tokenizer, pictures)
         self._model = model
         self._info = EngineInfo(
             fingerprint=fingerprint(spec, dtype, weights_digest(spec)),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from stelae.catalog.spec import Marking, ModelSpec, Static
+from stelae.catalog.spec import Fill, Marking, ModelSpec, Static
 from stelae.engines.base import Prepared
 from stelae.engines.text.features import DENSE, Features, Tokenizer
+from stelae.engines.text.pictures import PictureIntake, is_picture
 from stelae.errors import InputTooLong, InvalidInput, StelaeError, UnsupportedCheckpoint
 from stelae.types import Item, OutputType, Role, Truncate
 
@@ -23,18 +25,21 @@ Ids = Sequence[int]
 
 
 class Intake:
-    """Reads texts for one model.
+    """Reads texts and pictures for one model.
 
     Args:
         spec: The model.
         tokenizer: Its tokenizer.
+        pictures: Reads its pictures, if it has any.
 
     Raises:
         UnsupportedCheckpoint: The special tokens leave no room for a text.
     """
 
-    def __init__(self, spec: ModelSpec, tokenizer: Tokenizer) -> None:
-        self.spec, self.tokenizer = spec, tokenizer
+    def __init__(
+        self, spec: ModelSpec, tokenizer: Tokenizer, pictures: PictureIntake | None = None
+    ) -> None:
+        self.spec, self.tokenizer, self.pictures = spec, tokenizer, pictures
         self.specials = len(tokenizer.prefix) + len(tokenizer.suffix)
         self.room = spec.max_tokens - self.specials
         if self.room < 1:
@@ -45,6 +50,10 @@ class Intake:
 
     def guess(self, item: Item) -> int:
         """A guess of the tokens that will run for an item, never more than the model reads."""
+        if self.pictures is not None and is_picture(item):
+            return self.pictures.tokens
+        if self.spec.fill is not None:
+            return self.spec.max_tokens
         return min(self.spec.max_tokens, self.specials + 1 + guess(item))
 
     def read(self, texts: Sequence[str], truncate: Truncate) -> Sequence[Ids]:
@@ -88,13 +97,25 @@ class Intake:
         if marking is not None and marking.expand is not None:
             whole += [marking.expand] * (marking.max_tokens - seen)
         start = len(self.tokenizer.prefix) + len(marks)
-        return Features(
+        filled = Features(
             np.array(whole, np.int32),
             prompt=start + kept if kept else 0,
             truncated=cut,
             outputs=outputs,
             role=role,
             seen=None if marking is None or marking.attend_expansion else seen,
+        )
+        return filled if self.spec.fill is None else self._filled(filled, self.spec.fill)
+
+    def _filled(self, text: Features, fill: Fill) -> Features:
+        """A text of the one length that the model reads."""
+        count = len(text.ids)
+        gap = np.full(self.spec.max_tokens - count, fill.token, np.int32)
+        return replace(
+            text,
+            ids=np.concatenate([gap, text.ids] if fill.left else [text.ids, gap]),
+            prompt=text.prompt + len(gap) if fill.left and text.prompt else text.prompt,
+            seen=None if fill.seen else count,
         )
 
     def _marking(self, outputs: tuple[OutputType, ...], role: Role | None) -> Marking | None:
@@ -179,5 +200,7 @@ def guess(item: Item) -> int:
 
 
 def light(items: Sequence[Item]) -> bool:
-    """Whether texts are few and short, whatever of them is kept in the end."""
+    """Whether items are few and short texts, whatever of them is kept in the end."""
+    if any(map(is_picture, items)):
+        return False
     return len(items) <= LIGHT_ITEMS and sum(map(guess, items)) <= LIGHT_TOKENS

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
 from stelae.catalog.spec import ModelSpec
 from stelae.errors import InvalidInput, UnsupportedTask
-from stelae.types import EncodeCall, Item, OutputType, Role
+from stelae.types import EncodeCall, Item, Modality, OutputType, Role
 
 PROMPT_NAMES = {
     Role.QUERY: ("query",),
     Role.DOCUMENT: ("document", "passage", "corpus"),
 }
 """Names under which checkpoints keep the prompt of a role; the first found counts."""
+
+FORMS = {
+    "text": Modality.TEXT,
+    "token_ids": Modality.TEXT,
+    "image": Modality.IMAGE,
+    "pixels": Modality.IMAGE,
+}
+"""Forms of an item, and what a model must read to take them."""
 
 LONGEST_NAME = 128
 """Characters of a wrong name that are looked at and shown."""
@@ -150,15 +158,26 @@ def role_prompt(spec: ModelSpec, role: Role, instruction: str | None) -> str:
     return next((spec.prompts[n] for n in PROMPT_NAMES[role] if n in spec.prompts), "")
 
 
-def item_error(item: Item, vocabulary: int) -> InvalidInput | None:
-    """Why an item cannot be run, or ``None`` if it can.
+def item_error(
+    item: Item, vocabulary: int, inputs: Collection[Modality] = (Modality.TEXT,)
+) -> InvalidInput | None:
+    """Why an item cannot be run, or ``None`` if it can; pictures are not yet opened.
 
     Args:
         item: The item.
         vocabulary: Number of token ids that the model has.
+        inputs: What the model reads.
     """
-    if (item.text is None) == (item.token_ids is None):
-        return InvalidInput("an item needs either text or token_ids", param="items")
+    forms = {form: kind for form, kind in FORMS.items() if kind in inputs}
+    given = [form for form in FORMS if getattr(item, form) is not None]
+    if len(given) != 1 or given[0] not in forms:
+        return InvalidInput(
+            f"for this model an item needs either {' or '.join(forms)}; "
+            f"it has {' and '.join(given) or 'nothing'}",
+            param="items",
+        )
+    if FORMS[given[0]] is Modality.IMAGE:
+        return None
     if item.text is not None:
         reason = unreadable(item.text)
         return InvalidInput(f"text {reason}", param="items") if reason else None

@@ -50,7 +50,8 @@ def score_job(call: ScoreCall, intake: Intake, fingerprint: str) -> ScoreJob:
         UnsupportedTask: The model does not score in the way asked for.
     """
     spec = intake.spec
-    if (error := item_error(call.query, intake.tokenizer.vocabulary)) is not None:
+    error = item_error(call.query, intake.tokenizer.vocabulary, spec.inputs)
+    if error is not None:
         raise InvalidInput(f"query: {error.message}", param="query")
     scoring = spec.scoring
     if scoring is None:
