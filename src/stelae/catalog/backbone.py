@@ -96,6 +96,6 @@ def positions(config: Json) -> int | None:
     table = config.get("max_position_embeddings", config.get("n_positions"))
     if kind not in TABLE_POSITIONS or not isinstance(table, int) or table < 1:
         return None
-    padding = config.get("pad_token_id", 1)
+    padding = 1 if kind == "mpnet" else config.get("pad_token_id", 1)  # MPNet's code fixes it
     offset = padding + 1 if kind in OFFSET_POSITIONS and isinstance(padding, int) else 0
     return table - offset

@@ -1,16 +1,18 @@
 """The tokenizer files: there, whole, and of one mind.
 
-transformers builds a BERT tokenizer from ``tokenizer_config.json`` and takes only
+transformers builds most tokenizers from ``tokenizer_config.json`` and takes only
 the vocabulary from ``tokenizer.json``; we run ``tokenizer.json`` as it stands.
 Where the two files say the same, so do we and the reference; where they do not,
 the vectors would differ without a word, so the checkpoint is refused.
 
 Source: transformers 5.17, ``tokenization_utils_tokenizers.py`` and
-``models/bert/tokenization_bert.py``.
+``models/*/tokenization_*.py`` of the families below.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,6 @@ MAX_TOKENIZER_BYTES = 128 * 2**20
 
 UNLIMITED = 2**31
 """Lengths from here on mean "no limit"; transformers writes 1e30 for it."""
-
-BERT_CLASSES = frozenset({"BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"})
-BERT_TYPES = frozenset({"bert", "distilbert", "electra"})
-"""Model types that get a BERT tokenizer when ``tokenizer_config.json`` names no class."""
 
 MEND = (
     "save the tokenizer again: AutoTokenizer.from_pretrained(folder).save_pretrained(folder), "
@@ -62,8 +60,11 @@ def read_tokenizer(root: Path, backbone: Backbone) -> tuple[str, int | None]:
             hint="AutoTokenizer.from_pretrained(folder).save_pretrained(folder) writes it",
         )
     config = read_object(root, join(backbone.folder, "tokenizer_config.json")) or {}
-    if _is_bert(config, backbone):
-        _check_bert(root, file, config)
+    facts = FACTS.get(_class(config, backbone))
+    if facts is not None:
+        for what, stated, expected in facts(_parts(root, file), config):
+            if stated != expected:
+                raise _contradiction(root, file, what, stated, expected)
     return file, _limit(config)
 
 
@@ -74,15 +75,16 @@ def _limit(config: Json) -> int | None:
     return int(value)
 
 
-def _is_bert(config: Json, backbone: Backbone) -> bool:
+def _class(config: Json, backbone: Backbone) -> str:
+    """The class that transformers builds."""
     name = config.get("tokenizer_class")
     if isinstance(name, str):
-        return name.removesuffix("Fast") in BERT_CLASSES
-    return backbone.config.get("model_type") in BERT_TYPES
+        return name.removesuffix("Fast")
+    return CLASSES.get(str(backbone.config.get("model_type")), "")
 
 
-def _check_bert(root: Path, file: str, config: Json) -> None:
-    parts = _parts(root, file)
+def _words(parts: TokenizerFile, config: Json, *, ends: tuple[str, str]) -> Iterator[Fact]:
+    """WordPiece, as BERT has it."""
     stated = parts.normalizer or {}
     expected = {
         "type": "BertNormalizer",
@@ -92,15 +94,82 @@ def _check_bert(root: Path, file: str, config: Json) -> None:
         "lowercase": config.get("do_lower_case", True),
     }
     for key, value in expected.items():
-        if stated.get(key) != value:
-            raise _contradiction(root, file, f"normalizer {key}", stated.get(key), value)
-    before = (parts.pre_tokenizer or {}).get("type")
-    if before != "BertPreTokenizer":
-        raise _contradiction(root, file, "pre_tokenizer", before, "BertPreTokenizer")
+        yield f"normalizer {key}", stated.get(key), value
+    yield "pre_tokenizer", (parts.pre_tokenizer or {}).get("type"), "BertPreTokenizer"
+    yield from _frame(parts, config, ends)
+
+
+def _bytes(parts: TokenizerFile, config: Json) -> Iterator[Fact]:
+    """BPE on bytes, as RoBERTa has it."""
+    before = parts.pre_tokenizer or {}
+    yield "normalizer", _kinds(parts.normalizer), []
+    yield "pre_tokenizer", before.get("type"), "ByteLevel"
+    spaced = config.get("add_prefix_space", False)
+    yield "pre_tokenizer add_prefix_space", before.get("add_prefix_space"), spaced
+    yield from _frame(parts, config, ("<s>", "</s>"))
+
+
+def _pieces(parts: TokenizerFile, config: Json) -> Iterator[Fact]:
+    """Unigram pieces, as XLM-RoBERTa has them: characters are replaced, and no more."""
+    del config
+    yield "normalizer", [kind for kind in _kinds(parts.normalizer) if kind not in KEPT], []
+
+
+def _plain_pieces(parts: TokenizerFile, config: Json) -> Iterator[Fact]:
+    """Unigram pieces without accents or capital letters, as ALBERT has them."""
+    kinds = _kinds(parts.normalizer)
+    yield "normalizer Lowercase", "Lowercase" in kinds, config.get("do_lower_case", True)
+    bare = not config.get("keep_accents", False)
+    yield "normalizer StripAccents", "StripAccents" in kinds, bare
+
+
+def _frame(parts: TokenizerFile, config: Json, ends: tuple[str, str]) -> Iterator[Fact]:
+    """What is put around one text."""
     order = _order(parts.post_processor or {})
-    frame = [_token(config, "cls_token", "[CLS]"), "A", _token(config, "sep_token", "[SEP]")]
-    if order is not None and order != frame:
-        raise _contradiction(root, file, "post_processor", order, frame)
+    if order is not None:
+        first, last = ends
+        expected = [_token(config, "cls_token", first), "A", _token(config, "sep_token", last)]
+        yield "post_processor", order, expected
+
+
+def _kinds(normalizer: Json | None) -> list[Any]:
+    """Kinds of all steps of a normalizer."""
+    steps = (normalizer or {}).get("normalizers")
+    found = steps if isinstance(steps, list) else [normalizer] if normalizer else []
+    return [step.get("type") if isinstance(step, dict) else step for step in found]
+
+
+KEPT = frozenset({"Precompiled", "Replace", "Strip"})
+"""Steps that transformers keeps, or whose work splitting at white space does too."""
+
+Fact = tuple[str, Any, Any]
+"""What is compared, how ``tokenizer.json`` has it, and how it would be built."""
+
+_bert = partial(_words, ends=("[CLS]", "[SEP]"))
+
+FACTS: dict[str, Callable[[TokenizerFile, Json], Iterator[Fact]]] = {
+    "BertTokenizer": _bert,
+    "DistilBertTokenizer": _bert,
+    "ElectraTokenizer": _bert,
+    "MPNetTokenizer": partial(_words, ends=("<s>", "</s>")),
+    "RobertaTokenizer": _bytes,
+    "XLMRobertaTokenizer": _pieces,
+    "CamembertTokenizer": _pieces,
+    "AlbertTokenizer": _plain_pieces,
+}
+"""What can be compared, by class of tokenizer."""
+
+CLASSES = {
+    "albert": "AlbertTokenizer",
+    "bert": "BertTokenizer",
+    "camembert": "CamembertTokenizer",
+    "distilbert": "BertTokenizer",
+    "electra": "BertTokenizer",
+    "mpnet": "MPNetTokenizer",
+    "roberta": "RobertaTokenizer",
+    "xlm-roberta": "XLMRobertaTokenizer",
+}
+"""Classes by model type, where ``tokenizer_config.json`` names none."""
 
 
 def _parts(root: Path, file: str) -> TokenizerFile:
@@ -120,8 +189,14 @@ def _order(processor: Json) -> list[Any] | None:
     """Pieces around one text; ``None`` if the processor is the one made for BERT."""
     if processor.get("type") == "BertProcessing":
         return None
+    if processor.get("type") == "RobertaProcessing":
+        return [_first(processor.get("cls")), "A", _first(processor.get("sep"))]
     pieces = processor.get("single")
     return [_piece(piece) for piece in pieces] if isinstance(pieces, list) else []
+
+
+def _first(pair: Any) -> Any:
+    return pair[0] if isinstance(pair, list) and pair else None
 
 
 def _piece(piece: Any) -> Any:
