@@ -35,6 +35,7 @@ QWEN3 = Decoder(qk_norm=True, head=24)
 QWEN2 = Decoder(qkv_bias=True)
 LLAMA = Decoder(kv_heads=4)
 MISTRAL = Decoder(kv_heads=1)
+GEMMA2 = Decoder(four_norms=True)
 GEMMA = Decoder(qk_norm=True, four_norms=True, kv_heads=1, layers=3)
 
 TASK = "Given a web search query, retrieve relevant passages that answer the query"
@@ -234,8 +235,8 @@ def mistral_last(folder: Path) -> None:
     write_prompts(folder, {"web_search_query": f"Instruct: {TASK}\nQuery: "})
 
 
-def gemma3_embedding(folder: Path) -> None:
-    """EmbeddingGemma: in both directions, local and global layers, mean, two dense layers."""
+def write_gemma_tokenizer(folder: Path) -> int:
+    """Write the tokenizer of the Gemma family, which opens and closes each text."""
     content, vocabulary = with_byte_fallback(
         GEMMA_SPECIALS,
         before="<bos>",
@@ -263,6 +264,14 @@ def gemma3_embedding(folder: Path) -> None:
         "tokenizer_class": "GemmaTokenizer",
         "unk_token": "<unk>",
     }
+    write_json(folder / "tokenizer.json", content)
+    write_json(folder / "tokenizer_config.json", settings)
+    return vocabulary
+
+
+def gemma3_embedding(folder: Path) -> None:
+    """EmbeddingGemma: in both directions, local and global layers, mean, two dense layers."""
+    vocabulary = write_gemma_tokenizer(folder)
     config = decoder_config(
         GEMMA,
         vocabulary,
@@ -281,8 +290,6 @@ def gemma3_embedding(folder: Path) -> None:
         sliding_window=16,
         use_bidirectional_attention=True,
     )
-    write_json(folder / "tokenizer.json", content)
-    write_json(folder / "tokenizer_config.json", settings)
     write_trunk(folder, GEMMA, config)
     write_modules(folder, ["Transformer", "Pooling", "Dense", "Dense", "Normalize"], names=OLD)
     write_json(folder / "1_Pooling/config.json", pooling_flags(GEMMA.width, "mean"))
@@ -291,6 +298,27 @@ def gemma3_embedding(folder: Path) -> None:
         write_dense(folder / name, seed, inputs, outputs, activation=IDENTITY, bias=False)
     prompts = {"query": "task: search result | query: ", "document": "title: none | text: "}
     write_prompts(folder, prompts)
+
+
+def gemma2_last(folder: Path) -> None:
+    """BGE-Multilingual-Gemma2: last token, scores capped, a window in every other layer."""
+    vocabulary = write_gemma_tokenizer(folder)
+    config = decoder_config(
+        GEMMA2,
+        vocabulary,
+        "Gemma2Model",
+        model_type="gemma2",
+        attn_logit_softcapping=2.0,
+        final_logit_softcapping=30.0,
+        hidden_activation="gelu_pytorch_tanh",
+        query_pre_attn_scalar=GEMMA2.head,
+        rope_theta=10000.0,
+        sliding_window=24,
+    )
+    write_trunk(folder, GEMMA2, config)
+    write_modules(folder, ["Transformer", "Pooling", "Normalize"], names=OLD)
+    write_json(folder / "1_Pooling/config.json", pooling_flags(GEMMA2.width, "lasttoken"))
+    write_prompts(folder, {"web_search_query": f"<instruct>{TASK}\n<query>"})
 
 
 def qwen3_reranker(folder: Path) -> None:
@@ -319,4 +347,4 @@ def qwen3_reranker(folder: Path) -> None:
     write_json(folder / "config_sentence_transformers.json", settings)
 
 
-SOUND = (qwen3_embedding, gte_qwen2, llama_mean, mistral_last, gemma3_embedding)
+SOUND = (qwen3_embedding, gte_qwen2, llama_mean, mistral_last, gemma2_last, gemma3_embedding)

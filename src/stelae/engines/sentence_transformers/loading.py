@@ -124,6 +124,15 @@ def _quiet() -> Iterator[None]:
             log.enable_progress_bar()
 
 
+def _attention(trunk: Backbone) -> dict[str, str]:
+    """Where scores are capped, the one form of attention on CPU that caps them.
+
+    # Quirk: transformers 5.17 leaves ``attn_logit_softcapping`` out of its default form.
+    """
+    capped = trunk.config.get("attn_logit_softcapping") is not None
+    return {"attn_implementation": "eager"} if capped else {}
+
+
 def _module(spec: ModelSpec, module: Backbone | Static | Module, dtype: torch.dtype) -> nn.Module:
     match module:
         case Backbone():
@@ -132,7 +141,7 @@ def _module(spec: ModelSpec, module: Backbone | Static | Module, dtype: torch.dt
                 subfolder=module.folder,
                 local_files_only=True,
                 trust_remote_code=False,
-                model_kwargs={"dtype": dtype, "use_safetensors": True},
+                model_kwargs={"dtype": dtype, "use_safetensors": True, **_attention(module)},
             )
             return loaded
         case Pool():
