@@ -21,6 +21,7 @@ from stelae.cli.bulk.sink import output_format
 from stelae.cli.bulk.source import input_format, open_source
 from stelae.cli.bulk.state import Options
 from stelae.client import Encoding
+from stelae.client._columns import Columns
 from stelae.engines.fake.engine import vector
 from stelae.errors import InvalidInput
 
@@ -49,7 +50,7 @@ class Scripted:
 def encoding(text: str) -> Encoding:
     error = InvalidInput("told to fail") if text == "!bad" else None
     return Encoding(
-        dense=vector(text, WIDTH),
+        columns=Columns(dense=vector(text, WIDTH)[None]),
         tokens=len(text.split()),
         truncated=len(text.split()) > 3,
         model="fake",

@@ -32,7 +32,7 @@ WORDS = [
         (r"\b__aexit__\b", "__exit__"),
         (r"\b_async\b", "_sync"),
         (r"\basync_each\b", "each"),
-        (r"\bAsync(Backend|Client|Crew|Gate|Generator|HttpBackend|Iterator|Job)\b", r"\1"),
+        (r"\bAsync(Backend|Client|Crew|Gate|Generator|HttpBackend|Iterator|Job|Sender)\b", r"\1"),
     ]
 ]
 

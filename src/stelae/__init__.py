@@ -14,7 +14,7 @@ from stelae.errors import MissingDependency
 from stelae.version import __version__
 
 if TYPE_CHECKING:
-    from stelae.client import AsyncClient, Client, Encoding, Encodings
+    from stelae.client import AsyncClient, Client, Encoding, Encodings, Score, Scores
     from stelae.client.scoring import cosine, maxsim, maxsim_batch, sparse_dot
     from stelae.errors import StelaeError
     from stelae.local import local
@@ -26,6 +26,8 @@ __all__ = [
     "Encoding",
     "Encodings",
     "Item",
+    "Score",
+    "Scores",
     "StelaeError",
     "__version__",
     "cosine",
@@ -41,6 +43,8 @@ _HOMES = {
     "Encoding": "stelae.client",
     "Encodings": "stelae.client",
     "Item": "stelae.types",
+    "Score": "stelae.client",
+    "Scores": "stelae.client",
     "StelaeError": "stelae.errors",
     "cosine": "stelae.client.scoring",
     "local": "stelae.local",

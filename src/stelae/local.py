@@ -30,7 +30,7 @@ from stelae.errors import Cancelled, DeadlineExceeded
 from stelae.service.deployments import Defaults
 from stelae.service.house import build
 from stelae.service.inference import Caller
-from stelae.types import ComputeDtype, EncodeCall, EncodeResult, ModelInfo
+from stelae.types import ComputeDtype, EncodeCall, EncodeResult, ModelInfo, ScoreCall, ScoreResult
 from stelae.version import __version__
 
 T = TypeVar("T")
@@ -98,8 +98,11 @@ class LocalBackend:
 
     def encode(self, call: EncodeCall, timeout: float | None) -> EncodeResult:
         """Encode the items of one call."""
-        caller = Caller(request_id=f"local-{next(self._numbers)}", timeout=timeout)
-        return self._answer(self._house.inference.encode(call, caller))
+        return self._answer(self._house.inference.encode(call, self._caller(timeout)))
+
+    def score(self, call: ScoreCall, timeout: float | None) -> ScoreResult:
+        """Score the documents of one call."""
+        return self._answer(self._house.inference.score(call, self._caller(timeout)))
 
     def models(self, timeout: float | None) -> list[ModelInfo]:
         """The models that can be asked for."""
@@ -130,6 +133,9 @@ class LocalBackend:
         """Unload all and end the thread; calls of other threads end with an error."""
         self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join()
+
+    def _caller(self, timeout: float | None) -> Caller:
+        return Caller(request_id=f"local-{next(self._numbers)}", timeout=timeout)
 
     def _serve(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:

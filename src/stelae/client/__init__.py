@@ -1,7 +1,8 @@
 """The Python client: the same verbs with and without ``await``.
 
     Client, AsyncClient        what you call
-    Encoding, Encodings        what you get
+    Encoding, Encodings        what you get from encode
+    Score, Scores              what you get from score
     RetryPolicy                how it behaves when the server is busy or away
     Backend, AsyncBackend      what answers it, if that is not a server
 
@@ -14,11 +15,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from stelae.client._items import ItemLike
-from stelae.client._options import EncodeOptions
+from stelae.client._options import EncodeOptions, ScoreOptions
 from stelae.client._retry import RetryPolicy
 from stelae.client._sync import Backend, Client
 from stelae.client._values import ServerInfo
 from stelae.client.encodings import Encoding, Encodings
+from stelae.client.scores import Score, Scores
 
 if TYPE_CHECKING:
     from stelae.client._async import AsyncBackend, AsyncClient
@@ -33,6 +35,9 @@ __all__ = [
     "Encodings",
     "ItemLike",
     "RetryPolicy",
+    "Score",
+    "ScoreOptions",
+    "Scores",
     "ServerInfo",
 ]
 

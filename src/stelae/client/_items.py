@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from stelae.client._pictures import Deferred, is_picture, loaded, picture
+from stelae.client._place import Place
 from stelae.errors import InvalidInput
-from stelae.types import EncodeCall, Item
+from stelae.types import EncodeCall, Item, ScoreCall
 from stelae.types.lazy import np
 
-ItemLike = str | Item | Mapping[str, object]
-"""One thing to encode: a text, an ``Item``, or a mapping with an item's fields."""
+if TYPE_CHECKING:
+    from stelae.client._pictures import PictureLike
+
+    ItemLike = str | Item | Mapping[str, object] | PictureLike
+    """One thing to encode or to score: a text, a picture (its file's bytes or path, a Pillow
+    image, an array of pixels), an ``Item``, or a mapping with an item's fields."""
+else:
+    ItemLike = Any  # a name for annotations, which must not load NumPy
+
+AnyCall = TypeVar("AnyCall", EncodeCall, ScoreCall)
 
 MAX_ITEMS = 128
 """Items in one request, unless the caller says otherwise."""
@@ -21,6 +31,10 @@ MAX_ITEMS = 128
 MAX_BYTES = 512 * 1024
 """Bytes of text in one request; one item larger than this goes alone."""
 
+PICTURE_SHARE = 16
+"""Bytes of a picture that count as one byte of text, by what they mean for a model."""
+
+_FORMS = ("text", "token_ids", "image", "pixels")
 _FIELDS = Item.__struct_fields__
 _ID_BYTES = 4
 
@@ -31,16 +45,29 @@ class Chunk:
 
     start: int
     items: list[Item]
+    name: str = "items"
 
-    def call(self, template: EncodeCall) -> EncodeCall:
-        """The request: what ``template`` asks for, for these items."""
-        return msgspec.structs.replace(template, items=[_sendable(item) for item in self.items])
+    def call(self, template: AnyCall) -> AnyCall:
+        """The request: what ``template`` asks for, for these items.
+
+        Raises:
+            InvalidInput: A picture cannot be read.
+        """
+        sent = [
+            sendable(item, Place(self.name, index))
+            for index, item in enumerate(self.items, self.start)
+        ]
+        changes: dict[str, Any] = {self.name: sent}
+        return msgspec.structs.replace(template, **changes)
 
 
 class Packer:
     """Cuts a run of items into chunks, in order, each under the limits."""
 
-    def __init__(self, batch_size: int | None = None, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, batch_size: int | None = None, max_bytes: int = MAX_BYTES, name: str = "items"
+    ) -> None:
+        self._name = name
         self._max_items = batch_size or MAX_ITEMS
         self._max_bytes = max_bytes
         self._start = 0
@@ -53,7 +80,7 @@ class Packer:
         Raises:
             InvalidInput: The value is not an item; the message names its index.
         """
-        item, size = checked(value, self._start + len(self._items))
+        item, size = checked(value, Place(self._name, self._start + len(self._items)))
         done = None
         if self._items and self._bytes + size > self._max_bytes:
             done = self.rest()
@@ -67,7 +94,7 @@ class Packer:
         """The chunk of what has not been given out yet."""
         if not self._items:
             return None
-        chunk = Chunk(self._start, self._items)
+        chunk = Chunk(self._start, self._items, self._name)
         self._start += len(self._items)
         self._items, self._bytes = [], 0
         return chunk
@@ -102,54 +129,64 @@ class Stream:
     items: Any
 
 
-def sorted_out(given: Any, streams: tuple[type, ...]) -> One | Many | Stream:
+def sorted_out(given: Any, streams: tuple[type, ...], name: str = "items") -> One | Many | Stream:
     """Tell one item, a collection and a stream apart.
 
     Args:
         given: What the caller wants encoded.
         streams: What the client can read item by item.
+        name: What the caller calls it, for errors.
 
     Raises:
         InvalidInput: It is none of these, or a collection without a stated order.
     """
+    if is_picture(given):
+        return One(given)
     if isinstance(given, np.ndarray):
         given = given.tolist()  # NumPy texts become str, a single one becomes one item
     if isinstance(given, str | Item | Mapping):
         return One(given)
     if isinstance(given, set | frozenset):
-        raise _refused("a set has no order to give the vectors in", "give a list")
+        raise _refused(name, "a set has no order to give the answers in", "give a list")
     if hasattr(given, "columns"):
-        raise _refused("a table is not a list of texts", "give one of its columns")
-    if isinstance(given, bytes | bytearray | memoryview):
-        raise _refused("bytes are not text", "decode them to str first")
+        raise _refused(name, "a table is not a list of texts", "give one of its columns")
     if isinstance(given, Collection):
         return Many(given)
     if isinstance(given, streams):
         return Stream(given)
     if isinstance(given, AsyncIterable):
-        raise _refused("this client reads no asynchronous iterable", "use stelae.AsyncClient")
-    raise _refused(f"{type(given).__name__} is not an item or several", _EXPECTED)
+        raise _refused(name, "this client reads no asynchronous iterable", "use stelae.AsyncClient")
+    raise _refused(name, f"{type(given).__name__} is not an item or several", _EXPECTED)
 
 
-def checked(value: object, index: int) -> tuple[Item, int]:
-    """The item that a value means, and its size in bytes.
+def checked(value: object, place: Place) -> tuple[Item, int]:
+    """The item that a value means, and its size in bytes, pictures at their share.
 
     Args:
-        value: A text, an ``Item``, or a mapping with an item's fields.
-        index: Where it stands among the caller's items; named in errors.
+        value: A text, a picture, an ``Item``, or a mapping with an item's fields.
+        place: Where it stands among what the caller gave; named in errors.
 
     Raises:
         InvalidInput: The value is none of these, or cannot be sent.
     """
-    item = _item_of(value, index)
-    if (item.text is None) == (item.token_ids is None):
-        raise _wrong(index, "needs either 'text' or 'token_ids'")
-    if item.text is not None:
-        return item, text_size(item.text, f"items[{index}]", index)
-    return item, _ID_BYTES * len(item.token_ids or ())
+    if isinstance(value, str):
+        return _text(value, place)
+    if is_picture(value):
+        return _image(value, place)
+    match value:
+        case Item() if type(value.text) is str and _is_bare_text(value):
+            return value, text_size(value.text, place)
+        case Item():
+            return _from_fields({name: getattr(value, name) for name in _FIELDS}, place)
+        case Mapping():
+            return _from_fields(value, place)
+        case int() | np.integer():
+            raise place.wrong("is a number; token ids of a text go in {'token_ids': [...]}")
+        case _:
+            raise place.wrong(f"is of type {type(value).__name__}; {_EXPECTED}")
 
 
-def text_size(text: str, name: str, index: int | None = None) -> int:
+def text_size(text: str, place: Place) -> int:
     """Bytes of a text in UTF-8.
 
     Raises:
@@ -161,37 +198,21 @@ def text_size(text: str, name: str, index: int | None = None) -> int:
         return len(text.encode())
     except UnicodeEncodeError as error:
         raise InvalidInput(
-            f"{name}: character {error.start} is a lone surrogate "
+            f"{place}: character {error.start} is a lone surrogate "
             f"(U+{ord(text[error.start]):04X}), which is not text",
-            param=name,
+            param=str(place),
             hint="clean it with text.encode('utf-8', 'replace').decode()",
-            details={} if index is None else {"index": index},
+            details={} if place.index is None else {"index": place.index},
         ) from error
 
 
-def _item_of(value: object, index: int) -> Item:
-    match value:
-        case str():
-            return Item(text=_plain(value))
-        case Item() if _is_plain(value):
-            return value
-        case Item():
-            return _from_fields({name: getattr(value, name) for name in _FIELDS}, index)
-        case Mapping():
-            return _from_fields(value, index)
-        case bytes() | bytearray():
-            raise _wrong(index, "is bytes; decode it to str first")
-        case int() | np.integer():
-            raise _wrong(index, "is a number; token ids of a text go in {'token_ids': [...]}")
-        case _:
-            raise _wrong(index, f"is of type {type(value).__name__}; {_EXPECTED}")
+_EXPECTED = (
+    "give a str, a stelae.Item, a picture or a dict with 'text', 'token_ids', 'image' or 'pixels'"
+)
 
 
-_EXPECTED = "give a str, a stelae.Item or a dict with 'text' or 'token_ids'"
-
-
-def _is_plain(item: Item) -> bool:
-    return type(item.text) is str and item.token_ids is None and item.id is None
+def _is_bare_text(item: Item) -> bool:
+    return all(part is None for part in (item.token_ids, item.image, item.pixels, item.id))
 
 
 def _plain(text: str) -> str:
@@ -199,42 +220,66 @@ def _plain(text: str) -> str:
     return text if type(text) is str else str.__str__(text)
 
 
-def _from_fields(fields: Mapping[Any, Any], index: int) -> Item:
+def _from_fields(fields: Mapping[Any, Any], place: Place) -> tuple[Item, int]:
     if unknown := [name for name in fields if name not in _FIELDS]:
-        raise _wrong(index, f"has the unknown key {unknown[0]!r}; keys are {', '.join(_FIELDS)}")
-    text, name, metadata = fields.get("text"), fields.get("id"), fields.get("metadata")
-    if text is not None and not isinstance(text, str):
-        raise _wrong(index, f"has a 'text' of type {type(text).__name__}; give a str")
+        raise place.wrong(f"has the unknown key {unknown[0]!r}; keys are {', '.join(_FIELDS)}")
+    given = [form for form in _FORMS if fields.get(form) is not None]
+    if len(given) != 1:
+        raise place.wrong(f"needs exactly one of {', '.join(map(repr, _FORMS))}")
+    item, size = _READ[given[0]](fields[given[0]], place)
+    name, metadata = fields.get("id"), fields.get("metadata")
     if name is not None and not isinstance(name, str):
-        raise _wrong(index, f"has an 'id' of type {type(name).__name__}; give a str")
+        raise place.wrong(f"has an 'id' of type {type(name).__name__}; give a str")
     if metadata is not None and not isinstance(metadata, dict):
-        raise _wrong(index, f"has a 'metadata' of type {type(metadata).__name__}; give a dict")
-    return Item(
-        text=None if text is None else _plain(text),
-        token_ids=_token_ids(fields.get("token_ids"), index),
-        id=name,
-        metadata=metadata,
-    )
+        raise place.wrong(f"has a 'metadata' of type {type(metadata).__name__}; give a dict")
+    return msgspec.structs.replace(item, id=name, metadata=metadata), size
 
 
-def _token_ids(value: Any, index: int) -> list[int] | None:
-    if value is None:
-        return None
+def _text(value: Any, place: Place) -> tuple[Item, int]:
+    if not isinstance(value, str):
+        raise place.wrong(f"has a 'text' of type {type(value).__name__}; give a str")
+    text = _plain(value)
+    return Item(text=text), text_size(text, place)
+
+
+def _token_ids(value: Any, place: Place) -> tuple[Item, int]:
     ids = value.tolist() if isinstance(value, np.ndarray) else value
     if isinstance(ids, list | tuple) and all(type(token) is int and token >= 0 for token in ids):
-        return list(ids)
-    raise _wrong(index, "has 'token_ids' that are not a list of whole numbers >= 0")
+        return Item(token_ids=list(ids)), _ID_BYTES * len(ids)
+    raise place.wrong("has 'token_ids' that are not a list of whole numbers >= 0")
 
 
-def _sendable(item: Item) -> Item:
+def _image(value: Any, place: Place) -> tuple[Item, int]:
+    if not is_picture(value):
+        raise place.wrong(
+            f"has an 'image' of type {type(value).__name__}; give bytes, a path (pathlib.Path), a "
+            "Pillow image or an array"
+        )
+    item, size = picture(value, place)
+    return item, size // PICTURE_SHARE
+
+
+def _pixels(value: Any, place: Place) -> tuple[Item, int]:
+    if not (isinstance(value, np.ndarray) and is_picture(value)):
+        raise place.wrong("has 'pixels' that are not a NumPy array of numbers, (H, W) or (H, W, 3)")
+    return _image(value, place)
+
+
+_READ = {"text": _text, "token_ids": _token_ids, "image": _image, "pixels": _pixels}
+
+
+def sendable(item: Item, place: Place) -> Item:
+    """The item as the server gets it: nothing of the caller's notes, pictures read.
+
+    Raises:
+        InvalidInput: A picture cannot be read.
+    """
+    if isinstance(item, Deferred):
+        return loaded(item, place)
     if item.id is None and item.metadata is None:
         return item
-    return Item(text=item.text, token_ids=item.token_ids)
+    return msgspec.structs.replace(item, id=None, metadata=None)
 
 
-def _wrong(index: int, fault: str) -> InvalidInput:
-    return InvalidInput(f"items[{index}] {fault}", param="items", details={"index": index})
-
-
-def _refused(fault: str, hint: str) -> InvalidInput:
-    return InvalidInput(f"items: {fault}", param="items", hint=hint)
+def _refused(name: str, fault: str, hint: str) -> InvalidInput:
+    return InvalidInput(f"{name}: {fault}", param=name, hint=hint)

@@ -1,19 +1,30 @@
-"""The options of ``encode``: checked once, before anything is sent."""
+"""The options of ``encode`` and ``score``: checked once, before anything is sent."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, TypedDict, TypeVar
+from typing import Any, Generic, Literal, TypedDict, TypeVar
 
 import msgspec
 
-from stelae.client._items import text_size
+from stelae.client._items import AnyCall, ItemLike, checked, sendable, text_size
+from stelae.client._place import Place
 from stelae.errors import InvalidInput
-from stelae.types import ComputeDtype, EmbeddingDtype, EncodeCall, OutputType, Role, Truncate
+from stelae.types import (
+    ComputeDtype,
+    EmbeddingDtype,
+    EncodeCall,
+    Muvera,
+    OutputType,
+    Role,
+    ScoreCall,
+    Truncate,
+)
 
-OutputName = OutputType | Literal["dense"]
+OutputName = OutputType | Literal["dense", "sparse", "multivector"]
+DtypeName = EmbeddingDtype | Literal["float32", "float16", "int8", "uint8", "binary", "ubinary"]
 Progress = bool | Callable[[int, int | None], object]
 """``True`` for a bar, or a function called with items done and items in all (if known)."""
 
@@ -25,17 +36,21 @@ class EncodeOptions(TypedDict, total=False):
 
     Attributes:
         model: Name of the model; the client's own model if not given.
-        outputs: Kinds of representation wanted.
+        outputs: Kinds of representation wanted: ``"dense"``, ``"sparse"``, ``"multivector"``.
         role: Side of the search, ``"query"`` or ``"document"``: selects the
             prompt of that name, if the model has one.
         prompt_name: Name of one of the model's prompts.
         prompt: A prompt given in full; excludes ``prompt_name``.
+        instruction: The task in words, for models trained with instructions.
         dimensions: Keep the first so many numbers of each vector and normalise
             again; only for models trained for it (Matryoshka).
-        dtype: Number format of the answer, ``"float32"`` or ``"float16"``.
+        dtype: Number format of vectors: ``"float32"``, ``"float16"``, ``"int8"``,
+            ``"uint8"``, ``"binary"`` or ``"ubinary"``.
         normalize: Whether vectors get unit length; ``None`` as the model says.
         truncate: What to do with items longer than the model reads: drop tokens
             at the ``"end"`` or the ``"start"``, or fail them with ``"error"``.
+        pool_factor: Keep one token vector of so many, by joining similar ones.
+        muvera: Give token vectors as one dense vector of fixed width.
         errors: ``"raise"`` the error of the first failed item, or ``"return"``
             each in its ``Encoding``.
         progress: ``True`` shows a bar; a function is called with the items done
@@ -50,8 +65,40 @@ class EncodeOptions(TypedDict, total=False):
     role: Role | Literal["query", "document"] | None
     prompt_name: str | None
     prompt: str | None
+    instruction: str | None
     dimensions: int | None
-    dtype: EmbeddingDtype | Literal["float32", "float16"]
+    dtype: DtypeName
+    normalize: bool | None
+    truncate: Truncate | Literal["end", "start", "error"]
+    pool_factor: int | None
+    muvera: Muvera | None
+    errors: Literal["raise", "return"]
+    progress: Progress
+    timeout: float | None
+    batch_size: int | None
+
+
+class ScoreOptions(TypedDict, total=False):
+    """What can be asked of ``score`` besides the query and the documents.
+
+    Attributes:
+        model: Name of the model; the client's own model if not given.
+        instruction: The task in words, for models trained with instructions.
+        by: Kind of representation to compare, for models that make several.
+        normalize: ``False`` for the plain logits of a model that reads pairs.
+        truncate: What to do with texts longer than the model reads.
+        errors: ``"raise"`` the error of the first failed document, or ``"return"``
+            each in its ``Score``.
+        progress: ``True`` shows a bar; a function is called with the documents
+            done and the documents in all, ``None`` if that is not known.
+        timeout: Seconds for the whole call, retries included; ``None`` gives each
+            request the client's own timeout.
+        batch_size: Most documents in one request; ``None`` lets the client choose.
+    """
+
+    model: str | None
+    instruction: str | None
+    by: OutputName | None
     normalize: bool | None
     truncate: Truncate | Literal["end", "start", "error"]
     errors: Literal["raise", "return"]
@@ -61,7 +108,7 @@ class EncodeOptions(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Generic[AnyCall]):
     """How a call is carried out: the request to repeat for each chunk, and the rest.
 
     Attributes:
@@ -72,14 +119,14 @@ class Plan:
         batch_size: Most items in one request.
     """
 
-    template: EncodeCall
+    template: AnyCall
     raises: bool = True
     progress: Progress = False
     timeout: float | None = None
     batch_size: int | None = None
 
 
-def plan(options: EncodeOptions, model: str) -> Plan:
+def encode_plan(options: EncodeOptions, model: str) -> Plan[EncodeCall]:
     """Check the options of one call.
 
     Args:
@@ -89,6 +136,65 @@ def plan(options: EncodeOptions, model: str) -> Plan:
     Raises:
         InvalidInput: An option is unknown, or its value is not one of those it takes.
     """
+    role = options.get("role")
+    fields = {
+        "items": [],
+        "outputs": _outputs(options.get("outputs", OutputType.DENSE)),
+        "role": None if role is None else _choice(Role, role, "role"),
+        "dtype": _choice(EmbeddingDtype, options.get("dtype", EmbeddingDtype.FLOAT32), "dtype"),
+        **_plain(options, "prompt_name", "prompt", "dimensions", "pool_factor", "muvera"),
+        **_shared(options, model),
+    }
+    return _plan(_call(fields, EncodeCall, "encode"), options)
+
+
+def score_plan(options: ScoreOptions, query: ItemLike, model: str) -> Plan[ScoreCall]:
+    """Check the options of one call, and its query.
+
+    Args:
+        options: As the caller gave them.
+        query: What is looked for.
+        model: The client's own model.
+
+    Raises:
+        InvalidInput: As ``encode_plan``; or the query is no item.
+    """
+    place, by = Place("query"), options.get("by")
+    item = sendable(checked(query, place)[0], place)
+    fields = {
+        "query": {},
+        "documents": [],
+        "by": None if by is None else _choice(OutputType, by, "by"),
+        **_shared(options, model),
+    }
+    call = _call(fields, ScoreCall, "score")
+    return _plan(msgspec.structs.replace(call, query=item), options)
+
+
+def _shared(options: EncodeOptions | ScoreOptions, model: str) -> dict[str, Any]:
+    name = options.get("model")
+    return {
+        "model": model if name is None else name,
+        "truncate": _choice(Truncate, options.get("truncate", Truncate.END), "truncate"),
+        **_plain(options, "instruction", "normalize"),
+    }
+
+
+def _plain(options: EncodeOptions | ScoreOptions, *names: str) -> dict[str, Any]:
+    return {name: options.get(name) for name in names}
+
+
+def _call(fields: dict[str, Any], kind: type[AnyCall], verb: str) -> AnyCall:
+    try:
+        call = msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"an option of {verb} is wrong: {error}") from error
+    for param in ("model", "prompt_name", "prompt", "instruction"):
+        text_size(fields.get(param) or "", Place(param))
+    return call
+
+
+def _plan(template: AnyCall, options: EncodeOptions | ScoreOptions) -> Plan[AnyCall]:
     errors = options.get("errors", "raise")
     if errors not in ("raise", "return"):
         raise InvalidInput(f"errors={errors!r}: choose 'raise' or 'return'", param="errors")
@@ -99,7 +205,7 @@ def plan(options: EncodeOptions, model: str) -> Plan:
         )
     size = options.get("batch_size")
     return Plan(
-        template=_template(options, model),
+        template=template,
         raises=errors == "raise",
         progress=progress,
         timeout=seconds(options.get("timeout"), "timeout"),
@@ -140,32 +246,9 @@ def compute_dtype(value: object) -> ComputeDtype:
     return _choice(ComputeDtype, value, "dtype")
 
 
-def _template(options: EncodeOptions, model: str) -> EncodeCall:
-    name, role = options.get("model"), options.get("role")
-    fields: dict[str, Any] = {
-        "model": model if name is None else name,
-        "items": [],
-        "outputs": _outputs(options.get("outputs", OutputType.DENSE)),
-        "role": None if role is None else _choice(Role, role, "role"),
-        "prompt_name": options.get("prompt_name"),
-        "prompt": options.get("prompt"),
-        "dimensions": options.get("dimensions"),
-        "dtype": _choice(EmbeddingDtype, options.get("dtype", EmbeddingDtype.FLOAT32), "dtype"),
-        "normalize": options.get("normalize"),
-        "truncate": _choice(Truncate, options.get("truncate", Truncate.END), "truncate"),
-    }
-    try:
-        call = msgspec.convert(fields, EncodeCall)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(f"an option of encode is wrong: {error}") from error
-    for param in ("model", "prompt_name", "prompt"):
-        text_size(getattr(call, param) or "", param)
-    return call
-
-
 def _outputs(value: object) -> list[OutputType]:
     several = value if isinstance(value, list | tuple | set | frozenset) else [value]
-    return [_choice(OutputType, one, "outputs") for one in several]
+    return list(dict.fromkeys(_choice(OutputType, one, "outputs") for one in several))
 
 
 def _choice(kind: type[E], value: object, param: str) -> E:

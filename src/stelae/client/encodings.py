@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
+from stelae.client._columns import Columns, Vector, as_array, asked
 from stelae.errors import StelaeError
-from stelae.types import Usage
+from stelae.types import Quantization, Ragged, Sparse, SparseVector, Usage
 from stelae.types.lazy import np
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
-
-    Vector = NDArray[np.floating[Any]]
-    """Numbers of one item, shape ``(D,)``; or of several, shape ``(N, D)``."""
-else:
-    Vector = Any  # a name for annotations, which must not load NumPy
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
 class Encoding:
     """What a model made of one item.
 
-    ``numpy.asarray(encoding)`` is its vector.
+    ``numpy.asarray(encoding)`` is its dense vector.
 
     Attributes:
-        dense: The vector, shape ``(D,)``; NaN if the item failed.
+        columns: Its representations, as columns of one row; read them by the
+            properties ``dense``, ``sparse`` and ``multivector``.
         tokens: Tokens that were run, special tokens included.
         truncated: Whether the item was longer than the model reads, and cut.
         model: Name of the model that ran.
@@ -37,7 +35,7 @@ class Encoding:
         error: Why the item failed, with ``errors="return"``.
     """
 
-    dense: Vector
+    columns: Columns
     tokens: int
     truncated: bool
     model: str
@@ -46,17 +44,52 @@ class Encoding:
     metadata: dict[str, Any] | None = None
     error: StelaeError | None = None
 
+    @property
+    def dense(self) -> Vector:
+        """The vector, shape ``(D,)``; NaN (or 0 in whole numbers) if the item failed.
+
+        Raises:
+            InvalidInput: It was not asked for.
+        """
+        vector: Vector = asked(self.columns.dense, "dense")[0]
+        return vector
+
+    @property
+    def sparse(self) -> SparseVector:
+        """The ids and the weights of its terms; none if the item failed.
+
+        Raises:
+            InvalidInput: They were not asked for.
+        """
+        return asked(self.columns.sparse, "sparse")[0]
+
+    @property
+    def multivector(self) -> Vector:
+        """One vector per token, shape ``(T, D)``; none if the item failed.
+
+        Raises:
+            InvalidInput: They were not asked for.
+        """
+        return asked(self.columns.multivector, "multivector")[0]
+
+    @property
+    def quantization(self) -> Quantization | None:
+        """How to read ``dense`` if it is in whole numbers; arrays of one row."""
+        return self.columns.quantization
+
+    def dequantized(self) -> Self:
+        """The same with all vectors and weights as float32, whatever dtype was asked for."""
+        return dataclasses.replace(self, columns=self.columns.dequantized())
+
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
-        return _as_array(self.dense, dtype, copy)
+        return as_array(self.dense, dtype, copy)
 
     def __repr__(self) -> str:
         named = f"id={self.id!r}, " if self.id is not None else ""
         if self.error is not None:
             return f"Encoding({named}error={self.error!r})"
         cut = ", truncated" if self.truncated else ""
-        return (
-            f"Encoding({named}{self.dense.shape[0]} {self.dense.dtype}, {self.tokens} tokens{cut})"
-        )
+        return f"Encoding({named}{', '.join(self.columns.facts)}, {self.tokens} tokens{cut})"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
@@ -67,7 +100,8 @@ class Encodings(Sequence[Encoding]):
     the matrix ``dense``.
 
     Attributes:
-        dense: One vector per item, shape ``(N, D)``; the row of a failed item is NaN.
+        columns: The representations; read them by the properties ``dense``,
+            ``sparse`` and ``multivector``.
         tokens: Tokens run per item, shape ``(N,)``, special tokens included.
         truncated: Whether an item was cut, shape ``(N,)``.
         errors: Why items failed, by index; empty unless ``errors="return"``.
@@ -78,7 +112,7 @@ class Encodings(Sequence[Encoding]):
         metadata: What the caller put beside the items.
     """
 
-    dense: Vector
+    columns: Columns
     tokens: NDArray[np.int32]
     truncated: NDArray[np.bool_]
     model: str
@@ -87,6 +121,45 @@ class Encodings(Sequence[Encoding]):
     ids: Sequence[str | None]
     metadata: Sequence[dict[str, Any] | None]
     errors: dict[int, StelaeError] = field(default_factory=dict)
+
+    @property
+    def dense(self) -> Vector:
+        """One vector per item, shape ``(N, D)``; the row of a failed item is NaN.
+
+        In whole numbers, which have no NaN, it is 0. In ``"binary"`` and
+        ``"ubinary"`` eight numbers share a byte: shape ``(N, ceil(D / 8))``.
+
+        Raises:
+            InvalidInput: They were not asked for.
+        """
+        return asked(self.columns.dense, "dense")
+
+    @property
+    def sparse(self) -> Sparse:
+        """The terms of each item; ``sparse[i]`` has the ids and weights of item ``i``.
+
+        Raises:
+            InvalidInput: They were not asked for.
+        """
+        return asked(self.columns.sparse, "sparse")
+
+    @property
+    def multivector(self) -> Ragged:
+        """The token vectors of each item; ``multivector[i]`` has the shape ``(T_i, D)``.
+
+        Raises:
+            InvalidInput: They were not asked for.
+        """
+        return asked(self.columns.multivector, "multivector")
+
+    @property
+    def quantization(self) -> Quantization | None:
+        """How to read ``dense`` if it is in whole numbers; that of token vectors is with them."""
+        return self.columns.quantization
+
+    def dequantized(self) -> Self:
+        """The same with all vectors and weights as float32, whatever dtype was asked for."""
+        return dataclasses.replace(self, columns=self.columns.dequantized())
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -105,7 +178,7 @@ class Encodings(Sequence[Encoding]):
 
     def _row(self, index: int) -> Encoding:
         return Encoding(
-            dense=self.dense[index],
+            columns=self.columns.row(index),
             tokens=int(self.tokens[index]),
             truncated=bool(self.truncated[index]),
             model=self.model,
@@ -116,20 +189,13 @@ class Encodings(Sequence[Encoding]):
         )
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
-        return _as_array(self.dense, dtype, copy)
+        return as_array(self.dense, dtype, copy)
 
     def __repr__(self) -> str:
-        rows, width = self.dense.shape
-        facts = [f"{rows} x {width} {self.dense.dtype}", f"model={self.model!r}"]
+        facts = [f"{len(self)} x {', '.join(self.columns.facts)}", f"model={self.model!r}"]
         facts.append(f"{self.usage.tokens} tokens")
         if cut := int(self.truncated.sum()):
             facts.append(f"{cut} truncated")
         if self.errors:
             facts.append(f"{len(self.errors)} failed")
         return f"Encodings({', '.join(facts)})"
-
-
-def _as_array(values: NDArray[Any], dtype: DTypeLike | None, copy: bool | None) -> NDArray[Any]:
-    if copy is False and dtype is not None and np.dtype(dtype) != values.dtype:
-        raise ValueError(f"a {values.dtype} array cannot become {np.dtype(dtype)} without a copy")
-    return np.array(values, dtype=dtype) if copy else np.asarray(values, dtype=dtype)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stelae.client import Encoding, Encodings
+from stelae.client._columns import Columns
 from stelae.errors import InvalidInput
 from stelae.types import Usage
 
@@ -14,7 +15,7 @@ ROWS = np.arange(6, dtype=np.float32).reshape(3, 2)
 
 def three() -> Encodings:
     return Encodings(
-        dense=ROWS.copy(),
+        columns=Columns(dense=ROWS.copy()),
         tokens=np.array([3, 4, 5], np.int32),
         truncated=np.array([False, True, False]),
         model="toy",

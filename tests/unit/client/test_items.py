@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from enum import StrEnum
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -9,11 +10,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from stelae.client._items import MAX_BYTES, Many, One, Packer, Stream, checked, sorted_out
+from stelae.client._place import Place
 from stelae.client._sync._crew import STREAMS
 from stelae.errors import InvalidInput
 from stelae.types import Item
+
+PLACE = Place("items", 7)
 
 
 class Colour(StrEnum):
@@ -61,6 +66,13 @@ def test_token_ids_weigh_in() -> None:
         ("text", One),
         (Item(text="a"), One),
         ({"text": "a"}, One),
+        (b"a picture's file", One),
+        (memoryview(b"a picture's file"), One),
+        (Path("picture.png"), One),
+        (np.zeros((4, 4, 3), np.uint8), One),
+        (Image.new("RGB", (4, 4)), One),
+        ([b"a", Path("b")], Many),
+        ([np.zeros((4, 4, 3), np.uint8)], Many),
         (MappingProxyType({"text": "a"}), One),
         (["a"], Many),
         (("a",), Many),
@@ -78,7 +90,6 @@ def test_one_many_and_streams_are_told_apart(given: object, kind: type) -> None:
     [
         ({"a", "b"}, "a set has no order"),
         (Table(), "give one of its columns"),
-        (b"bytes", "decode them"),
         (3, "int is not an item"),
         (None, "NoneType is not an item"),
     ],
@@ -98,29 +109,30 @@ async def test_blocking_client_refuses_an_asynchronous_stream() -> None:
 
 
 def test_texts_of_other_classes_become_plain() -> None:
-    item, size = checked(Colour.RED, 0)
+    item, size = checked(Colour.RED, PLACE)
     assert (item.text, type(item.text), size) == ("red", str, 3)
-    item, _ = checked(Item(text=Colour.RED, id="x"), 0)
+    item, _ = checked(Item(text=Colour.RED, id="x"), PLACE)
     assert (type(item.text), item.id) == (str, "x")
 
 
 def test_size_is_counted_in_bytes() -> None:
-    assert checked("aä€😀", 0)[1] == 1 + 2 + 3 + 4
+    assert checked("aä€😀", PLACE)[1] == 1 + 2 + 3 + 4
 
 
 def test_token_ids_may_be_a_tuple_or_an_array() -> None:
     for ids in ([1, 2], (1, 2), np.array([1, 2], np.int32)):
-        assert checked({"token_ids": ids}, 0)[0].token_ids == [1, 2]
-    assert checked(Item(token_ids=[]), 0)[1] == 0
+        assert checked({"token_ids": ids}, PLACE)[0].token_ids == [1, 2]
+    assert checked(Item(token_ids=[]), PLACE)[1] == 0
 
 
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ({}, "needs either 'text' or 'token_ids'"),
-        ({"text": "a", "token_ids": [1]}, "needs either"),
-        (Item(), "needs either"),
-        ({"txt": "a"}, "unknown key 'txt'; keys are text, token_ids, id, metadata"),
+        ({}, "needs exactly one of 'text', 'token_ids', 'image', 'pixels'"),
+        ({"text": "a", "token_ids": [1]}, "needs exactly one"),
+        ({"text": "a", "image": b"x"}, "needs exactly one"),
+        (Item(), "needs exactly one"),
+        ({"txt": "a"}, "unknown key 'txt'; keys are text, token_ids, image, pixels, id, metadata"),
         ({"text": 3}, "'text' of type int"),
         ({"text": "a", "id": 3}, "'id' of type int"),
         ({"text": "a", "metadata": 3}, "'metadata' of type int"),
@@ -132,14 +144,22 @@ def test_token_ids_may_be_a_tuple_or_an_array() -> None:
         (True, "is a number"),
         (1.5, "of type float"),
         (["a"], "of type list"),
-        (bytearray(b"a"), "is bytes"),
+        ({"image": "picture.png"}, "'image' of type str; give bytes, a path (pathlib.Path)"),
+        ({"pixels": [[1, 2]]}, "not a NumPy array of numbers"),
+        ({"pixels": np.array(["a"])}, "not a NumPy array of numbers"),
+        (np.zeros((2, 2, 2, 3), np.uint8), "has shape (2, 2, 2, 3)"),
+        (np.zeros(3, np.uint8), "of type ndarray"),
+        (Path("no/such/file.png"), "'no/such/file.png' cannot be read: No such file"),
+        (Path("nul\0byte"), "cannot be read: "),
+        (Path("/"), "'/' is not a file"),
+        ({"image": Path("no/such/file.png")}, "cannot be read"),
         ("\udfff", "lone surrogate (U+DFFF)"),
     ],
     ids=str,
 )
 def test_wrong_item_is_named_by_its_index(value: object, message: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        checked(value, 7)
+        checked(value, PLACE)
     assert caught.value.message.startswith("items[7]")
     assert message in caught.value.message
     assert caught.value.details == {"index": 7}

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from stelae.client import EncodeOptions
-from stelae.client._options import plan
+from stelae.client._options import encode_plan
 from stelae.errors import InvalidInput
 from stelae.types import EmbeddingDtype, OutputType, Role, Truncate
 
 
 def test_nothing_asked_for_gives_the_defaults() -> None:
-    made = plan({}, "mine")
+    made = encode_plan({}, "mine")
     assert made.template.model == "mine"
     assert made.template.outputs == (OutputType.DENSE,)
     assert (made.template.dtype, made.template.truncate) == (EmbeddingDtype.FLOAT32, Truncate.END)
@@ -17,8 +17,8 @@ def test_nothing_asked_for_gives_the_defaults() -> None:
 
 
 def test_words_and_enums_mean_the_same() -> None:
-    by_word = plan({"role": "query", "outputs": ["dense"], "truncate": "error"}, "m")
-    by_enum = plan(
+    by_word = encode_plan({"role": "query", "outputs": ["dense"], "truncate": "error"}, "m")
+    by_enum = encode_plan(
         {"role": Role.QUERY, "outputs": OutputType.DENSE, "truncate": Truncate.ERROR}, "m"
     )
     assert by_word == by_enum
@@ -28,7 +28,10 @@ def test_words_and_enums_mean_the_same() -> None:
     ("options", "message"),
     [
         ({"role": "asker"}, "role='asker': choose one of 'query', 'document'"),
-        ({"dtype": "int8"}, "dtype='int8': choose one of 'float32', 'float16'"),
+        ({"dtype": "int4"}, "dtype='int4': choose one of 'float32', 'float16', 'int8'"),
+        ({"pool_factor": "2"}, "$.pool_factor"),
+        ({"muvera": {"cells": 3}}, "$.muvera"),
+        ({"instruction": "\ud800"}, "instruction: character 0 is a lone surrogate"),
         ({"dtype": None}, "dtype=None"),
         ({"outputs": ["thick"]}, "outputs='thick'"),
         ({"errors": "ignore"}, "errors='ignore'"),
@@ -47,5 +50,5 @@ def test_words_and_enums_mean_the_same() -> None:
 )
 def test_wrong_option_is_refused_by_name(options: EncodeOptions, message: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        plan(options, "m")
+        encode_plan(options, "m")
     assert message in caught.value.message

@@ -11,6 +11,7 @@ import numpy as np
 from stelae.cli.bulk.rows import Shape
 from stelae.client import Client, Encoding
 from stelae.client import EncodeOptions as ClientOptions
+from stelae.client._columns import Columns
 from stelae.errors import InvalidInput
 
 ALONE = 128
@@ -94,5 +95,7 @@ class ClientEncoder:
 
 def failed(error: InvalidInput) -> Encoding:
     """The encoding of a text that could not be encoded."""
-    nothing = np.empty(0, np.float32)
-    return Encoding(dense=nothing, tokens=0, truncated=False, model="", fingerprint="", error=error)
+    nothing = Columns(dense=np.empty((1, 0), np.float32))
+    return Encoding(
+        columns=nothing, tokens=0, truncated=False, model="", fingerprint="", error=error
+    )

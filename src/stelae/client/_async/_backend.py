@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from stelae.client._values import ServerInfo
-from stelae.types import EncodeCall, EncodeResult, ModelInfo
+from stelae.types import EncodeCall, EncodeResult, ModelInfo, ScoreCall, ScoreResult
 
 
 class AsyncBackend(Protocol):
@@ -22,6 +22,10 @@ class AsyncBackend(Protocol):
 
     async def encode(self, call: EncodeCall, timeout: float | None) -> EncodeResult:
         """Encode the items of one request."""
+        ...
+
+    async def score(self, call: ScoreCall, timeout: float | None) -> ScoreResult:
+        """Score the documents of one request."""
         ...
 
     async def models(self, timeout: float | None) -> list[ModelInfo]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from stelae.client._values import ServerInfo
-from stelae.types import EncodeCall, EncodeResult, ModelInfo
+from stelae.types import EncodeCall, EncodeResult, ModelInfo, ScoreCall, ScoreResult
 
 
 class Backend(Protocol):
@@ -23,6 +23,10 @@ class Backend(Protocol):
 
     def encode(self, call: EncodeCall, timeout: float | None) -> EncodeResult:
         """Encode the items of one request."""
+        ...
+
+    def score(self, call: ScoreCall, timeout: float | None) -> ScoreResult:
+        """Score the documents of one request."""
         ...
 
     def models(self, timeout: float | None) -> list[ModelInfo]:

@@ -1,51 +1,44 @@
 # Generated from src/stelae/client/_async/_client.py by tools/unasync.py: do not edit.
-"""The client: one item, a list or a stream in, vectors out."""
+"""The client: one item, a list or a stream in, what models make of it out."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import (
-    Generator,
-    Iterator,
-    Callable,
-    Collection,
-    Coroutine,
-    Sequence,
-)
+from collections.abc import Generator, Collection, Coroutine, Sequence
 from contextlib import closing
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
-from stelae.client import _gather, _items, _options
+from stelae.client import _items, _options
 from stelae.client._sync._backend import Backend
-from stelae.client._sync._crew import STREAMS, AnyIterable, Crew, Job, each
+from stelae.client._sync._crew import STREAMS, AnyIterable, each
 from stelae.client._sync._http import HttpBackend
-from stelae.client._gather import Gathered, Table
+from stelae.client._sync._sender import Sender
+from stelae.client._gather import EncodingTable, Gathered, ScoreTable
 from stelae.client._items import Chunk, ItemLike, Packer
-from stelae.client._options import EncodeOptions, OutputName, Plan, Progress
+from stelae.client._options import (
+    DtypeName,
+    EncodeOptions,
+    OutputName,
+    Plan,
+    Progress,
+    ScoreOptions,
+)
+from stelae.client._place import Place
 from stelae.client._progress import shown
-from stelae.client._retry import Deadline, Retries, RetryPolicy, policy_of
+from stelae.client._retry import Retries, RetryPolicy, policy_of
 from stelae.client._values import ServerInfo
 from stelae.client.encodings import Encoding, Encodings
-from stelae.errors import InvalidInput, StelaeError
-from stelae.types import (
-    ComputeDtype,
-    EmbeddingDtype,
-    EncodeResult,
-    ModelInfo,
-    Role,
-    Truncate,
-)
+from stelae.client.scores import Scores
+from stelae.errors import InvalidInput
+from stelae.types import ComputeDtype, EncodeCall, ModelInfo, Muvera, Role, ScoreCall, Truncate
 
 if TYPE_CHECKING:
     import httpx
 
-T = TypeVar("T")
-
 
 class Client:
-    """Encodes with the models of a Stelae server.
+    """Encodes and scores with the models of a Stelae server.
 
     A client keeps its connections open between calls; use it as a context
     manager, or close it when done.
@@ -79,15 +72,16 @@ class Client:
         http_client: httpx.Client | None = None,
         backend: Backend | None = None,
     ) -> None:
-        self._retries = Retries(policy_of(retries))
-        self._timeout = _options.seconds(timeout, "timeout")
-        self._max_in_flight = _options.count(max_in_flight, "max_in_flight")
         self._model = model
+        self._sender = Sender(
+            Retries(policy_of(retries)),
+            _options.seconds(timeout, "timeout"),
+            _options.count(max_in_flight, "max_in_flight"),
+        )
         self._backend = backend or HttpBackend(url, api_key, http_client)
-        self._closed = False
 
     def __repr__(self) -> str:
-        state = ", closed" if self._closed else ""
+        state = ", closed" if self._sender.closed else ""
         return f"Client({self._backend.address!r}, model={self._model!r}{state})"
 
     def __enter__(self) -> Self:
@@ -103,8 +97,8 @@ class Client:
 
     def close(self) -> None:
         """Close the connections; calling it again does nothing."""
-        if not self._closed:
-            self._closed = True
+        if not self._sender.closed:
+            self._sender.closed = True
             self._backend.close()
 
     # The overloads overlap because a str is a collection of str: the first that fits is meant.
@@ -131,19 +125,23 @@ class Client:
         role: Role | Literal["query", "document"] | None = None,
         prompt_name: str | None = None,
         prompt: str | None = None,
+        instruction: str | None = None,
         dimensions: int | None = None,
-        dtype: EmbeddingDtype | Literal["float32", "float16"] = "float32",
+        dtype: DtypeName = "float32",
         normalize: bool | None = None,
         truncate: Truncate | Literal["end", "start", "error"] = "end",
+        pool_factor: int | None = None,
+        muvera: Muvera | None = None,
         errors: Literal["raise", "return"] = "raise",
         progress: Progress = False,
         timeout: float | None = None,
         batch_size: int | None = None,
     ) -> Encoding | Encodings | Generator[Encoding]:
-        """Turn texts into vectors.
+        """Turn texts or pictures into vectors.
 
-        Items are texts, ``Item`` values or dicts with the fields of one. What
-        comes back follows what is given:
+        Items are texts, pictures (the bytes of a file, its ``pathlib.Path``, a Pillow
+        image, an array of pixels), ``Item`` values or dicts with the fields of one.
+        What comes back follows what is given:
 
         * one item: its ``Encoding``;
         * a list, a tuple, a NumPy array of texts or another sized collection:
@@ -154,23 +152,31 @@ class Client:
           close it, and the rest is not asked for.
 
         Long lists are cut into requests of at most 128 items and 512 KiB of
-        text; several are under way at once.
+        text or 8 MiB of pictures; several are under way at once. Pictures are
+        read from their files when their request is sent.
 
         Args:
             items: What to encode.
             model: Name of the model; the client's own if not given.
-            outputs: Kinds of representation wanted.
+            outputs: Kinds of representation wanted, one or several of ``"dense"``,
+                ``"sparse"`` and ``"multivector"``; they come from one run of the model.
             role: Side of the search, ``"query"`` or ``"document"``: selects the
                 prompt of that name, if the model has one.
             prompt_name: Name of one of the model's prompts.
             prompt: A prompt given in full; excludes ``prompt_name``.
+            instruction: The task in words, for models trained with instructions.
             dimensions: Keep the first so many numbers of each vector and normalise
                 again; only for models trained for it (Matryoshka).
-            dtype: Number format of the vectors.
+            dtype: Number format of the vectors: ``"float32"``, ``"float16"``, or one of
+                the small ones ``"int8"``, ``"uint8"``, ``"binary"`` and ``"ubinary"``,
+                which ``Encodings.dequantized`` reads back.
             normalize: Whether vectors get unit length; ``None`` as the model says.
             truncate: What to do with items longer than the model reads: drop
                 tokens at the ``"end"`` or the ``"start"`` (the item is marked
                 ``truncated``), or fail them with ``"error"``.
+            pool_factor: Keep one token vector of so many, by joining similar ones.
+            muvera: Make the dense vector of the token vectors, so that dot products
+                stand for late interaction.
             errors: ``"raise"`` the error of the first failed item, with its
                 ``index`` in ``details``, or ``"return"`` each in its ``Encoding``.
             progress: ``True`` shows a bar on standard error; a function is called
@@ -181,7 +187,7 @@ class Client:
                 results of a slow stream earlier.
 
         Returns:
-            Vectors with the tokens run per item and whether it was cut.
+            What was asked for, with the tokens run per item and whether it was cut.
 
         Raises:
             InvalidInput: An item or an option is not one that can be sent, or the
@@ -200,17 +206,20 @@ class Client:
             >>> one.dense.shape, many.dense.shape
             ((384,), (2, 384))
         """
-        plan = _options.plan(
+        plan = _options.encode_plan(
             EncodeOptions(
                 model=model,
                 outputs=outputs,
                 role=role,
                 prompt_name=prompt_name,
                 prompt=prompt,
+                instruction=instruction,
                 dimensions=dimensions,
                 dtype=dtype,
                 normalize=normalize,
                 truncate=truncate,
+                pool_factor=pool_factor,
+                muvera=muvera,
                 errors=errors,
                 progress=progress,
                 timeout=timeout,
@@ -225,9 +234,89 @@ class Client:
             return self._encode_many(given.items, plan)
         return self._encode_stream(given.items, plan)
 
+    def score(
+        self,
+        query: ItemLike,
+        documents: AnyIterable[ItemLike],
+        *,
+        model: str | None = None,
+        instruction: str | None = None,
+        by: OutputName | None = None,
+        normalize: bool | None = None,
+        truncate: Truncate | Literal["end", "start", "error"] = "end",
+        errors: Literal["raise", "return"] = "raise",
+        progress: Progress = False,
+        timeout: float | None = None,
+        batch_size: int | None = None,
+    ) -> Scores:
+        """Say how well documents fit a query.
+
+        A cross-encoder or another reranker reads the query with each document; of
+        other models the representations are compared: by cosine or as the model says,
+        or by late interaction. Scores of different models must not be compared.
+
+        Long lists are cut into requests as by ``encode``; an iterator is read as
+        far ahead as requests are under way.
+
+        Args:
+            query: What is looked for: a text, a picture, an ``Item`` or a dict.
+            documents: What is scored, any iterable of the same.
+            model: Name of the model; the client's own if not given.
+            instruction: The task in words, for models trained with instructions.
+            by: Kind of representation to compare, for models that make several.
+            normalize: ``False`` for the plain logits of a model that reads pairs;
+                ``None`` for scores as the model says.
+            truncate: What to do with texts longer than the model reads.
+            errors: ``"raise"`` the error of the first failed document, with its
+                ``index`` in ``details``, or ``"return"`` each in its ``Score``.
+            progress: ``True`` shows a bar on standard error; a function is called
+                with the documents done and the documents in all, ``None`` if not known.
+            timeout: Seconds for the whole call, retries included. ``None`` gives each
+                request the client's own.
+            batch_size: Most documents in one request.
+
+        Returns:
+            The scores in the order given; ``ranked()`` has the best first.
+
+        Raises:
+            InvalidInput: The query, a document or an option is not one that can be
+                sent, or the server refuses it; an empty list is refused too.
+            UnsupportedTask: The model cannot score.
+            StelaeError: As from ``encode``.
+
+        Example:
+            >>> with Client() as client:
+            ...     scores = client.score("how tall?", ["it is red", "it is 9 m tall"])
+            >>> scores.scores.shape, scores.ranked()[0].index
+            ((2,), 1)
+        """
+        plan = _options.score_plan(
+            ScoreOptions(
+                model=model,
+                instruction=instruction,
+                by=by,
+                normalize=normalize,
+                truncate=truncate,
+                errors=errors,
+                progress=progress,
+                timeout=timeout,
+                batch_size=batch_size,
+            ),
+            query,
+            self._model,
+        )
+        given = _items.sorted_out(documents, STREAMS, "documents")
+        if isinstance(given, _items.One):
+            raise Place("documents").wrong("is one document", hint="put it in a list")
+        table = ScoreTable(Gathered(plan.raises))
+        self._fill_scores(table, given, plan)
+        if not table.scores:
+            raise Place("documents").wrong("is empty: give at least one")
+        return table.result()
+
     def models(self, *, timeout: float | None = None) -> list[ModelInfo]:
         """The models that the server knows, loaded or not."""
-        return self._ask(self._backend.models, timeout)
+        return self._sender.ask(self._backend.models, timeout)
 
     def model(self, name: str | None = None, *, timeout: float | None = None) -> ModelInfo:
         """One model, by any of its names; the client's own if none is given.
@@ -235,7 +324,7 @@ class Client:
         Raises:
             ModelNotFound: The server does not know it.
         """
-        return self._ask(partial(self._backend.model, name or self._model), timeout)
+        return self._sender.ask(partial(self._backend.model, name or self._model), timeout)
 
     def load(
         self,
@@ -258,119 +347,62 @@ class Client:
             Conflict: It is loaded with another engine or number format.
         """
         wanted = None if dtype is None else _options.compute_dtype(dtype)
-        return self._ask(
+        return self._sender.ask(
             lambda left: self._backend.load(name or self._model, engine, wanted, left), timeout
         )
 
     def unload(self, name: str | None = None, *, timeout: float | None = None) -> ModelInfo:
         """Unload a model; requests that it has accepted are still answered."""
-        return self._ask(partial(self._backend.unload, name or self._model), timeout)
+        return self._sender.ask(partial(self._backend.unload, name or self._model), timeout)
 
     def server(self, *, timeout: float | None = None) -> ServerInfo:
         """What the server says of itself."""
-        return self._ask(self._backend.server, timeout)
+        return self._sender.ask(self._backend.server, timeout)
 
-    def _encode_one(self, item: ItemLike, plan: Plan) -> Encoding:
-        chunk = Chunk(0, [_items.checked(item, 0)[0]])
+    def _encode_one(self, item: ItemLike, plan: Plan[EncodeCall]) -> Encoding:
+        chunk = Chunk(0, [_items.checked(item, Place("items", 0))[0]])
         with shown(plan.progress, 1) as advance:
-            result = self._run(chunk, plan, self._limit(plan), Crew())
+            result = self._sender.run(chunk, plan, self._backend.encode)
             advance(1)
-        return next(Gathered(plan.raises).encodings(chunk, result))
+        return next(Gathered(plan.raises, plan.template.outputs).encodings(chunk, result))
 
-    def _encode_many(self, items: Collection[ItemLike], plan: Plan) -> Encodings:
+    def _encode_many(self, items: Collection[ItemLike], plan: Plan[EncodeCall]) -> Encodings:
         chunks = list(Packer(plan.batch_size).pack(items))
         if not chunks:
             raise InvalidInput("items is empty: give at least one", param="items")
-        total = chunks[-1].start + len(chunks[-1].items)
-        table = Table(total, Gathered(plan.raises))
-        work = self._in_turn if len(chunks) == 1 else self._at_once
-        with shown(plan.progress, total) as advance:
-            with closing(work(each(chunks), plan, self._limit(plan))) as results:
-                for chunk, result in results:
-                    table.add(chunk, result)
-                    advance(len(chunk.items))
+        rows = chunks[-1].start + len(chunks[-1].items)
+        table = EncodingTable(rows, Gathered(plan.raises, plan.template.outputs))
+        self._sender.fill(table, chunks, plan, self._backend.encode)
         return table.encodings()
 
     def _encode_stream(
-        self, items: AnyIterable[ItemLike], plan: Plan
+        self, items: AnyIterable[ItemLike], plan: Plan[EncodeCall]
     ) -> Generator[Encoding]:
-        gathered = Gathered(plan.raises)
+        gathered = Gathered(plan.raises, plan.template.outputs)
+        send = partial(self._sender.at_once, plan=plan, limit=None, ask=self._backend.encode)
         with shown(plan.progress, None) as advance:
             with (
-                closing(self._packed(items, plan)) as chunks,
-                closing(self._at_once(chunks, plan, None)) as results,
+                closing(_packed(items, Packer(plan.batch_size))) as chunks,
+                closing(send(chunks)) as results,
             ):
                 for chunk, result in results:
                     for encoding in gathered.encodings(chunk, result):
                         yield encoding
                     advance(len(chunk.items))
 
-    def _packed(self, items: AnyIterable[ItemLike], plan: Plan) -> Generator[Chunk]:
-        packer = Packer(plan.batch_size)
-        for item in each(items):
-            if (chunk := packer.add(item)) is not None:
-                yield chunk
-        if (chunk := packer.rest()) is not None:
+    def _fill_scores(self, table: ScoreTable, given: Any, plan: Plan[ScoreCall]) -> None:
+        packer = Packer(plan.batch_size, name="documents")
+        if isinstance(given, _items.Many):
+            chunks = list(packer.pack(given.items))
+            self._sender.fill(table, chunks, plan, self._backend.score)
+            return
+        with closing(_packed(given.items, packer)) as stream:
+            self._sender.fill_from(table, stream, None, plan, self._backend.score)
+
+
+def _packed(items: AnyIterable[ItemLike], packer: Packer) -> Generator[Chunk]:
+    for item in each(items):
+        if (chunk := packer.add(item)) is not None:
             yield chunk
-
-    def _in_turn(
-        self, chunks: Iterator[Chunk], plan: Plan, limit: Deadline | None
-    ) -> Generator[tuple[Chunk, EncodeResult]]:
-        """Results in the order of the chunks, asked for here and one by one."""
-        for chunk in chunks:
-            yield chunk, self._run(chunk, plan, limit, Crew())
-
-    def _at_once(
-        self, chunks: Iterator[Chunk], plan: Plan, limit: Deadline | None
-    ) -> Generator[tuple[Chunk, EncodeResult]]:
-        """Results in the order of the chunks, with ``max_in_flight`` requests under way."""
-        window: deque[tuple[Chunk, Job[EncodeResult]]] = deque()
-        with Crew() as crew:
-            for chunk in chunks:
-                job = crew.start(partial(self._run, chunk, plan, limit, crew))
-                window.append((chunk, job))
-                while window and (len(window) >= self._max_in_flight or window[0][1].done()):
-                    first, job = window.popleft()
-                    yield first, crew.result(job)
-            while window:
-                first, job = window.popleft()
-                yield first, crew.result(job)
-
-    def _run(
-        self, chunk: Chunk, plan: Plan, limit: Deadline | None, crew: Crew
-    ) -> EncodeResult:
-        call = chunk.call(plan.template)
-        deadline = limit or Deadline.after(plan.timeout or self._timeout)
-        try:
-            return self._send(partial(self._backend.encode, call), deadline, crew)
-        except StelaeError as error:
-            _gather.move(error, chunk.start)
-            raise
-
-    def _limit(self, plan: Plan) -> Deadline | None:
-        return None if plan.timeout is None else Deadline.after(plan.timeout)
-
-    def _ask(
-        self, once: Callable[[float | None], T], timeout: float | None
-    ) -> T:
-        seconds = _options.seconds(timeout, "timeout") or self._timeout
-        return self._send(once, Deadline.after(seconds), Crew())
-
-    def _send(
-        self,
-        once: Callable[[float | None], T],
-        deadline: Deadline,
-        crew: Crew,
-    ) -> T:
-        """Ask the backend, and again while that makes sense: the one place that retries."""
-        self._retries.budget.earn()
-        attempt = 0
-        while True:
-            if self._closed:
-                raise RuntimeError(f"{self!r} is closed; make a new one")
-            attempt += 1
-            try:
-                return once(deadline.left())
-            except StelaeError as error:
-                seconds = self._retries.wait(error, attempt, deadline)
-            crew.pause(seconds)
+    if (chunk := packer.rest()) is not None:
+        yield chunk

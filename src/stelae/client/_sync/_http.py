@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from stelae.client import _errors, _transport
 from stelae.client._values import ModelList, ServerInfo
 from stelae.errors import ProtocolError
-from stelae.types import EncodeCall, EncodeResult, ModelInfo
+from stelae.types import EncodeCall, EncodeResult, ModelInfo, ScoreCall, ScoreResult
 from stelae.wire import arrays
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ class HttpBackend:
     def encode(self, call: EncodeCall, timeout: float | None) -> EncodeResult:
         """Encode the items of one request."""
         return self._ask("POST", "encode", EncodeResult, timeout, arrays.pack(call))
+
+    def score(self, call: ScoreCall, timeout: float | None) -> ScoreResult:
+        """Score the documents of one request."""
+        return self._ask("POST", "score", ScoreResult, timeout, arrays.pack(call))
 
     def models(self, timeout: float | None) -> list[ModelInfo]:
         """The models the server knows."""

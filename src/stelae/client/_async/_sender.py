@@ -1,0 +1,144 @@
+"""Carries out calls: several requests under way, each sent again where that makes sense."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import Any, TypeVar
+
+from stelae.client import _gather, _options
+from stelae.client._async._crew import AsyncCrew, AsyncJob, async_each
+from stelae.client._gather import Table
+from stelae.client._items import AnyCall, Chunk
+from stelae.client._options import Plan
+from stelae.client._progress import shown
+from stelae.client._retry import Deadline, Retries
+from stelae.errors import StelaeError
+
+R = TypeVar("R")
+
+Ask = Callable[[AnyCall, float | None], Coroutine[Any, Any, R]]
+"""A verb of the backend: a request, and the seconds it may take."""
+
+
+class AsyncSender:
+    """Sends the requests of one client.
+
+    Attributes:
+        closed: Whether nothing may be sent any more.
+
+    Args:
+        retries: When to send again.
+        timeout: Seconds for each request; ``None`` waits for ever.
+        max_in_flight: Requests of one call that are under way at once.
+    """
+
+    def __init__(self, retries: Retries, timeout: float | None, max_in_flight: int) -> None:
+        self.closed = False
+        self._retries = retries
+        self._timeout = timeout
+        self._max_in_flight = max_in_flight
+
+    async def fill(
+        self,
+        table: Table[R],
+        chunks: Sequence[Chunk],
+        plan: Plan[AnyCall],
+        ask: Ask[AnyCall, R],
+    ) -> None:
+        """Put the results of some chunks into a table; a single one is asked for right here."""
+        total = sum(len(chunk.items) for chunk in chunks)
+        if len(chunks) > 1:
+            await self.fill_from(table, async_each(chunks), total, plan, ask)
+            return
+        with shown(plan.progress, total) as advance:
+            for chunk in chunks:
+                table.add(chunk, await self.run(chunk, plan, ask))
+                advance(total)
+
+    async def fill_from(
+        self,
+        table: Table[R],
+        chunks: AsyncIterator[Chunk],
+        total: int | None,
+        plan: Plan[AnyCall],
+        ask: Ask[AnyCall, R],
+    ) -> None:
+        """Put the results of chunks into a table as they come."""
+        limit = None if plan.timeout is None else Deadline.after(plan.timeout)
+        with shown(plan.progress, total) as advance:
+            async with aclosing(self.at_once(chunks, plan, limit, ask)) as results:
+                async for chunk, result in results:
+                    table.add(chunk, result)
+                    advance(len(chunk.items))
+
+    async def at_once(
+        self,
+        chunks: AsyncIterator[Chunk],
+        plan: Plan[AnyCall],
+        limit: Deadline | None,
+        ask: Ask[AnyCall, R],
+    ) -> AsyncGenerator[tuple[Chunk, R]]:
+        """Results in the order of the chunks, with ``max_in_flight`` requests under way.
+
+        Without a ``limit`` for all of them, each request has the time of the plan.
+        """
+        window: deque[tuple[Chunk, AsyncJob[R]]] = deque()
+        async with AsyncCrew() as crew:
+            async for chunk in chunks:
+                job = await crew.start(partial(self._run, chunk, plan, limit, crew, ask))
+                window.append((chunk, job))
+                while window and (len(window) >= self._max_in_flight or window[0][1].done()):
+                    first, job = window.popleft()
+                    yield first, await crew.result(job)
+            while window:
+                first, job = window.popleft()
+                yield first, await crew.result(job)
+
+    async def run(self, chunk: Chunk, plan: Plan[AnyCall], ask: Ask[AnyCall, R]) -> R:
+        """The result of one chunk."""
+        return await self._run(chunk, plan, None, AsyncCrew(), ask)
+
+    async def _run(
+        self,
+        chunk: Chunk,
+        plan: Plan[AnyCall],
+        limit: Deadline | None,
+        crew: AsyncCrew,
+        ask: Ask[AnyCall, R],
+    ) -> R:
+        call = chunk.call(plan.template)
+        deadline = limit or Deadline.after(plan.timeout or self._timeout)
+        try:
+            return await self._send(partial(ask, call), deadline, crew)
+        except StelaeError as error:
+            _gather.move(error, chunk.start)
+            raise
+
+    async def ask(
+        self, once: Callable[[float | None], Coroutine[Any, Any, R]], timeout: float | None
+    ) -> R:
+        """The answer to a request that is no chunk."""
+        seconds = _options.seconds(timeout, "timeout") or self._timeout
+        return await self._send(once, Deadline.after(seconds), AsyncCrew())
+
+    async def _send(
+        self,
+        once: Callable[[float | None], Coroutine[Any, Any, R]],
+        deadline: Deadline,
+        crew: AsyncCrew,
+    ) -> R:
+        """Ask the backend, and again while that makes sense: the one place that retries."""
+        self._retries.budget.earn()
+        attempt = 0
+        while True:
+            if self.closed:
+                raise RuntimeError("this client is closed; make a new one")
+            attempt += 1
+            try:
+                return await once(deadline.left())
+            except StelaeError as error:
+                seconds = self._retries.wait(error, attempt, deadline)
+            await crew.pause(seconds)
