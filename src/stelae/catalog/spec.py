@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -85,7 +86,8 @@ class Dense(msgspec.Struct, frozen=True, kw_only=True, tag="dense"):
         bias: Whether it adds ``linear.bias``.
         activation: Class name in ``torch.nn``: ``Identity``, ``Tanh``, ``ReLU``,
             ``GELU`` (exact), ``SiLU`` or ``Sigmoid``.
-        residual: Whether its input is added to its result.
+        residual: Whether its input is added to its result; if the widths differ, through
+            the matrix ``residual.weight``.
         weights: File relative to ``folder``.
         names: Tensors in that file: of the weight, and of the bias if there is one.
         transposed: Whether the weight is stored with its inputs first.
@@ -120,6 +122,16 @@ class LayerNorm(msgspec.Struct, frozen=True, kw_only=True, tag="layer_norm"):
 
 class Normalize(msgspec.Struct, frozen=True, kw_only=True, tag="normalize"):
     """Unit length."""
+
+
+class Cut(msgspec.Struct, frozen=True, kw_only=True, tag="cut"):
+    """Only the first numbers of a vector, as they are.
+
+    Attributes:
+        width: How many.
+    """
+
+    width: int
 
 
 class Terms(StrEnum):
@@ -158,6 +170,8 @@ class TermWeights(msgspec.Struct, frozen=True, kw_only=True, tag="term_weights")
 class StaticTerms(msgspec.Struct, frozen=True, kw_only=True, tag="static_terms"):
     """A fixed weight for each term, whatever stands around it; needs no transformer.
 
+    Its texts stand without special tokens.
+
     Attributes:
         weights: Safetensors file relative to the checkpoint.
         name: Tensor in it, shape ``(V,)``.
@@ -174,8 +188,8 @@ class Marking(msgspec.Struct, frozen=True, kw_only=True):
         text: Put before each text, as text.
         ids: Put between the first special token and the text, as token ids.
         max_tokens: Longest input, special tokens included.
-        expand: Token id that fills each text up to ``max_tokens``; ``None`` for no
-            filling.
+        expand: Token id that fills short texts up; ``None`` for no filling.
+        expand_to: Tokens that they are filled up to, special tokens included.
         attend_expansion: Whether other tokens see the filling.
         skip: Ids of tokens whose vectors are left out.
         skip_first: Vectors at the start that are left out.
@@ -185,6 +199,7 @@ class Marking(msgspec.Struct, frozen=True, kw_only=True):
     ids: tuple[int, ...] = ()
     max_tokens: int
     expand: int | None = None
+    expand_to: int = 0
     attend_expansion: bool = False
     skip: tuple[int, ...] = ()
     skip_first: int = 0
@@ -196,10 +211,12 @@ class LateInteraction(msgspec.Struct, frozen=True, kw_only=True, tag="late_inter
     Attributes:
         query: How queries are read.
         document: How documents are read.
+        mean: Whether a score is the mean of the query's best matches instead of their sum.
     """
 
     query: Marking
     document: Marking
+    mean: bool = False
 
 
 Module = (
@@ -209,6 +226,7 @@ Module = (
     | Dense
     | LayerNorm
     | Normalize
+    | Cut
     | SparsePool
     | TermWeights
     | StaticTerms
@@ -233,6 +251,8 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
 class Static(msgspec.Struct, frozen=True, kw_only=True, tag="static"):
     """A table of vectors in a transformer's place: every token has its own.
 
+    Its texts stand without special tokens.
+
     Attributes:
         folder: Where the weights lie, relative to the checkpoint.
         weights: Safetensors file, relative to ``folder``.
@@ -240,6 +260,7 @@ class Static(msgspec.Struct, frozen=True, kw_only=True, tag="static"):
         width: Width of a token vector.
         scales: Tensor of shape ``(V,)`` that a token's vector is multiplied with.
         rows: Tensor of shape ``(V,)`` with each token's row in the table.
+        unused: Ids of tokens that are left out of every text.
     """
 
     folder: str
@@ -248,6 +269,7 @@ class Static(msgspec.Struct, frozen=True, kw_only=True, tag="static"):
     width: int
     scales: str | None = None
     rows: str | None = None
+    unused: tuple[int, ...] = ()
 
     @property
     def architecture(self) -> str:
@@ -426,6 +448,13 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
                 if chain.output is output and chain.role is side:
                     return chain.steps
         raise KeyError(output)
+
+    def framed(self, outputs: Sequence[OutputType], role: Role | None = None) -> bool:
+        """Whether texts stand between special tokens when these outputs are made of them."""
+        if isinstance(self.backbone, Static):
+            return False
+        firsts = [self.chain(output, role)[0] for output in outputs]
+        return not firsts or not all(isinstance(step, StaticTerms) for step in firsts)
 
     @property
     def normalized(self) -> bool:

@@ -30,7 +30,8 @@ class EncodeJob:
     def __init__(self, call: EncodeCall, intake: Intake, fingerprint: str) -> None:
         check_call(intake.spec, call)
         self._call, self._intake, self._fingerprint = call, intake, fingerprint
-        self._prompt = choose_prompt(intake.spec, call)
+        marking = intake.marking(call.outputs, call.role)
+        self._prompt = (marking.text if marking else "") + choose_prompt(intake.spec, call)
 
     @property
     def size(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from stelae.catalog.spec import Fill, Marking, ModelSpec, Static
+from stelae.catalog.spec import Fill, Marking, ModelSpec
 from stelae.engines.base import Prepared
 from stelae.engines.text.features import DENSE, Features, Tokenizer
 from stelae.engines.text.pictures import PictureIntake, is_picture
@@ -58,7 +58,7 @@ class Intake:
 
     def read(self, texts: Sequence[str], truncate: Truncate) -> Sequence[Ids]:
         """Ids of each text, without special tokens and not yet cut."""
-        return self.tokenizer.read(texts, self.room, truncate)
+        return self.tokenizer.read(texts, self.spec.max_tokens, truncate)
 
     def single(
         self,
@@ -77,26 +77,28 @@ class Intake:
             outputs: What is wanted.
             role: The side it stands on.
         """
-        marking = self._marking(outputs, role)
+        before, after = self._frame(outputs, role)
+        marking = self.marking(outputs, role)
         marks: Ids = () if marking is None else marking.ids
-        room = self.room - len(marks)
+        specials = len(before) + len(after) + len(marks)
+        room = self.spec.max_tokens - specials
         if marking is not None:
-            room = min(room, marking.max_tokens - self.specials - len(marks))
+            room = min(room, marking.max_tokens - specials)
         kept = min(len(prompt), room)
         cut = len(ids) > room
         if cut and truncate is Truncate.ERROR:
-            return _too_long(len(ids), room, self.specials + len(marks))
+            return _too_long(len(ids), room, specials)
         if cut and truncate is Truncate.START:
             ids = [*prompt[:kept], *ids[len(ids) - (room - kept) :]]
         elif cut:
             ids = ids[:room]
-        whole = [*self.tokenizer.prefix, *marks, *ids, *self.tokenizer.suffix]
-        if not whole and not isinstance(self.spec.backbone, Static):
+        whole = [*before, *marks, *ids, *after]
+        if not whole and self.spec.framed(outputs, role):
             return InvalidInput("the text has no tokens for this model; give some text")
         seen = len(whole)
         if marking is not None and marking.expand is not None:
-            whole += [marking.expand] * (marking.max_tokens - seen)
-        start = len(self.tokenizer.prefix) + len(marks)
+            whole += [marking.expand] * (marking.expand_to - seen)
+        start = len(before) + len(marks)
         filled = Features(
             np.array(whole, np.int32),
             prompt=start + kept if kept else 0,
@@ -118,7 +120,14 @@ class Intake:
             seen=None if fill.seen else count,
         )
 
-    def _marking(self, outputs: tuple[OutputType, ...], role: Role | None) -> Marking | None:
+    def _frame(self, outputs: tuple[OutputType, ...], role: Role | None) -> tuple[Ids, Ids]:
+        """Special tokens before and after a text."""
+        if not self.spec.framed(outputs, role):
+            return (), ()
+        return self.tokenizer.prefix, self.tokenizer.suffix
+
+    def marking(self, outputs: tuple[OutputType, ...], role: Role | None) -> Marking | None:
+        """How texts are marked when these outputs are made of them, if they are."""
         late = self.spec.marking
         if late is None or OutputType.MULTIVECTOR not in outputs:
             return None
