@@ -8,6 +8,8 @@ import pytest
 import transformers
 from fix_arch import agree
 
+from stelae.nn.layers import attention
+
 TINY: dict[str, Any] = {
     "vocab_size": 100,
     "hidden_size": 32,
@@ -126,3 +128,24 @@ CASES = [
 @pytest.mark.parametrize(("name", "config"), CASES)
 def test_decoders_equal_the_reference(name: str, config: Any) -> None:
     agree(name, config, getattr(transformers, name))
+
+
+LONG = {"max_position_embeddings": 300}
+
+
+@pytest.mark.parametrize("scores", [1, 20_000, 1 << 24])
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("Gemma2Model", gemma2(sliding_window=70, attn_logit_softcapping=2.0, **LONG)),
+        ("Gemma2Model", gemma2(sliding_window=5, is_causal=False, **LONG)),
+        ("Gemma3TextModel", gemma3(sliding_window=70, use_bidirectional_attention=True, **LONG)),
+        ("MistralModel", mistral(sliding_window=130, **LONG)),
+    ],
+)
+def test_long_texts_equal_the_reference_however_few_scores_are_held_at_once(
+    name: str, config: Any, scores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attention, "SCORES", scores)
+    lengths = (9, 300, 9, 9, 257, 300) if scores > 1 else (9, 30, 9, 9)
+    agree(name, config, getattr(transformers, name), lengths, bfloat16=False)

@@ -18,6 +18,9 @@ Bias = Callable[[Tensor, Tensor], Tensor]
 SCORES = 1 << 24
 """Numbers of a score matrix that are held at once, where one must be held."""
 
+CAPPED_ROWS = 256
+"""Rows of it at once where scores are capped: more would compute what causal rows do not see."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -182,23 +185,29 @@ def _capped(
     bias: Bias | None,
     softcap: float,
 ) -> Tensor:
-    """Attention written out, since the fused kernels cannot cap; a few texts at a time."""
+    """Attention written out, since the fused kernels cannot cap.
+
+    A few texts, or a few rows of one, at a time; of a window, only the band that is seen.
+    """
     count, heads, length, width = q.shape
-    factor = width**-0.5 if scale is None else scale
+    factor = (width**-0.5 if scale is None else scale) / softcap
     repeat = heads // k.shape[1]
-    step = max(1, SCORES // (heads * length * length))
-    pieces = []
-    for start in range(0, count, step):
-        part = slice(start, start + step)
-        keys = k[part].repeat_interleave(repeat, dim=1)
-        scores = torch.matmul(q[part], keys[:, :, :seen].transpose(2, 3)).mul_(factor)
-        scores = torch.tanh(scores / softcap) * softcap
-        if bias is not None:
-            scores = scores + bias(q[part], keys)[..., :seen]
-        if not span.covers(length):
-            near = span.mask(range(length), range(seen), q.device)
-            scores = scores.masked_fill(~near, -torch.inf)
-        weights = torch.softmax(scores.float(), dim=-1).to(q.dtype)
-        values = v[part, :, :seen].repeat_interleave(repeat, dim=1)
-        pieces.append(torch.matmul(weights, values))
-    return torch.cat(pieces)
+    texts = max(1, SCORES // (heads * length * seen))
+    rows = min(length, max(1, SCORES // (heads * seen)), CAPPED_ROWS)
+    context = torch.empty(count, heads, length, v.shape[3], dtype=q.dtype, device=q.device)
+    for part in (slice(start, start + texts) for start in range(0, count, texts)):
+        keys, values = (x[part].repeat_interleave(repeat, dim=1) for x in (k, v))
+        added = None if bias is None else bias(q[part], keys)
+        for start in range(0, length, rows):
+            some = range(start, min(start + rows, length))
+            band = _seen(some, seen, span)
+            across, down = slice(some.start, some.stop), slice(band.start, band.stop)
+            scores = torch.matmul(q[part, :, across], keys[:, :, down].transpose(2, 3))
+            scores.mul_(factor).tanh_().mul_(softcap)
+            if added is not None:
+                scores += added.expand(*added.shape[:-2], length, length)[..., across, down]
+            if not span.covers(length):
+                scores += torch.where(span.mask(some, band, q.device), 0.0, -torch.inf).to(q.dtype)
+            weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(q.dtype)
+            context[part, :, across] = torch.matmul(weights, values[:, :, down])
+    return context
