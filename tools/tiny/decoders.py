@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from tiny.bpe import ANSWERS, GPT_SPLIT, QWEN_SPLIT, byte_level, with_byte_fallback
+from tiny.bpe import ANSWERS
 from tiny.decoder import Decoder, decoder_config, decoder_weights
+from tiny.decoder_tokenizers import (
+    token_id,
+    write_gemma_tokenizer,
+    write_llama_tokenizer,
+    write_mistral_tokenizer,
+    write_qwen_tokenizer,
+)
 from tiny.files import write_json, write_tensors
 from tiny.layout import (
     NEW,
@@ -21,15 +27,9 @@ from tiny.layout import (
 )
 from tiny.numbers import Numbers, Tensor
 
-LENGTH = 512
 IDENTITY = "torch.nn.modules.linear.Identity"
 SIGMOID = "torch.nn.modules.activation.Sigmoid"
 SCORE = {"LogitScore": "sentence_transformers.cross_encoder.modules.logit_score.LogitScore"}
-
-QWEN_SPECIALS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>")
-LLAMA_SPECIALS = ("<|begin_of_text|>", "<|end_of_text|>", "<|finetune_right_pad_id|>")
-MISTRAL_SPECIALS = ("<unk>", "<s>", "</s>")
-GEMMA_SPECIALS = ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>")
 
 QWEN3 = Decoder(qk_norm=True, head=24)
 QWEN2 = Decoder(qkv_bias=True)
@@ -79,33 +79,6 @@ def write_trunk(
     write_json(folder / "config.json", config)
     weights = decoder_weights(folder.name, size, config["vocab_size"], prefix=prefix)
     write_tensors(folder / "model.safetensors", weights | (more or {}))
-
-
-def write_qwen_tokenizer(folder: Path, *, after: str, **settings: Any) -> int:
-    """Write the tokenizer of the Qwen family; ``after`` closes each text."""
-    content, vocabulary = byte_level(QWEN_SPLIT, QWEN_SPECIALS, after=after, nfc=True)
-    shared = {
-        "add_bos_token": False,
-        "add_prefix_space": False,
-        "bos_token": None,
-        "clean_up_tokenization_spaces": False,
-        "eos_token": "<|im_end|>",
-        "model_max_length": LENGTH,
-        "pad_token": "<|endoftext|>",
-        "padding_side": "left",
-        "tokenizer_class": "Qwen2Tokenizer",
-        "unk_token": None,
-    }
-    write_json(folder / "tokenizer.json", content)
-    write_json(folder / "tokenizer_config.json", shared | settings)
-    return -(-vocabulary // 64) * 64  # more rows than tokens, as large models have it
-
-
-def token_id(folder: Path, token: str) -> int:
-    """Id of a token in the ``tokenizer.json`` that was written."""
-    content = json.loads((folder / "tokenizer.json").read_text("utf-8"))
-    number: int = content["model"]["vocab"][token]
-    return number
 
 
 def qwen3_config(vocabulary: int) -> dict[str, Any]:
@@ -159,16 +132,7 @@ def gte_qwen2(folder: Path) -> None:
 
 def llama_mean(folder: Path) -> None:
     """Llama in both directions, mean pooling, angles slowed as in Llama 3."""
-    content, vocabulary = byte_level(GPT_SPLIT, LLAMA_SPECIALS, before="<|begin_of_text|>")
-    settings = {
-        "bos_token": "<|begin_of_text|>",
-        "clean_up_tokenization_spaces": True,
-        "eos_token": "<|end_of_text|>",
-        "model_input_names": ["input_ids", "attention_mask"],
-        "model_max_length": LENGTH,
-        "pad_token": "<|finetune_right_pad_id|>",
-        "tokenizer_class": "PreTrainedTokenizerFast",
-    }
+    vocabulary = write_llama_tokenizer(folder)
     rope = {
         "factor": 8.0,
         "high_freq_factor": 4.0,
@@ -187,8 +151,6 @@ def llama_mean(folder: Path) -> None:
         rope_parameters=rope,
         tie_word_embeddings=True,
     )
-    write_json(folder / "tokenizer.json", content)
-    write_json(folder / "tokenizer_config.json", settings)
     write_trunk(folder, LLAMA, config)
     write_modules(folder, ["Transformer", "Pooling"], names=NEW)
     write_json(folder / "1_Pooling/config.json", pooling_mode(LLAMA.width, "mean"))
@@ -197,25 +159,7 @@ def llama_mean(folder: Path) -> None:
 
 def mistral_last(folder: Path) -> None:
     """E5-Mistral: last token, which is always ``</s>``, and a window on what tokens see."""
-    spaces = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
-    steps = [{"type": "Prepend", "prepend": "▁"}, spaces]
-    content, vocabulary = with_byte_fallback(
-        MISTRAL_SPECIALS,
-        before="<s>",
-        after="</s>",
-        reading={"normalizer": {"type": "Sequence", "normalizers": steps}, "pre_tokenizer": None},
-        unknown="<unk>",
-    )
-    settings = {
-        "bos_token": "<s>",
-        "clean_up_tokenization_spaces": False,
-        "eos_token": "</s>",
-        "model_max_length": LENGTH,
-        "pad_token": "</s>",
-        "padding_side": "left",
-        "tokenizer_class": "LlamaTokenizer",
-        "unk_token": "<unk>",
-    }
+    vocabulary = write_mistral_tokenizer(folder)
     config = decoder_config(
         MISTRAL,
         vocabulary,
@@ -227,46 +171,10 @@ def mistral_last(folder: Path) -> None:
         sliding_window=24,
         tie_word_embeddings=False,
     )
-    write_json(folder / "tokenizer.json", content)
-    write_json(folder / "tokenizer_config.json", settings)
     write_trunk(folder, MISTRAL, config)
     write_modules(folder, ["Transformer", "Pooling", "Normalize"], names=OLD)
     write_json(folder / "1_Pooling/config.json", pooling_flags(MISTRAL.width, "lasttoken"))
     write_prompts(folder, {"web_search_query": f"Instruct: {TASK}\nQuery: "})
-
-
-def write_gemma_tokenizer(folder: Path) -> int:
-    """Write the tokenizer of the Gemma family, which opens and closes each text."""
-    content, vocabulary = with_byte_fallback(
-        GEMMA_SPECIALS,
-        before="<bos>",
-        after="<eos>",
-        reading={
-            "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
-            "pre_tokenizer": {
-                "type": "Split",
-                "pattern": {"String": " "},
-                "behavior": "MergedWithPrevious",
-                "invert": False,
-            },
-        },
-        unknown="<unk>",
-    )
-    settings = {
-        "add_bos_token": True,
-        "add_eos_token": True,
-        "bos_token": "<bos>",
-        "clean_up_tokenization_spaces": False,
-        "eos_token": "<eos>",
-        "mask_token": "<mask>",
-        "model_max_length": LENGTH,
-        "pad_token": "<pad>",
-        "tokenizer_class": "GemmaTokenizer",
-        "unk_token": "<unk>",
-    }
-    write_json(folder / "tokenizer.json", content)
-    write_json(folder / "tokenizer_config.json", settings)
-    return vocabulary
 
 
 def gemma3_embedding(folder: Path) -> None:
