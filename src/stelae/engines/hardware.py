@@ -32,6 +32,20 @@ def bfloat16_feature() -> str | None:
     return next((flag for flag in BFLOAT16_FLAGS if flag in cpu_flags()), None)
 
 
+MULTIPLIES = "256"
+"""Prepared multiplies that are kept; each new number of tokens needs about five, of 0.4 MB."""
+
+
+def bound_onednn() -> None:
+    """Bound what is kept for sizes that may never come again; call before torch.
+
+    By default torch and oneDNN each keep 1,024 prepared multiplies, half a gigabyte.
+    Whoever has set a number keeps it.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", MULTIPLIES)
+    os.environ.setdefault("LRU_CACHE_CAPACITY", MULTIPLIES)
+
+
 def calm_openmp() -> None:
     """Let OpenMP threads sleep soon instead of spinning while they wait; call before torch.
 

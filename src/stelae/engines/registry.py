@@ -11,7 +11,7 @@ from typing import cast
 from stelae.catalog.spec import ModelSpec
 from stelae.engines import encoder, fake, sentence_transformers
 from stelae.engines.base import AnyEngine, EngineManifest, EngineOptions
-from stelae.engines.hardware import calm_openmp
+from stelae.engines.hardware import bound_onednn, calm_openmp
 from stelae.errors import InvalidInput, MissingDependency, UnsupportedCheckpoint
 
 BUILT_IN = (encoder.MANIFEST, sentence_transformers.MANIFEST, fake.MANIFEST)
@@ -91,5 +91,6 @@ def choose(spec: ModelSpec, wanted: str | None = None) -> Choice:
 def load(manifest: EngineManifest, spec: ModelSpec, options: EngineOptions) -> AnyEngine:
     """Load a model; imports the engine's heavy modules here and nowhere else."""
     calm_openmp()
+    bound_onednn()
     module, _, function = manifest.load.partition(":")
     return cast("AnyEngine", getattr(import_module(module), function)(spec, options))

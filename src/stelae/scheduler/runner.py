@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from stelae.engines.base import AnyEngine
+from stelae.engines.memory import Housekeeper
 from stelae.errors import (
     DeadlineExceeded,
     EngineFailed,
@@ -67,6 +68,7 @@ class Runner:
         self._draining = False
         self._closed = False
         self._stats = RunnerStats()
+        self._housekeeper = Housekeeper()
         self._threads = [
             threading.Thread(target=self._serve_device, name="stelae-device", daemon=True),
             threading.Thread(target=self._serve_chores, name="stelae-prepare", daemon=True),
@@ -249,6 +251,7 @@ class Runner:
         for pending in calls:
             pending.first_run = pending.first_run or started
         rows = self._rows(batch.entries)
+        self._housekeeper.after_batch()
         seconds = time.monotonic() - started
         with self._lock:
             self._queue.observe(batch.cost, seconds)

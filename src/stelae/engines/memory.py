@@ -1,0 +1,74 @@
+"""Give memory back that the C library holds though nobody uses it.
+
+Batches of ever different sizes leave holes in the C library's heap: one request of
+10,000 texts made a worker of 350 MB grow by 1,150 MB, most of it holes
+(``benchmarks/memory.py``). They are given back when they have become many; that costs
+a few page faults, where handing out every tensor by itself costs a third of the speed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+EVERY = 4
+"""Batches between two looks."""
+
+GROWTH = 64 << 20
+"""Bytes that a process may grow by between two times of giving back."""
+
+STATM = Path("/proc/self/statm")
+
+Trim = Callable[[], None]
+
+
+class Housekeeper:
+    """Looks after the heap of this process.
+
+    Args:
+        resident: Tells the resident memory, in bytes.
+        trim: Gives back what is unused.
+    """
+
+    def __init__(self, resident: Callable[[], int] | None = None, trim: Trim | None = None) -> None:
+        self._resident, self._trim = resident or resident_bytes, trim or trimmer()
+        self._batches, self._floor = 0, self._resident()
+
+    def after_batch(self) -> None:
+        """Call after each batch; looks at every few."""
+        self._batches += 1
+        if self._batches % EVERY == 0 and self._resident() > self._floor + GROWTH:
+            self._trim()
+            self._floor = self._resident()
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process; 0 where the system does not tell."""
+    try:
+        pages = int(STATM.read_bytes().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@cache
+def trimmer() -> Trim:
+    """What gives memory back here; does nothing where the C library is not glibc."""
+    library = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+    if library is None or not hasattr(library, "malloc_trim"):
+        return _nothing
+    trim = library.malloc_trim
+    trim.argtypes = (ctypes.c_size_t,)
+
+    def give_back() -> None:
+        trim(0)
+
+    return give_back
+
+
+def _nothing() -> None:
+    """There is nothing to give back with."""
