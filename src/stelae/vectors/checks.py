@@ -24,17 +24,23 @@ def numbers(value: Any, name: str) -> NDArray[Any]:
     if array.dtype.kind not in "fiub":
         raise InvalidInput(f"{name} holds {array.dtype}, not numbers", param=name)
     if array.dtype == np.uint8:
-        raise InvalidInput(
-            f"{name} holds uint8 codes, which mean nothing without their quantization",
-            param=name,
-            hint="call dequantize first",
-        )
+        raise _codes(array, name)
     return array
+
+
+def _codes(array: NDArray[Any], name: str) -> InvalidInput:
+    return InvalidInput(
+        f"{name} holds {array.dtype} codes, which mean nothing without their quantization",
+        param=name,
+        hint="call dequantize first, or pass them packed, with it",
+    )
 
 
 def matrix(value: Any, name: str) -> NDArray[Any]:
     """An array of numbers, shape ``(T, D)``, neither of them 0."""
     array = numbers(value, name)
+    if array.dtype == np.int8:  # each row has a scale of its own
+        raise _codes(array, name)
     if array.ndim != 2:
         raise InvalidInput(f"{name} has shape {array.shape}, not (tokens, width)", param=name)
     if 0 in array.shape:

@@ -47,7 +47,7 @@ def maxsim(
             lies in ``[-Q, Q]``.
         documents: One matrix per document, shape ``(T_i, D)`` with ``T_i >= 1``; or all of
             them packed, with their quantization if they have one; or an array ``(N, T, D)``;
-            or one document. Any float format and signed integers; the arithmetic is float32.
+            or one document. Any number format; the arithmetic is float32.
         threads: Most threads to use; as many as the machine has processors if not given.
 
     Returns:

@@ -90,7 +90,8 @@ class Packed:
         if (lengths <= 0).any():
             raise InvalidInput(f"{self.name}[{int(np.argmax(lengths <= 0))}] is empty")
         if self._quantization is None:
-            checks.numbers(self._values, self.name)
+            if rows:
+                checks.matrix(self._values, self.name)
         elif len(self._quantization.scale) != rows or len(self._quantization.zero) != rows:
             raise InvalidInput(f"quantization of {self.name} is not for its {rows} rows")
         if self._values.ndim != 2 or self._values.shape[1] == 0:

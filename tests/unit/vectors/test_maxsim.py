@@ -110,9 +110,9 @@ def test_arrays_need_not_be_contiguous() -> None:
     )
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int8])
+@pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int16])
 def test_other_formats_are_added_up_in_float32(dtype: type[np.generic]) -> None:
-    # Sums over 256 equal products of 1/16 and more, which float16 cannot hold and int8 even less.
+    # Their sums are larger than float16 and int16 can hold.
     query = np.full((40, 256), 3, dtype)
     documents = [np.full((n, 256), 5, dtype) for n in (1, 2)]
     np.testing.assert_array_equal(maxsim(query, documents), [40 * 256 * 15.0] * 2)
@@ -175,6 +175,9 @@ NAN = np.array([[np.nan, 1, 1, 1]], np.float32)
         (WIDE, [[["a", "b"]]], r"documents\[0\] holds <U1"),
         (WIDE, [[[1, 2], [3]]], r"documents\[0\] is not a rectangular array"),
         (WIDE, [np.ones((2, 4), np.uint8)], r"documents\[0\] holds uint8 codes.*dequantize"),
+        (WIDE, [np.ones((2, 4), np.int8)], r"documents\[0\] holds int8 codes.*dequantize"),
+        (np.ones((2, 4), np.int8), [WIDE], r"query holds int8 codes"),
+        (WIDE, Ragged(values=WIDE.astype(np.int8), offsets=np.array([0, 2])), "holds int8 codes"),
         (WIDE, ragged(WIDE, [0, 1]), r"offsets of documents must lead from 0 to its 2 rows"),
         (WIDE, ragged(WIDE, []), r"offsets of documents"),
         (WIDE, ragged(WIDE, [0, 2, 2]), r"documents\[1\] is empty"),
