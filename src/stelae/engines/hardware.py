@@ -32,7 +32,7 @@ def bfloat16_feature() -> str | None:
     return next((flag for flag in BFLOAT16_FLAGS if flag in cpu_flags()), None)
 
 
-MULTIPLIES = "256"
+MULTIPLIES = "192"
 """Prepared multiplies that are kept; each new number of tokens needs about five, of 0.4 MB."""
 
 

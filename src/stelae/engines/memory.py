@@ -15,10 +15,10 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-EVERY = 4
+EVERY = 2
 """Batches between two looks."""
 
-GROWTH = 64 << 20
+GROWTH = 32 << 20
 """Bytes that a process may grow by between two times of giving back."""
 
 STATM = Path("/proc/self/statm")

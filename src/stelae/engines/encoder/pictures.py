@@ -95,7 +95,10 @@ class Towers:
         texts = [f for f in batch if not isinstance(f, PictureFeatures)]
         seen = iter(self._pictures.run(pictures) if pictures else [])
         read = iter(self._texts.run(texts) if texts and self._texts is not None else [])
-        return [next(seen if isinstance(f, PictureFeatures) else read) for f in batch]
+        rows = [next(seen if isinstance(f, PictureFeatures) else read) for f in batch]
+        for features in pictures:  # only now: a batch that fails is run again in halves
+            features.drop()
+        return rows
 
     def close(self) -> None:
         """Free both towers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from sentence_transformers.base.modules import Normalize as NormalizeModule
 from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling as PoolingModule
 from torch import nn
-from transformers.utils import logging
+from transformers.utils import logging as transformers_log
 
 from stelae.catalog.spec import (
     Backbone,
@@ -93,7 +94,7 @@ def load_library(spec: ModelSpec, dtype: torch.dtype, device: str) -> SentenceTr
         ModelLoadFailed: The library cannot read the checkpoint.
     """
     try:
-        with _quiet():
+        with quiet():
             parts = (spec.backbone, *spec.chain(OutputType.DENSE))
             modules = [_module(spec, part, dtype) for part in parts]
             model = SentenceTransformer(modules=modules, device=device)
@@ -103,23 +104,27 @@ def load_library(spec: ModelSpec, dtype: torch.dtype, device: str) -> SentenceTr
         raise ModelLoadFailed(
             f"model '{spec.name}': sentence-transformers cannot load {spec.folder}: {error}"
         ) from error
-    _check_class(spec, type(model[0].model).__name__)
+    check_class(spec, type(model[0].model).__name__)
     for module in list(model)[1:]:
         module.float()
     return model.eval()
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the library's bars and load reports off; what matters in them is checked here."""
-    log: Any = logging
+    log: Any = transformers_log
     level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    library = logging.getLogger("sentence_transformers")
+    library_level = library.level
     log.set_verbosity_error()
     log.disable_progress_bar()
+    library.setLevel(logging.ERROR)
     try:
         yield
     finally:
         log.set_verbosity(level)
+        library.setLevel(library_level)
         if bars:
             log.enable_progress_bar()
 
@@ -161,7 +166,7 @@ def _module(spec: ModelSpec, module: Backbone | Static | Module, dtype: torch.dt
             )
 
 
-def _check_class(spec: ModelSpec, loaded: str) -> None:
+def check_class(spec: ModelSpec, loaded: str) -> None:
     """Refuse a checkpoint whose own code was passed over for a class of another name."""
     wanted = spec.backbone.architecture
     config = spec.backbone.config if isinstance(spec.backbone, Backbone) else {}

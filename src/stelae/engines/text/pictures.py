@@ -27,6 +27,13 @@ class PictureFeatures(Features):
 
     pixels: Pixels
 
+    def drop(self) -> None:
+        """Let the pixels go once they have run; a call keeps its entries until it is answered."""
+        object.__setattr__(self, "pixels", NOTHING)
+
+
+NOTHING = np.empty((0, 0, 3), np.uint8)
+
 
 class PictureIntake:
     """Reads pictures for one model.
