@@ -5,7 +5,7 @@ Source: Su et al. 2021 (arXiv:2104.09864).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,8 @@ class Table:
     """Cosine and sine for each token of a batch.
 
     Attributes:
-        cos: Shape ``(T, 1, width / 2)``, fp32.
-        sin: As ``cos``.
+        cos: For each number of a head, shape ``(T, 1, width)``, fp32.
+        sin: As ``cos``, negative for the first number of a pair.
         interleaved: Whether neighbours are turned together (else halves are).
     """
 
@@ -65,8 +65,14 @@ class Rotary:
         """Cosine and sine of every token's angles; computed once per batch."""
         positions = batch.positions[:, None].float()
         angles = (positions * self._rates_of(batch).to(positions.device))[:, None]
-        cos, sin = angles.cos(), angles.sin()
-        return Table(cos * self._amplitude, sin * self._amplitude, self.interleaved)
+        cos, sin = angles.cos() * self._amplitude, angles.sin() * self._amplitude
+        return Table(self._paired(cos, cos), self._paired(-sin, sin), self.interleaved)
+
+    def _paired(self, first: Tensor, second: Tensor) -> Tensor:
+        """For the first and second number of each pair, put where they stand."""
+        if self.interleaved:
+            return torch.stack((first, second), dim=-1).flatten(-2)
+        return torch.cat((first, second), dim=-1)
 
     def _rates_of(self, batch: TokenBatch) -> Tensor:
         """Angle per position: the same for all tokens, or one row for each."""
@@ -100,20 +106,17 @@ def rotate(x: Tensor, table: Table) -> Tensor:
     Returns:
         As ``x``.
     """
-    width = 2 * table.cos.shape[-1]
+    width = table.cos.shape[-1]
     cos, sin = table.cos.to(x.dtype), table.sin.to(x.dtype)
-    y = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-    y[..., width:] = x[..., width:]
-    first, second = _pairs(x[..., :width], table)
-    turned_first, turned_second = _pairs(y[..., :width], table)
-    torch.mul(first, cos, out=turned_first).addcmul_(second, sin, value=-1)
-    torch.mul(second, cos, out=turned_second).addcmul_(first, sin)
+    turned, rest = x[..., :width], x[..., width:]
+    y = torch.cat((*_partners(turned, table), rest), dim=-1)
+    y[..., :width].mul_(sin).addcmul_(turned, cos)
     return y
 
 
-def _pairs(x: Tensor, table: Table) -> tuple[Tensor, Tensor]:
-    """First and second number of every pair, as views."""
+def _partners(x: Tensor, table: Table) -> Sequence[Tensor]:
+    """The other number of each pair in the place of its partner, in pieces."""
     if table.interleaved:
-        return x[..., ::2], x[..., 1::2]
+        return (torch.stack((x[..., 1::2], x[..., ::2]), dim=-1).flatten(-2),)
     first, second = x.chunk(2, dim=-1)
-    return first, second
+    return second, first
