@@ -28,6 +28,8 @@ class Pending(Slot):
         prepared: Items prepared so far, in order.
         rows: One row or error per item, as they come.
         left: Items whose row is still missing.
+        ahead: Work that is prepared and has not run, in tokens.
+        parked: Whether preparing waits for the device to come closer.
     """
 
     job: AnyJob
@@ -35,6 +37,8 @@ class Pending(Slot):
     prepared: list[Prepared[Any]] = field(default_factory=list, init=False)
     rows: list[Any] = field(init=False)
     left: int = field(init=False)
+    ahead: int = field(default=0, init=False)
+    parked: bool = field(default=False, init=False)
     prepare_s: float = field(default=0.0, init=False)
     first_ready: float | None = field(default=None, init=False)
     first_run: float | None = field(default=None, init=False)
@@ -73,6 +77,7 @@ class Pending(Slot):
                 self.settle(index, item.error)
             else:
                 entries.append(Entry(self, index, item.features, max(1, item.cost)))
+                self.ahead += max(1, item.cost)
         if entries and self.first_ready is None:
             self.first_ready = now
         return entries

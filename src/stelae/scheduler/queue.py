@@ -37,6 +37,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         batch_seconds: Seconds that a batch is expected to run at most, by the measured
             rate; keeps health checks and short texts from waiting behind slow batches.
         batch_items: Entries that run together at most.
+        ahead_tokens: Tokens of one call beyond which its further items are prepared only
+            when the device has come closer; bounds the memory of a huge call.
         queue_tokens: Admitted tokens beyond which further calls are refused. A call
             is never refused by an empty queue, whatever its size.
         ageing: Seconds after which nothing that arrives can overtake any more.
@@ -46,6 +48,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     batch_tokens: int = 4096
     batch_seconds: float = 0.5
     batch_items: int = 1024
+    ahead_tokens: int = 16_384
     queue_tokens: int = 262_144
     ageing: float = 2.0
     tokens_per_second: float = 10_000.0

@@ -195,11 +195,16 @@ class Runner:
         with self._lock:
             self._queue.push(pending.accept(part, now))
             settled = pending.left == 0
+            pending.parked = pending.unprepared and self._far_ahead(pending)
+            again = pending.unprepared and not pending.parked
             self._entries_ready.notify()
         if settled:
             self._finish(pending)
-        elif pending.unprepared:
+        elif again:
             self._put_chore(pending)
+
+    def _far_ahead(self, pending: Pending) -> bool:
+        return pending.ahead > self._queue.limits.ahead_tokens
 
     def _finish(self, pending: Pending) -> None:
         started = time.monotonic()
@@ -260,7 +265,13 @@ class Runner:
                 pending.run_s += seconds
             for entry, row in zip(batch.entries, rows, strict=True):
                 entry.slot.settle(entry.index, row)
+                entry.slot.ahead -= entry.cost
+            parked = [p for p in calls if p.parked and not self._far_ahead(p)]
+            for pending in parked:
+                pending.parked = False
             settled = [pending for pending in calls if pending.left == 0 and pending.alive]
+        for pending in parked:
+            self._put_chore(pending)
         for pending in settled:
             if pending.size <= INLINE_ITEMS:
                 self._finish(pending)

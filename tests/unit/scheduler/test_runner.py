@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from stelae.errors import (
     ShuttingDown,
     from_info,
 )
+from stelae.scheduler.pending import PREPARE_ITEMS
 from stelae.scheduler.queue import Limits
 from stelae.scheduler.runner import Runner
 from stelae.types import EncodeCall, Item, Truncate
@@ -196,4 +198,42 @@ def test_error_of_the_whole_call_is_the_answer_of_that_call() -> None:
     error = runner.submit(call("a")).exception(WAIT)
     assert isinstance(error, InvalidInput)
     assert error.param == "dimensions"
+    runner.close()
+
+
+class CountingEngine(FakeEngine):
+    """Notes how far preparing is ahead of running, in items, at each batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prepared = self.ran = 0
+        self.ahead: list[int] = []
+
+    def open(self, call: Any) -> Any:
+        return CountingJob(self, call)
+
+    def run(self, batch: Sequence[str]) -> Any:
+        self.ahead.append(self.prepared - self.ran)
+        self.ran += len(batch)
+        return super().run(batch)
+
+
+class CountingJob(FakeJob):
+    def __init__(self, engine: CountingEngine, call: EncodeCall) -> None:
+        super().__init__(engine, call)
+        self.counts = engine
+
+    def prepare(self, start: int, stop: int) -> Any:
+        part = super().prepare(start, stop)
+        self.counts.prepared += len(part)
+        return part
+
+
+def test_a_huge_call_is_not_prepared_far_ahead_of_the_device() -> None:
+    engine = CountingEngine()
+    runner = Runner(engine, Limits(batch_tokens=16, ahead_tokens=64))
+    texts = [f"text number {i}" for i in range(3000)]
+    result = runner.submit(call(*texts)).result(WAIT)
+    np.testing.assert_array_equal(result.dense, [vector(t) for t in texts])
+    assert max(engine.ahead) <= 64 + PREPARE_ITEMS
     runner.close()
