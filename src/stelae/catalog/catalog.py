@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from stelae.catalog.checkpoint import read_spec
 from stelae.catalog.embedded import PACKAGE, embedded_folder
 from stelae.catalog.entry import DEFAULT, EMBEDDED, LONGEST_NAME, ModelEntry, check_name
-from stelae.catalog.families import BUILT_IN, known_models
+from stelae.catalog.families import BUILT_IN, known_models, refused_models
 from stelae.catalog.hub import HubOptions, fetch, is_hub_id
 from stelae.catalog.hub_progress import Progress
 from stelae.catalog.spec import ModelSpec, Source
@@ -191,6 +191,8 @@ class Catalog:
 
     def _unknown(self, name: str) -> ModelNotFound:
         short = name[:LONGEST_NAME]
+        if (reason := refused_models(self._families).get(name)) is not None:
+            return ModelNotFound(f"model={short!r} is not served: {reason}", param="model")
         known = {n.casefold(): n for n in (*known_models(self._families), *self._names)}
         near = [known[n] for n in get_close_matches(short.casefold(), known, n=3, cutoff=0.6)]
         return ModelNotFound(

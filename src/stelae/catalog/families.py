@@ -46,11 +46,24 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         )
 
 
+class Refusal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Models that people will ask for and that are not served.
+
+    Attributes:
+        names: Their names.
+        reason: Why, and what to take instead.
+    """
+
+    names: tuple[str, ...]
+    reason: str
+
+
 class Family(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A family of models: what one YAML file holds."""
 
     family: str
     models: tuple[Member, ...]
+    refused: tuple[Refusal, ...] = ()
 
 
 @cache
@@ -62,14 +75,35 @@ def known_models(folder: Path = BUILT_IN) -> dict[str, ModelEntry]:
         MissingDependency: PyYAML is not installed.
     """
     found: dict[str, ModelEntry] = {}
-    for file in sorted(folder.glob("*.yaml")):
-        for member in _read(file).models:
+    for file, family in _families(folder).items():
+        for member in family.models:
             entry = member.entry
             for name in (entry.name, *entry.aliases):
                 if name in found:
                     raise ModelLoadFailed(f"{file.name}: the name {name!r} is already taken")
                 found[name] = entry
     return found
+
+
+@cache
+def refused_models(folder: Path = BUILT_IN) -> dict[str, str]:
+    """Why models of the families in a folder are not served, by name.
+
+    Raises:
+        ModelLoadFailed: A file is not a family.
+        MissingDependency: PyYAML is not installed.
+    """
+    return {
+        name: refusal.reason
+        for family in _families(folder).values()
+        for refusal in family.refused
+        for name in refusal.names
+    }
+
+
+@cache
+def _families(folder: Path) -> dict[Path, Family]:
+    return {file: _read(file) for file in sorted(folder.glob("*.yaml"))}
 
 
 def _read(file: Path) -> Family:

@@ -52,3 +52,17 @@ def test_file_that_is_no_family_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "own.yaml").write_text(text)
     with pytest.raises(ModelLoadFailed):
         known_models(tmp_path)
+
+
+def test_names_of_other_servers_reach_the_same_checkpoint() -> None:
+    catalog = Catalog()
+    for name in ("ViT-B-32::openai", "ViT-B/32", "openai/clip-vit-base-patch32"):
+        assert catalog.entry(name).source == "openai/clip-vit-base-patch32"
+
+
+@pytest.mark.parametrize("name", ["RN50", "RN50::openai", "CN-CLIP/RN50"])
+def test_a_model_that_is_not_served_says_why(name: str) -> None:
+    with pytest.raises(ModelNotFound, match="ResNet"):
+        Catalog().entry(name)
+    with pytest.raises(ModelNotFound, match="ResNet"):
+        Catalog().register_argument(name)
