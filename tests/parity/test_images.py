@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from transformers.image_utils import load_image
 
+from stelae.catalog.processing import read_processing
 from stelae.images.decode import decode
 from stelae.images.preprocess import patches, preprocess
 from stelae.images.processing import Exact, PatchBudget, Processing, ShortestEdge
@@ -168,3 +171,87 @@ def test_files_are_read_as_the_reference_reads_them(case: str) -> None:
 def test_a_palette_with_transparency_is_read_as_the_reference_reads_it() -> None:
     data = _palette(transparent=True)
     np.testing.assert_array_equal(decode(data), np.asarray(load_image(Image.open(BytesIO(data)))))
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "clip, nothing said": {"image_processor_type": "CLIPImageProcessor"},
+    "clip, first form": {
+        "feature_extractor_type": "CLIPFeatureExtractor",
+        "size": 40,
+        "crop_size": 30,
+        "resample": 3,
+        "do_center_crop": True,
+    },
+    "clip, as square": {
+        "image_processor_type": "CLIPImageProcessor",
+        "size": 40,
+        "default_to_square": True,
+        "do_center_crop": False,
+    },
+    "clip, a pair": {
+        "image_processor_type": "CLIPImageProcessorFast",
+        "size": [20, 30],
+        "crop_size": [18, 22],
+        "image_mean": 0.4,
+        "image_std": 0.3,
+    },
+    "clip, nulls": {
+        "image_processor_type": "CLIPImageProcessor",
+        "size": None,
+        "resample": None,
+        "do_resize": None,
+        "crop_size": {"height": 40, "width": 20},
+        "do_rescale": None,
+        "do_normalize": None,
+        "image_mean": None,
+        "do_pad": None,
+    },
+    "chinese clip": {
+        "image_processor_type": "ChineseCLIPImageProcessor",
+        "size": {"height": 20, "width": 24},
+        "do_center_crop": False,
+    },
+    "siglip": {"image_processor_type": "SiglipImageProcessor", "size": 24, "do_normalize": False},
+    "siglip, lanczos": {
+        "image_processor_type": "SiglipImageProcessor",
+        "size": {"height": 24, "width": 20},
+        "resample": 1,
+        "rescale_factor": 0.01,
+    },
+    "siglip 2": {
+        "image_processor_type": "Siglip2ImageProcessor",
+        "max_num_patches": 9,
+        "patch_size": 4,
+    },
+    "vit": {"image_processor_type": "ViTImageProcessor", "size": 24, "do_rescale": False},
+}
+
+
+@pytest.mark.parametrize("case", OPTIONS)
+def test_a_processor_is_read_as_the_reference_reads_it(case: str, tmp_path: Path) -> None:
+    options = OPTIONS[case]
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(options))
+    name = options.get("image_processor_type", "CLIPImageProcessor").removesuffix("Fast")
+    reference = getattr(transformers, f"{name}Pil").from_pretrained(tmp_path)
+    processing = read_processing(tmp_path, "")
+    for height, width in SIZES:
+        pixels = noise(height, width)
+        expected = reference(Image.fromarray(pixels), return_tensors="np")["pixel_values"][0]
+        found = preprocess(Image.fromarray(pixels), processing)
+        if isinstance(processing.resize, PatchBudget):
+            cut = patches(found, processing.resize.patch)
+            np.testing.assert_array_equal(cut, expected[: len(cut)])
+        else:
+            np.testing.assert_array_equal(found.transpose(2, 0, 1), np.float32(expected))
+
+
+def test_the_options_inside_the_newer_file_count_first(tmp_path: Path) -> None:
+    inner = {"image_processor_type": "SiglipImageProcessor", "size": 24}
+    (tmp_path / "processor_config.json").write_text(json.dumps({"image_processor": inner}))
+    older = {"image_processor_type": "CLIPImageProcessor"}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(older))
+    reference = transformers.SiglipImageProcessorPil.from_pretrained(tmp_path)
+    pixels = Image.fromarray(noise(30, 50))
+    expected = reference(pixels, return_tensors="np")["pixel_values"][0]
+    found = preprocess(pixels, read_processing(tmp_path, ""))
+    np.testing.assert_array_equal(found.transpose(2, 0, 1), expected)

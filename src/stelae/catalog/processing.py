@@ -50,6 +50,15 @@ DEFAULTS: dict[str, Json] = {
 }
 """What each class of processor does where the file says nothing."""
 
+NULLS: Json = {
+    "do_resize": False,
+    "do_center_crop": False,
+    "do_rescale": False,
+    "do_normalize": False,
+    "default_to_square": False,
+}
+"""What an option that is ``null`` means; of the others it means nothing, not the default."""
+
 FIXED = {
     "do_pad": (False, None),
     "data_format": ("channels_first", None),
@@ -81,7 +90,7 @@ def read_processing(root: Path, folder: str) -> Processing:
         ModelLoadFailed: There is no file, or it is broken.
     """
     config, file = _config(root, folder)
-    given = {key: value for key, value in config.items() if value is not None}
+    given = {key: NULLS.get(key) if value is None else value for key, value in config.items()}
     kind = _kind(given, file)
     refuse_unknown(given, KNOWN, file)
     require(given, FIXED, file)
@@ -120,18 +129,22 @@ def _kind(config: Json, file: str) -> str:
 
 def _processing(config: Json, file: str, *, budget: bool) -> Processing:
     normal = need(config, "do_normalize", bool, file)
-    resample = need(config, "resample", int, file)
-    require({"resample": resample}, {"resample": range(6)}, file)
+    resize = _resize(config, file, budget=budget)
     return Processing(
-        resize=_resize(config, file, budget=budget),
-        resample=resample,
+        resize=resize,
+        resample=0 if resize is None else _filter(config, file),
         crop=_crop(config, file) if need(config, "do_center_crop", bool, file) else None,
         scale=_number(config, "rescale_factor", file)
         if need(config, "do_rescale", bool, file)
         else None,
-        mean=colours(config["image_mean"], "image_mean", file) if normal else None,
-        std=colours(config["image_std"], "image_std", file) if normal else None,
+        mean=colours(config.get("image_mean"), "image_mean", file) if normal else None,
+        std=colours(config.get("image_std"), "image_std", file) if normal else None,
     )
+
+
+def _filter(config: Json, file: str) -> int:
+    require(config, {"resample": range(6)}, file)
+    return need(config, "resample", int, file)
 
 
 def _resize(config: Json, file: str, *, budget: bool) -> ShortestEdge | Exact | PatchBudget | None:
@@ -141,7 +154,7 @@ def _resize(config: Json, file: str, *, budget: bool) -> ShortestEdge | Exact | 
         return PatchBudget(side, most)
     if not need(config, "do_resize", bool, file):
         return None
-    match config["size"]:
+    match config.get("size"):
         case int(side) if side > 0 and need(config, "default_to_square", bool, file):
             return Exact(side, side)
         case int(side) if side > 0:
