@@ -135,7 +135,7 @@ class Catalog:
             entry = known if not name else replace(known, name=name, aliases=())
             return entry if self._entries.get(entry.name) == entry else self.register(entry)
         repo, _, revision = source.partition("@")
-        if not is_hub_id(repo):
+        if not is_hub_id(repo) or source in refused_models(self._families):
             raise self._unknown(source)
         entry = ModelEntry(name=name or repo, source=repo, revision=revision or None)
         return self.register(entry)
