@@ -20,6 +20,7 @@ same request may succeed later; a dialect maps the code to its own body.
     ├── EngineFailed 500            the model failed; ours to mend
     │   ├── ModelLoadFailed 500     the model could not be loaded at all
     │   │   ├── UnsupportedCheckpoint 500   a module or option is not implemented
+    │   │   ├── NoReference 500     the model's own library has nothing to compare with
     │   │   └── HubUnreachable 503  the model hub does not answer
     │   ├── OutOfMemory 503         memory ran out after all recovery
     │   └── WorkerDied 503          the worker ended and the retry failed too
@@ -199,6 +200,12 @@ class UnsupportedCheckpoint(ModelLoadFailed):
     """The checkpoint has a module or an option that is not implemented."""
 
     code = "unsupported_checkpoint"
+
+
+class NoReference(ModelLoadFailed):
+    """The model's own library makes nothing of the checkpoint to compare with."""
+
+    code = "no_reference"
 
 
 class HubUnreachable(ModelLoadFailed):

@@ -1,4 +1,4 @@
-"""``stelae verify``: are the vectors those of the reference library?"""
+"""``stelae verify``: are the numbers those of the reference library?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def verify(
         typer.Argument(metavar="MODEL", help="A known name, a hub id, a folder or NAME=FOLDER."),
     ] = "default",
     samples: Annotated[
-        int, typer.Option("--samples", metavar="N", min=1, help="Number of texts compared.")
+        int,
+        typer.Option("--samples", metavar="N", min=1, help="Number of texts, or pairs, compared."),
     ] = 64,
     against: Annotated[
         Literal["sentence_transformers"],
@@ -29,7 +30,7 @@ def verify(
             "--server",
             "-s",
             metavar="URL",
-            help="Check the vectors of this server instead of a model loaded here.",
+            help="Check what this server makes instead of a model loaded here.",
         ),
     ] = None,
     served_as: Annotated[
@@ -41,20 +42,24 @@ def verify(
     quiet: options.Quiet = False,
     key: options.Key = None,
 ) -> None:
-    """Compare a model's vectors with those of its reference library.
+    """Compare a model's numbers with those of its reference library.
 
-    Texts are short to over-long, of several scripts, with emoji and empty ones. float32 must agree
-    within 2e-6 per number and a cosine of 0.999999, bfloat16 within a cosine of 0.9995. Exits with
-    1 if the vectors differ by more.
+    The library loads the same folder by itself. Everything that the model makes is compared,
+    for queries and documents where it tells them apart: dense, sparse and token vectors, and
+    scores of pairs. Texts are short to over-long, of several scripts, with emoji and empty ones.
+
+    float32 must agree within 1e-5 of the scale (dense vectors of unit length 2e-6) and a cosine
+    of 0.999999, bfloat16 within a cosine of 0.999 (dense vectors 0.9995), and the tokens must be
+    as many. Exits with 1 if anything is farther apart, or the library can make none of it.
     """
-    from stelae.cli import parity
     from stelae.cli.output import Output
+    from stelae.cli.parity import command
 
     if server is not None and (engine or dtype):
         raise typer.BadParameter("--engine and --dtype are the server's choice; leave them out")
     if served_as is not None and server is None:
         raise typer.BadParameter("--served-as goes with --server")
-    request = parity.Request(
+    request = command.Request(
         model=model,
         samples=samples,
         against=against,
@@ -66,4 +71,4 @@ def verify(
         key=key,
     )
     out = Output(json=json, quiet=quiet)
-    raise typer.Exit(0 if parity.run(request, out) else 1)
+    raise typer.Exit(0 if command.run(request, out) else 1)

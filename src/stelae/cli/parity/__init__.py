@@ -1,0 +1,1 @@
+"""``stelae verify``: what a model makes, beside what its reference library makes."""

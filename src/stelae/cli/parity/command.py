@@ -1,0 +1,186 @@
+"""``stelae verify``: ask the model and its reference library the same, and compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from stelae.catalog.entry import ModelEntry
+from stelae.catalog.spec import ModelSpec
+from stelae.cli import fetching, reach, samples
+from stelae.cli.needs import need
+from stelae.cli.output import Output
+from stelae.cli.parity.ask import Loaded, Served, Side, ask
+from stelae.cli.parity.compare import compare, tolerance_of
+from stelae.cli.parity.library import Bench, Expected, expect, steady
+from stelae.cli.parity.report import Report, Row, tell
+from stelae.cli.parity.values import Group, Rows, Samples
+from stelae.engines import registry
+from stelae.engines.base import EngineOptions
+from stelae.errors import InvalidInput, NoReference
+from stelae.scheduler.runner import Runner
+from stelae.types import ComputeDtype, ModelInfo
+
+QUERIES = 4
+"""Different queries among the pairs."""
+
+RANDOM = "the library fills in weights that the checkpoint lacks at random, so it is no reference"
+
+AskAll = Callable[[Side], list[Rows | None]]
+"""Has a side make all that there is a reference for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The command line of ``stelae verify``."""
+
+    model: str
+    samples: int
+    against: str
+    engine: str | None
+    dtype: str | None
+    server: str | None
+    served_as: str
+    config: Path | None
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What the model made.
+
+    Attributes:
+        engine: Who ran it.
+        dtype: Number format it computed in.
+        fingerprint: Identifies what ran.
+        rows: What it made for each probe that has a reference.
+    """
+
+    engine: str
+    dtype: str
+    fingerprint: str
+    rows: list[Rows | None]
+
+
+def run(request: Request, out: Output) -> bool:
+    """Compare everything that a model makes, and print how far apart it is.
+
+    Returns:
+        Whether all that could be compared agrees.
+
+    Raises:
+        ModelNotFound: There is no such model.
+        MissingDependency: The reference library is not installed.
+        NoReference: The library makes none of it.
+        InvalidInput: The server has another model under the name.
+    """
+    need("stelae verify", "sentence_transformers", "torch", extra="server")
+    catalog = fetching.catalog_of(request.config)
+    entry = catalog.register_argument(request.model)
+    spec, _ = fetching.read(catalog, entry, out)
+    bench = Bench(
+        spec=spec, samples=samples_of(request.samples, spec.max_tokens), longest=entry.max_tokens
+    )
+    check(request, entry, spec)
+    expected = expect(bench)
+    if all(one.rows is None for one in expected):
+        raise NoReference("; ".join(dict.fromkeys(one.missing for one in expected)))
+    make = serve if request.server is not None else load
+    made = make(request, entry, spec, partial(asked, expected, bench.samples))
+    report = Report(
+        model=spec.name,
+        reference=request.against,
+        engine=made.engine,
+        dtype=made.dtype,
+        fingerprint=made.fingerprint,
+        samples=bench.samples,
+        rows=[judged(bench, made.dtype, *pair) for pair in zip(expected, made.rows, strict=True)],
+    )
+    tell(report, out)
+    return report.ok
+
+
+def samples_of(count: int, longest: int) -> Samples:
+    """The texts, and the same texts as documents of a few queries."""
+    texts = samples.varied(count, longest)
+    queries = [*samples.plain(QUERIES - 2, "short"), *samples.ODD[8:9], "word " * longest]
+    groups = [
+        Group(query=query, documents=texts[start::QUERIES])
+        for start, query in enumerate(queries)
+        if texts[start::QUERIES]
+    ]
+    return Samples(texts=texts, groups=groups)
+
+
+def check(request: Request, entry: ModelEntry, spec: ModelSpec) -> None:
+    """Find out early that there is nothing to verify.
+
+    Raises:
+        InvalidInput: The server has another model under the name.
+        UnsupportedCheckpoint: No engine serves it.
+    """
+    if request.server is None:
+        registry.choose(spec, request.engine or entry.engine)
+        return
+    with reach.connect(request.server, request.key) as client:
+        info = client.model(request.served_as)
+    if (info.outputs, info.tasks) != (spec.outputs, spec.tasks):
+        raise InvalidInput(
+            f"{request.served_as!r} on {request.server} makes {_made_by(info)}, the checkpoint "
+            f"{_made_by(spec)}: these are different models"
+        )
+
+
+def _made_by(model: ModelInfo | ModelSpec) -> str:
+    return ", ".join(model.outputs) or "scores"
+
+
+def load(request: Request, entry: ModelEntry, spec: ModelSpec, ask_all: AskAll) -> Made:
+    """The model loaded in this process."""
+    manifest = registry.choose(spec, request.engine or entry.engine).manifest
+    dtype = ComputeDtype(request.dtype or entry.dtype)
+    runner = Runner(registry.load(manifest, spec, EngineOptions(dtype=dtype)))
+    try:
+        rows = ask_all(Loaded(runner, spec.name))
+        info = runner.engine.info
+    finally:
+        runner.close()
+    return Made(engine=manifest.name, dtype=info.dtype, fingerprint=info.fingerprint, rows=rows)
+
+
+def serve(request: Request, entry: ModelEntry, spec: ModelSpec, ask_all: AskAll) -> Made:
+    """The model as a server has it."""
+    del entry, spec
+    with reach.connect(request.server, request.key, timeout=600.0) as client:
+        rows = ask_all(Served(client, request.served_as))
+        info = client.model(request.served_as)
+    return Made(
+        engine=f"{info.engine} at {request.server}",
+        dtype=info.dtype,
+        fingerprint=info.fingerprint,
+        rows=rows,
+    )
+
+
+def asked(expected: list[Expected], texts: Samples, side: Side) -> list[Rows | None]:
+    """What a side makes of all that there is a reference for."""
+    return [None if one.rows is None else ask(side, one.probe, texts) for one in expected]
+
+
+def judged(bench: Bench, dtype: str, expected: Expected, ours: Rows | None) -> Row:
+    """A line of the table.
+
+    Raises:
+        InvalidInput: No tolerance is agreed for the number format, or the vectors do
+            not even have the same width.
+    """
+    kind = expected.probe.kind
+    tolerance = tolerance_of(kind, dtype, unit=bench.spec.normalized)
+    if expected.rows is None or ours is None:
+        return Row(probe=expected.probe, tolerance=tolerance, reason=expected.missing)
+    verdict = compare(kind, ours, expected.rows, tolerance)
+    if not verdict.ok and not steady(bench, expected):
+        return Row(probe=expected.probe, tolerance=tolerance, reason=RANDOM)
+    return Row(probe=expected.probe, tolerance=tolerance, verdict=verdict)
