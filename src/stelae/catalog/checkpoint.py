@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from stelae.catalog.entry import ModelEntry
-from stelae.catalog.modules import output_width, read_modules
-from stelae.catalog.reading import read_prompts, read_reading
-from stelae.catalog.spec import Backbone, Chain, ModelSpec, Source
+from stelae.catalog.files import exists
+from stelae.catalog.found import Found
+from stelae.catalog.modules import read_modules
+from stelae.catalog.plain import read_plain
+from stelae.catalog.reading import lowered
+from stelae.catalog.settings import read_settings
+from stelae.catalog.sides import join_sides
+from stelae.catalog.spec import ModelSpec, Source
 from stelae.catalog.vision import read_towers
 from stelae.errors import ModelLoadFailed, ModelNotFound
 from stelae.types import OutputType
@@ -36,34 +41,42 @@ def read_spec(folder: Path, entry: ModelEntry, source: Source) -> ModelSpec:
         raise ModelNotFound(
             f"model {entry.name!r}: there is no folder {folder}", hint="check the path"
         )
-    if (towers := read_towers(folder, entry, source)) is not None:
-        return towers
-    modules, notes = read_modules(folder)
-    backbone = next(m for m in modules if isinstance(m, Backbone))
-    steps = tuple(m for m in modules if not isinstance(m, Backbone))
-    reading = read_reading(folder, backbone, entry.max_tokens)
-    prompts = read_prompts(folder)
+    towers = read_towers(folder, entry, source)
+    return towers if towers is not None else _spec(folder, entry, source, _read(folder))
+
+
+def _read(folder: Path) -> Found:
+    if not exists(folder, "modules.json"):
+        return read_plain(folder)
+    settings = read_settings(folder)
+    return join_sides(folder, read_modules(folder, settings), settings)
+
+
+def _spec(folder: Path, entry: ModelEntry, source: Source, found: Found) -> ModelSpec:
+    settings = found.settings
     return ModelSpec(
         name=entry.name,
         aliases=entry.aliases,
         source=source,
         folder=str(folder),
-        backbone=backbone,
-        chains=(Chain(output=OutputType.DENSE, steps=steps),),
-        dimensions=_width(folder, output_width(folder, modules)),
+        backbone=found.trunk,
+        chains=found.chains,
+        scoring=found.scoring,
+        dimensions=_width(folder, found, OutputType.DENSE, found.width),
+        token_dimensions=_width(folder, found, OutputType.MULTIVECTOR, found.token_width),
         matryoshka=tuple(sorted(entry.matryoshka)),
-        max_tokens=reading.max_tokens,
-        lowercase=reading.lowercase,
-        tokenizer=reading.tokenizer,
-        prompts=prompts.prompts,
-        default_prompt=prompts.default,
-        similarity=prompts.similarity,
-        notes=notes,
+        max_tokens=lowered(found.limit, entry.max_tokens, folder),
+        lowercase=found.reading.lowercase,
+        tokenizer=found.reading.tokenizer,
+        prompts=settings.prompts,
+        default_prompt=settings.default,
+        similarity=settings.similarity,
+        notes=found.notes,
     )
 
 
-def _width(folder: Path, width: int) -> int:
-    if width < 1:
+def _width(folder: Path, found: Found, output: OutputType, width: int) -> int:
+    if width < 1 and any(chain.output is output for chain in found.chains):
         raise ModelLoadFailed(
             f"config.json in {folder} does not state the width of its vectors (hidden_size)"
         )

@@ -17,6 +17,7 @@ from stelae.catalog.spec import (
     ModelSpec,
     StaticTerms,
     TermWeights,
+    TopTerms,
 )
 from stelae.errors import ModelLoadFailed
 
@@ -51,7 +52,7 @@ def weight_paths(spec: ModelSpec) -> list[str]:
         steps += spec.vision.steps
     for step in steps:
         match step:
-            case Dense() | LayerNorm() | LayerPool():
+            case Dense() | LayerNorm() | LayerPool() | TopTerms():
                 found.append(join(step.folder, step.weights))
             case TermWeights() | StaticTerms():
                 found.append(step.weights)

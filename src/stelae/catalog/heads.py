@@ -1,17 +1,18 @@
-"""Pooling, dense and normalise: the folders of the modules after the transformer.
+"""The folders of the modules between token vectors and a dense vector.
 
 Source: sentence-transformers 6.0.1, ``sentence_transformer/modules/pooling.py``,
-``base/modules/dense.py``, ``base/modules/normalize.py``.
+``weighted_layer_pooling.py``, ``layer_norm.py``, ``base/modules/dense.py``,
+``normalize.py``.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from stelae.catalog.files import Json, inside, join, read_object
+from stelae.catalog.files import Json, exists
+from stelae.catalog.module_weights import check_tensors, single_file
 from stelae.catalog.options import need, positive, refuse_unknown, require, take
-from stelae.catalog.spec import Dense, Normalize, Pool, Pooling
-from stelae.catalog.weights import FLOATS, TensorHead, read_header, weight_files
+from stelae.catalog.place import Place
+from stelae.catalog.spec import Dense, LayerNorm, LayerPool, Normalize, Pool, Pooling
+from stelae.catalog.steps import Stage, Step
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 
 MODES = {
@@ -52,32 +53,33 @@ DENSE_KEYS = {
     "module_input_name", "module_output_name", "use_residual",
 }  # fmt: skip
 
-ON_SENTENCE = {
-    "module_input_name": ("sentence_embedding",),
-    "module_output_name": ("sentence_embedding", None),
-}
-"""Modules after pooling work on the one vector, never on the token vectors."""
+STAGES = {"token_embeddings": Stage.TOKENS, "sentence_embedding": Stage.VECTOR}
+"""Entries of the library's dictionary that a module can read."""
+
+NORM_EPS = 1e-5
+"""What the library's layer normalisation adds to the variance."""
 
 
-def read_pool(root: Path, folder: str) -> Pool:
+def read_pool(place: Place) -> Step:
     """The pooling in a folder of the checkpoint.
 
     Raises:
         UnsupportedCheckpoint: A mode or an option is not implemented.
         ModelLoadFailed: The file is missing or broken.
     """
-    file = join(folder, "config.json")
-    config = read_object(root, file)
-    if config is None:
-        raise ModelLoadFailed(f"no {file} in {root}, so its pooling is not known")
-    refuse_unknown(config, POOL_KEYS, f"{file} in {root}")
-    width = positive(config, "word_embedding_dimension", file) or positive(
-        config, "embedding_dimension", file
-    )
-    return Pool(
-        modes=_modes(config, f"{file} in {root}"),
+    config, file = place.config("pooling"), place.label("config.json")
+    refuse_unknown(config, POOL_KEYS, file)
+    pool = Pool(
+        modes=_modes(config, file),
         include_prompt=take(config, "include_prompt", bool, file, True) is not False,
-        width=width or 0,
+        width=_stated_width(config, file) or 0,
+    )
+    return Step(place.kind, pool, Stage.TOKENS, Stage.VECTOR)
+
+
+def _stated_width(config: Json, file: str) -> int | None:
+    return positive(config, "word_embedding_dimension", file) or positive(
+        config, "embedding_dimension", file
     )
 
 
@@ -98,31 +100,87 @@ def _modes(config: Json, file: str) -> tuple[Pooling, ...]:
     return tuple(MODES[name] for name in names)
 
 
-def read_dense(root: Path, folder: str) -> Dense:
+def read_layer_pool(place: Place) -> Step:
+    """The weighted mean over layers, its weights' shape checked.
+
+    Raises:
+        UnsupportedCheckpoint: An option is not implemented.
+        ModelLoadFailed: A file is missing or broken, or a shape is wrong.
+    """
+    config, file = place.config("choice of layers"), place.label("config.json")
+    known = {"word_embedding_dimension", "embedding_dimension", "layer_start", "num_hidden_layers"}
+    refuse_unknown(config, known, file)
+    first = take(config, "layer_start", int, file, 4)
+    pool = LayerPool(
+        folder=place.folder,
+        first=4 if first is None else first,
+        layers=positive(config, "num_hidden_layers", file) or 12,
+        width=_stated_width(config, file) or 0,
+        weights=single_file(place),
+    )
+    if not 0 <= pool.first <= pool.layers:
+        raise ModelLoadFailed(
+            f"{file} sets layer_start={pool.first}; of {pool.layers} layers it can be "
+            f"0..{pool.layers}"
+        )
+    check_tensors(place, pool.weights, {"layer_weights": (pool.layers + 1 - pool.first,)})
+    return Step(place.kind, pool, Stage.TOKENS, Stage.TOKENS)
+
+
+def read_layer_norm(place: Place) -> Step:
+    """The layer normalisation of a vector, its weights' shapes checked.
+
+    Raises:
+        UnsupportedCheckpoint: An option is not implemented.
+        ModelLoadFailed: A file is missing or broken, or a shape is wrong.
+    """
+    config, file = place.config("width"), place.label("config.json")
+    refuse_unknown(config, {"dimension"}, file)
+    width = _width(config, "dimension", file)
+    norm = LayerNorm(folder=place.folder, width=width, eps=NORM_EPS, weights=single_file(place))
+    check_tensors(place, norm.weights, {"norm.weight": (width,), "norm.bias": (width,)})
+    return Step(place.kind, norm, Stage.VECTOR, Stage.VECTOR)
+
+
+def read_dense(place: Place) -> Step:
     """The dense layer in a folder of the checkpoint, its weights' shapes checked.
 
     Raises:
         UnsupportedCheckpoint: The activation or an option is not implemented.
         ModelLoadFailed: A file is missing or broken, or a shape is wrong.
     """
-    file = join(folder, "config.json")
-    config = read_object(root, file)
-    if config is None:
-        raise ModelLoadFailed(f"no {file} in {root}, so its dense layer is not known")
-    file = f"{file} in {root}"
+    config, file = place.config("dense layer"), place.label("config.json")
     refuse_unknown(config, DENSE_KEYS, file)
-    require(config, {**ON_SENTENCE, "use_residual": (False,)}, file)
+    stage = _stage(config, file, "token_embeddings" if place.late else "sentence_embedding")
     inputs, outputs = (_width(config, key, file) for key in ("in_features", "out_features"))
     dense = Dense(
-        folder=folder,
+        folder=place.folder,
         inputs=inputs,
         outputs=outputs,
         bias=take(config, "bias", bool, file, True) is not False,
         activation=_activation(config, file),
-        weights=_single(root, folder),
+        residual=take(config, "use_residual", bool, file, False) is True,
+        weights=single_file(place),
     )
-    _check_shapes(root, dense)
-    return dense
+    check_tensors(place, dense.weights, _dense_shapes(dense))
+    return Step(place.kind, dense, stage, stage)
+
+
+def _dense_shapes(dense: Dense) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {"linear.weight": (dense.outputs, dense.inputs)}
+    if dense.bias:
+        shapes["linear.bias"] = (dense.outputs,)
+    if dense.residual and dense.inputs != dense.outputs:
+        shapes["residual.weight"] = (dense.outputs, dense.inputs)
+    return shapes
+
+
+def _stage(config: Json, file: str, default: str) -> Stage:
+    """What a module reads; it has to write the same."""
+    name = config.get("module_input_name", default)
+    require(config, {"module_input_name": tuple(STAGES)}, file)
+    require(config, {"module_output_name": (name, None)}, file)
+    return STAGES[name]
 
 
 def _width(config: Json, key: str, file: str) -> int:
@@ -143,52 +201,20 @@ def _activation(config: Json, file: str) -> str:
     return name
 
 
-def _single(root: Path, folder: str) -> str:
-    files = weight_files(root, folder)
-    if len(files) != 1:
-        raise UnsupportedCheckpoint(
-            f"the dense layer {folder} in {root} has its weights in {len(files)} files; "
-            "one is implemented"
-        )
-    return files[0]
-
-
-def _check_shapes(root: Path, dense: Dense) -> None:
-    expected = {"linear.weight": (dense.outputs, dense.inputs)}
-    if dense.bias:
-        expected["linear.bias"] = (dense.outputs,)  # type: ignore[assignment]
-    heads = read_header(inside(root, join(dense.folder, dense.weights)))
-    for name, shape in expected.items():
-        _check_tensor(heads, name, shape, f"{join(dense.folder, dense.weights)} in {root}")
-    if surplus := sorted(set(heads) - set(expected)):
-        raise UnsupportedCheckpoint(
-            f"{join(dense.folder, dense.weights)} in {root} holds {', '.join(surplus)}, "
-            f"which is not implemented; expected are {', '.join(expected)}"
-        )
-
-
-def _check_tensor(
-    heads: dict[str, TensorHead], name: str, shape: tuple[int, ...], file: str
-) -> None:
-    head = heads.get(name)
-    if head is None:
-        raise ModelLoadFailed(f"{file} lacks the tensor {name!r}")
-    if head.shape != shape or head.dtype not in FLOATS:
-        raise ModelLoadFailed(
-            f"{file} holds {name!r} as {head.dtype} of shape {list(head.shape)}; "
-            f"floats of shape {list(shape)} were expected"
-        )
-
-
-def read_normalize(root: Path, folder: str) -> Normalize:
+def read_normalize(place: Place) -> Step:
     """The normalisation; its folder is usually empty.
 
     Raises:
-        UnsupportedCheckpoint: It normalises something else than the vector.
+        UnsupportedCheckpoint: It normalises something else than vectors.
     """
-    config = read_object(root, join(folder, "config.json")) if folder else None
-    if config:
-        file = f"{join(folder, 'config.json')} in {root}"
-        refuse_unknown(config, ON_SENTENCE, file)
-        require(config, ON_SENTENCE, file)
-    return Normalize()
+    has_file = place.folder and exists(place.root, place.path("config.json"))
+    config = place.config("target") if has_file else {}
+    file = place.label("config.json")
+    refuse_unknown(config, {"module_input_name", "module_output_name"}, file)
+    stage = _stage(config, file, "sentence_embedding")
+    return Step(place.kind, Normalize(), stage, stage)
+
+
+def read_dropout(place: Place) -> None:
+    """Dropout does nothing once training is over."""
+    del place

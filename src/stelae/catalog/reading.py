@@ -1,12 +1,13 @@
-"""How a text is read: longest length, lower-casing, prompts.
+"""How texts are read: longest length, lower-casing, what is done with them.
 
-Source: sentence-transformers 6.0.1, ``base/modules/transformer.py`` (lengths),
-``base/model.py`` (prompts).
+Source: sentence-transformers 6.0.1, ``base/modules/transformer.py``.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -16,7 +17,6 @@ from stelae.catalog.options import positive, refuse_unknown, require, take
 from stelae.catalog.spec import Backbone
 from stelae.catalog.tokenizer import read_tokenizer
 from stelae.errors import InvalidInput, ModelLoadFailed, UnsupportedCheckpoint
-from stelae.types import Similarity
 
 READING_FILES = (
     "sentence_bert_config.json",
@@ -29,16 +29,26 @@ READING_FILES = (
 )
 """Names the file has had; the first that says anything counts."""
 
-TEXT_ONLY = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
 
-FIXED = {
-    "transformer_task": ("feature-extraction",),
-    "modality_config": (TEXT_ONLY, None),
-    "module_output_name": ("token_embeddings", None),
+class Use(StrEnum):
+    """What of a transformer is used, by the library's names."""
+
+    TOKENS = "feature-extraction"
+    LOGITS = "fill-mask"
+    SCORES = "sequence-classification"
+    NEXT = "text-generation"
+
+
+OUTPUTS = {
+    Use.TOKENS: ("last_hidden_state", "token_embeddings"),
+    Use.LOGITS: ("logits", "token_embeddings"),
+    Use.SCORES: ("logits", "scores"),
+    Use.NEXT: ("logits", "causal_logits"),
+}
+"""What the transformer's class calls it, and what the next module does."""
+
+FIXED: dict[str, tuple[Any, ...]] = {
     "processing_kwargs": ({}, None),
-    "query_length": (None,),
-    "document_length": (None,),
-    "query_expansion": (None,),
     "tokenizer_name_or_path": (None,),
 }
 """Options of which only these values are implemented."""
@@ -59,54 +69,86 @@ RENAMED = {
     "config_kwargs": "config_args",
 }
 
-READING_KEYS = {"max_seq_length", "do_lower_case", "unpad_inputs", *FIXED, *HARMLESS, *RENAMED}
-
-MODEL_KEYS = {
-    "__version__", "prompts", "default_prompt_name", "similarity_fn_name", "model_type",
-    "truncate_dim", "requirements",
+READING_KEYS = {
+    "max_seq_length", "do_lower_case", "unpad_inputs", "transformer_task", "modality_config",
+    "module_output_name", "query_length", "document_length", "query_expansion",
+    *FIXED, *HARMLESS, *RENAMED,
 }  # fmt: skip
+
+EXPANSION_KEYS = {"strategy", "attend", "token", "length"}
+
+
+class Expansion(msgspec.Struct, frozen=True, kw_only=True):
+    """How short queries are filled up for late interaction.
+
+    Attributes:
+        length: Tokens that they are filled up to.
+        fixed: Whether longer queries are cut to that length.
+        attend: Whether other tokens see the filling.
+        token: What they are filled with; ``None`` as the tokenizer says.
+    """
+
+    length: int
+    fixed: bool = True
+    attend: bool = False
+    token: str | None = None
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """Lengths and lower-casing."""
+    """How texts are read.
+
+    Attributes:
+        tokenizer: ``tokenizer.json``, relative to the checkpoint.
+        folder: Where the tokenizer's other files lie.
+        limit: Longest text in tokens; ``None`` if that is not stated.
+        lowercase: Whether texts are lower-cased first.
+        query_length: Longest query of late interaction; ``None`` for ``limit``.
+        document_length: Longest document of late interaction; ``None`` for ``limit``.
+        expansion: How queries are filled up.
+        stated: Options of the above that the file gives, were it to say "none".
+    """
 
     tokenizer: str
-    max_tokens: int
-    lowercase: bool
+    folder: str = ""
+    limit: int | None = None
+    lowercase: bool = False
+    query_length: int | None = None
+    document_length: int | None = None
+    expansion: Expansion | None = None
+    stated: frozenset[str] = frozenset()
 
 
-class Prompts(msgspec.Struct, frozen=True, kw_only=True):
-    """Prompts and the comparison that the vectors are meant for."""
-
-    prompts: dict[str, str]
-    default: str | None
-    similarity: Similarity | None
-
-
-def read_reading(root: Path, backbone: Backbone, lower_to: int | None) -> Reading:
-    """How long a text the checkpoint reads, and what happens to it first.
+def read_reading(
+    root: Path, backbone: Backbone, use: Use = Use.TOKENS, *, chat: bool = False
+) -> tuple[Reading, Use]:
+    """How a transformer reads texts, and what of it is used.
 
     Args:
         root: The checkpoint.
-        backbone: Its transformer.
-        lower_to: A shorter length that a person asks for.
+        backbone: The transformer.
+        use: What is used of it if the file does not say.
+        chat: Whether texts may be put in the tokenizer's chat template.
 
     Raises:
-        UnsupportedCheckpoint: An option is not implemented, or no length is stated.
+        UnsupportedCheckpoint: An option is not implemented.
         ModelLoadFailed: A file is missing or broken.
-        InvalidInput: ``lower_to`` is longer than the checkpoint reads.
     """
     tokenizer, stated = read_tokenizer(root, backbone)
-    config, file = _reading_config(root, backbone.folder)
-    limit = _limit(backbone.config, stated, config, file)
+    config, file = _config(root, backbone.folder)
+    use = _use(config, file, use, chat=chat)
     return Reading(
         tokenizer=tokenizer,
-        max_tokens=lowered(limit, lower_to, root),
+        folder=backbone.folder,
+        limit=_limit(backbone.config, stated, config, file),
         lowercase=take(config, "do_lower_case", bool, file, False) is True,
-    )
+        query_length=positive(config, "query_length", file),
+        document_length=positive(config, "document_length", file),
+        expansion=read_expansion(take(config, "query_expansion", dict, file), file),
+        stated=frozenset(config),
+    ), use
 
 
-def _reading_config(root: Path, folder: str) -> tuple[Json, str]:
+def _config(root: Path, folder: str) -> tuple[Json, str]:
     for name in READING_FILES:
         config = read_object(root, join(folder, name))
         if config:
@@ -119,6 +161,42 @@ def _reading_config(root: Path, folder: str) -> tuple[Json, str]:
                     refuse_unknown(inner, HARMLESS[old], f"{key} of {file}")
             return config, file
     return {}, f"{join(folder, READING_FILES[0])} in {root}"
+
+
+def _use(config: Json, file: str, default: Use, *, chat: bool) -> Use:
+    require(config, {"transformer_task": [kind.value for kind in Use]}, file)
+    use = Use(config.get("transformer_task", default))
+    theirs, ours = OUTPUTS[use]
+    plain = {"method": "forward", "method_output_name": theirs}
+    forms: list[Json | None] = [None, {"text": plain}]
+    if chat:
+        message = {"message": plain | {"format": "flat"}}
+        forms += [message, {"text": plain} | message]
+    require(config, {"modality_config": forms, "module_output_name": (ours, None)}, file)
+    return use
+
+
+def read_expansion(config: Json | None, file: str) -> Expansion | None:
+    """How short queries are filled up, if they are.
+
+    Raises:
+        UnsupportedCheckpoint: An option is not implemented.
+        ModelLoadFailed: An option has a wrong type.
+    """
+    if config is None:
+        return None
+    file = f"query_expansion of {file}"
+    refuse_unknown(config, EXPANSION_KEYS, file)
+    require(config, {"strategy": ("fixed", "min")}, file)
+    length = positive(config, "length", file)
+    if length is None or "strategy" not in config:
+        raise ModelLoadFailed(f"{file} lacks the option 'strategy' or 'length'")
+    return Expansion(
+        length=length,
+        fixed=config["strategy"] == "fixed",
+        attend=take(config, "attend", bool, file, False) is True,
+        token=take(config, "token", str, file),
+    )
 
 
 def _limit(transformer: Json, tokenizer: int | None, config: Json, file: str) -> int | None:
@@ -162,44 +240,3 @@ def lowered(limit: int | None, wanted: int | None, root: Path) -> int:
             param="max_tokens",
         )
     return wanted
-
-
-def read_prompts(root: Path) -> Prompts:
-    """Prompts and similarity from ``config_sentence_transformers.json``.
-
-    Raises:
-        UnsupportedCheckpoint: It is another kind of model, or an option is not
-            implemented.
-        ModelLoadFailed: The file is broken, or its default prompt does not exist.
-    """
-    name = "config_sentence_transformers.json"
-    config = read_object(root, name) or {}
-    file = f"{name} in {root}"
-    refuse_unknown(config, MODEL_KEYS, file)
-    require(config, {"model_type": ("SentenceTransformer",), "truncate_dim": (None,)}, file)
-    prompts = _texts(take(config, "prompts", dict, file, {}) or {}, file)
-    default = take(config, "default_prompt_name", str, file)
-    if default is not None and default not in prompts:
-        raise ModelLoadFailed(
-            f"{file} sets default_prompt_name={default!r}; its prompts are {sorted(prompts)}"
-        )
-    return Prompts(prompts=prompts, default=default, similarity=_similarity(config, file))
-
-
-def _texts(prompts: Json, file: str) -> dict[str, str]:
-    for name, text in prompts.items():
-        if text is not None and not isinstance(text, str):
-            raise ModelLoadFailed(f"{file} has the prompt {name!r}={text!r}; a text was expected")
-    return {name: text or "" for name, text in prompts.items()}
-
-
-def _similarity(config: Json, file: str) -> Similarity | None:
-    name = take(config, "similarity_fn_name", str, file)
-    if name is None:
-        return None
-    if name not in set(Similarity):
-        raise UnsupportedCheckpoint(
-            f"{file} sets similarity_fn_name={name!r}, which is not implemented; "
-            f"known are {', '.join(Similarity)}"
-        )
-    return Similarity(name)

@@ -67,12 +67,14 @@ class LayerPool(msgspec.Struct, frozen=True, kw_only=True, tag="layer_pool"):
         folder: Where its files lie, relative to the checkpoint.
         first: First layer that counts; 0 is the embeddings.
         layers: Number of layers of the transformer, ``first`` to this one count.
+        width: Width of a token vector; 0 if the file does not state it.
         weights: Safetensors file, relative to ``folder``.
     """
 
     folder: str
     first: int
     layers: int
+    width: int = 0
     weights: str
 
 
@@ -181,6 +183,28 @@ class StaticTerms(msgspec.Struct, frozen=True, kw_only=True, tag="static_terms")
     name: str = "weight"
 
 
+class TopTerms(msgspec.Struct, frozen=True, kw_only=True, tag="top_terms"):
+    """A dense vector to a sparse one: only the largest of many learned features are kept.
+
+    Attributes:
+        folder: Where its files lie, relative to the checkpoint.
+        inputs: Numbers it takes.
+        outputs: Features it knows.
+        keep: How many of them are kept.
+        standardize: Whether vectors first get mean 0 and standard deviation 1.
+        weights: Safetensors file, relative to ``folder``.
+        name: Tensor in it with the features, shape ``(outputs, inputs)``.
+    """
+
+    folder: str
+    inputs: int
+    outputs: int
+    keep: int
+    standardize: bool = False
+    weights: str
+    name: str = "encoder.weight"
+
+
 class Marking(msgspec.Struct, frozen=True, kw_only=True):
     """How late-interaction models read the texts of one side.
 
@@ -230,6 +254,7 @@ Module = (
     | SparsePool
     | TermWeights
     | StaticTerms
+    | TopTerms
     | LateInteraction
 )
 

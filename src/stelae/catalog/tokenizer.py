@@ -27,6 +27,9 @@ MAX_TOKENIZER_BYTES = 128 * 2**20
 UNLIMITED = 2**31
 """Lengths from here on mean "no limit"; transformers writes 1e30 for it."""
 
+CHAT_TEMPLATES = ("chat_template.jinja", "chat_template.json")
+"""Files in which chat models keep their template, if not in ``tokenizer_config.json``."""
+
 MEND = (
     "save the tokenizer again: AutoTokenizer.from_pretrained(folder).save_pretrained(folder), "
     "and compare a few texts"
@@ -42,7 +45,17 @@ class TokenizerFile(msgspec.Struct):
 
 
 def read_tokenizer(root: Path, backbone: Backbone) -> tuple[str, int | None]:
-    """The tokenizer of a checkpoint.
+    """The tokenizer of a transformer; see ``read_tokenizer_file``."""
+    return read_tokenizer_file(root, backbone.folder, str(backbone.config.get("model_type")))
+
+
+def read_tokenizer_file(root: Path, folder: str, kind: str = "") -> tuple[str, int | None]:
+    """The tokenizer in a folder of the checkpoint.
+
+    Args:
+        root: The checkpoint.
+        folder: Where the tokenizer lies.
+        kind: The model type, by which transformers chooses a class if the files name none.
 
     Returns:
         ``tokenizer.json``, relative to the checkpoint, and the longest input that
@@ -53,14 +66,14 @@ def read_tokenizer(root: Path, backbone: Backbone) -> tuple[str, int | None]:
             contradict each other.
         ModelLoadFailed: A file is broken.
     """
-    file = join(backbone.folder, "tokenizer.json")
+    file = join(folder, "tokenizer.json")
     if not exists(root, file):
         raise UnsupportedCheckpoint(
             f"no {file} in {root}; only fast tokenizers are read",
             hint="AutoTokenizer.from_pretrained(folder).save_pretrained(folder) writes it",
         )
-    config = read_object(root, join(backbone.folder, "tokenizer_config.json")) or {}
-    facts = FACTS.get(_class(config, backbone))
+    config = read_object(root, join(folder, "tokenizer_config.json")) or {}
+    facts = FACTS.get(_class(config, kind))
     if facts is not None:
         for what, stated, expected in facts(_parts(root, file), config):
             if stated != expected:
@@ -75,12 +88,12 @@ def _limit(config: Json) -> int | None:
     return int(value)
 
 
-def _class(config: Json, backbone: Backbone) -> str:
+def _class(config: Json, kind: str) -> str:
     """The class that transformers builds."""
     name = config.get("tokenizer_class")
     if isinstance(name, str):
         return name.removesuffix("Fast")
-    return CLASSES.get(str(backbone.config.get("model_type")), "")
+    return CLASSES.get(kind, "")
 
 
 def _words(parts: TokenizerFile, config: Json, *, ends: tuple[str, str]) -> Iterator[Fact]:

@@ -19,7 +19,8 @@ from stelae.catalog.files import Json, join, read_json, read_object
 from stelae.catalog.mclip import read_mclip
 from stelae.catalog.open_clip import has_open_clip, read_open_clip
 from stelae.catalog.options import positive, refuse_unknown, require
-from stelae.catalog.reading import lowered, read_prompts
+from stelae.catalog.reading import lowered
+from stelae.catalog.settings import read_settings
 from stelae.catalog.siglip import read_siglip, read_siglip2
 from stelae.catalog.spec import Backbone, Chain, Dense, ModelSpec, Module, Normalize, Source, Vision
 from stelae.catalog.tensors import Tensors
@@ -130,7 +131,7 @@ def _spec(root: Path, entry: ModelEntry, source: Source, towers: Towers) -> Mode
     text, vision = towers.text, towers.vision
     steps, backbone = (towers.text_steps, text) if text is not None else _pictures(vision)
     tokenizer, longest = _reading(root, text, vision, entry)
-    prompts = read_prompts(root)
+    prompts = read_settings(root)
     given = ((Modality.TEXT, text), (Modality.IMAGE, vision))
     return ModelSpec(
         name=entry.name,

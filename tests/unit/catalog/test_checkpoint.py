@@ -201,7 +201,7 @@ CHANGED: list[tuple[str, dict[str, Any], type[StelaeError], str]] = [
     ("sentence_bert_config.json", {"max_seq_length": "128"}, ModelLoadFailed, "type int"),
     ("sentence_bert_config.json", {"max_seq_length": True}, ModelLoadFailed, "type int"),
     ("sentence_bert_config.json", {"max_seq_length": 0}, ModelLoadFailed, ">= 1"),
-    ("config_sentence_transformers.json", {"truncate_dim": 8}, UnsupportedCheckpoint, "=8"),
+    ("config_sentence_transformers.json", {"truncate_dim": 0}, ModelLoadFailed, ">= 1"),
     (
         "config_sentence_transformers.json",
         {"model_type": "SparseEncoder"},
@@ -273,8 +273,10 @@ def test_option_without_effect_on_vectors_is_accepted(
 @pytest.mark.parametrize(
     ("changes", "part"),
     [
-        ({"use_residual": True}, "use_residual"),
-        ({"module_input_name": "token_embeddings"}, "module_input_name"),
+        ({"use_residual": True}, "lacks the tensor 'residual.weight'"),
+        ({"module_input_name": "token_embeddings"}, "Dense after Pooling: it reads token vectors"),
+        ({"module_input_name": "pixels"}, "module_input_name='pixels'"),
+        ({"module_output_name": "token_embeddings"}, "module_output_name='token_embeddings'"),
         ({"activation_function": "os.system"}, "os.system"),
         ({"in_features": "64"}, "type int"),
         ({"out_features": 47}, "shape [48, 64]"),
@@ -313,7 +315,7 @@ def test_dense_layer_without_weight_or_floats_is_refused(edited: Edit, read: Rea
 
 def test_normalisation_of_something_else_is_refused(edited: Edit, read: Read) -> None:
     folder = edited("bert-cls", "2_Normalize/config.json", module_input_name="token_embeddings")
-    with pytest.raises(UnsupportedCheckpoint, match="token_embeddings"):
+    with pytest.raises(UnsupportedCheckpoint, match="Normalize after Pooling: it reads token"):
         read(folder)
 
 
@@ -325,7 +327,7 @@ def _rows(folder: Path, change: Callable[[list[dict[str, Any]]], None]) -> None:
 
 
 ROWS: list[tuple[Callable[[list[dict[str, Any]]], None], str]] = [
-    (lambda rows: rows.reverse(), "chains Pool, Backbone"),
+    (lambda rows: rows.reverse(), "chains Pooling, Transformer"),
     (lambda rows: rows.clear(), "chains nothing"),
     (lambda rows: rows[0].update(kwargs=["task"]), "passes 'task'"),
     (lambda rows: rows[1].update(path="../elsewhere"), "leads out"),

@@ -13,6 +13,7 @@ from stelae.catalog.spec import Backbone as SpecBackbone
 from stelae.catalog.spec import (
     Chain,
     Classify,
+    Cut,
     Dense,
     LateInteraction,
     LayerNorm,
@@ -25,17 +26,19 @@ from stelae.catalog.spec import (
     SparsePool,
     StaticTerms,
     TermWeights,
+    TopTerms,
     YesNo,
 )
 from stelae.engines.text.features import Output
 from stelae.errors import UnsupportedCheckpoint
 from stelae.nn.backbone import Backbone
 from stelae.nn.batch import TokenBatch
-from stelae.nn.heads.dense import DenseHead, NormalizeHead
+from stelae.nn.heads.dense import CutHead, DenseHead, NormalizeHead
 from stelae.nn.heads.late import LateInteractionHead
 from stelae.nn.heads.layers import LayerPoolHead
 from stelae.nn.heads.pooling import PoolingHead
 from stelae.nn.heads.sparse import SpladeHead, StaticTermsHead, TermWeightsHead
+from stelae.nn.heads.top_terms import TopTermsHead
 from stelae.nn.layers import norm
 from stelae.nn.static import StaticTable
 from stelae.nn.weights import assign, read
@@ -87,7 +90,7 @@ class Head(nn.Module):
                     x = step(states)
                 case LateInteractionHead():
                     x = step(x, batch, roles)
-                case DenseHead() | NormalizeHead() | norm.LayerNorm():
+                case DenseHead() | NormalizeHead() | CutHead() | norm.LayerNorm() | TopTermsHead():
                     x = step(x.float())
                 case _:
                     x = step(x, batch)
@@ -130,8 +133,6 @@ def _step(spec: ModelSpec, step: Module, trunk: Trunk, tensors: Tensors) -> nn.M
             return _loaded(spec, step.folder, step.weights, made, prefix="norm.")
         case Dense():
             return _dense(spec, step, tensors)
-        case Normalize():
-            return NormalizeHead()
         case SparsePool():
             return _splade(step, trunk, tensors)
         case TermWeights():
@@ -140,6 +141,18 @@ def _step(spec: ModelSpec, step: Module, trunk: Trunk, tensors: Tensors) -> nn.M
             )
         case StaticTerms():
             return _static_terms(spec, step)
+        case TopTerms():
+            return _top_terms(spec, step)
+        case Normalize() | Cut() | LateInteraction():
+            return _weightless(step)
+
+
+def _weightless(step: Normalize | Cut | LateInteraction) -> nn.Module:
+    match step:
+        case Normalize():
+            return NormalizeHead()
+        case Cut():
+            return CutHead(step.width)
         case LateInteraction():
             return LateInteractionHead(step)
 
@@ -174,8 +187,8 @@ def _dense(spec: ModelSpec, step: Dense, tensors: Tensors) -> nn.Module:
     )
     if not _beside(spec, step):
         tensors = read([Path(spec.folder, step.folder, step.weights)])
-    ours = ("linear.weight", "linear.bias")
-    found = zip(ours, step.names, strict=True)
+    ours = ("linear.weight", "linear.bias", "beside.weight")
+    found = zip(ours, (*step.names, "residual.weight"), strict=True)
     named = {name: tensors[theirs] for name, theirs in found if theirs in tensors}
     if step.transposed:
         named["linear.weight"] = named["linear.weight"].T.contiguous()
@@ -204,6 +217,15 @@ def _static_terms(spec: ModelSpec, step: StaticTerms) -> nn.Module:
     tensors = read([Path(spec.folder, step.weights)])
     head = StaticTermsHead(len(tensors[step.name]))
     assign(head, {"weight": tensors[step.name]}, torch.float32)
+    return head
+
+
+def _top_terms(spec: ModelSpec, step: TopTerms) -> nn.Module:
+    tensors = read([Path(spec.folder, step.folder, step.weights)])
+    head = TopTermsHead(step.inputs, step.outputs, step.keep, standardize=step.standardize)
+    named = {"centre": "pre_bias", "features.bias": "latent_bias", "features.weight": step.name}
+    found = {ours: tensors[theirs] for ours, theirs in named.items()}
+    assign(head, found, torch.float32)
     return head
 
 

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from tokenizers.normalizers import Lowercase, Normalizer
 from tokenizers.normalizers import Sequence as Sequential
 
-from stelae.catalog.spec import ModelSpec
+from stelae.catalog.spec import ModelSpec, Static
 from stelae.errors import UnsupportedCheckpoint
 from stelae.types import Truncate
 
@@ -23,6 +23,7 @@ class FileTokenizer:
     Args:
         file: The ``tokenizer.json``.
         lowercase: Whether texts are lower-cased first.
+        unused: Ids that are left out of every text.
 
     Attributes:
         vocabulary: Number of ids.
@@ -32,11 +33,12 @@ class FileTokenizer:
         typed: Whether the second text of a pair has token type ids of its own.
     """
 
-    def __init__(self, file: Path, *, lowercase: bool = False) -> None:
+    def __init__(self, file: Path, *, lowercase: bool = False, unused: Sequence[int] = ()) -> None:
         try:
             self._tokenizer = Tokenizer.from_file(str(file))
         except Exception as error:  # the library raises bare Exception
             raise UnsupportedCheckpoint(f"{file.name} cannot be read: {error}") from error
+        self._unused = frozenset(unused)
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         if lowercase:
@@ -50,7 +52,7 @@ class FileTokenizer:
         if any(len(text) > CHARS_PER_TOKEN * room for text in texts):
             return [self._read_long(text, room, truncate) for text in texts]
         found = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [encoding.ids for encoding in found]
+        return [self._used(encoding.ids) for encoding in found]
 
     def _read_long(self, text: str, room: int, truncate: Truncate) -> list[int]:
         """Ids of a long text, read only as far as the limit reaches.
@@ -68,8 +70,10 @@ class FileTokenizer:
         return self._ids(text)
 
     def _ids(self, text: str, *, specials: bool = False) -> list[int]:
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=specials).ids
-        return ids
+        return self._used(self._tokenizer.encode(text, add_special_tokens=specials).ids)
+
+    def _used(self, ids: list[int]) -> list[int]:
+        return [i for i in ids if i not in self._unused] if self._unused else ids
 
     def _specials(self) -> tuple[list[int], list[int]]:
         """Special tokens before and after a single text, found by looking."""
@@ -116,7 +120,9 @@ def tokenizer_of(spec: ModelSpec) -> FileTokenizer | NoTokenizer:
     """
     if not spec.tokenizer:
         return NoTokenizer()
-    return FileTokenizer(Path(spec.folder, spec.tokenizer), lowercase=spec.lowercase)
+    unused = spec.backbone.unused if isinstance(spec.backbone, Static) else ()
+    file = Path(spec.folder, spec.tokenizer)
+    return FileTokenizer(file, lowercase=spec.lowercase, unused=unused)
 
 
 def _lowered(normalizer: Normalizer | None) -> Normalizer:

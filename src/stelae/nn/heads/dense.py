@@ -34,7 +34,8 @@ class DenseHead(nn.Module):
         outputs: Width of the result.
         bias: Whether it has a bias.
         activation: Class name in ``torch.nn``; one of ``ACTIVATIONS``.
-        residual: Whether its input is added to its result; the widths must be equal.
+        residual: Whether its input is added to its result; if the widths differ, through
+            a matrix.
     """
 
     def __init__(
@@ -43,12 +44,31 @@ class DenseHead(nn.Module):
         super().__init__()
         self.linear = Linear(inputs, outputs, bias=bias)
         self.activation = ACTIVATIONS[activation]
-        self.residual = residual
+        self.beside: nn.Module | None = None
+        if residual:
+            same = inputs == outputs
+            self.beside = nn.Identity() if same else Linear(inputs, outputs, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape ``(B, inputs)`` to ``(B, outputs)``."""
         y = self.activation(self.linear(x))
-        return x + y if self.residual else y
+        return y if self.beside is None else y + self.beside(x)
+
+
+class CutHead(nn.Module):
+    """The first numbers of a vector.
+
+    Args:
+        width: How many.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape ``(B, D)`` to ``(B, width)``."""
+        return x[:, : self.width]
 
 
 class NormalizeHead(nn.Module):

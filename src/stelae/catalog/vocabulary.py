@@ -1,0 +1,85 @@
+"""Token ids of a checkpoint, where its files name tokens by their text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from stelae.catalog.files import inside, join, read_object
+from stelae.errors import UnsupportedCheckpoint
+
+FILES = ("tokenizer_config.json", "special_tokens_map.json")
+"""Where special tokens are named; the first that names one counts."""
+
+BERT = {
+    "unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]",
+    "mask_token": "[MASK]",
+}  # fmt: skip
+ROBERTA = {
+    "unk_token": "<unk>", "sep_token": "</s>", "pad_token": "<pad>", "cls_token": "<s>",
+    "mask_token": "<mask>", "bos_token": "<s>", "eos_token": "</s>",
+}  # fmt: skip
+DEFAULTS = {
+    "BertTokenizer": BERT,
+    "DistilBertTokenizer": BERT,
+    "ElectraTokenizer": BERT,
+    "RobertaTokenizer": ROBERTA,
+    "XLMRobertaTokenizer": ROBERTA,
+    "CamembertTokenizer": ROBERTA,
+    "MPNetTokenizer": ROBERTA | {"unk_token": "[UNK]"},
+}
+"""Special tokens that classes of transformers have where no file names them."""
+
+
+class Vocabulary:
+    """A checkpoint's tokens.
+
+    Args:
+        root: The checkpoint.
+        file: Its ``tokenizer.json``.
+        folder: Where the tokenizer's other files lie.
+
+    Attributes:
+        size: Number of ids.
+
+    Raises:
+        UnsupportedCheckpoint: The file cannot be read.
+    """
+
+    def __init__(self, root: Path, file: str, folder: str = "") -> None:
+        try:
+            self._tokenizer = Tokenizer.from_file(str(inside(root, file)))
+        except Exception as error:  # the library raises bare Exception
+            raise UnsupportedCheckpoint(f"{file} in {root} cannot be read: {error}") from error
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self.root, self.file, self.folder = root, file, folder
+        self.size: int = self._tokenizer.get_vocab_size(with_added_tokens=True)
+
+    def id_of(self, token: str) -> int | None:
+        """The id of a token, or ``None`` if there is no such token."""
+        found: int | None = self._tokenizer.token_to_id(token)
+        return found
+
+    def read(self, text: str, *, specials: bool = False) -> list[int]:
+        """Ids of a text."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=specials).ids
+        return ids
+
+    def special(self, name: str) -> str | None:
+        """The token that plays a part such as ``mask_token``, if there is one."""
+        kind = ""
+        for file in FILES:
+            config = read_object(self.root, join(self.folder, file)) or {}
+            value = config.get(name)
+            token = value.get("content") if isinstance(value, dict) else value
+            if isinstance(token, str):
+                return token
+            kind = kind or str(config.get("tokenizer_class", "")).removesuffix("Fast")
+        return DEFAULTS.get(kind, {}).get(name)
+
+    def special_id(self, name: str) -> int | None:
+        """The id of that token, if there is one."""
+        token = self.special(name)
+        return None if token is None else self.id_of(token)
