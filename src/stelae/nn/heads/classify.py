@@ -31,6 +31,7 @@ class ClassifierHead(nn.Module):
         hidden_bias: Whether the dense layer has a bias.
         norm_bias: Whether the norm has one.
         out_bias: Whether the layer of the labels has one.
+        late: Whether every token goes through the dense layer, and pooling comes after.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class ClassifierHead(nn.Module):
         hidden_bias: bool = True,
         norm_bias: bool = True,
         out_bias: bool = True,
+        late: bool = False,
     ) -> None:
         super().__init__()
+        self.late = late
         self.pool = POOLINGS[pool] if isinstance(pool, Pooling) else pool
         self.dense: nn.Module = nn.Identity()
         self.norm: nn.Module = nn.Identity()
@@ -59,6 +62,8 @@ class ClassifierHead(nn.Module):
 
     def forward(self, x: Tensor, batch: TokenBatch) -> Tensor:
         """Token vectors ``(T, H)`` to logits ``(B, labels)``, fp32, in packed order."""
-        pooled = self.pool(x, batch).to(self.out.weight.dtype)
-        logits: Tensor = self.out(self.norm(self.dense(pooled)))
+        if self.late:
+            x = self.norm(self.dense(x))
+        pooled = self.pool(x, batch).to(x.dtype)
+        logits: Tensor = self.out(pooled if self.late else self.norm(self.dense(pooled)))
         return logits.float()
