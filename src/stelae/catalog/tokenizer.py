@@ -136,6 +136,17 @@ def _plain_pieces(parts: TokenizerFile, config: Json) -> Iterator[Fact]:
     yield "normalizer StripAccents", "StripAccents" in kinds, bare
 
 
+def _lowered_bytes(parts: TokenizerFile, config: Json) -> Iterator[Fact]:
+    """BPE on bytes of lower-cased words, as CLIP has it."""
+    before = (parts.pre_tokenizer or {}).get("pretokenizers")
+    kinds = [step.get("type") for step in before] if isinstance(before, list) else []
+    yield "normalizer", _kinds(parts.normalizer), ["NFC", "Replace", "Lowercase"]
+    yield "pre_tokenizer", kinds, ["Split", "ByteLevel"]
+    ends = [_token(config, "bos_token", "<|startoftext|>"), "A"]
+    ends.append(_token(config, "eos_token", "<|endoftext|>"))
+    yield "post_processor", _order(parts.post_processor or {}), ends
+
+
 def _frame(parts: TokenizerFile, config: Json, ends: tuple[str, str]) -> Iterator[Fact]:
     """What is put around one text."""
     order = _order(parts.post_processor or {})
@@ -169,6 +180,7 @@ FACTS: dict[str, Callable[[TokenizerFile, Json], Iterator[Fact]]] = {
     "XLMRobertaTokenizer": _pieces,
     "CamembertTokenizer": _pieces,
     "AlbertTokenizer": _plain_pieces,
+    "CLIPTokenizer": _lowered_bytes,
 }
 """What can be compared, by class of tokenizer."""
 
@@ -176,6 +188,7 @@ CLASSES = {
     "albert": "AlbertTokenizer",
     "bert": "BertTokenizer",
     "camembert": "CamembertTokenizer",
+    "clip_text_model": "CLIPTokenizer",
     "distilbert": "BertTokenizer",
     "electra": "BertTokenizer",
     "mpnet": "MPNetTokenizer",

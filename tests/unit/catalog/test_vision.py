@@ -163,6 +163,30 @@ def test_a_checkpoint_without_a_fast_tokenizer_is_refused(copy: Any) -> None:
         read(folder)
 
 
+def without(kind: str) -> list[dict[str, Any]]:
+    """CLIP's normalizers but one."""
+    spaces = {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "}
+    steps = [{"type": "NFC"}, spaces, {"type": "Lowercase"}]
+    return [step for step in steps if step["type"] != kind]
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "said"),
+    [
+        (("normalizer",), {"normalizers": without("Lowercase")}, "normalizer"),
+        (("pre_tokenizer",), {"pretokenizers": []}, "pre_tokenizer"),
+        (("post_processor",), {"cls": ["<|endoftext|>", 1]}, "post_processor"),
+    ],
+)
+def test_a_tokenizer_that_would_be_built_otherwise_is_refused(
+    copy: Any, path: tuple[str, ...], changes: dict[str, Any], said: str
+) -> None:
+    folder = copy("clip")
+    edit(folder / "tokenizer.json", *path, **changes)
+    with pytest.raises(UnsupportedCheckpoint, match=said):
+        read(folder)
+
+
 @pytest.mark.parametrize("name", ["text_projection.weight", "visual_projection.weight"])
 def test_a_missing_projection_is_named(copy: Any, name: str) -> None:
     folder = copy("clip")
