@@ -39,6 +39,10 @@ class PostNormLayer(nn.Module):
     def forward(self, x: Tensor, batch: TokenBatch, bias: Bias | None = None) -> Tensor:
         """Token vectors in and out, shape ``(T, H)``."""
         mixed = attend(*split(self.qkv(x), self.heads), batch, bias=bias)
+        return self.after(mixed, x)
+
+    def after(self, mixed: Tensor, x: Tensor) -> Tensor:
+        """What follows attention: both additions, both norms; shape ``(T, H)``."""
         x = self.out_norm(self.out.add(mixed, x))
         normed: Tensor = self.down_norm(self.down.add(self.up(x), x))
         return normed
