@@ -126,7 +126,7 @@ def check(request: Request, entry: ModelEntry, spec: ModelSpec) -> None:
         return
     with reach.connect(request.server, request.key) as client:
         info = client.model(request.served_as)
-    if (info.outputs, info.tasks) != (spec.outputs, spec.tasks):
+    if info.outputs != spec.outputs:
         raise InvalidInput(
             f"{request.served_as!r} on {request.server} makes {_made_by(info)}, the checkpoint "
             f"{_made_by(spec)}: these are different models"

@@ -162,7 +162,8 @@ def load_reference(
     except torch.OutOfMemoryError as error:
         raise OutOfMemory(f"model '{spec.name}' does not fit into memory on {device}") from error
     except (UnsupportedCheckpoint, *FAILURES) as error:
-        raise _missing(spec, f"sentence-transformers cannot load {spec.folder}: {error}") from error
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise _missing(spec, f"sentence-transformers cannot load {spec.folder}: {first}") from error
     saved = (read_object(Path(spec.folder), "config_sentence_transformers.json") or {}).get(
         "prompts"
     )
