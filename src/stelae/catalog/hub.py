@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import msgspec
 
 from stelae.catalog.hub_errors import translated
 from stelae.catalog.hub_progress import Progress, bar_class
+from stelae.catalog.open_clip import OPEN_CLIP, WEIGHTS, only_open_clip
 from stelae.errors import MissingDependency, ModelNotFound, UnsupportedCheckpoint
 
 FILES = (
@@ -24,6 +26,9 @@ FILES = (
     "special_tokens_map.json",
     "added_tokens.json",
     "vocab.txt",
+    "preprocessor_config.json",
+    "processor_config.json",
+    OPEN_CLIP,
     "model.safetensors",
     "model-*-of-*.safetensors",
     "model.safetensors.index.json",
@@ -109,18 +114,21 @@ def fetch(
         raise ModelNotFound(f"revision={revision!r}: not a branch, tag or commit", param="revision")
     hub = _library()
     with translated(repo, revision, offline=options.offline or hub.is_offline_mode()):
-        folder = hub.snapshot_download(
+        download = partial(
+            hub.snapshot_download,
             repo,
             revision=revision,
             cache_dir=options.cache,
             token=options.token,
             local_files_only=options.offline,
-            allow_patterns=WANTED,
             ignore_patterns=UNWANTED,
             endpoint=options.endpoint,
             library_name="stelae",
             tqdm_class=bar_class(repo, progress),
         )
+        folder = download(allow_patterns=WANTED)
+        if only_open_clip(Path(folder)):  # whose weights often lie beside those of transformers
+            folder = download(allow_patterns=[*WANTED, WEIGHTS])
     snapshot = Snapshot(folder=Path(folder), revision=os.path.basename(folder))  # noqa: PTH119
     _check_formats(hub, repo, snapshot, options)
     return snapshot

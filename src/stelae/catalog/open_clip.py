@@ -61,9 +61,11 @@ FIXED_TEXT = {
 """Options of which only these values are implemented."""
 
 
-def has_open_clip(root: Path) -> bool:
-    """Whether the checkpoint is one of open_clip alone."""
-    return exists(root, OPEN_CLIP) and exists(root, WEIGHTS)
+def only_open_clip(root: Path) -> bool:
+    """Whether open_clip's is the only description of the checkpoint that names its classes."""
+    if not exists(root, OPEN_CLIP):
+        return False
+    return "architectures" not in (read_object(root, "config.json") or {})
 
 
 def read_open_clip(root: Path) -> Towers:

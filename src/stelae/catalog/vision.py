@@ -17,7 +17,7 @@ from stelae.catalog.clip import read_chinese_clip, read_clip, read_clip_text, re
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.files import Json, join, read_json, read_object
 from stelae.catalog.mclip import read_mclip
-from stelae.catalog.open_clip import has_open_clip, read_open_clip
+from stelae.catalog.open_clip import only_open_clip, read_open_clip
 from stelae.catalog.options import positive, refuse_unknown, require
 from stelae.catalog.reading import lowered
 from stelae.catalog.settings import read_settings
@@ -82,7 +82,7 @@ def read_towers(root: Path, entry: ModelEntry, source: Source) -> ModelSpec | No
     if reader is not None:
         weights = weight_files(root, folder)
         towers = reader(Home(root, folder, config, weights, Tensors(root, folder, weights)))
-    elif has_open_clip(root):
+    elif only_open_clip(root):
         towers = read_open_clip(root)
     else:
         return None

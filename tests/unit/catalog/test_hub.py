@@ -69,6 +69,25 @@ def test_only_files_that_matter_are_fetched(hub: Hub, options: HubOptions, repo:
     )
 
 
+@pytest.mark.parametrize("name", ["clip", "open-clip", "siglip2"])
+def test_a_model_of_pictures_is_fetched_whole(
+    hub: Hub, options: HubOptions, zoo: Path, name: str
+) -> None:
+    hub.repos[ID] = repo_of(zoo / name)
+    entry = ModelEntry(name="pictures", source=ID)
+    assert Catalog([entry], hub=options).spec("pictures").vision is not None
+
+
+def test_of_two_layouts_of_the_same_weights_one_is_fetched(
+    hub: Hub, options: HubOptions, zoo: Path
+) -> None:
+    both = repo_of(zoo / "open-clip").files | repo_of(zoo / "clip").files
+    hub.repos[ID] = Repo(both)
+    fetch(ID, None, options)
+    assert "model.safetensors" in hub.fetched()
+    assert "open_clip_model.safetensors" not in hub.fetched()
+
+
 def test_spec_of_a_hub_checkpoint_names_id_and_commit(options: HubOptions, repo: Repo) -> None:
     assert repo.files
     catalog = Catalog([ModelEntry(name="mine", source=ID)], hub=options)
