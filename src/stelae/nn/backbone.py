@@ -45,11 +45,16 @@ class Backbone(nn.Module):
             UnsupportedCheckpoint: An option has a value that is not implemented.
         """
         try:
-            return cls(msgspec.convert(dict(config), cls.Config))
+            return cls(msgspec.convert(cls.options(dict(config)), cls.Config))
         except msgspec.ValidationError as error:
             raise UnsupportedCheckpoint(
                 f"config.json of a {cls.__name__} is not understood: {error}"
             ) from error
+
+    @classmethod
+    def options(cls, config: dict[str, Any]) -> dict[str, Any]:
+        """The options of ``config.json`` under the names that ``Config`` has."""
+        return config
 
     def __init__(self, config: Any) -> None:
         super().__init__()

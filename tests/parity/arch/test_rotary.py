@@ -39,7 +39,15 @@ def eurobert(**options: Any) -> Any:
     return transformers.EuroBertConfig(**TINY | {"mask_token_id": 3} | options)
 
 
+def nomic(**options: Any) -> Any:
+    return transformers.NomicBertConfig(**TINY | options)
+
+
 CASES = [
+    ("NomicBertModel", nomic()),
+    ("NomicBertModel", nomic(hidden_act="gelu", layer_norm_eps=1e-3, type_vocab_size=1)),
+    ("NomicBertModel", nomic(rope_parameters={"rope_type": "default", "rope_theta": 50.0})),
+    ("NomicBertModel", nomic(head_dim=16)),
     ("ModernBertModel", modernbert()),
     ("ModernBertModel", modernbert(local_attention=13, global_attn_every_n_layers=2)),
     ("ModernBertModel", modernbert(norm_bias=True, attention_bias=True, mlp_bias=True)),
@@ -58,6 +66,54 @@ CASES = [
 @pytest.mark.parametrize(("name", "config"), CASES)
 def test_token_vectors_equal_the_reference(name: str, config: Any) -> None:
     agree(name, config, getattr(transformers, name), LONG)
+
+
+PUBLISHED = {
+    "hidden_size": "n_embd",
+    "num_hidden_layers": "n_layer",
+    "num_attention_heads": "n_head",
+    "intermediate_size": "n_inner",
+    "max_position_embeddings": "max_trained_positions",
+    "layer_norm_eps": "layer_norm_epsilon",
+}
+"""Names of options in the first checkpoints of NomicBERT."""
+
+
+def test_nomic_checkpoints_as_published_equal_the_reference() -> None:
+    config = nomic()
+    theirs = reference_of(transformers.NomicBertModel, config)
+    tensors = {published(name): tensor for name, tensor in theirs.state_dict().items()}
+    for layer in range(config.num_hidden_layers):
+        parts = [tensors.pop(f"encoder.layers.{layer}.self_attn.{n}_proj.weight") for n in "qkv"]
+        tensors[f"encoder.layers.{layer}.attn.Wqkv.weight"] = torch.cat(parts)
+    plain = config.to_dict()
+    options = {PUBLISHED.get(name, name): value for name, value in plain.items()}
+    options |= {"activation_function": "swiglu", "rotary_emb_base": 1000, "n_positions": 8192}
+    for name in ("hidden_act", "rope_parameters", "head_dim"):
+        del options[name]
+    ours, batch = backbone_of("NomicBertModel", options, tensors), pack(texts_of(LONG))
+    with torch.inference_mode():
+        expected = [
+            theirs(input_ids=torch.from_numpy(ids).long()[None]).last_hidden_state[0]
+            for ids in texts_of(LONG)
+        ]
+        assert_same(rows_of(ours(batch), batch), expected)
+
+
+def published(name: str) -> str:
+    """A tensor's name in the first checkpoints."""
+    for now, then in (
+        ("embeddings.LayerNorm", "emb_ln"),
+        ("layers.", "encoder.layers."),
+        ("self_attn.o_proj", "attn.out_proj"),
+        ("post_attention_layernorm", "norm1"),
+        ("post_mlp_layernorm", "norm2"),
+        ("up_proj", "fc11"),
+        ("gate_proj", "fc12"),
+        ("down_proj", "fc2"),
+    ):
+        name = name.replace(now, then)
+    return name
 
 
 MASKED = [
