@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fix_library import colbert, reranker, splade
 from live import live
+from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner, Result
 
 from stelae.cli.app import app
@@ -95,6 +96,17 @@ def test_model_that_lies_fails(zoo: Path) -> None:
     ended = verify(str(zoo / "bert-mean"), "--engine", "fake", "--dtype", "float32", check=1)
     assert ended.stdout.splitlines()[-1].endswith("failed")
     assert "farthest apart is" in ended.stderr
+
+
+def test_reference_that_makes_weights_up_is_none(zoo: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(zoo / "bert-mean", tmp_path / "copy"))
+    tensors = load_file(copy / "model.safetensors")
+    del tensors["encoder.layer.1.output.dense.weight"]
+    save_file(tensors, copy / "model.safetensors", metadata={"format": "pt"})
+    options = ("--engine", "fake", "--dtype", "float32")
+    (row,) = rows(copy, *options, check=1).values()
+    assert row["verdict"] == "no reference"
+    assert "at random" in row["reason"]
 
 
 def pooled_otherwise(folder: Path, copy: Path) -> Path:
