@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stelae.catalog.bge_m3 import with_m3_heads
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.files import exists
 from stelae.catalog.found import Found
 from stelae.catalog.modules import read_modules
+from stelae.catalog.pairs import read_pairs
 from stelae.catalog.plain import read_plain
 from stelae.catalog.reading import lowered
-from stelae.catalog.settings import read_settings
+from stelae.catalog.settings import Kind, read_settings
 from stelae.catalog.sides import join_sides
 from stelae.catalog.spec import ModelSpec, Source
 from stelae.catalog.vision import read_towers
@@ -49,7 +51,9 @@ def _read(folder: Path) -> Found:
     if not exists(folder, "modules.json"):
         return read_plain(folder)
     settings = read_settings(folder)
-    return join_sides(folder, read_modules(folder, settings), settings)
+    if settings.kind is Kind.PAIRS:
+        return read_pairs(folder, settings)
+    return with_m3_heads(folder, join_sides(folder, read_modules(folder, settings), settings))
 
 
 def _spec(folder: Path, entry: ModelEntry, source: Source, found: Found) -> ModelSpec:

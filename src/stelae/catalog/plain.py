@@ -15,6 +15,7 @@ from stelae.catalog.reading import Reading, read_reading
 from stelae.catalog.scoring import read_scoring
 from stelae.catalog.settings import Settings, read_settings
 from stelae.catalog.spec import Backbone, Chain, Module, Normalize, Pool, Pooling
+from stelae.catalog.stanford import is_stanford, read_stanford
 from stelae.catalog.static import is_model2vec, normalizes, read_model2vec
 from stelae.catalog.tokenizer import CHAT_TEMPLATES
 from stelae.errors import UnsupportedCheckpoint
@@ -33,6 +34,8 @@ def read_plain(root: Path) -> Found:
     """
     if is_model2vec(root, ""):
         return _model2vec(Place(root, "", "StaticModel"))
+    if is_stanford(read_object(root, "config.json") or {}):
+        return read_stanford(root)
     backbone = read_backbone(root, "")
     reading, _ = read_reading(root, backbone)
     settings = read_settings(root)

@@ -127,7 +127,8 @@ def read_reading(
         root: The checkpoint.
         backbone: The transformer.
         use: What is used of it if the file does not say.
-        chat: Whether texts may be put in the tokenizer's chat template.
+        chat: Whether texts are put in the tokenizer's chat template; the other way is
+            refused.
 
     Raises:
         UnsupportedCheckpoint: An option is not implemented.
@@ -168,11 +169,11 @@ def _use(config: Json, file: str, default: Use, *, chat: bool) -> Use:
     use = Use(config.get("transformer_task", default))
     theirs, ours = OUTPUTS[use]
     plain = {"method": "forward", "method_output_name": theirs}
-    forms: list[Json | None] = [None, {"text": plain}]
-    if chat:
-        message = {"message": plain | {"format": "flat"}}
-        forms += [message, {"text": plain} | message]
-    require(config, {"modality_config": forms, "module_output_name": (ours, None)}, file)
+    text, message = {"text": plain}, {"message": plain | {"format": "flat"}}
+    forms: list[Json | None] = [message, text | message] if chat else [None, text]
+    given = {"modality_config": config.get("modality_config")}
+    require(given, {"modality_config": forms}, file)
+    require(config, {"module_output_name": (ours, None)}, file)
     return use
 
 

@@ -34,7 +34,7 @@ def read_scoring(root: Path, backbone: Backbone, settings: Settings) -> Classify
     """
     file = f"{join(backbone.folder, 'config.json')} in {root}"
     labels = _labels(backbone.config, file)
-    return Classify(labels=labels, activation=_activation(root, backbone, settings, len(labels)))
+    return Classify(labels=labels, activation=activation_of(root, settings, backbone, len(labels)))
 
 
 def _labels(config: Json, file: str) -> tuple[str, ...]:
@@ -52,9 +52,22 @@ def _labels(config: Json, file: str) -> tuple[str, ...]:
     return texts
 
 
-def _activation(root: Path, backbone: Backbone, settings: Settings, labels: int) -> str:
-    """The function on scores: as stated, else what the library takes."""
-    config, file = backbone.config, f"{join(backbone.folder, 'config.json')} in {root}"
+def activation_of(
+    root: Path, settings: Settings, backbone: Backbone | None = None, labels: int = 1
+) -> str:
+    """The function on scores: as stated, else what the library takes.
+
+    Args:
+        root: The checkpoint.
+        settings: Of the model as a whole.
+        backbone: The transformer, whose ``config.json`` may name one.
+        labels: Number of scores.
+
+    Raises:
+        UnsupportedCheckpoint: It is not implemented.
+    """
+    config: Json = {} if backbone is None else backbone.config
+    file = f"config.json in {root}"
     own = take(config, "sentence_transformers", dict, file) or {}
     for path, where in (
         (settings.activation, f"{NAME} in {root}"),

@@ -16,6 +16,8 @@ from pathlib import Path
 from stelae.catalog.torch_table import SHOWN, OddTable, View, read_table
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 
+TORCH_SUFFIXES = frozenset({".pt", ".bin"})
+
 MAX_TABLE_BYTES = 16 * 2**20
 """Largest table of tensors; that of a model with a thousand layers is below 4 MB."""
 

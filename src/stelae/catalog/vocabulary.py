@@ -67,6 +67,16 @@ class Vocabulary:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=specials).ids
         return ids
 
+    def edges(self, text: str) -> list[int]:
+        """Places in a text before and after each token that is added to the vocabulary.
+
+        There a tokenizer cuts a text in any case.
+        """
+        added = set(self._tokenizer.get_added_tokens_decoder())
+        found = self._tokenizer.encode(text, add_special_tokens=False)
+        spans = [s for i, s in zip(found.ids, found.offsets, strict=True) if i in added]
+        return sorted({edge for span in spans for edge in span})
+
     def special(self, name: str) -> str | None:
         """The token that plays a part such as ``mask_token``, if there is one."""
         kind = ""

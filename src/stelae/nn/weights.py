@@ -12,7 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from stelae.catalog.torch_file import TORCH_SUFFIXES
 from stelae.errors import UnsupportedCheckpoint
+from stelae.nn.torch_file import read_torch
 
 
 @dataclass(frozen=True)
@@ -95,15 +97,16 @@ def _matches(patterns: Iterable[str], name: str) -> bool:
 
 
 def read(files: Iterable[Path]) -> dict[str, Tensor]:
-    """Read all tensors of safetensors files.
+    """Read all tensors of safetensors files, and of torch's own.
 
     Raises:
-        UnsupportedCheckpoint: A file is missing or is not valid safetensors.
+        UnsupportedCheckpoint: A file is missing or is not valid.
+        ModelLoadFailed: A file of torch is broken.
     """
     tensors: dict[str, Tensor] = {}
     for file in files:
         try:
-            tensors |= load_file(file)
+            tensors |= read_torch(file) if file.suffix in TORCH_SUFFIXES else load_file(file)
         except (SafetensorError, OSError) as error:
             raise UnsupportedCheckpoint(f"weights {file.name} cannot be read: {error}") from error
     return tensors

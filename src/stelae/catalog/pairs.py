@@ -1,0 +1,70 @@
+"""Models that read both texts of a pair together, saved by sentence-transformers.
+
+Source: sentence-transformers 6.0.1, ``cross_encoder/model.py``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from stelae.catalog.asking import read_answers, read_prompt
+from stelae.catalog.found import Found
+from stelae.catalog.place import Place
+from stelae.catalog.reading import Use
+from stelae.catalog.rows import kind_of, read_rows
+from stelae.catalog.scoring import activation_of, read_scoring
+from stelae.catalog.settings import Settings
+from stelae.catalog.spec import Backbone, Classify, YesNo
+from stelae.catalog.steps import Stage, Start
+from stelae.catalog.transformer import read_transformer
+from stelae.errors import UnsupportedCheckpoint
+
+
+def read_pairs(root: Path, settings: Settings) -> Found:
+    """A cross-encoder, or a language model that is asked.
+
+    Raises:
+        UnsupportedCheckpoint: A module or an option is not implemented.
+        ModelLoadFailed: A file is missing, broken or contradicts another.
+    """
+    rows = read_rows(root)
+    kinds = [kind_of(root, row, ("Transformer", "LogitScore")) for row in rows]
+    if kinds not in (["Transformer"], ["Transformer", "LogitScore"]):
+        raise UnsupportedCheckpoint(
+            f"modules.json in {root} chains {', '.join(kinds) or 'nothing'}; implemented are one "
+            "Transformer, and one with a LogitScore after it"
+        )
+    asks = len(rows) == 2
+    use = Use.NEXT if asks else Use.SCORES
+    start = read_transformer(Place(root, rows[0].folder, "Transformer"), use=use)
+    if not isinstance(start.trunk, Backbone):
+        raise TypeError("a transformer without a trunk")
+    _check_use(root, start, Stage.NEXT if asks else Stage.SCORES)
+    scoring: Classify | YesNo = (
+        _ask(root, start, settings, Place(root, rows[1].folder, "LogitScore"))
+        if asks
+        else read_scoring(root, start.trunk, settings)
+    )
+    return Found(
+        trunk=start.trunk,
+        reading=start.reading,
+        settings=settings,
+        scoring=scoring,
+        limit=start.reading.limit,
+    )
+
+
+def _check_use(root: Path, start: Start, wanted: Stage) -> None:
+    if start.gives is not wanted:
+        raise UnsupportedCheckpoint(
+            f"the transformer in {root} gives {start.gives.value}; a CrossEncoder of these modules "
+            f"needs {wanted.value}"
+        )
+
+
+def _ask(root: Path, start: Start, settings: Settings, place: Place) -> YesNo:
+    default = None if settings.default is None else settings.prompts[settings.default]
+    prompt = read_prompt(root, start.reading, read_answers(place), default)
+    return msgspec.structs.replace(prompt, activation=activation_of(root, settings))
