@@ -60,9 +60,10 @@ class EncodeCall(
         dtype: Number format of the answer.
         normalize: Whether vectors get unit length; ``None`` as the model says.
         truncate: What to do with items that are too long.
-        pool_factor: Keep one token vector of so many, by joining similar ones.
-        muvera: Give token vectors as one dense vector of fixed width; takes the place
-            of ``dense``.
+        pool_factor: Keep one token vector of so many, by joining similar ones; queries
+            keep all.
+        muvera: Make the dense vector of the token vectors, so that dot products stand
+            for late interaction.
     """
 
     model: str

@@ -10,9 +10,21 @@ from numpy.typing import NDArray
 
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Prepared
-from stelae.engines.text.features import Output, Row
+from stelae.engines.text.features import Matrix, Output, Row
 from stelae.errors import EngineFailed, InvalidInput, StelaeError
-from stelae.types import EncodeCall, EncodeResult, OutputType, Ragged, Sparse, Usage
+from stelae.types import (
+    EncodeCall,
+    EncodeResult,
+    Muvera,
+    OutputType,
+    Ragged,
+    Role,
+    Sparse,
+    Usage,
+)
+from stelae.vectors import muvera
+from stelae.vectors.pooling import pool
+from stelae.vectors.quantize import quantize
 
 SMALLEST = np.float32(1e-12)
 """Length below which a vector is not scaled up (torch ``normalize`` has the same)."""
@@ -44,7 +56,10 @@ def assemble(
     good = {i: row for i, row in enumerate(rows) if i not in errors and isinstance(row, Output)}
     columns: dict[str, Any] = {}
     for output in call.outputs:
-        made, failed = COLUMNS[output](call, spec, good, len(rows))
+        column = COLUMNS[output]
+        if output is OutputType.DENSE and call.muvera is not None:
+            column = _muvera
+        made, failed = column(call, spec, good, len(rows))
         columns |= made
         errors |= failed
     ran = np.array([i not in errors for i in range(len(rows))], np.bool_)
@@ -79,7 +94,23 @@ def _dense(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Columns:
     failed = _lost(matrix, good, call)
     if failed:
         matrix[list(failed)] = np.nan
-    return {"dense": matrix.astype(call.dtype.value, copy=False)}, failed
+    values, quantization = quantize(matrix, call.dtype)
+    return {"dense": values, "quantization": quantization}, failed
+
+
+def _muvera(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Columns:
+    """Dense vectors made of token vectors; of a text without any, zeros."""
+    parameters = call.muvera or Muvera()
+    matrix = np.full((size, muvera.width(parameters, spec.token_dimensions)), np.nan, np.float32)
+    failed = _broken(good)
+    for i, row in good.items():
+        vectors = _wanted(row.vectors)
+        if i not in failed:
+            role = call.role or Role.DOCUMENT
+            made = muvera.encode([vectors], role, parameters)[0] if len(vectors) else 0.0
+            matrix[i] = made
+    values, quantization = quantize(matrix, call.dtype)
+    return {"dense": values, "quantization": quantization}, failed
 
 
 def _sparse(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Columns:
@@ -92,10 +123,10 @@ def _sparse(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Columns
         nothing if i not in good or i in failed else _wanted(good[i].terms) for i in range(size)
     ]
     half = call.dtype.value == "float16"
-    values = np.concatenate([weights for _, weights in terms])
+    values = np.concatenate([nothing[1], *(weights for _, weights in terms)])
     return {
         "sparse": Sparse(
-            indices=np.concatenate([ids for ids, _ in terms]),
+            indices=np.concatenate([nothing[0], *(ids for ids, _ in terms)]),
             values=values.astype(np.float16) if half else values,
             offsets=offsets_of([len(ids) for ids, _ in terms]),
         )
@@ -103,17 +134,31 @@ def _sparse(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Columns
 
 
 def _multivector(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Columns:
-    width = spec.token_dimensions
-    failed = {
-        i: _not_finite() for i, row in good.items() if not np.isfinite(_wanted(row.vectors)).all()
-    }
-    nothing = np.empty((0, width), np.float32)
+    failed = _broken(good)
+    nothing = np.empty((0, spec.token_dimensions), np.float32)
     matrices = [
-        nothing if i not in good or i in failed else _wanted(good[i].vectors) for i in range(size)
+        nothing if i not in good or i in failed else _pooled(call, _wanted(good[i].vectors))
+        for i in range(size)
     ]
-    values = np.concatenate(matrices).astype(call.dtype.value, copy=False)
+    values, quantization = quantize(
+        np.concatenate([nothing, *matrices]), call.dtype, output=OutputType.MULTIVECTOR
+    )
     offsets = offsets_of([len(matrix) for matrix in matrices])
-    return {"multivector": Ragged(values=values, offsets=offsets)}, failed
+    return {
+        "multivector": Ragged(values=values, offsets=offsets, quantization=quantization)
+    }, failed
+
+
+def _broken(good: Good) -> Failed:
+    """Items of which a token vector is not finite."""
+    rows = ((i, _wanted(row.vectors)) for i, row in good.items())
+    return {i: _not_finite() for i, vectors in rows if not np.isfinite(vectors).all()}
+
+
+def _pooled(call: EncodeCall, vectors: Matrix) -> Matrix:
+    """Token vectors of a document, joined if that was asked for; queries keep all."""
+    factor = call.pool_factor or 1
+    return vectors if factor == 1 or call.role is Role.QUERY else pool(vectors, factor)
 
 
 COLUMNS = {

@@ -9,7 +9,7 @@ from stelae.engines.base import Prepared
 from stelae.engines.text.assemble import assemble
 from stelae.engines.text.features import Features, Output
 from stelae.engines.text.intake import Ids, Intake, light, prepared
-from stelae.engines.text.options import check_call, choose_prompt, item_error
+from stelae.engines.text.options import check_call, choose_prompt, item_error, wanted_of_device
 from stelae.engines.text.pictures import is_picture
 from stelae.errors import StelaeError
 from stelae.types import EncodeCall, EncodeResult, Item
@@ -30,7 +30,8 @@ class EncodeJob:
     def __init__(self, call: EncodeCall, intake: Intake, fingerprint: str) -> None:
         check_call(intake.spec, call)
         self._call, self._intake, self._fingerprint = call, intake, fingerprint
-        marking = intake.marking(call.outputs, call.role)
+        self._outputs = wanted_of_device(call)
+        marking = intake.marking(self._outputs, call.role)
         self._prompt = (marking.text if marking else "") + choose_prompt(intake.spec, call)
 
     @property
@@ -71,11 +72,11 @@ class EncodeJob:
         """Given ids and pictures stand as they are, without a prompt."""
         call = self._call
         if self._intake.pictures is not None and is_picture(item):
-            return self._intake.pictures.read(item, call.outputs, call.role)
+            return self._intake.pictures.read(item, self._outputs, call.role)
         ids, prompt = (
             (next(read), self._prompt_ids) if item.token_ids is None else (item.token_ids, ())
         )
-        return self._intake.single(ids, call.truncate, prompt, call.outputs, call.role)
+        return self._intake.single(ids, call.truncate, prompt, self._outputs, call.role)
 
     def finish(
         self, prepared: Sequence[Prepared[Features]], rows: Sequence[Output | StelaeError]

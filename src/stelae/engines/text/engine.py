@@ -10,7 +10,7 @@ from stelae.engines.base import EngineInfo, Job
 from stelae.engines.text.encode import EncodeJob
 from stelae.engines.text.features import Features, Output, TextModel, Tokenizer
 from stelae.engines.text.intake import Intake
-from stelae.engines.text.pictures import PictureIntake
+from stelae.engines.text.pictures import Pictures
 from stelae.engines.text.score import score_job
 from stelae.types import EncodeCall, EncodeResult, ScoreCall, ScoreResult
 
@@ -37,7 +37,7 @@ class TextEngine:
         dtype: str,
         device: str,
         notes: tuple[str, ...] = (),
-        pictures: PictureIntake | None = None,
+        pictures: Pictures | None = None,
     ) -> None:
         self.spec = spec
         self._intake = Intake(spec, tokenizer, pictures)

@@ -10,7 +10,7 @@ import numpy as np
 from stelae.catalog.spec import Fill, Marking, ModelSpec
 from stelae.engines.base import Prepared
 from stelae.engines.text.features import DENSE, Features, Tokenizer
-from stelae.engines.text.pictures import PictureIntake, is_picture
+from stelae.engines.text.pictures import Pictures, is_picture
 from stelae.errors import InputTooLong, InvalidInput, StelaeError, UnsupportedCheckpoint
 from stelae.types import Item, OutputType, Role, Truncate
 
@@ -37,7 +37,7 @@ class Intake:
     """
 
     def __init__(
-        self, spec: ModelSpec, tokenizer: Tokenizer, pictures: PictureIntake | None = None
+        self, spec: ModelSpec, tokenizer: Tokenizer, pictures: Pictures | None = None
     ) -> None:
         self.spec, self.tokenizer, self.pictures = spec, tokenizer, pictures
         self.specials = len(tokenizer.prefix) + len(tokenizer.suffix)

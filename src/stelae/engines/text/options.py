@@ -7,7 +7,8 @@ from difflib import get_close_matches
 
 from stelae.catalog.spec import ModelSpec
 from stelae.errors import InvalidInput, UnsupportedTask
-from stelae.types import EncodeCall, Item, Modality, OutputType, Role
+from stelae.types import EncodeCall, Item, Modality, Muvera, OutputType, Role
+from stelae.vectors import muvera
 
 PROMPT_NAMES = {
     Role.QUERY: ("query",),
@@ -47,8 +48,45 @@ def _check_outputs(spec: ModelSpec, call: EncodeCall) -> None:
             f"outputs=[]: nothing was asked for; choose from {_listed(spec.outputs)}",
             param="outputs",
         )
-    for kind in call.outputs:
+    for kind in wanted_of_device(call):
         check_kind(spec, kind, "outputs")
+    if call.muvera is not None:
+        _check_muvera(spec, call, call.muvera)
+    if call.pool_factor is not None:
+        _check_pooling(call, call.pool_factor)
+
+
+def wanted_of_device(call: EncodeCall) -> tuple[OutputType, ...]:
+    """Representations that the model must make; dense MUVERA vectors need token vectors."""
+    if call.muvera is None:
+        return call.outputs
+    kinds = (OutputType.MULTIVECTOR if k is OutputType.DENSE else k for k in call.outputs)
+    return tuple(dict.fromkeys(kinds))
+
+
+def _check_muvera(spec: ModelSpec, call: EncodeCall, parameters: Muvera) -> None:
+    if OutputType.DENSE not in call.outputs:
+        raise InvalidInput(
+            "muvera makes the dense vector of token vectors: add 'dense' to outputs",
+            param="muvera",
+        )
+    for name, value in (("dimensions", call.dimensions), ("normalize", call.normalize)):
+        if value is not None:
+            raise InvalidInput(
+                f"{name} and muvera were both given; the width is muvera.dimensions, and its "
+                "vectors keep their length",
+                param=name,
+            )
+    muvera.check(parameters, spec.token_dimensions)
+
+
+def _check_pooling(call: EncodeCall, factor: int) -> None:
+    if OutputType.MULTIVECTOR not in wanted_of_device(call):
+        raise InvalidInput(
+            "pool_factor joins token vectors: add 'multivector' to outputs", param="pool_factor"
+        )
+    if factor < 1:
+        raise InvalidInput(f"pool_factor={factor}: it must be 1 or more", param="pool_factor")
 
 
 def check_kind(spec: ModelSpec, kind: OutputType, param: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+from PIL import Image
 
 from stelae.catalog.spec import Vision
-from stelae.engines.text.features import DENSE, AnyArray, Features
+from stelae.engines.text.features import DENSE, Features
 from stelae.errors import InvalidInput
 from stelae.images.arrays import from_array
 from stelae.images.decode import decode
@@ -35,8 +37,30 @@ class PictureFeatures(Features):
 NOTHING = np.empty((0, 0, 3), np.uint8)
 
 
-class PictureIntake:
+class Pictures(Protocol):
     """Reads pictures for one model.
+
+    Attributes:
+        tokens: Tokens of a picture, at most.
+    """
+
+    tokens: int
+
+    def read(
+        self, item: Item, outputs: tuple[OutputType, ...] = DENSE, role: Role | None = None
+    ) -> Features | InvalidInput:
+        """The picture of an item, or why it cannot be read.
+
+        Args:
+            item: With ``image`` or ``pixels``.
+            outputs: What is wanted.
+            role: The side it stands on.
+        """
+        ...
+
+
+class PictureIntake:
+    """Reads pictures, resized and cut, for a tower on packed patches.
 
     Args:
         vision: How it reads them.
@@ -60,30 +84,30 @@ class PictureIntake:
     def read(
         self, item: Item, outputs: tuple[OutputType, ...] = DENSE, role: Role | None = None
     ) -> PictureFeatures | InvalidInput:
-        """The picture of an item, or why it cannot be read.
-
-        Args:
-            item: With ``image`` or ``pixels``.
-            outputs: What is wanted.
-            role: The side it stands on.
-        """
+        """The picture of an item, or why it cannot be read."""
         try:
-            pixels = self._pixels(item.image, item.pixels)
+            pixels = fit(opened(item, self._limits), self.processing, self._limits)
         except InvalidInput as error:
             return error
         height, width, _ = pixels.shape
         ids = np.zeros(self._tokens(height, width), np.int32)
         return PictureFeatures(ids, outputs=outputs, role=role, pixels=pixels)
 
-    def _pixels(self, image: bytes | None, pixels: AnyArray | None) -> Pixels:
-        if image is not None:
-            return fit(decode(image, self._limits), self.processing, self._limits)
-        if pixels is None:
-            raise InvalidInput("the item has no picture; give image or pixels", param="items")
-        return fit(from_array(pixels, self._limits), self.processing, self._limits)
-
     def _tokens(self, height: int, width: int) -> int:
         return self._own + (height // self._side) * (width // self._side)
+
+
+def opened(item: Item, limits: Limits = LIMITS) -> Image.Image:
+    """The picture of an item, in mode ``RGB``.
+
+    Raises:
+        InvalidInput: It cannot be read.
+    """
+    if item.image is not None:
+        return decode(item.image, limits)
+    if item.pixels is None:
+        raise InvalidInput("the item has no picture; give image or pixels", param="items")
+    return from_array(item.pixels, limits)
 
 
 def is_picture(item: Item) -> bool:
