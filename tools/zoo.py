@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from tiny import classic, decoders, vision
+from tiny import classic, decoders, pages, rotary, vision
 from tiny.broken import BROKEN
 from tiny.sound import MATRYOSHKA, SOUND
 
@@ -19,7 +19,15 @@ __all__ = ["CHECKPOINTS", "MATRYOSHKA", "build"]
 
 CHECKPOINTS: dict[str, Callable[[Path], None]] = {
     write.__name__.replace("_", "-"): write
-    for write in (*SOUND, *classic.SOUND, *decoders.SOUND, *vision.SOUND, *BROKEN)
+    for write in (
+        *SOUND,
+        *classic.SOUND,
+        *decoders.SOUND,
+        *rotary.SOUND,
+        *vision.SOUND,
+        *pages.SOUND,
+        *BROKEN,
+    )
 }
 """How each checkpoint is written, by name; ``broken-...`` must be refused."""
 

@@ -1,0 +1,211 @@
+"""Encoders whose positions are angles or distances: one checkpoint per family."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tiny import roberta
+from tiny.bert import Size, bert_weights
+from tiny.classic import SPECIALS, write_trunk, write_unigram
+from tiny.decoder import Decoder, decoder_config, decoder_weights
+from tiny.decoder_tokenizers import write_llama_tokenizer
+from tiny.files import write_json
+from tiny.layout import NEW, OLD, write_modules, write_prompts, write_reading
+from tiny.numbers import Numbers, Tensor, merged
+from tiny.wordpiece import write_wordpiece
+
+SIZE = Size(positions=512)
+EURO = Decoder(kv_heads=4)
+FAST = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 512}
+IDS = {"bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1}
+PADS = {"pad_token": "<pad>", "unk_token": "<unk>", "mask_token": "<mask>"}
+
+
+def sizes(size: Size, vocabulary: int, architecture: str, **options: Any) -> dict[str, Any]:
+    """Content of ``config.json`` under the usual names."""
+    shared = {
+        "architectures": [architecture],
+        "hidden_size": size.width,
+        "initializer_range": 0.2,
+        "intermediate_size": size.inner,
+        "max_position_embeddings": size.positions,
+        "num_attention_heads": size.heads,
+        "num_hidden_layers": size.layers,
+        "vocab_size": vocabulary,
+    }
+    return shared | options
+
+
+def modernbert_mean(folder: Path) -> None:
+    """ModernBERT: byte-level BPE, a window of 16 in two layers of three, tied masked head."""
+    vocabulary = roberta.write_bytes(folder)
+    write_json(folder / "tokenizer_config.json", FAST | SPECIALS | PADS)
+    size = Size(layers=4, positions=512)
+    config = sizes(
+        size,
+        vocabulary,
+        "ModernBertForMaskedLM",
+        cls_token_id=0,
+        sep_token_id=2,
+        global_attn_every_n_layers=3,
+        global_rope_theta=160000.0,
+        hidden_activation="gelu",
+        local_attention=16,
+        local_rope_theta=10000.0,
+        model_type="modernbert",
+        norm_eps=1e-5,
+        tie_word_embeddings=True,
+        **IDS,
+    )
+    write_trunk(folder, config, modernbert_weights("modernbert-mean", size, vocabulary))
+    write_modules(folder, ["Transformer", "Pooling", "Normalize"], names=NEW)
+    write_reading(folder, 512)
+    write_prompts(folder, {"query": "search_query: ", "document": "search_document: "})
+
+
+def modernbert_weights(seed: str, size: Size, vocabulary: int) -> dict[str, Tensor]:
+    """Tensors of ``ModernBertForMaskedLM``; the decoder is the embeddings."""
+    numbers, width = Numbers(seed), size.width
+    words = numbers.uniform("words", vocabulary, width)
+    return merged([
+        {"model.embeddings.tok_embeddings.weight": words},
+        scale(numbers, "model.embeddings.norm", width),
+        *(
+            modernbert_layer(numbers, f"model.layers.{i}", size, first=i == 0)
+            for i in range(size.layers)
+        ),
+        scale(numbers, "model.final_norm", width),
+        numbers.linear("head.dense", width, width, bias=False),
+        scale(numbers, "head.norm", width),
+        {"decoder.bias": numbers.uniform("decoder.bias", vocabulary)},
+    ])  # fmt: skip
+
+
+def modernbert_layer(numbers: Numbers, name: str, size: Size, *, first: bool) -> dict[str, Tensor]:
+    """Tensors of one layer; the first has no norm before attention."""
+    width = size.width
+    return merged([
+        {} if first else scale(numbers, f"{name}.attn_norm", width),
+        numbers.linear(f"{name}.attn.Wqkv", 3 * width, width, bias=False),
+        numbers.linear(f"{name}.attn.Wo", width, width, bias=False),
+        scale(numbers, f"{name}.mlp_norm", width),
+        numbers.linear(f"{name}.mlp.Wi", 2 * size.inner, width, bias=False),
+        numbers.linear(f"{name}.mlp.Wo", width, size.inner, bias=False),
+    ])  # fmt: skip
+
+
+def scale(numbers: Numbers, name: str, width: int) -> dict[str, Tensor]:
+    """Weight of a norm without bias."""
+    weight = f"{name}.weight"
+    return {weight: numbers.norm(name, width)[weight]}
+
+
+def eurobert_mean(folder: Path) -> None:
+    """EuroBERT: Llama's layers in both directions, mean pooling."""
+    vocabulary = write_llama_tokenizer(folder)
+    config = decoder_config(
+        EURO,
+        vocabulary,
+        "EuroBertModel",
+        classifier_pooling="late",
+        mask_token_id=0,
+        mlp_bias=False,
+        model_type="eurobert",
+        pad_token_id=0,
+        rms_norm_eps=1e-5,
+        rope_theta=250000,
+    )
+    write_trunk(folder, config, decoder_weights("eurobert-mean", EURO, vocabulary))
+    write_modules(folder, ["Transformer", "Pooling"], names=NEW)
+    write_reading(folder, 256)
+
+
+def nomic_mean(folder: Path) -> None:
+    """NomicBERT: tensors named as in its first checkpoints, prompts by task."""
+    vocabulary = write_wordpiece(folder, max_length=512)
+    config = sizes(
+        SIZE,
+        vocabulary,
+        "NomicBertModel",
+        hidden_act="silu",
+        layer_norm_eps=1e-12,
+        model_type="nomic_bert",
+        pad_token_id=0,
+        rope_parameters={"rope_theta": 1000.0, "rope_type": "default"},
+        type_vocab_size=2,
+    )
+    write_trunk(folder, config, nomic_weights("nomic-mean", SIZE, vocabulary))
+    write_modules(folder, ["Transformer", "Pooling", "Normalize"], names=OLD)
+    write_reading(folder, 512)
+    write_prompts(folder, {"query": "search_query: ", "document": "search_document: "})
+
+
+def nomic_weights(seed: str, size: Size, vocabulary: int) -> dict[str, Tensor]:
+    """Tensors of NomicBERT as it was published."""
+    numbers, width = Numbers(seed), size.width
+    return merged([
+        {
+            "embeddings.word_embeddings.weight": numbers.uniform("words", vocabulary, width),
+            "embeddings.token_type_embeddings.weight": numbers.uniform("types", 2, width),
+        },
+        numbers.norm("emb_ln", width),
+        *(nomic_layer(numbers, f"encoder.layers.{i}", size) for i in range(size.layers)),
+    ])  # fmt: skip
+
+
+def nomic_layer(numbers: Numbers, name: str, size: Size) -> dict[str, Tensor]:
+    """Tensors of one layer."""
+    width = size.width
+    return merged([
+        numbers.linear(f"{name}.attn.Wqkv", 3 * width, width, bias=False),
+        numbers.linear(f"{name}.attn.out_proj", width, width, bias=False),
+        numbers.norm(f"{name}.norm1", width),
+        numbers.linear(f"{name}.mlp.fc11", size.inner, width, bias=False),
+        numbers.linear(f"{name}.mlp.fc12", size.inner, width, bias=False),
+        numbers.linear(f"{name}.mlp.fc2", width, size.inner, bias=False),
+        numbers.norm(f"{name}.norm2", width),
+    ])  # fmt: skip
+
+
+def deberta_mean(folder: Path) -> None:
+    """DeBERTa v3: distances in buckets, products shared with the contents, no positions."""
+    vocabulary = write_unigram(folder, ("<s>", "<pad>", "</s>", "<unk>"))
+    write_json(folder / "tokenizer_config.json", FAST | SPECIALS | PADS)
+    config = sizes(
+        SIZE,
+        vocabulary,
+        "DebertaV2Model",
+        hidden_act="gelu",
+        layer_norm_eps=1e-7,
+        max_relative_positions=-1,
+        model_type="deberta-v2",
+        norm_rel_ebd="layer_norm",
+        pad_token_id=1,
+        pos_att_type=["p2c", "c2p"],
+        position_biased_input=False,
+        position_buckets=32,
+        relative_attention=True,
+        share_att_key=True,
+        type_vocab_size=0,
+    )
+    write_trunk(folder, config, deberta_weights("deberta-mean", SIZE, vocabulary))
+    write_modules(folder, ["Transformer", "Pooling", "Normalize"], names=OLD)
+    write_reading(folder, 256)
+
+
+def deberta_weights(seed: str, size: Size, vocabulary: int) -> dict[str, Tensor]:
+    """Tensors of ``DebertaV2Model``: BERT's layers with other names, and a table of distances."""
+    numbers, width = Numbers(f"{seed}/distances"), size.width
+    unused = ("position_embeddings", "token_type_embeddings", "pooler")
+    tensors = {}
+    for name, tensor in bert_weights(seed, size, vocabulary).items():
+        if not any(part in name for part in unused):
+            for part in ("query", "key", "value"):
+                name = name.replace(f"self.{part}.", f"self.{part}_proj.")
+            tensors[name] = tensor
+    table = {"encoder.rel_embeddings.weight": numbers.uniform("table", 64, width)}
+    return tensors | table | numbers.norm("encoder.LayerNorm", width)
+
+
+SOUND = (modernbert_mean, eurobert_mean, nomic_mean, deberta_mean)
