@@ -119,9 +119,12 @@ class PairJob(_HeadJob):
 
     @cached_property
     def _query(self) -> Ids:
-        """The query's ids, read once for all documents."""
-        query = self._call.query
-        return query.token_ids if query.token_ids is not None else self._read([_text(query)])[0]
+        """The query's ids, read once for all documents; given ids stand without a prompt."""
+        query, spec = self._call.query, self._intake.spec
+        if query.token_ids is not None:
+            return query.token_ids
+        prompt = spec.prompts[spec.default_prompt] if spec.default_prompt is not None else ""
+        return self._read([prompt + _text(query)])[0]
 
     def prepare(self, start: int, stop: int) -> list[Prepared[Features]]:
         items = self._call.documents[start:stop]
@@ -263,9 +266,10 @@ def _common(query: Terms, document: Terms) -> float:
 
 
 def _late(spec: ModelSpec, rows: Sequence[Output]) -> NDArray[np.float32]:
-    del spec
     query, *documents = [row.vectors for row in rows if row.vectors is not None]
-    return maxsim(query, documents)
+    scores = maxsim(query, documents)
+    marking = spec.marking
+    return scores if marking is None or not marking.mean else scores / np.float32(len(query))
 
 
 COMPARE: dict[OutputType, Callable[[ModelSpec, Sequence[Output]], NDArray[np.float32]]] = {
