@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from pathlib import Path
 from typing import Any, assert_type
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image
 
 import stelae
-from stelae import AsyncClient, Client, Encoding, Encodings, Item, StelaeError
-from stelae.client import Backend, EncodeOptions, RetryPolicy, ServerInfo
-from stelae.types import ModelInfo, Role, Usage
+from stelae import AsyncClient, Client, Encoding, Encodings, Item, Score, Scores, StelaeError
+from stelae.client import Backend, EncodeOptions, RetryPolicy, ScoreOptions, ServerInfo
+from stelae.types import (
+    ModelInfo,
+    OutputType,
+    Quantization,
+    Ragged,
+    Role,
+    Sparse,
+    SparseVector,
+    Usage,
+)
 
 
 def one(client: Client, item: Item, fields: dict[str, str], mapping: Mapping[str, object]) -> None:
@@ -33,6 +44,29 @@ def many(client: Client, items: list[Item], texts: tuple[str, ...], rows: NDArra
     assert_type(client.encode({"a": 1}.keys()), Encodings)
 
 
+def pictures(client: Client, path: Path, image: Image, pixels: NDArray[np.uint8]) -> None:
+    assert_type(client.encode(b"a file"), Encoding)
+    assert_type(client.encode(path), Encoding)
+    assert_type(client.encode(image), Encoding)
+    assert_type(client.encode(pixels), Encoding)
+    assert_type(client.encode([b"a file", path, image, pixels, "text"]), Encodings)
+    assert_type(client.encode(p for p in [path]), Generator[Encoding])
+
+
+def scores(client: Client, asked: ScoreOptions, lines: Iterator[str], path: Path) -> None:
+    assert_type(client.score("query", ["a", "b"]), Scores)
+    assert_type(client.score(Item(text="query"), lines, by="sparse", errors="return"), Scores)
+    assert_type(client.score("query", [path], **asked), Scores)
+    found = client.score("query", ["a"])
+    assert_type(found.scores, NDArray[np.float32])
+    assert_type(found.ranked(3), list[Score])
+    assert_type(found.ranked()[0].score, float)
+    assert_type(found.order(label="yes"), NDArray[np.intp])
+    assert_type(found[0], Score)
+    client.score("query", ["a"], by="dens")  # type: ignore[arg-type]
+    client.score("query", [1])  # type: ignore[list-item]
+
+
 def stream(client: Client, lines: Iterator[str], items: Generator[Item]) -> None:
     assert_type(client.encode(lines), Generator[Encoding])
     assert_type(client.encode(items), Generator[Encoding])
@@ -43,6 +77,9 @@ def options(client: Client, asked: EncodeOptions) -> None:
     assert_type(client.encode("a", role="query", truncate="error", errors="return"), Encoding)
     assert_type(client.encode(["a"], role=Role.DOCUMENT, progress=print), Encodings)
     assert_type(client.encode(["a"], **asked), Encodings)
+    assert_type(client.encode("a", outputs="sparse", instruction="find"), Encoding)
+    assert_type(client.encode(["a"], outputs=("dense", OutputType.SPARSE), dtype="int8"), Encodings)
+    client.encode("a", outputs="thick")  # type: ignore[arg-type]
     client.encode("a", role="asker")  # type: ignore[call-overload]
     client.encode("a", modle="b")  # type: ignore[call-overload]
     client.encode(3)  # type: ignore[call-overload]
@@ -56,6 +93,8 @@ async def awaited(client: AsyncClient, lines: AsyncIterator[str]) -> None:
     assert_type(client.encode(iter("ab")), AsyncGenerator[Encoding])
     async for encoding in client.encode(lines):
         assert_type(encoding, Encoding)
+    assert_type(await client.score("query", ["a"]), Scores)
+    assert_type(await client.score("query", lines), Scores)
     assert_type(await client.models(), list[ModelInfo])
     assert_type(await client.server(), ServerInfo)
     async with AsyncClient() as entered:
@@ -65,8 +104,17 @@ async def awaited(client: AsyncClient, lines: AsyncIterator[str]) -> None:
 def results(encodings: Encodings) -> None:
     assert_type(encodings[0], Encoding)
     assert_type([encoding.tokens for encoding in encodings], list[int])
-    assert_type(encodings.dense, NDArray[np.floating[Any]])
-    assert_type(encodings[0].dense, NDArray[np.floating[Any]])
+    assert_type(encodings.dense, NDArray[Any])
+    assert_type(encodings[0].dense, NDArray[Any])
+    assert_type(encodings.sparse, Sparse)
+    assert_type(encodings.sparse[0].indices, NDArray[np.int32])
+    assert_type(encodings[0].sparse, SparseVector)
+    assert_type(encodings.multivector, Ragged)
+    assert_type([vectors.shape for vectors in encodings.multivector], list[tuple[Any, ...]])
+    assert_type(encodings[0].multivector, NDArray[Any])
+    assert_type(encodings.quantization, Quantization | None)
+    assert_type(encodings.dequantized(), Encodings)
+    assert_type(encodings[0].dequantized(), Encoding)
     assert_type(encodings.tokens, NDArray[np.int32])
     assert_type(encodings.truncated, NDArray[np.bool_])
     assert_type(encodings.errors, dict[int, StelaeError])
