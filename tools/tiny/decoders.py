@@ -255,4 +255,12 @@ def qwen3_reranker(folder: Path) -> None:
     write_json(folder / "config_sentence_transformers.json", settings)
 
 
-SOUND = (qwen3_embedding, gte_qwen2, llama_mean, mistral_last, gemma2_last, gemma3_embedding)
+SOUND = (
+    qwen3_embedding,
+    gte_qwen2,
+    llama_mean,
+    mistral_last,
+    gemma2_last,
+    gemma3_embedding,
+    qwen3_reranker,
+)
