@@ -224,10 +224,16 @@ def chinese_clip(folder: Path) -> None:
     write_processing(folder, "ChineseCLIPImageProcessor", size=size, do_center_crop=False)
 
 
-def write_filled_tokenizer(folder: Path, **options: Any) -> int:
-    """Write a tokenizer whose texts end with ``<eos>`` and are filled up with ``<pad>``."""
+def write_filled_tokenizer(folder: Path, *more: str, **options: Any) -> int:
+    """Write a tokenizer whose texts end with ``<eos>`` and are filled up with ``<pad>``.
+
+    Args:
+        folder: Where.
+        more: Special tokens beside the usual ones.
+        options: For ``tokenizer_config.json``.
+    """
     content, vocabulary = with_byte_fallback(
-        ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>"),
+        ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *more),
         before="",
         after="<eos>",
         reading={

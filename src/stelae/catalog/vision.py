@@ -19,6 +19,7 @@ from stelae.catalog.files import Json, join, read_json, read_object
 from stelae.catalog.mclip import read_mclip
 from stelae.catalog.open_clip import only_open_clip, read_open_clip
 from stelae.catalog.options import positive, refuse_unknown, require
+from stelae.catalog.pages import QUESTIONS, read_pages
 from stelae.catalog.reading import lowered
 from stelae.catalog.settings import read_settings
 from stelae.catalog.siglip import read_siglip, read_siglip2
@@ -78,10 +79,13 @@ def read_towers(root: Path, entry: ModelEntry, source: Source) -> ModelSpec | No
         return None
     folder = modules[0][1] if modules else ""
     config = read_object(root, join(folder, "config.json")) or {}
-    reader = READERS.get(_class(config))
-    if reader is not None:
+    kind = _class(config)
+    if kind in READERS or kind in QUESTIONS:
         weights = weight_files(root, folder)
-        towers = reader(Home(root, folder, config, weights, Tensors(root, folder, weights)))
+        home = Home(root, folder, config, weights, Tensors(root, folder, weights))
+        if kind in QUESTIONS:
+            return read_pages(home, entry, source)
+        towers = READERS[kind](home)
     elif only_open_clip(root):
         towers = read_open_clip(root)
     else:

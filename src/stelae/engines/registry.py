@@ -9,12 +9,17 @@ from importlib.util import find_spec
 from typing import cast
 
 from stelae.catalog.spec import ModelSpec
-from stelae.engines import encoder, fake, sentence_transformers
+from stelae.engines import encoder, fake, sentence_transformers, transformers
 from stelae.engines.base import AnyEngine, EngineManifest, EngineOptions
 from stelae.engines.hardware import bound_onednn, calm_openmp
 from stelae.errors import InvalidInput, MissingDependency, UnsupportedCheckpoint
 
-BUILT_IN = (encoder.MANIFEST, sentence_transformers.MANIFEST, fake.MANIFEST)
+BUILT_IN = (
+    encoder.MANIFEST,
+    transformers.MANIFEST,
+    sentence_transformers.MANIFEST,
+    fake.MANIFEST,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,169 @@
+"""Models of pages: a language model that sees patches, and a narrow layer on every token."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tiny.bpe import QWEN_SPLIT, byte_level
+from tiny.decoder import Decoder, decoder_weights
+from tiny.files import write_json, write_tensors
+from tiny.numbers import Numbers, Tensor, merged
+from tiny.towers import PICTURE, picture_config, pictures, under
+from tiny.vision import SIGLIP, write_filled_tokenizer, write_processing
+
+NARROW = 24
+"""Width of a token's vector."""
+
+LENGTH = 512
+
+GEMMA = Decoder(kv_heads=1)
+QWEN = Decoder(qkv_bias=True)
+
+QWEN_TOKENS = (
+    "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>",
+    "<|image_pad|>",
+)  # fmt: skip
+
+EYE = 32
+"""Width of ColQwen2's tower for pictures."""
+
+
+def text_config(size: Decoder, vocabulary: int, **options: Any) -> dict[str, Any]:
+    """The language model in ``config.json``."""
+    return {
+        "hidden_size": size.width,
+        "intermediate_size": size.inner,
+        "max_position_embeddings": LENGTH,
+        "num_attention_heads": size.heads,
+        "num_hidden_layers": size.layers,
+        "num_key_value_heads": size.kv_heads,
+        "vocab_size": vocabulary,
+    } | options
+
+
+def narrow(seed: str, width: int) -> dict[str, Tensor]:
+    """The layer on every token."""
+    return Numbers(f"{seed}/narrow").linear("embedding_proj_layer", NARROW, width)
+
+
+def colpali(folder: Path) -> None:
+    """ColPali: SigLIP's patches before the words of a Gemma."""
+    vocabulary = write_filled_tokenizer(folder, "<image>", model_max_length=LENGTH)
+    vision = picture_config(model_type="siglip_vision_model", vision_use_head=False, **SIGLIP)
+    config = {
+        "architectures": ["ColPaliForRetrieval"],
+        "embedding_dim": NARROW,
+        "model_type": "colpali",
+        "vlm_config": {
+            "image_token_index": 5,
+            "model_type": "paligemma",
+            "projection_dim": GEMMA.width,
+            "text_config": text_config(
+                GEMMA, vocabulary, model_type="gemma", head_dim=GEMMA.head, pad_token_id=0
+            ),
+            "vision_config": vision,
+        },
+    }
+    write_json(folder / "config.json", config)
+    projector = Numbers("colpali/projector")
+    seen = pictures("colpali", own=0, bias=True)
+    words = decoder_weights("colpali", GEMMA, vocabulary, prefix="vlm.language_model.model.")
+    tensors = merged([
+        words,
+        under("vlm.vision_tower.", seen),
+        projector.linear("vlm.multi_modal_projector.linear", GEMMA.width, PICTURE.width),
+        narrow("colpali", GEMMA.width),
+    ])  # fmt: skip
+    write_tensors(folder / "model.safetensors", tensors)
+    side = {"height": PICTURE.image, "width": PICTURE.image}
+    half: dict[str, Any] = {
+        "crop_size": ...,
+        "do_center_crop": ...,
+        "image_mean": [0.5] * 3,
+        "image_seq_length": PICTURE.patches,
+        "image_std": [0.5] * 3,
+    }
+    write_processing(folder, "SiglipImageProcessor", size=side, **half)
+
+
+def colqwen2(folder: Path) -> None:
+    """ColQwen2: patches of any shape of page between the words of a Qwen2."""
+    content, vocabulary = byte_level(QWEN_SPLIT, QWEN_TOKENS, nfc=True)
+    write_json(folder / "tokenizer.json", content)
+    settings = {
+        "add_prefix_space": False,
+        "bos_token": None,
+        "eos_token": "<|im_end|>",
+        "model_max_length": LENGTH,
+        "pad_token": "<|endoftext|>",
+        "tokenizer_class": "Qwen2Tokenizer",
+        "unk_token": None,
+    }
+    write_json(folder / "tokenizer_config.json", settings)
+    ids = {token: vocabulary - len(QWEN_TOKENS) + i for i, token in enumerate(QWEN_TOKENS)}
+    third = QWEN.head // 6
+    rope = {
+        "mrope_section": [QWEN.head // 2 - 2 * third, third, third],
+        "rope_theta": 10000.0,
+        "rope_type": "default",
+    }
+    config = {
+        "architectures": ["ColQwen2ForRetrieval"],
+        "embedding_dim": NARROW,
+        "model_type": "colqwen2",
+        "vlm_config": {
+            "image_token_id": ids["<|image_pad|>"],
+            "model_type": "qwen2_vl",
+            "text_config": text_config(
+                QWEN, vocabulary, model_type="qwen2_vl_text", rope_parameters=rope,
+                bos_token_id=ids["<|endoftext|>"], eos_token_id=ids["<|im_end|>"],
+            ),
+            "video_token_id": ids["<|image_pad|>"],
+            "vision_config": {
+                "depth": 1, "embed_dim": EYE, "hidden_size": QWEN.width, "mlp_ratio": 2,
+                "model_type": "qwen2_vl_vision", "num_heads": 2, "patch_size": 14,
+                "spatial_merge_size": 2, "temporal_patch_size": 2,
+            },
+            "vision_end_token_id": ids["<|vision_end|>"],
+            "vision_start_token_id": ids["<|vision_start|>"],
+        },
+    }  # fmt: skip
+    write_json(folder / "config.json", config)
+    words = decoder_weights("colqwen2", QWEN, vocabulary, prefix="vlm.language_model.")
+    tensors = words | under("vlm.visual.", _eye()) | narrow("colqwen2", QWEN.width)
+    write_tensors(folder / "model.safetensors", tensors)
+    processing = {
+        "do_convert_rgb": True,
+        "do_normalize": True,
+        "do_rescale": True,
+        "do_resize": True,
+        "image_processor_type": "Qwen2VLImageProcessor",
+        "max_pixels": 112 * 112,
+        "merge_size": 2,
+        "min_pixels": 56 * 56,
+        "patch_size": 14,
+        "temporal_patch_size": 2,
+    }
+    write_json(folder / "preprocessor_config.json", processing)
+
+
+def _eye() -> dict[str, Tensor]:
+    """Tensors of Qwen2-VL's tower for pictures."""
+    numbers = Numbers("colqwen2/visual")
+    block, merged_width = "blocks.0", 4 * EYE
+    return merged([
+        {"patch_embed.proj.weight": numbers.uniform("patch", EYE, 3, 2, 14, 14)},
+        numbers.norm(f"{block}.norm1", EYE),
+        numbers.norm(f"{block}.norm2", EYE),
+        numbers.linear(f"{block}.attn.qkv", 3 * EYE, EYE),
+        numbers.linear(f"{block}.attn.proj", EYE, EYE),
+        numbers.linear(f"{block}.mlp.fc1", 2 * EYE, EYE),
+        numbers.linear(f"{block}.mlp.fc2", EYE, 2 * EYE),
+        numbers.norm("merger.ln_q", EYE),
+        numbers.linear("merger.mlp.0", merged_width, merged_width),
+        numbers.linear("merger.mlp.2", QWEN.width, merged_width),
+    ])  # fmt: skip
+
+
+SOUND = (colpali, colqwen2)
