@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
 from stelae.catalog.files import inside, join, read_object
 from stelae.errors import UnsupportedCheckpoint
 
@@ -48,6 +46,8 @@ class Vocabulary:
     """
 
     def __init__(self, root: Path, file: str, folder: str = "") -> None:
+        from tokenizers import Tokenizer  # most checkpoints are read without it
+
         try:
             self._tokenizer = Tokenizer.from_file(str(inside(root, file)))
         except Exception as error:  # the library raises bare Exception
