@@ -258,8 +258,8 @@ def write_table(folder: Path, seed: str, name: str, rows: int) -> None:
     """Write a table of vectors and its tokenizer."""
     size = write_wordpiece(folder)
     (folder / "tokenizer_config.json").unlink()
-    table = json.loads((folder / "tokenizer.json").read_text("utf-8")) | {"truncation": None}
-    write_json(folder / "tokenizer.json", table)
+    table = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    write_json(folder / "tokenizer.json", table | {"truncation": None, "padding": None})
     tensors: dict[str, Any] = {name: Numbers(seed).uniform(name, rows or size, 48)}
     if rows:
         numbers = Numbers(f"{seed}/mapping")

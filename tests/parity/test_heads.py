@@ -1,0 +1,178 @@
+"""Every layout of heads against the library that made it, on every side of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fix_engine import answer
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+from transformers import AutoModel, AutoTokenizer
+
+from stelae.catalog.catalog import Catalog
+from stelae.catalog.entry import ModelEntry
+from stelae.catalog.spec import ModelSpec
+from stelae.engines.base import Device, EngineOptions
+from stelae.engines.encoder.engine import load
+from stelae.engines.sentence_transformers.reference import load_reference
+from stelae.engines.text.engine import TextEngine
+from stelae.types import ComputeDtype, EncodeCall, Item, OutputType, Role, ScoreCall
+
+Vector = NDArray[np.float32]
+
+TEXTS = [
+    "a",
+    "The stone tablet of Ur.",
+    "Hello, world! " * 3,
+    "x " * 200,
+    "the, . of; city [MASK]",
+    "Who made the first clay tablet, and where would he have found the water?",
+    "naïve 中文 Σ 12.5%",
+]
+OPTIONS = EngineOptions(dtype=ComputeDtype.FLOAT32, device=Device.CPU, threads=1)
+
+
+@cache
+def spec_of(folder: Path) -> ModelSpec:
+    return Catalog([ModelEntry(name="m", source=str(folder))]).spec("m")
+
+
+@cache
+def engine_of(folder: Path) -> TextEngine:
+    return load(spec_of(folder), OPTIONS)
+
+
+def encode(folder: Path, output: OutputType, role: Role | None, texts: list[str]) -> Any:
+    items = [Item(text=text) for text in texts]
+    call = EncodeCall(model="m", items=items, outputs=(output,), role=role)
+    result = answer(engine_of(folder), call)
+    assert result.errors == {}
+    return result
+
+
+def parts(column: Any) -> Iterator[slice]:
+    """Where each text's share of a column lies."""
+    for start, stop in zip(column.offsets[:-1], column.offsets[1:], strict=True):
+        yield slice(start, stop)
+
+
+def close(ours: Vector, theirs: Vector) -> None:
+    scale = max(1.0, float(np.abs(theirs).max(initial=0.0)))
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * scale)
+
+
+ROLES = (None, Role.QUERY, Role.DOCUMENT)
+
+
+@pytest.mark.parametrize("role", ROLES, ids=str)
+@pytest.mark.parametrize("name", ["static", "bert-layers", "bert-asym"])
+def test_dense_vectors_are_those_of_the_library(zoo: Path, name: str, role: Role | None) -> None:
+    reference = load_reference(spec_of(zoo / name), OutputType.DENSE)
+    rows = encode(zoo / name, OutputType.DENSE, role, TEXTS).dense
+    for text, row in zip(TEXTS, rows, strict=True):
+        expected = reference.encode(text, role).value
+        assert isinstance(expected, np.ndarray)
+        close(row, expected)
+
+
+SPARSE = ["splade", "splade-sum", "splade-inference-free", "sparse-features"]
+
+
+@pytest.mark.parametrize("role", ROLES, ids=str)
+@pytest.mark.parametrize("name", SPARSE)
+def test_term_weights_are_those_of_the_library(zoo: Path, name: str, role: Role | None) -> None:
+    reference = load_reference(spec_of(zoo / name), OutputType.SPARSE)
+    column = encode(zoo / name, OutputType.SPARSE, role, TEXTS).sparse
+    for text, part in zip(TEXTS, parts(column), strict=True):
+        expected = reference.encode(text, role).value
+        assert isinstance(expected, tuple)
+        terms, weights = expected
+        np.testing.assert_array_equal(column.indices[part], terms)
+        close(column.values[part], weights)
+
+
+LATE = ["colbert-pylate", "colbert-stanford", "colbert-native"]
+
+
+@pytest.mark.parametrize("role", [Role.QUERY, Role.DOCUMENT], ids=str)
+@pytest.mark.parametrize("name", LATE)
+def test_token_vectors_are_those_of_the_library(zoo: Path, name: str, role: Role) -> None:
+    reference = load_reference(spec_of(zoo / name), OutputType.MULTIVECTOR)
+    column = encode(zoo / name, OutputType.MULTIVECTOR, role, TEXTS).multivector
+    for text, part in zip(TEXTS, parts(column), strict=True):
+        expected = reference.encode(text, role).value
+        assert isinstance(expected, np.ndarray)
+        assert column.values[part].shape == expected.shape, text
+        close(column.values[part], expected)
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["scores", "logits"])
+@pytest.mark.parametrize("name", ["cross-encoder", "cross-encoder-labels", "qwen3-reranker"])
+def test_scores_are_those_of_the_library(zoo: Path, name: str, plain: bool) -> None:
+    reference = load_reference(spec_of(zoo / name), None)
+    for query in TEXTS[:3]:
+        call = ScoreCall(
+            model="m",
+            query=Item(text=query),
+            documents=[Item(text=text) for text in TEXTS],
+            normalize=False if plain else None,
+        )
+        scores = answer(engine_of(zoo / name), call).scores
+        for text, score in zip(TEXTS, scores, strict=True):
+            expected = reference.score(query, text, plain=plain).value
+            assert isinstance(expected, np.ndarray)
+            close(np.atleast_1d(score), expected)
+
+
+def test_heads_of_bge_m3_follow_their_paper(zoo: Path) -> None:
+    """No library at hand reads them: the formulas, on the reference's token vectors."""
+    folder = zoo / "bge-m3"
+    sparse, late = (torch.load(folder / f"{n}_linear.pt", weights_only=True) for n in HEADS)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    trunk = AutoModel.from_pretrained(folder).eval()
+    items = [Item(text=text) for text in TEXTS]
+    outputs = (OutputType.DENSE, OutputType.SPARSE, OutputType.MULTIVECTOR)
+    result = answer(engine_of(folder), EncodeCall(model="m", items=items, outputs=outputs))
+    for i, text in enumerate(TEXTS):
+        read = tokenizer(text, truncation=True, max_length=128, return_tensors="pt")
+        with torch.inference_mode():
+            states = trunk(**read).last_hidden_state[0]
+            vectors = states[1:] @ late["weight"].T + late["bias"]
+            weights = torch.relu(states @ sparse["weight"].T + sparse["bias"])[:, 0]
+        unit = torch.nn.functional.normalize
+        close(result.dense[i], unit(states[0], dim=0).numpy())
+        multi = result.multivector
+        close(multi.values[list(parts(multi))[i]], unit(vectors, dim=1).numpy())
+        expected: dict[int, float] = {}
+        for token, weight in zip(read.input_ids[0].tolist(), weights.tolist(), strict=True):
+            if token not in tokenizer.all_special_ids or token == tokenizer.mask_token_id:
+                expected[token] = max(expected.get(token, 0.0), weight)
+        terms = {token: weight for token, weight in sorted(expected.items()) if weight > 0}
+        part = list(parts(result.sparse))[i]
+        assert result.sparse.indices[part].tolist() == list(terms)
+        close(result.sparse.values[part], np.array(list(terms.values()), np.float32))
+
+
+HEADS = ("sparse", "colbert")
+
+
+def test_model2vec_is_a_weighted_mean_over_shared_rows(zoo: Path) -> None:
+    folder = zoo / "model2vec"
+    tensors = load_file(folder / "model.safetensors")
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    unknown = tokenizer.token_to_id("[UNK]")
+    rows = encode(folder, OutputType.DENSE, None, [*TEXTS, "", "☃"]).dense
+    for text, row in zip([*TEXTS, "", "☃"], rows, strict=True):
+        ids = [i for i in tokenizer.encode(text, add_special_tokens=False).ids if i != unknown]
+        mean = np.zeros(48, np.float32)
+        if ids:
+            table = tensors["embeddings"][tensors["mapping"][ids]]
+            mean = (table * tensors["weights"][ids, None]).mean(axis=0)
+        close(row, mean / (np.linalg.norm(mean) + 1e-32))
