@@ -97,7 +97,7 @@ class DisentangledLayer(PostNormLayer):
             table: Gives the vectors of the buckets, shape ``(2 span, H)``; asked once.
             distances: Rows of that table.
         """
-        keys, queries = self._projected(table)
+        keys, queries = self._projected(table, x)
 
         def bias(q: Tensor, k: Tensor) -> Tensor:
             rows = distances.of(q.shape[2], q.device)
@@ -115,9 +115,9 @@ class DisentangledLayer(PostNormLayer):
         added = bias if self.kinds else None
         return self.after(attend(q, k, v, batch, scale=self.scale, bias=added), x)
 
-    def _projected(self, table: Callable[[], Tensor]) -> tuple[Tensor, Tensor]:
+    def _projected(self, table: Callable[[], Tensor], like: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and queries of the buckets, each ``(heads, 2 span, d)``; the same for all texts."""
-        if self._tables is None:
+        if self._tables is None or self._tables[0].dtype is not like.dtype:
             rows = table()
             q, k, _ = split(self.qkv(rows), self.heads)
             keys = k if self.distance_key is None else self._split(self.distance_key(rows))
