@@ -58,6 +58,12 @@ class ModelSettings(_Group):
     """Longest input read, in tokens; only lower than the checkpoint's own limit."""
     matryoshka: tuple[int, ...] = ()
     """Widths the model was trained to be cut to, if its checkpoint does not say."""
+    prompts: dict[str, str] = {}
+    """Prompts by name, before those of the checkpoint: ``{query: "query: "}``."""
+    default_prompt: str | None = None
+    """Prompt used when a request names none."""
+    instruction: str | None = None
+    """Prompt of queries with the place ``{instruction}``, for models trained with such."""
     batch_tokens: int | None = Field(default=None, ge=1)
     """Most tokens of one batch for this model; ``limits.batch_tokens`` if not given."""
     deterministic: bool | None = None

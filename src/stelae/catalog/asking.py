@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stelae.catalog.backbone import read_backbone
 from stelae.catalog.chat_template import PLACES, Template, read_template
+from stelae.catalog.entry import Ask
+from stelae.catalog.found import Found
 from stelae.catalog.options import refuse_unknown, require, take
 from stelae.catalog.place import Place
-from stelae.catalog.reading import Reading
+from stelae.catalog.reading import Reading, read_reading
 from stelae.catalog.spec import YesNo
 from stelae.catalog.vocabulary import Vocabulary
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
@@ -73,6 +76,44 @@ def read_prompt(
     if default is None:
         default = _own(whole, template.placed("query", "document"), name)
     return asked(vocabulary, whole, answers, default, name)
+
+
+def read_asked(root: Path, ask: Ask) -> Found:
+    """A causal language model without ``modules.json``, asked as its authors say.
+
+    Raises:
+        UnsupportedCheckpoint: It is no such model, or its tokenizer has not the answers.
+        ModelLoadFailed: A file is missing or broken.
+    """
+    backbone = read_backbone(root, "")
+    if not backbone.architecture.endswith("ForCausalLM"):
+        raise UnsupportedCheckpoint(
+            f"config.json in {root} names the class {backbone.architecture!r}; only a causal "
+            "language model can be asked whether a document fits"
+        )
+    reading, _ = read_reading(root, backbone)
+    vocabulary = Vocabulary(root, reading.tokenizer)
+    yes, no = (vocabulary.id_of(answer) for answer in (ask.yes, ask.no))
+    if yes is None or no is None:
+        raise UnsupportedCheckpoint(
+            f"{reading.tokenizer} in {root} has no tokens {ask.yes!r} and {ask.no!r}, which are "
+            "the answers"
+        )
+    prompt = YesNo(
+        yes=yes,
+        no=no,
+        prefix=ask.prefix,
+        pair=ask.pair,
+        suffix=ask.suffix,
+        instruction=ask.instruction,
+    )
+    return Found(
+        trunk=backbone,
+        reading=reading,
+        scoring=prompt,
+        limit=reading.limit,
+        notes=("asked as its authors say; the checkpoint itself does not",),
+    )
 
 
 def _own(whole: str, without: str, name: str) -> str:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from stelae.catalog.checkpoint import read_spec
 from stelae.catalog.embedded import PACKAGE, embedded_folder
 from stelae.catalog.entry import DEFAULT, EMBEDDED, LONGEST_NAME, ModelEntry, check_name
-from stelae.catalog.families import BUILT_IN, known_models, refused_models
+from stelae.catalog.families import BUILT_IN, Advice, advices, known_models, refused_models
 from stelae.catalog.hub import HubOptions, fetch, is_hub_id
 from stelae.catalog.hub_progress import Progress
 from stelae.catalog.spec import ModelSpec, Source
@@ -172,12 +172,19 @@ class Catalog:
         if known is not None:
             return known
         folder, source = self._place(entry, progress)
-        spec = read_spec(folder, entry, source)
+        spec = read_spec(folder, entry, source, self._advice(entry, source))
         if entry.name not in self._entries:
             self.register(entry)
         if source.kind == "hub":
             self._specs[entry.name] = spec
         return spec
+
+    def _advice(self, entry: ModelEntry, source: Source) -> Advice | None:
+        """What is known of a model by its hub id, or of a folder by the name it is given."""
+        if source.kind == "embedded":
+            return None
+        known = advices(self._families)
+        return known.get(entry.source if source.kind == "hub" else entry.name)
 
     def _place(self, entry: ModelEntry, progress: Progress | None) -> tuple[Path, Source]:
         if entry.source == EMBEDDED:

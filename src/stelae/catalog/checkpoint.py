@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stelae.catalog.asking import read_asked
 from stelae.catalog.bge_m3 import with_m3_heads
-from stelae.catalog.entry import ModelEntry
+from stelae.catalog.entry import Ask, ModelEntry
+from stelae.catalog.families import Advice
 from stelae.catalog.files import exists
 from stelae.catalog.found import Found
 from stelae.catalog.modules import read_modules
 from stelae.catalog.pairs import read_pairs
 from stelae.catalog.plain import read_plain
+from stelae.catalog.prompts import prompted
 from stelae.catalog.reading import lowered
 from stelae.catalog.settings import Kind, read_settings
 from stelae.catalog.sides import join_sides
@@ -20,14 +23,17 @@ from stelae.errors import ModelLoadFailed, ModelNotFound
 from stelae.types import OutputType
 
 
-def read_spec(folder: Path, entry: ModelEntry, source: Source) -> ModelSpec:
+def read_spec(
+    folder: Path, entry: ModelEntry, source: Source, advice: Advice | None = None
+) -> ModelSpec:
     """Read what a model is from its checkpoint.
 
     Args:
         folder: The checkpoint on this machine.
         entry: What a person says about the model; it may lower ``max_tokens``
-            and state the widths of Matryoshka training.
+            and state what checkpoints do not record.
         source: Where the checkpoint came from.
+        advice: What the model's authors say of it.
 
     Returns:
         The model; weights are only looked at, not loaded.
@@ -43,13 +49,16 @@ def read_spec(folder: Path, entry: ModelEntry, source: Source) -> ModelSpec:
         raise ModelNotFound(
             f"model {entry.name!r}: there is no folder {folder}", hint="check the path"
         )
-    towers = read_towers(folder, entry, source)
-    return towers if towers is not None else _spec(folder, entry, source, _read(folder))
+    spec = read_towers(folder, entry, source)
+    if spec is None:
+        ask = entry.ask or (None if advice is None else advice.ask)
+        spec = _spec(folder, entry, source, _read(folder, ask))
+    return prompted(spec, entry, advice)
 
 
-def _read(folder: Path) -> Found:
+def _read(folder: Path, ask: Ask | None) -> Found:
     if not exists(folder, "modules.json"):
-        return read_plain(folder)
+        return read_plain(folder) if ask is None else read_asked(folder, ask)
     settings = read_settings(folder)
     if settings.kind is Kind.PAIRS:
         return read_pairs(folder, settings)

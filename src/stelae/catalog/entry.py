@@ -13,6 +13,29 @@ EMBEDDED = "embedded"
 """The ``source`` of the model that comes with Stelae."""
 
 
+class Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a language model is asked about a query and a document.
+
+    The prompt is ``prefix``, then ``pair`` with ``{instruction}``, ``{query}`` and
+    ``{document}`` filled in, then ``suffix``; of a long pair the end is cut.
+
+    Attributes:
+        pair: The middle of the prompt.
+        prefix: Its start.
+        suffix: Its end, after which the answer would come.
+        instruction: What is asked if the caller does not say.
+        yes: The answer that the document fits, one token.
+        no: The other answer, one token.
+    """
+
+    pair: str
+    prefix: str = ""
+    suffix: str = ""
+    instruction: str = ""
+    yes: str = "yes"
+    no: str = "no"
+
+
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model as it is registered, before its checkpoint is read.
 
@@ -27,6 +50,12 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             checkpoint says.
         matryoshka: Widths the model was trained to be cut to, ascending; empty
             if it was not trained for it. Checkpoints do not record this.
+        prompts: Prompts by name; they go before those of the checkpoint.
+        default_prompt: The prompt used when none is asked for, if not the checkpoint's.
+        instruction: Prompt of queries with a place ``{instruction}``, if the model was
+            trained with instructions.
+        ask: What it is asked, if it is a language model that says whether a document
+            fits a query.
         batch_tokens: Most tokens in one batch; ``None`` takes the server's limit.
         deterministic: Whether each text runs alone, so that no neighbour changes a bit;
             ``None`` as the server does.
@@ -41,6 +70,10 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     dtype: ComputeDtype = ComputeDtype.AUTO
     max_tokens: int | None = None
     matryoshka: tuple[int, ...] = ()
+    prompts: dict[str, str] = {}
+    default_prompt: str | None = None
+    instruction: str | None = None
+    ask: Ask | None = None
     batch_tokens: int | None = None
     deterministic: bool | None = None
     preload: bool = False

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import msgspec
 
-from stelae.catalog.entry import ModelEntry
+from stelae.catalog.entry import Ask, ModelEntry
 from stelae.errors import MissingDependency, ModelLoadFailed
 
 BUILT_IN = Path(__file__).parent / "families"
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A model of a family.
+    """A model of a family; what is left out is as the family says.
 
     Attributes:
         name: Short name.
@@ -24,6 +24,9 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         matryoshka: Widths that its authors say it was trained to be cut to.
         max_tokens: Longest input, where the authors advise less than the
             checkpoint allows.
+        prompts: Prompts by name that its authors advise, for checkpoints that have none.
+        instruction: Prompt of queries with a place ``{instruction}``.
+        ask: What it is asked, if it is a language model that compares.
     """
 
     name: str
@@ -32,6 +35,9 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     aliases: tuple[str, ...] = ()
     matryoshka: tuple[int, ...] = ()
     max_tokens: int | None = None
+    prompts: dict[str, str] | None = None
+    instruction: str | None = None
+    ask: Ask | None = None
 
     @property
     def entry(self) -> ModelEntry:
@@ -44,6 +50,22 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             matryoshka=self.matryoshka,
             max_tokens=self.max_tokens,
         )
+
+
+class Advice(msgspec.Struct, frozen=True, kw_only=True):
+    """What authors say of a model that its checkpoint may not.
+
+    Attributes:
+        family: Whose model it is.
+        prompts: Prompts by name.
+        instruction: Prompt of queries with a place ``{instruction}``.
+        ask: What it is asked, if it is a language model that compares.
+    """
+
+    family: str
+    prompts: dict[str, str] = {}
+    instruction: str | None = None
+    ask: Ask | None = None
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,11 +81,32 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Family(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A family of models: what one YAML file holds."""
+    """A family of models: what one YAML file holds.
+
+    Attributes:
+        family: Its name, also that of the file.
+        models: Its models.
+        refused: Models that are not served.
+        prompts: Prompts of models that name none of their own.
+        instruction: Prompt with an instruction, of models that name none of their own.
+        ask: What models are asked that do not say it themselves.
+    """
 
     family: str
     models: tuple[Member, ...]
     refused: tuple[Refusal, ...] = ()
+    prompts: dict[str, str] = {}
+    instruction: str | None = None
+    ask: Ask | None = None
+
+    def advice(self, member: Member) -> Advice:
+        """What the authors say of one of the models."""
+        return Advice(
+            family=self.family,
+            prompts=self.prompts if member.prompts is None else member.prompts,
+            instruction=member.instruction or self.instruction,
+            ask=member.ask or self.ask,
+        )
 
 
 @cache
@@ -83,6 +126,22 @@ def known_models(folder: Path = BUILT_IN) -> dict[str, ModelEntry]:
                     raise ModelLoadFailed(f"{file.name}: the name {name!r} is already taken")
                 found[name] = entry
     return found
+
+
+@cache
+def advices(folder: Path = BUILT_IN) -> dict[str, Advice]:
+    """What authors say of the models of all families in a folder, by name and hub id.
+
+    Raises:
+        ModelLoadFailed: A file is not a family.
+        MissingDependency: PyYAML is not installed.
+    """
+    return {
+        name: family.advice(member)
+        for family in _families(folder).values()
+        for member in family.models
+        for name in (member.name, member.hub, *member.aliases)
+    }
 
 
 @cache
