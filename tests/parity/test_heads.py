@@ -13,6 +13,7 @@ import torch
 from fix_engine import answer
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
+from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 from transformers import AutoModel, AutoTokenizer
 
@@ -80,6 +81,11 @@ def test_dense_vectors_are_those_of_the_library(zoo: Path, name: str, role: Role
         expected = reference.encode(text, role).value
         assert isinstance(expected, np.ndarray)
         close(row, expected)
+
+
+def test_weights_in_files_of_torch_make_the_same_vectors(zoo: Path) -> None:
+    expected = SentenceTransformer(str(zoo / "bert-torch"), device="cpu").encode(TEXTS)
+    close(encode(zoo / "bert-torch", OutputType.DENSE, None, TEXTS).dense, expected)
 
 
 SPARSE = ["splade", "splade-sum", "splade-inference-free", "sparse-features"]

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from safetensors.numpy import load_file
+
 from tiny import classic
 from tiny.bert import bert_config, bert_weights, masked_lm_weights
 from tiny.files import write_json, write_tensors
@@ -368,7 +370,22 @@ def bert_asym(folder: Path) -> None:
     write_settings(folder, "SentenceTransformer", **settings)
 
 
+def bert_torch(folder: Path) -> None:
+    """Weights in torch's own files, as older checkpoints have them."""
+    size = write_wordpiece(folder)
+    write_json(folder / "config.json", bert_config(SIZE, size))
+    write_torch(folder / "pytorch_model.bin", bert_weights("bert-torch", SIZE, size))
+    write_modules(folder, ["Transformer", "Pooling", "Dense"], names=OLD)
+    write_json(folder / "1_Pooling/config.json", pooling_flags(SIZE.width, "mean"))
+    write_reading(folder, 128)
+    write_dense(folder / "2_Dense", "bert-torch", SIZE.width, 48, activation=TANH)
+    weights = folder / "2_Dense/model.safetensors"
+    write_torch(folder / "2_Dense/pytorch_model.bin", load_file(weights))
+    weights.unlink()
+
+
 SOUND = (
+    bert_torch,
     splade,
     splade_sum,
     splade_inference_free,

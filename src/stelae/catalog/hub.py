@@ -26,6 +26,11 @@ FILES = (
     "special_tokens_map.json",
     "added_tokens.json",
     "vocab.txt",
+    "chat_template.jinja",
+    "router_config.json",
+    "artifact.metadata",
+    "sparse_linear.pt",
+    "colbert_linear.pt",
     "preprocessor_config.json",
     "processor_config.json",
     OPEN_CLIP,
@@ -38,6 +43,9 @@ FILES = (
 WANTED = [*FILES, *(f"*/{name}" for name in FILES)]
 UNWANTED = ["onnx/*", "openvino/*", "original/*", "gguf/*", "coreml/*", ".*"]
 """Folders that hold the same model for other runtimes."""
+
+TORCH_WEIGHTS = re.compile(r"(?P<folder>([^/]+/)?)pytorch_model(-\d+-of-\d+)?\.bin(\.index\.json)?")
+"""Torch's own files of weights; fetched where a folder has no others."""
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 """``organisation/name``."""
@@ -107,7 +115,7 @@ def fetch(
         Unauthorized: The token is not valid.
         Forbidden: The model is gated and the token has not been let in.
         HubUnreachable: The hub does not answer, and the cache has not got it.
-        UnsupportedCheckpoint: The model has no safetensors files.
+        UnsupportedCheckpoint: The model has no weights in a format that is read.
         MissingDependency: ``huggingface_hub`` is not installed.
     """
     if revision is not None and not REVISION.fullmatch(revision):
@@ -129,8 +137,11 @@ def fetch(
         folder = download(allow_patterns=WANTED)
         if only_open_clip(Path(folder)):  # whose weights often lie beside those of transformers
             folder = download(allow_patterns=[*WANTED, WEIGHTS])
+        names = _tree(hub, repo, os.path.basename(folder), options)  # noqa: PTH119
+        if others := _only_torch(names):
+            folder = download(allow_patterns=[*WANTED, *others])
     snapshot = Snapshot(folder=Path(folder), revision=os.path.basename(folder))  # noqa: PTH119
-    _check_formats(hub, repo, snapshot, options)
+    _check_formats(repo, snapshot, names)
     return snapshot
 
 
@@ -144,18 +155,31 @@ def _library() -> Any:
         ) from error
 
 
-def _check_formats(hub: Any, repo: str, snapshot: Snapshot, options: HubOptions) -> None:
-    """Say that there are pickles only, where that is why no weights came."""
-    if any(snapshot.folder.rglob("*.safetensors")):
-        return
+def _tree(hub: Any, repo: str, revision: str, options: HubOptions) -> list[str]:
+    """All files of a commit, as far as the cache knows them."""
     try:
-        names = hub.get_cached_repo_tree(repo, revision=snapshot.revision, cache_dir=options.cache)
+        found = hub.get_cached_repo_tree(repo, revision=revision, cache_dir=options.cache)
     except hub.errors.CachedRepoTreeNotFoundError:
+        return []
+    return [entry.path for entry in found]
+
+
+def _only_torch(names: list[str]) -> list[str]:
+    """Torch's files of weights in folders without safetensors."""
+    safe = {name.rpartition("/")[0] for name in names if name.endswith(".safetensors")}
+    found = [(name, match) for name in names if (match := TORCH_WEIGHTS.fullmatch(name))]
+    return [name for name, match in found if match["folder"].rstrip("/") not in safe]
+
+
+def _check_formats(repo: str, snapshot: Snapshot, names: list[str]) -> None:
+    """Say that there are other formats only, where that is why no weights came."""
+    folder = snapshot.folder
+    if any(folder.rglob("*.safetensors")) or any(folder.rglob("pytorch_model*.bin")):
         return
-    pickles = sorted(entry.path for entry in names if entry.path.endswith((".bin", ".pt", ".h5")))
-    if pickles:
+    others = sorted(name for name in names if name.endswith((".bin", ".pt", ".h5", ".msgpack")))
+    if others:
         raise UnsupportedCheckpoint(
-            f"{repo}@{snapshot.revision} has its weights in {pickles[0]} only; safetensors files "
-            "are read, because the other formats can run code when they are opened",
+            f"{repo}@{snapshot.revision} has its weights in {others[0]} only; safetensors files "
+            "and pytorch_model.bin are read",
             hint="ask for a revision that has safetensors (often refs/pr/N), or convert a copy",
         )

@@ -8,12 +8,12 @@ import numpy as np
 
 from stelae.catalog.files import inside, join
 from stelae.catalog.spec import Dense
-from stelae.catalog.weights import TensorHead, read_header
+from stelae.catalog.weights import TensorHead, read_header, read_numbers
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 
 
 class Tensors:
-    """The tensors in some safetensors files.
+    """The tensors in some weight files.
 
     Args:
         root: The checkpoint.
@@ -65,11 +65,7 @@ class Tensors:
             ModelLoadFailed: There is no such tensor, or it holds more.
         """
         file, head = self._find(name)
-        path = inside(self.root, join(self.folder, file))
-        with path.open("rb") as stream:
-            start = 8 + int.from_bytes(stream.read(8), "little") + head.data_offsets[0]
-            stream.seek(start)
-            data = stream.read(head.data_offsets[1] - head.data_offsets[0])
+        data = read_numbers(inside(self.root, join(self.folder, file)), name)
         if head.dtype == "BF16":  # the upper half of a float
             data, dtype = bytes(2) + data, "<f4"
         else:

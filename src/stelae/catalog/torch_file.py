@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-from stelae.catalog.torch_table import SHOWN, OddTable, View, read_table
+from stelae.catalog.torch_table import ITEM_BYTES, SHOWN, OddTable, View, read_table
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 
 TORCH_SUFFIXES = frozenset({".pt", ".bin"})
@@ -74,9 +74,35 @@ def read_torch_heads(path: Path) -> dict[str, StoredTensor]:
     except OddTable as odd:
         raise UnsupportedCheckpoint(f"{path} is not read: {odd}", hint=MEND) from odd
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
-        raise ModelLoadFailed(
-            f"{path} is not a whole torch file: {error}", hint="fetch the checkpoint again"
-        ) from error
+        raise _broken(path, error) from error
+
+
+def _broken(path: Path, error: Exception) -> ModelLoadFailed:
+    return ModelLoadFailed(
+        f"{path} is not a whole torch file: {error}", hint="fetch the checkpoint again"
+    )
+
+
+def read_torch_numbers(path: Path, name: str) -> bytes:
+    """The bytes of one tensor whose numbers lie in order.
+
+    Raises:
+        KeyError: There is no such tensor.
+        UnsupportedCheckpoint: As for ``read_torch_heads``, or they do not.
+        ModelLoadFailed: The file is broken.
+    """
+    head = read_torch_heads(path)[name]
+    each = ITEM_BYTES[head.dtype]
+    steps = [each * prod(head.shape[axis + 1 :]) for axis in range(len(head.shape))]
+    if [each * step for step in head.strides] != steps:
+        raise UnsupportedCheckpoint(f"the numbers of {name[:SHOWN]!r} in {path} are not in order")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            data = archive.read(head.member)
+    except (zipfile.BadZipFile, OSError, EOFError) as error:
+        raise _broken(path, error) from error
+    start = head.offset * each
+    return data[start : start + each * prod(head.shape)]
 
 
 def _heads(path: Path, archive: zipfile.ZipFile) -> dict[str, StoredTensor]:

@@ -25,6 +25,9 @@ STORAGES = {
 }  # fmt: skip
 """Classes of storage: the format of their numbers, and bytes for each."""
 
+ITEM_BYTES = dict(STORAGES.values())
+"""Bytes for each number, by format."""
+
 REBUILD = "torch._utils _rebuild_tensor_v2"
 ORDERED = "collections OrderedDict"
 NAMES = frozenset({REBUILD, ORDERED, *STORAGES})

@@ -1,4 +1,4 @@
-"""Safetensors files of a module: which there are, and what they say they hold."""
+"""Weight files of a module: which there are, and what they say they hold."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ from typing import Any
 import msgspec
 
 from stelae.catalog.files import exists, inside, join, parse_json, read_object
+from stelae.catalog.torch_file import TORCH_SUFFIXES, read_torch_heads, read_torch_numbers
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+TORCH_SINGLE = "pytorch_model.bin"
+TORCH_INDEX = "pytorch_model.bin.index.json"
+FORMS = ((SINGLE, INDEX), (TORCH_SINGLE, TORCH_INDEX))
+"""One file, or the index of several; safetensors before torch's own files."""
+
 MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 
 BITS = {
@@ -22,44 +28,54 @@ BITS = {
     "I32": 32, "U32": 32, "F32": 32,
     "I64": 64, "U64": 64, "F64": 64,
 }  # fmt: skip
+OTHER_SUFFIXES = frozenset({".bin", ".ckpt", ".gguf", ".h5", ".msgpack", ".onnx", ".pt", ".pth"})
+"""Other formats of weights, for messages."""
+
 FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
 
 
 class TensorHead(msgspec.Struct, frozen=True, kw_only=True):
-    """A tensor as a safetensors header describes it."""
+    """A tensor as a safetensors header describes it.
+
+    Attributes:
+        dtype: Format of its numbers, as safetensors calls it.
+        shape: Its shape.
+        data_offsets: Where its bytes begin and end, after the header.
+    """
 
     dtype: str
     shape: tuple[int, ...]
-    data_offsets: tuple[int, int]
+    data_offsets: tuple[int, int] = (0, 0)
 
 
 def weight_files(root: Path, folder: str) -> tuple[str, ...]:
-    """Safetensors files of a module, relative to ``folder``, sorted.
+    """Weight files of a module, relative to ``folder``, sorted.
 
     Raises:
         UnsupportedCheckpoint: The weights are in another format.
         ModelLoadFailed: There are no weights, or the index is wrong.
     """
-    if exists(root, join(folder, SINGLE)):
-        return (SINGLE,)
-    index = read_object(root, join(folder, INDEX))
-    if index is not None:
-        return _shards(root, folder, index)
+    for single, index in FORMS:
+        if exists(root, join(folder, single)):
+            return (single,)
+        table = read_object(root, join(folder, index))
+        if table is not None:
+            return _shards(root, folder, index, table)
     raise _no_weights(root, folder)
 
 
-def _shards(root: Path, folder: str, index: dict[str, Any]) -> tuple[str, ...]:
-    table = index.get("weight_map")
+def _shards(root: Path, folder: str, index: str, content: dict[str, Any]) -> tuple[str, ...]:
+    table = content.get("weight_map")
     if not isinstance(table, dict) or not table or not _all_text(table):
         raise ModelLoadFailed(
-            f"{join(folder, INDEX)} in {root} has no 'weight_map' from tensor names to files"
+            f"{join(folder, index)} in {root} has no 'weight_map' from tensor names to files"
         )
     files = tuple(sorted(set(table.values())))
     for name in files:
-        if not name.endswith(".safetensors"):
-            raise _not_safetensors(root, name)
+        if Path(name).suffix not in {".safetensors", *TORCH_SUFFIXES}:
+            raise _not_read(root, name)
         if not exists(root, join(folder, name)):
-            raise ModelLoadFailed(f"{join(folder, INDEX)} in {root} names {name}, which is missing")
+            raise ModelLoadFailed(f"{join(folder, index)} in {root} names {name}, which is missing")
     return files
 
 
@@ -69,29 +85,54 @@ def _all_text(table: dict[str, Any]) -> bool:
 
 def _no_weights(root: Path, folder: str) -> ModelLoadFailed:
     place = inside(root, folder) if folder else root
-    others = sorted(
-        p.name for p in place.glob("*") if p.suffix in {".bin", ".pt", ".h5", ".msgpack"}
-    )
+    others = sorted(p.name for p in place.glob("*") if p.suffix in OTHER_SUFFIXES)
     if others:
-        return _not_safetensors(root, join(folder, others[0]))
+        return _not_read(root, join(folder, others[0]))
     return ModelLoadFailed(f"no {SINGLE} and no {INDEX} in {place}")
 
 
-def _not_safetensors(root: Path, name: str) -> UnsupportedCheckpoint:
+def _not_read(root: Path, name: str) -> UnsupportedCheckpoint:
     return UnsupportedCheckpoint(
-        f"the weights of the checkpoint in {root} are in {name}; only safetensors files are read, "
-        "because the other formats can run code when they are opened",
+        f"the weights of the checkpoint in {root} are in {name}; only safetensors files and "
+        f"{TORCH_SINGLE} are read",
         hint="where you trust the file, load it with transformers and save it again with "
         "model.save_pretrained(folder), or ask for a revision that has safetensors",
     )
 
 
 def read_header(path: Path) -> dict[str, TensorHead]:
-    """Tensors that a safetensors file says it holds, by name.
+    """Tensors that a weight file says it holds, by name.
 
     Raises:
-        ModelLoadFailed: The file is not a whole, well-formed safetensors file.
+        UnsupportedCheckpoint: It is a file of torch with something else than tensors.
+        ModelLoadFailed: It is not whole and well-formed.
     """
+    if path.suffix in TORCH_SUFFIXES:
+        stored = read_torch_heads(path)
+        return {n: TensorHead(dtype=t.dtype, shape=t.shape) for n, t in stored.items()}
+    heads, _ = _read_safetensors(path)
+    return heads
+
+
+def read_numbers(path: Path, name: str) -> bytes:
+    """The bytes of one tensor, in order.
+
+    Raises:
+        KeyError: There is no such tensor.
+        UnsupportedCheckpoint: As for ``read_header``.
+        ModelLoadFailed: As for ``read_header``.
+    """
+    if path.suffix in TORCH_SUFFIXES:
+        return read_torch_numbers(path, name)
+    heads, start = _read_safetensors(path)
+    first, last = heads[name].data_offsets
+    with path.open("rb") as file:
+        file.seek(start + first)
+        return file.read(last - first)
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, TensorHead], int]:
+    """What the header says, and where the numbers begin."""
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -104,7 +145,7 @@ def read_header(path: Path) -> dict[str, TensorHead]:
     heads = _heads(path, data)
     if _end(path, heads) != size - 8 - length:
         raise _broken(path, "it is shorter or longer than its header says")
-    return heads
+    return heads, 8 + length
 
 
 def _heads(path: Path, data: bytes) -> dict[str, TensorHead]:

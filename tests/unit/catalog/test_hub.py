@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 from fix_hub import Hub, Repo, repo_of
 
@@ -17,6 +18,7 @@ from stelae.errors import (
     Unauthorized,
     UnsupportedCheckpoint,
 )
+from stelae.types import OutputType
 
 ID = "tiny/bert"
 COMMIT = Repo({}).commit
@@ -231,10 +233,43 @@ def test_hub_that_is_not_there_is_not_needed_for_what_is_cached(
     assert fetch(ID, None, away).folder == folder
 
 
-def test_pickles_only_are_refused_by_name(options: HubOptions, repo: Repo) -> None:
-    repo.files = {"config.json": b"{}", "pytorch_model.bin": b"never fetched"}
-    with pytest.raises(UnsupportedCheckpoint, match=r"pytorch_model\.bin"):
+def test_other_formats_only_are_refused_by_name(options: HubOptions, repo: Repo) -> None:
+    repo.files = {"config.json": b"{}", "tf_model.h5": b"never fetched"}
+    with pytest.raises(UnsupportedCheckpoint, match=r"tf_model\.h5"):
         fetch(ID, None, options)
+
+
+def test_files_of_torch_are_fetched_where_a_folder_has_no_others(
+    hub: Hub, options: HubOptions, repo: Repo
+) -> None:
+    repo.files["2_Dense/pytorch_model.bin"] = b"a table"
+    del repo.files["2_Dense/model.safetensors"]
+    repo.files |= dict.fromkeys(("pytorch_model.bin", "onnx/pytorch_model.bin", "rng.bin"), b"no")
+    folder = fetch(ID, None, options).folder
+    assert (folder / "2_Dense/pytorch_model.bin").read_bytes() == b"a table"
+    assert not {"pytorch_model.bin", "onnx/pytorch_model.bin", "rng.bin"} & set(hub.fetched())
+
+
+def test_heads_beside_a_model_are_fetched(options: HubOptions, hub: Hub, zoo: Path) -> None:
+    hub.repos[ID] = repo_of(zoo / "bge-m3")
+    catalog = Catalog([ModelEntry(name="three", source=ID)], hub=options)
+    assert catalog.spec("three").outputs == tuple(OutputType)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["bert-torch", "splade-inference-free", "colbert-stanford", "bert-asym", "static",
+     "qwen3-reranker"],
+)  # fmt: skip
+def test_every_layout_is_fetched_whole(options: HubOptions, hub: Hub, zoo: Path, name: str) -> None:
+    hub.repos[ID] = repo_of(zoo / name)
+    entry = ModelEntry(name="whole", source=ID)
+    fetched, local = (
+        Catalog([msgspec.structs.replace(entry, source=source)], hub=options).spec("whole")
+        for source in (ID, str(zoo / name))
+    )
+    assert fetched.chains == local.chains
+    assert fetched.scoring == local.scoring
 
 
 def test_file_name_that_leads_out_of_the_cache_is_refused(

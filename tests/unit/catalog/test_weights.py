@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save
+from tiny.torch_file import write_torch
 
-from stelae.catalog.weights import TensorHead, read_header, weight_files
+from stelae.catalog.weights import TensorHead, read_header, read_numbers, weight_files
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 
 
@@ -93,8 +94,35 @@ def test_index_with_a_missing_file_is_refused(tmp_path: Path) -> None:
         weight_files(tmp_path, "")
 
 
-def test_index_with_a_pickle_is_refused(tmp_path: Path) -> None:
-    index = {"weight_map": {"a": "model-1.bin"}}
+def test_safetensors_go_before_files_of_torch(tmp_path: Path) -> None:
+    for name in ("pytorch_model.bin", "model.safetensors"):
+        (tmp_path / name).touch()
+    assert weight_files(tmp_path, "") == ("model.safetensors",)
+    (tmp_path / "model.safetensors").unlink()
+    assert weight_files(tmp_path, "") == ("pytorch_model.bin",)
+
+
+def test_shards_of_torch_are_found_through_their_index(tmp_path: Path) -> None:
+    names = ["pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"]
+    index = {"weight_map": {"a": names[1], "b": names[0], "c": names[1]}}
+    (tmp_path / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    for name in names:
+        (tmp_path / name).touch()
+    assert weight_files(tmp_path, "") == tuple(names)
+
+
+@pytest.mark.parametrize("value", [2.5, -1.0, 1e-8])
+def test_one_number_is_the_same_in_both_formats(tmp_path: Path, value: float) -> None:
+    numbers = np.array([0.0, value], np.float32)
+    (tmp_path / "a.safetensors").write_bytes(save({"x": numbers, "y": numbers[1:]}))
+    write_torch(tmp_path / "a.bin", {"x": numbers, "y": numbers[1:]})
+    for file in ("a.safetensors", "a.bin"):
+        assert read_numbers(tmp_path / file, "y") == numbers[1:].tobytes()
+        assert read_header(tmp_path / file)["x"].shape == (2,)
+
+
+def test_index_with_another_format_is_refused(tmp_path: Path) -> None:
+    index = {"weight_map": {"a": "model-1.h5"}}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(UnsupportedCheckpoint, match="safetensors"):
         weight_files(tmp_path, "")

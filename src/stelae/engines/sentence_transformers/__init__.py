@@ -1,5 +1,6 @@
 """The sentence-transformers library itself: the reference, and the visible fallback."""
 
+from stelae.catalog.fingerprint import weight_paths
 from stelae.catalog.spec import Backbone, Dense, ModelSpec, Normalize, Pool
 from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat
 from stelae.types import OutputType, Task
@@ -11,6 +12,8 @@ def refuses(spec: ModelSpec) -> str | None:
         return "it serves dense vectors of transformers only"
     if spec.vision is not None or spec.backbone.prefix:
         return "it is given models for texts only, in the layouts of transformers"
+    if not all(file.endswith(".safetensors") for file in weight_paths(spec)):
+        return "it is given weights in safetensors only"
     if len(spec.chains) != 1:
         return "it serves models that read both sides of a search alike only"
     steps = spec.chains[0].steps
