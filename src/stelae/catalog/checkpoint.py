@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from stelae.catalog.asking import read_asked
 from stelae.catalog.bge_m3 import with_m3_heads
 from stelae.catalog.entry import Ask, ModelEntry
@@ -19,6 +21,7 @@ from stelae.catalog.settings import Kind, read_settings
 from stelae.catalog.sides import join_sides
 from stelae.catalog.spec import ModelSpec, Source
 from stelae.catalog.vision import read_towers
+from stelae.catalog.wordpiece import is_words, read_words
 from stelae.errors import ModelLoadFailed, ModelNotFound
 from stelae.types import OutputType
 
@@ -53,6 +56,8 @@ def read_spec(
     if spec is None:
         ask = entry.ask or (None if advice is None else advice.ask)
         spec = _spec(folder, entry, source, _read(folder, ask))
+    if is_words(spec.tokenizer):
+        spec = msgspec.structs.replace(spec, words=read_words(folder, spec.tokenizer))
     return prompted(spec, entry, advice)
 
 

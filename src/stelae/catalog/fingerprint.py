@@ -91,7 +91,8 @@ def fingerprint(spec: ModelSpec, dtype: str, weights_digest: str) -> str:
         "default_prompt": spec.default_prompt,
         "dtype": dtype,
     }
-    facts |= {k: v for k, v in (("vision", spec.vision), ("fill", spec.fill)) if v is not None}
+    later = {"vision": spec.vision, "fill": spec.fill, "words": spec.words}
+    facts |= {name: value for name, value in later.items() if value is not None}
     data = msgspec.json.encode(facts, order="sorted")
     return hashlib.sha256(data).hexdigest()[:LENGTH]
 

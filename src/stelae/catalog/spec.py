@@ -366,6 +366,22 @@ class Contrast(msgspec.Struct, frozen=True, kw_only=True, tag="contrast"):
     bias: float | None = None
 
 
+class WordPiece(msgspec.Struct, frozen=True, kw_only=True, tag="word_piece"):
+    """How BERT cuts texts into the words of a vocabulary.
+
+    Attributes:
+        lowercase: Whether texts are lower-cased.
+        strip_accents: Whether accents are dropped; ``None`` as ``lowercase``.
+        chinese: Whether each Chinese character is a word.
+        specials: Special tokens by their part: ``cls_token`` and so on.
+    """
+
+    lowercase: bool
+    strip_accents: bool | None
+    chinese: bool
+    specials: dict[str, str]
+
+
 class Fill(msgspec.Struct, frozen=True, kw_only=True, tag="fill"):
     """What every text is filled up with to the longest length that the model reads.
 
@@ -421,6 +437,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
         lowercase: Whether the ``Lowercase`` normalizer of ``tokenizers`` goes before
             the tokenizer's own normalizers, as ``do_lower_case`` asks.
         tokenizer: ``tokenizer.json``, relative to ``folder``; empty if it reads no texts.
+        words: How texts are read if ``tokenizer`` is a vocabulary alone.
         prompts: Prompts by name.
         default_prompt: The prompt used when none is asked for.
         instruction: Prompt of queries with a place ``{instruction}``; ``None`` if it was
@@ -446,6 +463,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     fill: Fill | None = None
     lowercase: bool = False
     tokenizer: str = "tokenizer.json"
+    words: WordPiece | None = None
     prompts: dict[str, str] = {}
     default_prompt: str | None = None
     instruction: str | None = None

@@ -20,6 +20,7 @@ import msgspec
 
 from stelae.catalog.files import Json, exists, join, read_bytes, read_object
 from stelae.catalog.spec import Backbone
+from stelae.catalog.wordpiece import VOCABULARY
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 
 MAX_TOKENIZER_BYTES = 128 * 2**20
@@ -29,6 +30,15 @@ UNLIMITED = 2**31
 
 CHAT_TEMPLATES = ("chat_template.jinja", "chat_template.json")
 """Files in which chat models keep their template, if not in ``tokenizer_config.json``."""
+
+WORDS = frozenset({"BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"})
+"""Classes that are built from a vocabulary alone."""
+
+OTHER_FILES = (
+    "vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model",
+    "tokenizer.model", "spm.model",
+)  # fmt: skip
+"""Files of tokenizers without a fast form, for messages."""
 
 MEND = (
     "save the tokenizer again: AutoTokenizer.from_pretrained(folder).save_pretrained(folder), "
@@ -58,8 +68,8 @@ def read_tokenizer_file(root: Path, folder: str, kind: str = "") -> tuple[str, i
         kind: The model type, by which transformers chooses a class if the files name none.
 
     Returns:
-        ``tokenizer.json``, relative to the checkpoint, and the longest input that
-        ``tokenizer_config.json`` states.
+        ``tokenizer.json`` (or ``vocab.txt``, where that is enough), relative to the
+        checkpoint, and the longest input that ``tokenizer_config.json`` states.
 
     Raises:
         UnsupportedCheckpoint: There is no ``tokenizer.json``, or the two files
@@ -67,18 +77,29 @@ def read_tokenizer_file(root: Path, folder: str, kind: str = "") -> tuple[str, i
         ModelLoadFailed: A file is broken.
     """
     file = join(folder, "tokenizer.json")
-    if not exists(root, file):
-        raise UnsupportedCheckpoint(
-            f"no {file} in {root}; only fast tokenizers are read",
-            hint="AutoTokenizer.from_pretrained(folder).save_pretrained(folder) writes it",
-        )
     config = read_object(root, join(folder, "tokenizer_config.json")) or {}
+    if not exists(root, file):
+        return _vocabulary(root, folder, _class(config, kind)), _limit(config)
     facts = FACTS.get(_class(config, kind))
     if facts is not None:
         for what, stated, expected in facts(_parts(root, file), config):
             if stated != expected:
                 raise _contradiction(root, file, what, stated, expected)
     return file, _limit(config)
+
+
+def _vocabulary(root: Path, folder: str, kind: str) -> str:
+    """BERT's vocabulary, which says all that its ``tokenizer.json`` would."""
+    file = join(folder, VOCABULARY)
+    if kind in WORDS and exists(root, file):
+        return file
+    found = [name for name in OTHER_FILES if exists(root, join(folder, name))]
+    raise UnsupportedCheckpoint(
+        f"no {join(folder, 'tokenizer.json')} in {root}"
+        + (f", only {', '.join(found)} of a {kind or 'tokenizer'}" if found else "")
+        + "; only fast tokenizers are read",
+        hint="AutoTokenizer.from_pretrained(folder).save_pretrained(folder) writes it",
+    )
 
 
 def _limit(config: Json) -> int | None:

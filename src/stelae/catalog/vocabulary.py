@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stelae.catalog.files import inside, join, read_object
-from stelae.errors import UnsupportedCheckpoint
+from stelae.catalog.wordpiece import is_words, open_tokenizer, read_words
 
 FILES = ("tokenizer_config.json", "special_tokens_map.json")
 """Where special tokens are named; the first that names one counts."""
@@ -35,7 +35,7 @@ class Vocabulary:
 
     Args:
         root: The checkpoint.
-        file: Its ``tokenizer.json``.
+        file: Its ``tokenizer.json``, or its vocabulary.
         folder: Where the tokenizer's other files lie.
 
     Attributes:
@@ -46,14 +46,8 @@ class Vocabulary:
     """
 
     def __init__(self, root: Path, file: str, folder: str = "") -> None:
-        from tokenizers import Tokenizer  # most checkpoints are read without it
-
-        try:
-            self._tokenizer = Tokenizer.from_file(str(inside(root, file)))
-        except Exception as error:  # the library raises bare Exception
-            raise UnsupportedCheckpoint(f"{file} in {root} cannot be read: {error}") from error
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+        words = read_words(root, file) if is_words(file) else None
+        self._tokenizer = open_tokenizer(inside(root, file), words)
         self.root, self.file, self.folder = root, file, folder
         self.size: int = self._tokenizer.get_vocab_size(with_added_tokens=True)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tokenizers import Tokenizer
 from tokenizers.normalizers import Lowercase, Normalizer
 from tokenizers.normalizers import Sequence as Sequential
 
-from stelae.catalog.spec import ModelSpec, Static
+from stelae.catalog.spec import ModelSpec, Static, WordPiece
+from stelae.catalog.wordpiece import open_tokenizer
 from stelae.errors import UnsupportedCheckpoint
 from stelae.types import Truncate
 
@@ -21,9 +21,10 @@ class FileTokenizer:
     """Texts to ids.
 
     Args:
-        file: The ``tokenizer.json``.
+        file: The ``tokenizer.json``, or a vocabulary if there is ``words``.
         lowercase: Whether texts are lower-cased first.
         unused: Ids that are left out of every text.
+        words: How texts are cut into the words of the vocabulary.
 
     Attributes:
         vocabulary: Number of ids.
@@ -33,14 +34,16 @@ class FileTokenizer:
         typed: Whether the second text of a pair has token type ids of its own.
     """
 
-    def __init__(self, file: Path, *, lowercase: bool = False, unused: Sequence[int] = ()) -> None:
-        try:
-            self._tokenizer = Tokenizer.from_file(str(file))
-        except Exception as error:  # the library raises bare Exception
-            raise UnsupportedCheckpoint(f"{file.name} cannot be read: {error}") from error
+    def __init__(
+        self,
+        file: Path,
+        *,
+        lowercase: bool = False,
+        unused: Sequence[int] = (),
+        words: WordPiece | None = None,
+    ) -> None:
+        self._tokenizer = open_tokenizer(file, words)
         self._unused = frozenset(unused)
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
         if lowercase:
             self._tokenizer.normalizer = _lowered(self._tokenizer.normalizer)
         self.vocabulary: int = self._tokenizer.get_vocab_size(with_added_tokens=True)
@@ -122,7 +125,7 @@ def tokenizer_of(spec: ModelSpec) -> FileTokenizer | NoTokenizer:
         return NoTokenizer()
     unused = spec.backbone.unused if isinstance(spec.backbone, Static) else ()
     file = Path(spec.folder, spec.tokenizer)
-    return FileTokenizer(file, lowercase=spec.lowercase, unused=unused)
+    return FileTokenizer(file, lowercase=spec.lowercase, unused=unused, words=spec.words)
 
 
 def _lowered(normalizer: Normalizer | None) -> Normalizer:
