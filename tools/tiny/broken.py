@@ -9,9 +9,14 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
+from tiny import decoders, heads
 from tiny.files import write_json, write_shards, write_tensors
 from tiny.layout import OLD, pooling_mode, write_dense, write_modules
 from tiny.sound import SIZE, bert_mean
+from tiny.torch_file import write_archive, write_torch
+
+COMMAND = b"\x80\x02cposix\nsystem\nX\x0e\x00\x00\x00echo it has run\x85R."
+"""A pickle that runs a command as soon as it is loaded."""
 
 
 def _edit(path: Path, **changes: Any) -> None:
@@ -62,10 +67,83 @@ def broken_dense(folder: Path) -> None:
 
 
 def broken_format(folder: Path) -> None:
-    """Weights as a pickle only."""
+    """Weights in the format that torch had before archives: a bare pickle."""
     bert_mean(folder)
     (folder / "model.safetensors").unlink()
-    (folder / "pytorch_model.bin").write_bytes(b"never opened")
+    (folder / "pytorch_model.bin").write_bytes(b"\x80\x02}q\x00.")
+
+
+def broken_pickle(folder: Path) -> None:
+    """Weights in an archive whose table would run a command."""
+    bert_mean(folder)
+    (folder / "model.safetensors").unlink()
+    write_archive(folder / "pytorch_model.bin", COMMAND)
+
+
+def broken_surplus(folder: Path) -> None:
+    """A tensor too many."""
+    bert_mean(folder)
+    tensors = load_file(folder / "model.safetensors")
+    tensors["encoder.layer.1.adapter.weight"] = np.zeros((2, 2), np.float32)
+    write_tensors(folder / "model.safetensors", tensors)
+
+
+def broken_tokenizer(folder: Path) -> None:
+    """A tokenizer without a fast form."""
+    bert_mean(folder)
+    for name in ("tokenizer.json", "vocab.txt"):
+        (folder / name).unlink()
+    (folder / "spiece.model").write_bytes(b"never opened")
+
+
+def broken_head(folder: Path) -> None:
+    """A sparse head of another width than the transformer."""
+    heads.bge_m3(folder)
+    shapes = {"weight": (1, SIZE.width - 1), "bias": (1,)}
+    tensors = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    write_torch(folder / "sparse_linear.pt", tensors)
+
+
+def broken_head_pickle(folder: Path) -> None:
+    """A late-interaction head whose table would run a command."""
+    heads.bge_m3(folder)
+    write_archive(folder / "colbert_linear.pt", COMMAND)
+
+
+def broken_table(folder: Path) -> None:
+    """A table of vectors with fewer rows than there are tokens."""
+    heads.static(folder)
+    path = folder / "0_StaticEmbedding/model.safetensors"
+    tensors = load_file(path)
+    write_tensors(path, {name: tensor[:-1] for name, tensor in tensors.items()})
+
+
+def broken_projection(folder: Path) -> None:
+    """ColBERT without its projection."""
+    heads.colbert_stanford(folder)
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["linear.weight"]
+    write_tensors(folder / "model.safetensors", tensors)
+
+
+def broken_route(folder: Path) -> None:
+    """A route for something else than queries and documents."""
+    heads.bert_asym(folder)
+    path = folder / "2_Asym/config.json"
+    table = json.loads(path.read_text("utf-8"))
+    _edit(path, structure={"image": table["structure"].pop("query"), **table["structure"]})
+
+
+def broken_labels(folder: Path) -> None:
+    """Labels whose numbers have a gap."""
+    heads.cross_encoder_labels(folder)
+    _edit(folder / "config.json", id2label={"0": "no", "2": "yes"})
+
+
+def broken_template(folder: Path) -> None:
+    """A chat template that computes."""
+    decoders.qwen3_reranker(folder)
+    (folder / "chat_template.jinja").write_text("{{ 'a' * 10 ** 10 }}", "utf-8")
 
 
 def broken_missing(folder: Path) -> None:
@@ -115,6 +193,16 @@ BROKEN = (
     broken_activation,
     broken_dense,
     broken_format,
+    broken_pickle,
+    broken_surplus,
+    broken_tokenizer,
+    broken_head,
+    broken_head_pickle,
+    broken_table,
+    broken_projection,
+    broken_route,
+    broken_labels,
+    broken_template,
     broken_missing,
     broken_shape,
     broken_index,

@@ -22,9 +22,13 @@ def write_torch(path: Path, tensors: dict[str, Tensor]) -> None:
     """
     names = list(tensors)
     body = b"".join(_item(name, str(i), tensors[name]) for i, name in enumerate(names))
-    parts = {"data.pkl": b"\x80\x02" + ORDERED + b"(" + body + b"u.", "byteorder": b"little"}
-    parts |= {f"data/{i}": tensors[name].tobytes() for i, name in enumerate(names)}
-    parts["version"] = b"3\n"
+    data = {f"data/{i}": tensors[name].tobytes() for i, name in enumerate(names)}
+    write_archive(path, b"\x80\x02" + ORDERED + b"(" + body + b"u.", data)
+
+
+def write_archive(path: Path, table: bytes, data: dict[str, bytes] | None = None) -> None:
+    """Write an archive with a pickle and files of numbers."""
+    parts = {"data.pkl": table, "byteorder": b"little", **(data or {}), "version": b"3\n"}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
         for name, content in parts.items():
             file.writestr(zipfile.ZipInfo(f"{path.stem}/{name}"), content)
