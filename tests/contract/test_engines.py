@@ -20,9 +20,15 @@ from stelae.engines.base import AnyEngine, Device, EngineOptions
 from stelae.errors import InputTooLong, InvalidInput, ShuttingDown, from_info
 from stelae.scheduler.queue import Limits
 from stelae.scheduler.runner import Runner
-from stelae.types import ComputeDtype, EncodeCall, EncodeResult, Item, Truncate
+from stelae.types import ComputeDtype, EncodeCall, EncodeResult, Item, OutputType, Truncate
 
-ENGINES = ("encoder", "sentence_transformers", "fake")
+ENGINES = {
+    "encoder": "bert-cls",
+    "sentence_transformers": "bert-cls",
+    "fake": "bert-cls",
+    "transformers": "colqwen2",
+}
+"""Each engine with a checkpoint of the zoo that it serves."""
 OPTIONS = EngineOptions(dtype=ComputeDtype.FLOAT32, device=Device.CPU, threads=1)
 WAIT = 20.0
 TEXTS = [f"stone tablet number {i} " + "river " * (i % 13) for i in range(150)]
@@ -30,7 +36,7 @@ TEXTS = [f"stone tablet number {i} " + "river " * (i % 13) for i in range(150)]
 
 @pytest.fixture(params=ENGINES, scope="module")
 def engine(request: pytest.FixtureRequest, zoo: Path) -> AnyEngine:
-    entry = ModelEntry(name="tiny", source=str(zoo / "bert-cls"), engine=request.param)
+    entry = ModelEntry(name="tiny", source=str(zoo / ENGINES[request.param]), engine=request.param)
     spec = Catalog([entry]).spec("tiny")
     return registry.load(registry.choose(spec, request.param).manifest, spec, OPTIONS)
 
@@ -44,15 +50,33 @@ def runner(engine: AnyEngine) -> Iterator[Runner]:
 
 def encode(runner: Runner, texts: list[str], truncate: Truncate = Truncate.END) -> EncodeResult:
     items = [Item(text=text) for text in texts]
-    call = EncodeCall(model="tiny", items=items, truncate=truncate)
-    result: EncodeResult = runner.submit(call).result(WAIT)
+    result: EncodeResult = runner.submit(ask(runner.engine, items, truncate)).result(WAIT)
     return result
 
 
+def ask(engine: AnyEngine, items: list[Item], truncate: Truncate = Truncate.END) -> EncodeCall:
+    """A call for what the engine makes."""
+    spec = getattr(engine, "spec", None)
+    outputs = (OutputType.DENSE,) if spec is None else spec.outputs
+    return EncodeCall(model="tiny", items=items, outputs=outputs, truncate=truncate)
+
+
 def vectors(result: EncodeResult) -> NDArray[np.float32]:
+    """A vector of each item: of several, the first."""
     assert result.errors == {}
-    assert result.dense is not None
-    return result.dense
+    return rows(result)
+
+
+def rows(result: EncodeResult) -> NDArray[np.float32]:
+    """As ``vectors``; of a failed item, NaN."""
+    if result.dense is not None:
+        return result.dense
+    assert result.multivector is not None
+    values, offsets = result.multivector.values, result.multivector.offsets
+    found = np.full((len(offsets) - 1, values.shape[1]), np.nan, np.float32)
+    whole = np.diff(offsets) > 0
+    found[whole] = values[offsets[:-1][whole]]
+    return found
 
 
 def test_one_row_per_item_in_the_order_given(runner: Runner) -> None:
@@ -87,12 +111,12 @@ def test_empty_text_has_a_vector(runner: Runner) -> None:
 
 def test_wrong_item_fails_alone(runner: Runner) -> None:
     items = [Item(text="first"), Item(), Item(text="last")]
-    result = runner.submit(EncodeCall(model="tiny", items=items)).result(WAIT)
+    result = runner.submit(ask(runner.engine, items)).result(WAIT)
     assert list(result.errors) == [1]
     assert isinstance(from_info(result.errors[1]), InvalidInput)
     expected = vectors(encode(runner, ["first", "last"]))
-    np.testing.assert_allclose(result.dense[[0, 2]], expected, atol=1e-6)
-    assert np.isnan(result.dense[1]).all()
+    np.testing.assert_allclose(rows(result)[[0, 2]], expected, atol=1e-6)
+    assert np.isnan(rows(result)[1]).all()
 
 
 def test_cut_text_is_marked_and_counted_as_run(runner: Runner) -> None:
@@ -110,7 +134,7 @@ def test_too_long_text_is_refused_when_asked_to_be(runner: Runner) -> None:
 
 def test_estimate_grows_with_the_text_and_counts_every_item(engine: AnyEngine) -> None:
     def estimate(*texts: str) -> int:
-        call = EncodeCall(model="tiny", items=[Item(text=t) for t in texts])
+        call = ask(engine, [Item(text=t) for t in texts])
         return int(engine.open(call).estimate)
 
     assert 0 < estimate("") < estimate("several words here") < estimate("word " * 100)
@@ -119,8 +143,7 @@ def test_estimate_grows_with_the_text_and_counts_every_item(engine: AnyEngine) -
 
 def test_cancelled_call_is_forgotten(runner: Runner) -> None:
     calls = [
-        runner.submit(EncodeCall(model="tiny", items=[Item(text=text) for text in TEXTS]))
-        for _ in range(20)
+        runner.submit(ask(runner.engine, [Item(text=text) for text in TEXTS])) for _ in range(20)
     ]
     left = [call for call in calls if call.cancel()]
     assert all(call.cancelled() for call in left)
@@ -130,11 +153,11 @@ def test_cancelled_call_is_forgotten(runner: Runner) -> None:
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_closed_engine_takes_nothing_more(zoo: Path, name: str) -> None:
-    entry = ModelEntry(name="tiny", source=str(zoo / "bert-mean"), engine=name)
+    entry = ModelEntry(name="tiny", source=str(zoo / ENGINES[name]), engine=name)
     spec = Catalog([entry]).spec("tiny")
     runner = Runner(registry.load(registry.choose(spec, name).manifest, spec, OPTIONS))
     runner.close()
-    refused = runner.submit(EncodeCall(model="tiny", items=[Item(text="late")]))
+    refused = runner.submit(ask(runner.engine, [Item(text="late")]))
     assert isinstance(refused.exception(WAIT), ShuttingDown)
 
 

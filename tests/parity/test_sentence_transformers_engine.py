@@ -53,7 +53,10 @@ def encode(engine: TextEngine, items: Sequence[Item], **options: Any) -> Any:
 def library(folder: Path) -> Any:
     from sentence_transformers import SentenceTransformer
 
-    return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    if getattr(model[0].model.config, "attn_logit_softcapping", None) is not None:
+        model[0].model.set_attn_implementation("eager")  # the default form leaves the cap out
+    return model
 
 
 def texts(*values: str) -> list[Item]:
