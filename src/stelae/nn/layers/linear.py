@@ -112,6 +112,8 @@ class Linear(Packable):
 
     def prepack(self) -> None:
         """Lay the weight out for oneDNN; a no-op off the CPU. The plain weight is freed."""
+        if self._packed is not None:
+            return
         self._packed = _pack(self.weight)
         if self._packed is not None:
             self.weight = nn.Parameter(self.weight.new_empty(0), requires_grad=False)
@@ -177,6 +179,8 @@ class GatedLinear(Packable):
 
     def prepack(self) -> None:
         """Lay the weights out for oneDNN; a no-op off the CPU. The plain ones are freed."""
+        if self._packed is not None:
+            return
         gate, up = (_pack(half.contiguous()) for half in self.weight.chunk(2))
         if gate is not None and up is not None and self.activation in FUSED:
             self._packed = gate, up
