@@ -5,18 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tiny import roberta
 from tiny.bert import Size, bert_weights
 from tiny.classic import SPECIALS, write_trunk, write_unigram
 from tiny.decoder import Decoder, decoder_config, decoder_weights
 from tiny.decoder_tokenizers import write_llama_tokenizer
-from tiny.files import write_json
-from tiny.layout import NEW, OLD, write_modules, write_prompts, write_reading
+from tiny.files import write_json, write_tensors
+from tiny.layout import (
+    NEW,
+    OLD,
+    pooling_flags,
+    write_dense,
+    write_modules,
+    write_prompts,
+    write_reading,
+)
 from tiny.numbers import Numbers, Tensor, merged
+from tiny.unigram import framed, precompiled, unigram
 from tiny.wordpiece import write_wordpiece
 
 SIZE = Size(positions=512)
 EURO = Decoder(kv_heads=4)
+IDENTITY = "torch.nn.modules.linear.Identity"
 FAST = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 512}
 IDS = {"bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1}
 PADS = {"pad_token": "<pad>", "unk_token": "<unk>", "mask_token": "<mask>"}
@@ -208,4 +220,73 @@ def deberta_weights(seed: str, size: Size, vocabulary: int) -> dict[str, Tensor]
     return tensors | table | numbers.norm("encoder.LayerNorm", width)
 
 
-SOUND = (modernbert_mean, eurobert_mean, nomic_mean, deberta_mean)
+def sentence_t5(folder: Path) -> None:
+    """The encoder of T5 as Sentence-T5 has it: mean, a layer without bias, unit length."""
+    before = ("<pad>", "</s>", "<unk>")
+    frame = framed(["A:0", "</s>:0"], ["A:0", "</s>:0", "B:0", "</s>:0"], {"</s>": 1})
+    content, vocabulary = unigram(before, (), unknown=2, normalizer=precompiled(), frame=frame)
+    write_json(folder / "tokenizer.json", content)
+    specials = {"eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    write_json(folder / "tokenizer_config.json", FAST | specials)
+    config = {
+        "architectures": ["T5EncoderModel"],
+        "d_ff": SIZE.inner,
+        "d_kv": SIZE.width // SIZE.heads,
+        "d_model": SIZE.width,
+        "dropout_rate": 0.1,
+        "eos_token_id": 1,
+        "feed_forward_proj": "gated-gelu",
+        "is_encoder_decoder": True,
+        "layer_norm_epsilon": 1e-6,
+        "model_type": "t5",
+        "num_heads": SIZE.heads,
+        "num_layers": SIZE.layers,
+        "pad_token_id": 0,
+        "relative_attention_max_distance": 128,
+        "relative_attention_num_buckets": 32,
+        "vocab_size": vocabulary,
+    }
+    write_json(folder / "config.json", config)
+    tensors = t5_weights("sentence-t5", SIZE, vocabulary)
+    write_tensors(folder / "model.safetensors", tensors)
+    write_json(folder / "1_Pooling/config.json", pooling_flags(SIZE.width, "mean"))
+    write_dense(
+        folder / "2_Dense", "sentence-t5/dense", SIZE.width, 48, activation=IDENTITY, bias=False
+    )
+    write_modules(folder, ["Transformer", "Pooling", "Dense", "Normalize"], names=OLD)
+    write_reading(folder, 256)
+
+
+def t5_weights(seed: str, size: Size, vocabulary: int) -> dict[str, Tensor]:
+    """Tensors of ``T5EncoderModel``; scores are not scaled, so queries are small."""
+    numbers, width = Numbers(seed), size.width
+    table = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
+    return merged([
+        {
+            "shared.weight": numbers.uniform("words", vocabulary, width),
+            table: numbers.uniform("table", 32, size.heads),
+        },
+        *(t5_layer(numbers, f"encoder.block.{i}", size) for i in range(size.layers)),
+        scale(numbers, "encoder.final_layer_norm", width),
+    ])  # fmt: skip
+
+
+def t5_layer(numbers: Numbers, name: str, size: Size) -> dict[str, Tensor]:
+    """Tensors of one layer."""
+    width, attention, feed = size.width, f"{name}.layer.0", f"{name}.layer.1"
+    query = numbers.linear(f"{attention}.SelfAttention.q", width, width, bias=False)
+    return merged([
+        {key: tensor * np.float32(0.25) for key, tensor in query.items()},
+        *(
+            numbers.linear(f"{attention}.SelfAttention.{part}", width, width, bias=False)
+            for part in "kvo"
+        ),
+        scale(numbers, f"{attention}.layer_norm", width),
+        numbers.linear(f"{feed}.DenseReluDense.wi_0", size.inner, width, bias=False),
+        numbers.linear(f"{feed}.DenseReluDense.wi_1", size.inner, width, bias=False),
+        numbers.linear(f"{feed}.DenseReluDense.wo", width, size.inner, bias=False),
+        scale(numbers, f"{feed}.layer_norm", width),
+    ])  # fmt: skip
+
+
+SOUND = (modernbert_mean, eurobert_mean, nomic_mean, deberta_mean, sentence_t5)
