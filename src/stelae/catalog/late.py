@@ -189,6 +189,20 @@ def marked(
     return LateInteraction(query=sides[Role.QUERY], document=sides[Role.DOCUMENT], mean=mean)
 
 
+def without_markers(root: Path, settings: Settings) -> dict[str, str]:
+    """Prompts without PyLate's prefixes, which stand before them in any case.
+
+    Raises:
+        ModelLoadFailed: A prefix is no text.
+    """
+    prompts = dict(settings.prompts)
+    for role, key in PREFIXES.items():
+        prefix = take(settings.pylate, key, str, f"{NAME} in {root}")
+        if prefix and role.value in prompts:
+            prompts[role.value] = prompts[role.value].removeprefix(prefix)
+    return prompts
+
+
 def _shortest(root: Path, wanted: int | None, table: int | None) -> int:
     limits = [limit for limit in (wanted, table) if limit is not None]
     if not limits:

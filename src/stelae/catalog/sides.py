@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import msgspec
+
 from stelae.catalog.backbone import positions
 from stelae.catalog.files import inside
 from stelae.catalog.found import Found
-from stelae.catalog.late import read_late
+from stelae.catalog.late import read_late, without_markers
 from stelae.catalog.modules import Sides
 from stelae.catalog.settings import Kind, Settings
 from stelae.catalog.spec import Backbone, Chain, Cut, Module, Normalize, Static
@@ -52,10 +54,11 @@ def join_sides(root: Path, sides: Sides, settings: Settings) -> Found:
         for role, side in sides.items()
     )
     late = settings.kind is Kind.LATE
+    prompts = without_markers(root, settings)
     return Found(
         trunk=trunk,
         reading=start.reading,
-        settings=settings,
+        settings=msgspec.structs.replace(settings, prompts=prompts),
         chains=chains,
         width=width if settings.kind is Kind.DENSE else 0,
         token_width=width if late else 0,
