@@ -89,17 +89,27 @@ def agree(
     reference: Callable[[Any], Any],
     lengths: Sequence[int] = LENGTHS,
     *,
+    trunk: str | None = None,
     bfloat16: bool = True,
 ) -> None:
-    """Our token vectors equal those of the library's class ``name``, packed or alone."""
+    """Our token vectors equal those of the library's class ``name``, packed or alone.
+
+    Args:
+        name: The class in ``config.json``.
+        config: The library's configuration.
+        reference: The library's class.
+        lengths: Tokens of the texts in one batch.
+        trunk: Name of its part that makes token vectors; ``None`` for the usual one.
+        bfloat16: Whether the same weights are compared in bf16 too.
+    """
     theirs = reference_of(reference, config)
     tensors = theirs.state_dict()
     ours = backbone_of(name, config.to_dict(), tensors)
     texts = texts_of(lengths, vocabulary=config.vocab_size)
-    trunk = getattr(theirs, theirs.base_model_prefix, theirs)
+    reader = getattr(theirs, trunk or theirs.base_model_prefix, theirs)
     with torch.inference_mode():
         expected = [
-            trunk(input_ids=torch.from_numpy(ids).long()[None]).last_hidden_state[0]
+            reader(input_ids=torch.from_numpy(ids).long()[None]).last_hidden_state[0]
             for ids in texts
         ]
         batch = pack(texts)

@@ -9,8 +9,8 @@ sentences: Ni et al. 2021 (arXiv:2108.08877, arXiv:2112.07899).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from collections.abc import Iterable, Iterator
+from typing import Annotated, ClassVar, cast
 
 import msgspec
 from torch import Tensor, nn
@@ -64,7 +64,10 @@ class T5Config(msgspec.Struct, kw_only=True):
 
     def distances(self) -> RelativeBias:
         """A table of numbers for distances."""
-        buckets, farthest = self.relative_attention_num_buckets, self.relative_attention_max_distance
+        buckets, farthest = (
+            self.relative_attention_num_buckets,
+            self.relative_attention_max_distance,
+        )
         require(buckets % 4 == 0, "relative_attention_num_buckets", buckets, "multiples of 4")
         beyond = f"more than a quarter of relative_attention_num_buckets={buckets}"
         require(farthest > buckets // 4, "relative_attention_max_distance", farthest, beyond)
@@ -91,7 +94,11 @@ class T5Layer(nn.Module):
 
     def __init__(self, config: T5Config, *, distances: bool) -> None:
         super().__init__()
-        width, inner, eps = config.d_model, config.num_heads * config.d_kv, config.layer_norm_epsilon
+        width, inner, eps = (
+            config.d_model,
+            config.num_heads * config.d_kv,
+            config.layer_norm_epsilon,
+        )
         self.heads = config.num_heads
         self.distances = config.distances() if distances else None
         self.qkv_norm = RmsNorm(width, eps)
@@ -156,7 +163,7 @@ class T5(Backbone):
         """Embeddings, then token vectors after each layer, the last normalised."""
         x: Tensor = self.words(batch.ids)
         bias: Bias | None = None
-        for layer in self.layers:
+        for layer in cast("Iterable[T5Layer]", self.layers):
             yield x
             if layer.distances is not None:
                 bias = layer.distances(batch)

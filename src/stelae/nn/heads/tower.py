@@ -9,7 +9,7 @@ from torch.nn import functional
 from stelae.nn.batch import TokenBatch
 from stelae.nn.layers.linear import Linear
 from stelae.nn.layers.norm import LayerNorm
-from stelae.nn.layers.tower import Mlp, Sizes
+from stelae.nn.layers.tower import Sizes
 
 
 class EndToken(nn.Module):
@@ -93,7 +93,7 @@ class AttentionPool(nn.Module):
         self.qkv = Linear(width, 3 * width)
         self.out = Linear(width, width)
         self.norm = LayerNorm(width, sizes.eps)
-        self.mlp = Mlp(sizes)
+        self.mlp = sizes.mlp()
 
     def forward(self, x: Tensor, batch: TokenBatch) -> Tensor:
         """Shape ``(T, H)`` to ``(B, H)``."""

@@ -1,10 +1,32 @@
-"""Feed-forward blocks with a gate."""
+"""Feed-forward blocks, with a gate or without."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
 from stelae.nn.layers.linear import Activation, GatedLinear, Linear
+
+
+class Mlp(nn.Module):
+    """``W_down activation(W_up x)``.
+
+    Args:
+        width: Width of ``x``.
+        inner: Width between.
+        activation: Applied between.
+        bias: Whether the layers have biases.
+    """
+
+    def __init__(
+        self, width: int, inner: int, activation: Activation, *, bias: bool = True
+    ) -> None:
+        super().__init__()
+        self.up = Linear(width, inner, bias=bias, activation=activation)
+        self.down = Linear(inner, width, bias=bias)
+
+    def add(self, x: Tensor, residual: Tensor) -> Tensor:
+        """``residual`` plus the block of ``x``, shape ``(T, width)``."""
+        return self.down.add(self.up(x), residual)
 
 
 class GatedMlp(nn.Module):
@@ -15,17 +37,24 @@ class GatedMlp(nn.Module):
         inner: Width between.
         activation: Applied to the gate, the first half of ``gate_up``.
         bias: Whether the layers have biases.
+        down_bias: Whether the last one has; ``None`` for as the others.
 
     Source:
         Shazeer 2020 (arXiv:2002.05202).
     """
 
     def __init__(
-        self, width: int, inner: int, activation: Activation, *, bias: bool = False
+        self,
+        width: int,
+        inner: int,
+        activation: Activation,
+        *,
+        bias: bool = False,
+        down_bias: bool | None = None,
     ) -> None:
         super().__init__()
         self.gate_up = GatedLinear(width, inner, activation, bias=bias)
-        self.down = Linear(inner, width, bias=bias)
+        self.down = Linear(inner, width, bias=bias if down_bias is None else down_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape ``(T, width)`` in and out."""

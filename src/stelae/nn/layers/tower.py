@@ -13,6 +13,7 @@ from stelae.nn.backbone import require
 from stelae.nn.batch import TokenBatch
 from stelae.nn.layers.attention import EVERYWHERE, Span, attend, split
 from stelae.nn.layers.linear import Activation, Linear
+from stelae.nn.layers.mlp import Mlp
 from stelae.nn.layers.norm import LayerNorm
 
 
@@ -40,22 +41,9 @@ class Sizes:
         whole = f"a divisor of hidden_size={self.width}"
         require(self.width % self.heads == 0, "num_attention_heads", self.heads, whole)
 
-
-class Mlp(nn.Module):
-    """Two products with an activation between.
-
-    Args:
-        sizes: Sizes and options.
-    """
-
-    def __init__(self, sizes: Sizes) -> None:
-        super().__init__()
-        self.up = Linear(sizes.width, sizes.inner, activation=sizes.activation)
-        self.down = Linear(sizes.inner, sizes.width)
-
-    def add(self, x: Tensor, residual: Tensor) -> Tensor:
-        """``residual`` plus the block of ``x``, shape ``(T, width)``."""
-        return self.down.add(self.up(x), residual)
+    def mlp(self) -> Mlp:
+        """Two products with an activation between."""
+        return Mlp(self.width, self.inner, self.activation)
 
 
 class TowerLayer(nn.Module):
@@ -72,7 +60,7 @@ class TowerLayer(nn.Module):
         self.qkv = Linear(sizes.width, 3 * sizes.width)
         self.out = Linear(sizes.width, sizes.width)
         self.norm2 = LayerNorm(sizes.width, sizes.eps)
-        self.mlp = Mlp(sizes)
+        self.mlp = sizes.mlp()
 
     def forward(self, x: Tensor, batch: TokenBatch) -> Tensor:
         """Token vectors in and out, shape ``(T, width)``."""

@@ -1,0 +1,102 @@
+"""Encoders with numbers for distances against the reference library: tiny random weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from fix_arch import agree, assert_same, backbone_of, reference_of, texts_of
+
+from stelae.errors import UnsupportedCheckpoint
+from stelae.nn.backbone import backbone_class
+from stelae.nn.batch import pack
+
+TINY: dict[str, Any] = {
+    "vocab_size": 100,
+    "d_model": 32,
+    "d_kv": 8,
+    "d_ff": 48,
+    "num_layers": 3,
+    "num_heads": 4,
+    "initializer_factor": 1.2,
+    "decoder_start_token_id": 0,
+}
+LONG = (3, 150, 17, 150, 40, 1, 2)
+"""Beyond the largest distance below."""
+
+
+def t5(**options: Any) -> Any:
+    return transformers.T5Config(**TINY | options)
+
+
+def mt5(**options: Any) -> Any:
+    return transformers.MT5Config(**TINY | options)
+
+
+def umt5(**options: Any) -> Any:
+    return transformers.UMT5Config(**TINY | options)
+
+
+CASES = [
+    ("T5EncoderModel", t5()),
+    *(
+        ("T5EncoderModel", t5(feed_forward_proj=kind))
+        for kind in ("gated-gelu", "gated-silu", "gelu", "gated-gelu_new", "silu")
+    ),
+    ("T5EncoderModel", t5(relative_attention_num_buckets=8, relative_attention_max_distance=20)),
+    ("T5EncoderModel", t5(d_kv=12, num_heads=3, layer_norm_epsilon=1e-3)),
+    ("T5Model", t5(tie_word_embeddings=False)),
+    ("T5ForConditionalGeneration", t5(feed_forward_proj="gated-gelu", num_decoder_layers=1)),
+    ("MT5EncoderModel", mt5()),
+    ("MT5Model", mt5(feed_forward_proj="relu")),
+    ("MT5ForConditionalGeneration", mt5()),
+    ("UMT5EncoderModel", umt5()),
+    ("UMT5Model", umt5(relative_attention_num_buckets=16)),
+    ("UMT5ForConditionalGeneration", umt5()),
+]
+"""Architecture and configuration; corners of a family are lines of their own."""
+
+
+@pytest.mark.parametrize(("name", "config"), CASES)
+def test_token_vectors_equal_the_reference(name: str, config: Any) -> None:
+    agree(name, config, getattr(transformers, name), LONG, trunk="encoder")
+
+
+@pytest.mark.parametrize(
+    ("name", "config"), [("T5EncoderModel", t5()), ("UMT5EncoderModel", umt5())]
+)
+def test_every_layer_equals_the_reference(name: str, config: Any) -> None:
+    theirs = reference_of(getattr(transformers, name), config)
+    ours = backbone_of(name, config.to_dict(), theirs.state_dict())
+    text = texts_of((150,))[0]
+    with torch.inference_mode():
+        row = torch.from_numpy(text).long()[None]
+        expected = theirs(input_ids=row, output_hidden_states=True).hidden_states
+        assert_same(list(ours.states(pack([text]))), [state[0] for state in expected])
+
+
+@pytest.mark.parametrize("kept", ["shared.weight", "encoder.embed_tokens.weight"])
+def test_words_are_found_under_either_of_their_names(kept: str) -> None:
+    tensors = reference_of(transformers.T5EncoderModel, t5()).state_dict()
+    names = {"shared.weight", "encoder.embed_tokens.weight"}
+    once = {name: tensor for name, tensor in tensors.items() if name not in names - {kept}}
+    ours = backbone_of("T5EncoderModel", t5().to_dict(), once)
+    assert torch.equal(ours.words.weight, tensors["shared.weight"])
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"feed_forward_proj": "gated-mish"}, "feed_forward_proj='mish'"),
+        ({"is_decoder": True}, "is_decoder"),
+        ({"relative_attention_num_buckets": 6}, "relative_attention_num_buckets"),
+        ({"relative_attention_max_distance": 8}, "relative_attention_max_distance"),
+    ],
+)
+def test_options_that_are_not_implemented_are_refused_by_name(
+    options: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(UnsupportedCheckpoint, match=named):
+        backbone_class("T5EncoderModel").from_config(TINY | options)
