@@ -58,16 +58,18 @@ class PostNormEncoder(Backbone):
     """Embeddings of word, position and segment, then post-norm blocks.
 
     Attributes:
+        position_kind: The ``position_embedding_type`` of the family.
         masked_lm_activation: Of the head for masked words; ``None`` for the blocks' own.
         classifier_activation: Of the head for classes.
     """
 
+    position_kind: ClassVar[str] = "absolute"
     masked_lm_activation: ClassVar[Activation | None] = None
     classifier_activation: ClassVar[Activation] = "tanh"
 
     def __init__(self, config: PostNormConfig) -> None:
         super().__init__(config)
-        _check(config)
+        _check(config, self.position_kind)
         self.config = config
         self.width = config.hidden_size
         self.words = Embedding(config.vocab_size, config.embedding)
@@ -107,11 +109,13 @@ class PostNormEncoder(Backbone):
 
     def embed(self, batch: TokenBatch) -> Tensor:
         """Normalised sum of the embeddings, shape ``(T, E)``."""
-        x: Tensor = self.words(batch.ids)
-        if self.types is not None:
-            x = x + _segments(self.types, batch)
+        x = self.typed(self.words(batch.ids), batch)
         normed: Tensor = self.norm(x + self.positions(self.places(batch)))
         return normed
+
+    def typed(self, x: Tensor, batch: TokenBatch) -> Tensor:
+        """``x`` plus the embedding of each token's segment, if there is one; ``(T, E)``."""
+        return x if self.types is None else x + _segments(self.types, batch)
 
     def states(self, batch: TokenBatch) -> Iterator[Tensor]:
         """Token vectors after the embeddings and after each block, each ``(T, H)``."""
@@ -137,9 +141,9 @@ class PostNormEncoder(Backbone):
         return ClassifierHead(self.width, labels, hidden=self.classifier_activation)
 
 
-def _check(config: PostNormConfig) -> None:
+def _check(config: PostNormConfig, wanted: str) -> None:
     kind = config.position_embedding_type
-    require(kind == "absolute", "position_embedding_type", kind, "absolute")
+    require(kind == wanted, "position_embedding_type", kind, wanted)
     require(not config.is_decoder, "is_decoder", config.is_decoder, "false")
     width, heads = config.hidden_size, config.num_attention_heads
     require(width % heads == 0, "num_attention_heads", heads, f"divisors of hidden_size={width}")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from stelae.nn.batch import TokenBatch
 from stelae.nn.layers.attention import Bias, attend, split
-from stelae.nn.layers.linear import Activation, Linear
+from stelae.nn.layers.linear import Activation, GatedLinear, Linear
 from stelae.nn.layers.norm import LayerNorm
 
 
@@ -22,17 +22,30 @@ class PostNormLayer(nn.Module):
         inner: Width between the two feed-forward layers.
         activation: Between them.
         eps: Of both norms.
+        gated: Whether the activation is that of a gate, which has no bias.
     """
 
+    up: Linear | GatedLinear
+
     def __init__(
-        self, width: int, heads: int, inner: int, activation: Activation, eps: float
+        self,
+        width: int,
+        heads: int,
+        inner: int,
+        activation: Activation,
+        eps: float,
+        *,
+        gated: bool = False,
     ) -> None:
         super().__init__()
         self.heads = heads
         self.qkv = Linear(width, 3 * width)
         self.out = Linear(width, width)
         self.out_norm = LayerNorm(width, eps)
-        self.up = Linear(width, inner, activation=activation)
+        if gated:
+            self.up = GatedLinear(width, inner, activation)
+        else:
+            self.up = Linear(width, inner, activation=activation)
         self.down = Linear(inner, width)
         self.down_norm = LayerNorm(width, eps)
 

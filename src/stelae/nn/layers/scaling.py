@@ -4,9 +4,10 @@ Each kind is named as ``rope_type`` in ``config.json``, with the options that st
 beside it there.
 
 Source: linear: Chen et al. 2023 (arXiv:2306.15595); dynamic: the "NTK-aware" base of
-Peng et al. 2023, appendix B.1, there also ``yarn`` (arXiv:2309.00071); longrope: Ding
-et al. 2024 (arXiv:2402.13753); llama3: Llama Team 2024 (arXiv:2407.21783). Where they
-leave a choice, it is made as in transformers 5.17, ``modeling_rope_utils.py``.
+Peng et al. 2023, appendix B.1, there also ``yarn`` (arXiv:2309.00071); ntk: Su 2023,
+https://kexue.fm/archives/9706, formulas 6 and 10 to 13; longrope: Ding et al. 2024
+(arXiv:2402.13753); llama3: Llama Team 2024 (arXiv:2407.21783). Where they leave a
+choice, it is made as in transformers 5.17, ``modeling_rope_utils.py``.
 """
 
 from __future__ import annotations
@@ -89,6 +90,26 @@ class Dynamic(Scaling, frozen=True, kw_only=True):
         stretch = self.factor * torch.tensor(float(length), device="cpu") / turning.positions
         power = turning.width / (turning.width - 2)
         return turning.rates(base=turning.base * (stretch - (self.factor - 1)) ** power)
+
+
+class Ntk(Scaling, frozen=True, kw_only=True):
+    """The base grows by a fixed factor, or the divisors of the angles from pair to pair."""
+
+    factor: Positive
+    mixed_b: Positive | None = None
+
+    def rates(self, turning: Turning, length: int) -> Tensor:
+        """Slower the slower they are, whatever the length."""
+        if self.factor <= 1:
+            return turning.rates()
+        if self.mixed_b is None:
+            factor: float = self.factor ** (2 / turning.width)
+            return turning.rates(base=turning.base * self.factor) / factor
+        pairs = turning.width // 2
+        growth = torch.tensor(self.factor, device="cpu").log() / pairs**self.mixed_b
+        places = torch.arange(1, pairs + 1, device="cpu").float()
+        divisors: Tensor = (growth * places**self.mixed_b).exp()
+        return turning.rates() / divisors
 
 
 class Yarn(Scaling, frozen=True, kw_only=True):
@@ -192,6 +213,7 @@ KINDS: dict[str, type[Scaling]] = {
     "default": Scaling,
     "linear": Linear,
     "dynamic": Dynamic,
+    "ntk": Ntk,
     "yarn": Yarn,
     "longrope": LongRope,
     "llama3": Llama3,
