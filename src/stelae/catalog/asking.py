@@ -118,7 +118,9 @@ def read_asked(root: Path, ask: Ask) -> Found:
 
 def _own(whole: str, without: str, name: str) -> str:
     """What the template itself says in the place of an instruction."""
-    before, _, after = whole.partition(PLACES["instruction"])
+    before, place, after = whole.partition(PLACES["instruction"])
+    if not place and whole == without:
+        return ""
     if not without.startswith(before) or not without.endswith(after):
         raise UnsupportedCheckpoint(
             f"{name} asks differently where no instruction is given, which is not implemented"

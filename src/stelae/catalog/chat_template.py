@@ -39,6 +39,9 @@ MAX_LOOPS = 2
 PLACES = {"instruction": "\ue000", "query": "\ue001", "document": "\ue002"}
 """Stand for the texts while the template is looked at; no tokenizer changes or knows them."""
 
+TIMES = {"instruction": (0, 1), "query": (1,), "document": (1,)}
+"""How often each text may stand in a prompt."""
+
 ROLES = {"instruction": "system", "query": "query", "document": "document"}
 
 
@@ -98,7 +101,7 @@ class Template:
         expected = whole
         for role in roles:
             expected = expected.replace(PLACES[role], f" {PLACES[role]}\n")
-            if whole.count(PLACES[role]) != 1:
+            if whole.count(PLACES[role]) not in TIMES[role]:
                 raise UnsupportedCheckpoint(
                     f"{self._name} puts the {role} into the prompt {whole.count(PLACES[role])} "
                     "times; once is implemented"

@@ -338,6 +338,11 @@ class YesNo(msgspec.Struct, frozen=True, kw_only=True, tag="yes_no"):
     instruction: str = ""
     activation: str = "Sigmoid"
 
+    @property
+    def instructed(self) -> bool:
+        """Whether the prompt has a place for an instruction."""
+        return "{instruction}" in self.pair
+
 
 class Vision(msgspec.Struct, frozen=True, kw_only=True, tag="vision"):
     """How pictures become vectors of the same kind as texts.

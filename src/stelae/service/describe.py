@@ -43,7 +43,7 @@ def _of_spec(spec: ModelSpec) -> dict[str, Any]:
         "dimensions": spec.dimensions,
         "token_dimensions": spec.token_dimensions,
         "labels": _labels(spec),
-        "instructions": spec.instruction is not None or isinstance(spec.scoring, YesNo),
+        "instructions": _instructed(spec),
         "matryoshka": spec.matryoshka,
         "max_tokens": spec.max_tokens,
         "prompts": spec.prompts,
@@ -51,6 +51,12 @@ def _of_spec(spec: ModelSpec) -> dict[str, Any]:
         "similarity": spec.similarity,
         "normalized": spec.normalized,
     }
+
+
+def _instructed(spec: ModelSpec) -> bool:
+    """Whether it can be told what is looked for."""
+    asked = isinstance(spec.scoring, YesNo) and spec.scoring.instructed
+    return spec.instruction is not None or asked
 
 
 def _labels(spec: ModelSpec) -> tuple[str, ...]:

@@ -63,6 +63,8 @@ def score_job(call: ScoreCall, intake: Intake, fingerprint: str) -> ScoreJob:
             param="by",
         )
     if isinstance(scoring, YesNo):
+        if not scoring.instructed:
+            check_instruction(spec, call.instruction)
         return AskJob(call, intake, fingerprint, scoring)
     check_instruction(spec, call.instruction)
     return PairJob(call, intake, fingerprint, scoring)
