@@ -25,27 +25,87 @@ def array(dtype: str, rows: list[Any]) -> Body:
     return {"dtype": dtype, "shape": list(values.shape), "data": values.tobytes()}
 
 
+def terms(text: str) -> list[int]:
+    """What the server's sparse vectors are made of: the lengths of the words, each once."""
+    return sorted({len(word) for word in text.split()})
+
+
+def token_vectors(text: str) -> list[list[int]]:
+    """What the server makes of each word: its length, its first character."""
+    return [[len(word), ord(word[0])] for word in text.split()]
+
+
+def score(query: str, text: str) -> float:
+    """How well a document fits: how many words it shares with the query."""
+    return float(len(set(query.split()) & set(text.split())))
+
+
 def encoded(call: Body, **changes: Any) -> Body:
     """The answer to an encode request; ``!bad`` fails, over ten characters is cut."""
     texts = [item.get("text", "ids") for item in call["items"]]
+    facts = common(texts)
+    outputs = call.get("outputs", ["dense"])
+    made = {name: COLUMNS[name](texts, call, facts["errors"]) for name in outputs}
+    return {**facts, **made, **changes}
+
+
+def scored(call: Body, **changes: Any) -> Body:
+    """The answer to a score request."""
+    query = call["query"].get("text", "ids")
+    texts = [item.get("text", "ids") for item in call["documents"]]
+    facts = common(texts)
+    rows = [
+        float("nan") if i in facts["errors"] else score(query, text) for i, text in enumerate(texts)
+    ]
+    return {**facts, "scores": array("<f4", rows), **changes}
+
+
+def common(texts: list[str]) -> Body:
+    """What the answers to all verbs have."""
     tokens = [len(text.split()) + 2 for text in texts]
-    failed = {
-        i: {"code": "invalid_input", "message": "told to refuse this", "status": 400}
-        for i, text in enumerate(texts)
-        if text == "!bad"
-    }
-    rows = [[float("nan")] * 3 if i in failed else vector(t) for i, t in enumerate(texts)]
-    kind = "<f2" if call.get("dtype") == "float16" else "<f4"
-    answer = {
+    return {
         "model": "toy",
         "fingerprint": "f00d",
         "tokens": array("<i4", tokens),
         "truncated": array("|b1", [len(text) > 10 for text in texts]),
-        "dense": array(kind, rows),
-        "errors": failed,
+        "errors": {
+            i: {"code": "invalid_input", "message": "told to refuse this", "status": 400}
+            for i, text in enumerate(texts)
+            if text == "!bad"
+        },
         "usage": {"tokens": sum(tokens)},
     }
-    return {**answer, **changes}
+
+
+def _dense(texts: list[str], call: Body, failed: Body) -> Body:
+    rows = [[float("nan")] * 3 if i in failed else vector(t) for i, t in enumerate(texts)]
+    return array("<f2" if call.get("dtype") == "float16" else "<f4", rows)
+
+
+def _sparse(texts: list[str], call: Body, failed: Body) -> Body:
+    found = [[] if i in failed else terms(text) for i, text in enumerate(texts)]
+    ids = [term for each in found for term in each]
+    return {
+        "indices": array("<i4", ids),
+        "values": array("<f4", [term / 2 for term in ids]),
+        "offsets": array("<i8", np.cumsum([0, *map(len, found)]).tolist()),
+    }
+
+
+def _multivector(texts: list[str], call: Body, failed: Body) -> Body:
+    found = [[] if i in failed else token_vectors(text) for i, text in enumerate(texts)]
+    rows = [row for each in found for row in each]
+    column = {
+        "values": array("|i1" if call.get("dtype") == "int8" else "<f4", rows or [[0, 0]][:0]),
+        "offsets": array("<i8", np.cumsum([0, *map(len, found)]).tolist()),
+    }
+    if call.get("dtype") != "int8":
+        return column
+    reading = {"scale": array("<f4", [0.5] * len(rows)), "zero": array("<f4", [1] * len(rows))}
+    return {**column, "quantization": reading}
+
+
+COLUMNS = {"dense": _dense, "sparse": _sparse, "multivector": _multivector}
 
 
 def packed(body: Any, status: int = 200, **headers: str) -> httpx.Response:
@@ -74,7 +134,7 @@ class Server:
 
     Attributes:
         requests: All requests received.
-        calls: The bodies of the encode requests.
+        calls: The bodies of the encode and score requests.
     """
 
     def __init__(self, *script: Reply) -> None:
@@ -85,7 +145,7 @@ class Server:
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         body = opened(request)
-        if request.url.path.endswith("/encode"):
+        if request.url.path.endswith(("/encode", "/score")):
             self.calls.append(body)
         if self.script:
             reply = self.script.pop(0)
@@ -99,6 +159,8 @@ class Server:
         match request.method, request.url.path.removeprefix("/stelae/v1/"):
             case "POST", "encode":
                 return packed(encoded(body))
+            case "POST", "score":
+                return packed(scored(body))
             case "GET", "models":
                 return packed({"models": [model]})
             case "GET", "server":
@@ -110,5 +172,6 @@ class Server:
 
     @property
     def texts(self) -> list[list[str]]:
-        """The texts of each encode request."""
-        return [[item["text"] for item in call["items"]] for call in self.calls]
+        """The texts of the items, or the documents, of each request."""
+        given = [call.get("items") or call["documents"] for call in self.calls]
+        return [[item["text"] for item in items] for items in given]
