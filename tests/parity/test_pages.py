@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ class Served:
         result = self.runner.submit(call).result(60)
         assert result.errors == {}
         values, offsets = result.multivector.values, result.multivector.offsets
-        return [values[a:b] for a, b in zip(offsets, offsets[1:], strict=False)]
+        return [values[a:b] for a, b in pairwise(offsets)]
 
     @torch.inference_mode()
     def expected(self, read: Any) -> list[Matrix]:
