@@ -104,7 +104,13 @@ def test_term_weights_are_those_of_the_library(zoo: Path, name: str, role: Role 
         close(column.values[part], weights)
 
 
-LATE = ["colbert-pylate", "colbert-stanford", "colbert-native"]
+LATE = [
+    "colbert-pylate",
+    "colbert-stanford",
+    "colbert-xlm",
+    "colbert-native",
+    "modernbert-colbert",
+]
 
 
 @pytest.mark.parametrize("role", [Role.QUERY, Role.DOCUMENT], ids=str)

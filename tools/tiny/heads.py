@@ -10,13 +10,14 @@ from typing import Any
 
 from safetensors.numpy import load_file
 
-from tiny import classic
-from tiny.bert import bert_config, bert_weights, masked_lm_weights
+from tiny import classic, roberta, rotary
+from tiny.bert import Size, bert_config, bert_weights, masked_lm_weights
 from tiny.files import write_json, write_tensors
 from tiny.layout import NEW, OLD, pooling_flags, write_dense, write_modules, write_reading
 from tiny.numbers import Numbers, Tensor, merged
 from tiny.sound import IDENTITY, SIZE, TANH, write_bert
 from tiny.torch_file import write_torch
+from tiny.unigram import framed, precompiled, unigram
 from tiny.wordpiece import tokenizer, vocabulary, write_wordpiece
 
 SPARSE = {
@@ -227,6 +228,67 @@ def colbert_stanford(folder: Path) -> None:
     (folder / "artifact.metadata").write_text(json.dumps(facts), "utf-8")
 
 
+def colbert_xlm(folder: Path) -> None:
+    """Stanford's layout with XLM-RoBERTa, as Jina ColBERT: markers of its own, masks are seen."""
+    before, markers = ("<s>", "<pad>", "</s>", "<unk>"), ("[QueryMarker]", "[DocumentMarker]")
+    frame = framed(
+        ["<s>:0", "A:0", "</s>:0"],
+        ["<s>:0", "A:0", "</s>:0", "</s>:0", "B:0", "</s>:0"],
+        {token: before.index(token) for token in ("<s>", "</s>")},
+    )
+    content, size = unigram(
+        before, (*markers, "<mask>"), unknown=3, normalizer=precompiled(), frame=frame
+    )
+    write_json(folder / "tokenizer.json", content)
+    more = {"additional_special_tokens": list(markers)}
+    classic.write_settings(folder, "XLMRobertaTokenizer", **more)
+    options = {**classic.ROBERTA_IDS, "model_type": "xlm-roberta", "layer_norm_eps": 1e-5}
+    config = bert_config(classic.OFFSET, size, "HF_ColBERT") | options
+    write_json(folder / "config.json", config)
+    trunk = bert_weights("colbert-xlm", classic.OFFSET, size)
+    named = {f"roberta.{name}": tensor for name, tensor in trunk.items()}
+    linear = Numbers("colbert-xlm/linear").uniform("weight", 32, classic.OFFSET.width)
+    write_tensors(folder / "model.safetensors", {**named, "linear.weight": linear})
+    facts = {
+        "query_token_id": markers[0],
+        "doc_token_id": markers[1],
+        "query_maxlen": 24,
+        "doc_maxlen": 100,
+        "attend_to_mask_tokens": True,
+        "mask_punctuation": True,
+        "dim": 32,
+    }
+    (folder / "artifact.metadata").write_text(json.dumps(facts), "utf-8")
+
+
+def modernbert_colbert(folder: Path) -> None:
+    """ModernBERT for late interaction, as PyLate saves it: byte-level BPE with markers added."""
+    plain = roberta.write_bytes(folder)
+    table = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "special"), False)
+    table["added_tokens"] += [
+        {"id": plain + i, "content": token, **flags, "normalized": True}
+        for i, token in enumerate(("[Q] ", "[D] "))
+    ]
+    write_json(folder / "tokenizer.json", table)
+    settings = rotary.FAST | classic.SPECIALS | rotary.PADS
+    write_json(folder / "tokenizer_config.json", settings)
+    size = Size(layers=3, positions=512)
+    config = rotary.modernbert_config(size, plain + 2, "ModernBertModel")
+    weights = rotary.modernbert_weights("modernbert-colbert", size, plain + 2)
+    named = {n.removeprefix("model."): t for n, t in weights.items() if n.startswith("model.")}
+    write_json(folder / "config.json", config)
+    write_tensors(folder / "model.safetensors", named)
+    write_modules(folder, ["Transformer", "Dense"], names=PYLATE)
+    write_reading(folder, 299)
+    home = folder / "1_Dense"
+    write_dense(home, "modernbert-colbert", size.width, 32, activation=IDENTITY, bias=False)
+    options = {"query_prefix": "[Q] ", "document_prefix": "[D] ", "similarity_fn_name": "MaxSim"}
+    lengths = {"query_length": 32, "document_length": 300, "attend_to_expansion_tokens": False}
+    words = {"skiplist_words": list(string.punctuation), "prompts": {}}
+    write_settings(folder, "ColBERT", **options, **lengths, **words)
+
+
 def colbert_native(folder: Path) -> None:
     """ColBERT as sentence-transformers saves it: queries are filled up to a floor, and seen."""
     write_bert(folder, "colbert-native")
@@ -393,7 +455,9 @@ SOUND = (
     bge_m3,
     colbert_pylate,
     colbert_stanford,
+    colbert_xlm,
     colbert_native,
+    modernbert_colbert,
     static,
     model2vec,
     cross_encoder,

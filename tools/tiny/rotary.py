@@ -54,10 +54,19 @@ def modernbert_mean(folder: Path) -> None:
     vocabulary = roberta.write_bytes(folder)
     write_json(folder / "tokenizer_config.json", FAST | SPECIALS | PADS)
     size = Size(layers=4, positions=512)
-    config = sizes(
+    config = modernbert_config(size, vocabulary, "ModernBertForMaskedLM")
+    write_trunk(folder, config, modernbert_weights("modernbert-mean", size, vocabulary))
+    write_modules(folder, ["Transformer", "Pooling", "Normalize"], names=NEW)
+    write_reading(folder, 512)
+    write_prompts(folder, {"query": "search_query: ", "document": "search_document: "})
+
+
+def modernbert_config(size: Size, vocabulary: int, architecture: str) -> dict[str, Any]:
+    """Content of ``config.json``."""
+    return sizes(
         size,
         vocabulary,
-        "ModernBertForMaskedLM",
+        architecture,
         cls_token_id=0,
         sep_token_id=2,
         global_attn_every_n_layers=3,
@@ -70,10 +79,6 @@ def modernbert_mean(folder: Path) -> None:
         tie_word_embeddings=True,
         **IDS,
     )
-    write_trunk(folder, config, modernbert_weights("modernbert-mean", size, vocabulary))
-    write_modules(folder, ["Transformer", "Pooling", "Normalize"], names=NEW)
-    write_reading(folder, 512)
-    write_prompts(folder, {"query": "search_query: ", "document": "search_document: "})
 
 
 def modernbert_weights(seed: str, size: Size, vocabulary: int) -> dict[str, Tensor]:
