@@ -5,18 +5,29 @@ The reference library has no code of its own for the family.
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fix_arch import agree, assert_same, backbone_of, prepack, reference_of, rows_of, texts_of
+from fix_engine import answer
 from fix_gte_new import REFERENCES, Config, gte
+from safetensors.torch import load_file
 from torch import Tensor
+from transformers import AutoTokenizer
 
+from stelae.catalog.catalog import Catalog
+from stelae.catalog.entry import ModelEntry
+from stelae.engines.base import Device, EngineOptions
+from stelae.engines.encoder.engine import load
 from stelae.errors import UnsupportedCheckpoint
 from stelae.nn.backbone import Backbone, backbone_class
 from stelae.nn.batch import TokenBatch, pack
 from stelae.nn.weights import assign
+from stelae.types import ComputeDtype, EncodeCall, Item
 
 LONG = (3, 150, 17, 150, 41, 1, 2)
 """Beyond ``max_position_embeddings``, where angles must not change their rate."""
@@ -110,6 +121,24 @@ def test_logits_of_classes_equal_the_reference(labels: int) -> None:
     logits = run(trunk, trunk.classifier(labels), found, batch, whole=True)
     ours = torch.from_numpy(batch.restore(logits.numpy()))
     assert_same([ours], [torch.cat(logits_of(theirs))])
+
+
+def test_vectors_of_a_checkpoint_equal_the_padded_reference(zoo: Path) -> None:
+    folder = zoo / "gte-new"
+    trunk = REFERENCES["NewModel"](Config(**json.loads((folder / "config.json").read_text())))
+    tensors = load_file(folder / "model.safetensors")
+    named = {n.removeprefix("new."): t for n, t in tensors.items() if n.startswith("new.")}
+    trunk.load_state_dict(named)
+    texts = ["The King's stone tablets", "", "a long river " * 60, "X"]
+    read = AutoTokenizer.from_pretrained(folder)(texts, padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        first = trunk(read["input_ids"], read["attention_mask"]).last_hidden_state[:, 0]
+    expected = torch.nn.functional.normalize(first, dim=-1).numpy()
+    spec = Catalog([ModelEntry(name="m", source=str(folder))]).spec("m")
+    engine = load(spec, EngineOptions(dtype=ComputeDtype.FLOAT32, device=Device.CPU, threads=1))
+    found = answer(engine, EncodeCall(model="m", items=[Item(text=text) for text in texts]))
+    assert found.dense is not None
+    np.testing.assert_allclose(found.dense, expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(

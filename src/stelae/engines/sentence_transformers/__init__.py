@@ -5,6 +5,9 @@ from stelae.catalog.spec import Backbone, Dense, ModelSpec, Normalize, Pool
 from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat
 from stelae.types import OutputType, Task
 
+OWN_CODE = frozenset({"gte", "new"})
+"""Model types that the library knows by code of checkpoints alone."""
+
 
 def refuses(spec: ModelSpec) -> str | None:
     """Say why this engine cannot serve a model, or ``None`` if it can."""
@@ -14,6 +17,8 @@ def refuses(spec: ModelSpec) -> str | None:
         return "it is given models for texts only, in the layouts of transformers"
     if not all(file.endswith(".safetensors") for file in weight_paths(spec)):
         return "it is given weights in safetensors only"
+    if spec.backbone.config.get("model_type") in OWN_CODE:
+        return f"{spec.backbone.architecture} needs code of the checkpoint, which is never run"
     if len(spec.chains) != 1:
         return "it serves models that read both sides of a search alike only"
     steps = spec.chains[0].steps
