@@ -13,7 +13,7 @@ import pytest
 
 import stelae
 from stelae import Client
-from stelae.engines.fake.engine import vector
+from stelae.engines.fake.engine import terms, token_vectors, vector
 from stelae.errors import (
     DeadlineExceeded,
     EngineFailed,
@@ -40,6 +40,31 @@ def test_texts_become_vectors_in_order(client: Client) -> None:
     np.testing.assert_array_equal(encodings.dense, [vector(text, WIDTH) for text in texts])
     assert encodings.tokens.tolist() == [3] * 300
     assert encodings.usage.tokens == 900
+
+
+def test_every_kind_of_representation_is_made(client: Client) -> None:
+    encodings = client.encode(["a b", "c"] * 200, outputs=("sparse", "multivector"), dtype="int8")
+    assert dict(zip(*encodings[0].sparse, strict=True)) == terms("a b")
+    rows = encodings.dequantized().multivector[399]
+    np.testing.assert_allclose(rows, token_vectors("c"), atol=0.01)
+
+
+def test_documents_are_scored(client: Client) -> None:
+    scores = client.score("b c", ["a", "c b", "b"] * 100)
+    assert scores.scores.tolist() == [0.0, 1.0, 0.5] * 100
+    with pytest.raises(InvalidInput) as caught:
+        client.score("b c", ["a"] * 200 + ["!bad"])
+    assert caught.value.details["index"] == 200
+    with pytest.raises(DeadlineExceeded):
+        client.score("b", ["!sleep 0.4"], timeout=0.05)
+
+
+def test_pictures_reach_the_model(client: Client) -> None:
+    pixels = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    one, other, file = client.encode([pixels, 255 - pixels, b"a file"]).dense
+    np.testing.assert_array_equal(client.encode(pixels).dense, one)
+    assert not np.array_equal(one, other)
+    assert not np.array_equal(other, file)
 
 
 def test_stream_is_lazy_and_in_order(client: Client) -> None:
