@@ -35,7 +35,8 @@ def reference_of(kind: Callable[[Any], Any], config: Any, seed: int = 5) -> Any:
         for name, parameter in model.named_parameters():
             if parameter.ndim < 2:  # norms and biases: neither one nor zero
                 spread = 0.1 * torch.randn_like(parameter)
-                parameter.add_(spread) if "norm" in name.lower() else parameter.copy_(spread)
+                norm = "norm" in name.lower() or "_ln." in name
+                parameter.add_(spread) if norm else parameter.copy_(spread)
     return model
 
 

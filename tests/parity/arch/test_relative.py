@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import transformers
 from fix_arch import agree, assert_same, backbone_of, reference_of, texts_of
+from safetensors.torch import load_file
 
 from stelae.errors import UnsupportedCheckpoint
 from stelae.nn.backbone import backbone_class
@@ -86,9 +88,45 @@ def test_words_are_found_under_either_of_their_names(kept: str) -> None:
     assert torch.equal(ours.words.weight, tensors["shared.weight"])
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_words_of_the_encoder_alone_count_before_those_that_are_shared(
+    tmp_path: Path, backwards: bool
+) -> None:
+    saved = reference_of(transformers.T5EncoderModel, t5())
+    own = {"encoder.embed_tokens.weight": 2 * saved.shared.weight}
+    saved.save_pretrained(tmp_path, state_dict=saved.state_dict() | own)
+    loaded = transformers.T5EncoderModel.from_pretrained(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    assert len({"shared.weight", *own} & tensors.keys()) == 2
+    items = list(tensors.items())[:: -1 if backwards else 1]
+    ours = backbone_of("T5EncoderModel", t5().to_dict(), dict(items))
+    assert torch.equal(ours.words.weight, loaded.encoder.embed_tokens.weight)
+    assert torch.equal(ours.words.weight, own["encoder.embed_tokens.weight"])
+
+
+def test_an_activation_that_is_stated_counts_before_the_name_of_the_block() -> None:
+    stated = {"feed_forward_proj": "gated-gelu", "dense_act_fn": "silu", "is_gated_act": False}
+    config = transformers.T5Config.from_dict(TINY | stated)
+    assert (config.dense_act_fn, config.is_gated_act) == ("silu", False)
+    agree("T5EncoderModel", config, transformers.T5EncoderModel, trunk="encoder")
+
+
+@pytest.mark.parametrize("kind", ["relu", "gelu", "gated-gelu", "gated-silu"])
+def test_files_that_state_the_block_by_its_name_alone_mean_the_same(kind: str) -> None:
+    config = t5(feed_forward_proj=kind)
+    tensors = reference_of(transformers.T5EncoderModel, config).state_dict()
+    full = config.to_dict()
+    named = {k: v for k, v in full.items() if k not in {"dense_act_fn", "is_gated_act"}}
+    one, other = (backbone_of("T5EncoderModel", options, tensors) for options in (full, named))
+    batch = pack(texts_of())
+    with torch.inference_mode():
+        assert torch.equal(one(batch), other(batch))
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
+        ({"dense_act_fn": "mish"}, "dense_act_fn='mish'"),
         ({"feed_forward_proj": "gated-mish"}, "feed_forward_proj='mish'"),
         ({"is_decoder": True}, "is_decoder"),
         ({"relative_attention_num_buckets": 6}, "relative_attention_num_buckets"),

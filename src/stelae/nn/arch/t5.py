@@ -9,7 +9,7 @@ sentences: Ni et al. 2021 (arXiv:2108.08877, arXiv:2112.07899).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, ClassVar, cast
 
 import msgspec
@@ -29,9 +29,15 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 
 GATED = "gated-"
 
+SHARED, OWN = "shared.weight", "encoder.embed_tokens.weight"
+"""Embeddings of words for encoder and decoder, and for the encoder alone."""
+
 
 class T5Config(msgspec.Struct, kw_only=True):
-    """The part of ``config.json`` that decides the numbers, with the library's defaults."""
+    """The part of ``config.json`` that decides the numbers, with the library's defaults.
+
+    Newer files state what ``feed_forward_proj`` means, and that counts.
+    """
 
     vocab_size: Count = 32128
     d_model: Count = 512
@@ -43,19 +49,24 @@ class T5Config(msgspec.Struct, kw_only=True):
     relative_attention_max_distance: Count = 128
     layer_norm_epsilon: float = 1e-6
     feed_forward_proj: str = "relu"
+    is_gated_act: bool | None = None
+    dense_act_fn: str | None = None
     is_decoder: bool = False
 
     @property
     def gated(self) -> bool:
         """Whether the feed-forward blocks have a gate."""
-        return self.feed_forward_proj.startswith(GATED)
+        stated = self.is_gated_act
+        return self.feed_forward_proj.startswith(GATED) if stated is None else stated
 
     @property
     def activation(self) -> Activation:
         """Of the feed-forward blocks; ``gated-gelu`` means the approximation."""
-        name = self.feed_forward_proj.removeprefix(GATED)
-        approximate = self.gated and name == "gelu"
-        return activation_of("gelu_new" if approximate else name, "feed_forward_proj")
+        if self.dense_act_fn is not None:
+            return activation_of(self.dense_act_fn, "dense_act_fn")
+        if self.feed_forward_proj == "gated-gelu":
+            return "gelu_tanh"
+        return activation_of(self.feed_forward_proj.removeprefix(GATED), "feed_forward_proj")
 
     def mlp(self) -> Mlp | GatedMlp:
         """A feed-forward block."""
@@ -114,11 +125,16 @@ class T5Layer(nn.Module):
         return self.mlp.add(self.mlp_norm(x), x)
 
 
-@architecture(
-    "T5EncoderModel",
-    "T5Model",
-    "T5ForConditionalGeneration",
-)
+class EncoderMap(WeightMap):
+    """Names of tensors, where the embeddings of words may stand under two."""
+
+    def apply(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """As ever; the encoder's own embeddings count before those it shares."""
+        unused = {SHARED} if OWN in tensors else set()
+        return super().apply({n: t for n, t in tensors.items() if n not in unused})
+
+
+@architecture("T5EncoderModel", "T5Model", "T5ForConditionalGeneration")
 class T5(Backbone):
     """All layers share the first one's table of distances.
 
@@ -128,7 +144,7 @@ class T5(Backbone):
 
     Config: ClassVar = T5Config
     every: ClassVar = False
-    weights = WeightMap(
+    weights = EncoderMap(
         prefixes=("encoder.",),
         rename={
             r"^(shared|embed_tokens)\.": "words.",
