@@ -37,24 +37,17 @@ class GatedMlp(nn.Module):
         inner: Width between.
         activation: Applied to the gate, the first half of ``gate_up``.
         bias: Whether the layers have biases.
-        down_bias: Whether the last one has; ``None`` for as the others.
 
     Source:
         Shazeer 2020 (arXiv:2002.05202).
     """
 
     def __init__(
-        self,
-        width: int,
-        inner: int,
-        activation: Activation,
-        *,
-        bias: bool = False,
-        down_bias: bool | None = None,
+        self, width: int, inner: int, activation: Activation, *, bias: bool = False
     ) -> None:
         super().__init__()
         self.gate_up = GatedLinear(width, inner, activation, bias=bias)
-        self.down = Linear(inner, width, bias=bias if down_bias is None else down_bias)
+        self.down = Linear(inner, width, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape ``(T, width)`` in and out."""
