@@ -22,7 +22,7 @@ from sentence_transformers import (
 
 from stelae.catalog.backbone import positions
 from stelae.catalog.files import exists, read_object
-from stelae.catalog.spec import Backbone, ModelSpec, OwnPool
+from stelae.catalog.spec import Backbone, ModelSpec, OwnPool, Static
 from stelae.engines.base import EngineOptions
 from stelae.engines.runtime import device_of
 from stelae.engines.sentence_transformers.loading import LIBRARY_ERRORS, check_class, quiet
@@ -202,6 +202,8 @@ def _check_kind(spec: ModelSpec, output: OutputType | None) -> None:
     own = any(isinstance(step, OwnPool) for chain in spec.chains for step in chain.steps)
     if spec.vision is not None or Modality.TEXT not in spec.inputs or own:
         raise _missing(spec, "models of texts and pictures are not compared yet")
+    if isinstance(spec.backbone, Static) and (spec.backbone.scales or spec.backbone.unused):
+        raise _missing(spec, "sentence-transformers does not see all that model2vec has written")
     wanted = CLASSES[output].__name__
     stated = (read_object(root, "config_sentence_transformers.json") or {}).get("model_type")
     if stated is None and OutputType.DENSE in spec.outputs:
