@@ -6,14 +6,15 @@ Source: transformers 5.17, ``models/bert/tokenization_bert.py``, which builds th
 from __future__ import annotations
 
 from pathlib import Path
-
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
-from tokenizers.processors import TemplateProcessing
+from typing import TYPE_CHECKING
 
 from stelae.catalog.files import Json, inside, join, read_object
 from stelae.catalog.options import require, take
 from stelae.catalog.spec import WordPiece
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 VOCABULARY = "vocab.txt"
 MAX_VOCABULARY_BYTES = 32 * 2**20
@@ -105,6 +106,8 @@ def open_tokenizer(path: Path, words: WordPiece | None = None) -> Tokenizer:
         UnsupportedCheckpoint: The file cannot be read.
         ModelLoadFailed: The vocabulary cannot be read.
     """
+    from tokenizers import Tokenizer  # most checkpoints are read without it
+
     if words is not None:
         return _built(_vocabulary(path), words)
     try:
@@ -117,6 +120,9 @@ def open_tokenizer(path: Path, words: WordPiece | None = None) -> Tokenizer:
 
 
 def _built(vocabulary: dict[str, int], words: WordPiece) -> Tokenizer:
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+    from tokenizers.processors import TemplateProcessing
+
     specials = words.specials
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=specials["unk_token"]))
     tokenizer.normalizer = normalizers.BertNormalizer(
