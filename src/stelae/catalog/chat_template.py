@@ -12,23 +12,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-from jinja2 import TemplateError, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from typing import TYPE_CHECKING, Any
 
 from stelae.catalog.files import join, read_bytes, read_object
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
+
+if TYPE_CHECKING:
+    from jinja2 import nodes
 
 FILE = "chat_template.jinja"
 
 MAX_BYTES = 64 * 2**10
 
-PARTS = (
-    nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Getattr,
-    nodes.Getitem, nodes.Filter, nodes.Test, nodes.Compare, nodes.Operand, nodes.And, nodes.Or,
-    nodes.Not, nodes.If, nodes.CondExpr, nodes.For, nodes.Add, nodes.Concat, nodes.Keyword,
-)  # fmt: skip
+PARTS = frozenset({
+    "Template", "Output", "TemplateData", "Name", "Const", "Getattr", "Getitem", "Filter", "Test",
+    "Compare", "Operand", "And", "Or", "Not", "If", "CondExpr", "For", "Add", "Concat", "Keyword",
+})  # fmt: skip
 """Parts of a template that place texts, and cannot make them grow."""
 
 FILTERS = frozenset({"selectattr", "rejectattr", "map", "first", "last", "default", "d", "list"})
@@ -79,8 +78,13 @@ class Template:
     """
 
     def __init__(self, text: str, specials: dict[str, str], name: str) -> None:
+        # Few checkpoints have a template to be read, so the library is loaded here.
+        from jinja2 import TemplateError
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
         environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
         self._specials, self._name = specials, name
+        self._fails = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError)
         try:
             _check(environment.parse(text), name)
             self._template = environment.from_string(text)
@@ -117,7 +121,7 @@ class Template:
         context: dict[str, Any] = self._specials | {"messages": messages}
         try:
             return self._template.render(context | {"add_generation_prompt": False})
-        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except self._fails as error:
             raise UnsupportedCheckpoint(f"{self._name} fails on a pair: {error}") from error
 
 
@@ -125,16 +129,16 @@ def _check(tree: nodes.Template, name: str) -> None:
     """Refuse a template of which some part could take long or grow."""
     for node, loops in _walk(tree, 0):
         kind = type(node).__name__
-        if not isinstance(node, PARTS):
+        if kind not in PARTS:
             raise _refused(name, kind)
-        if isinstance(node, nodes.Filter) and node.name not in FILTERS:
-            raise _refused(name, f"the filter {node.name!r}")
+        if kind == "Filter" and getattr(node, "name", "") not in FILTERS:
+            raise _refused(name, f"the filter {getattr(node, 'name', '')!r}")
         if loops > MAX_LOOPS:
             raise _refused(name, "loops within loops")
 
 
 def _walk(node: nodes.Node, loops: int) -> Iterator[tuple[nodes.Node, int]]:
-    loops += isinstance(node, nodes.For)
+    loops += type(node).__name__ == "For"
     yield node, loops
     for child in node.iter_child_nodes():
         yield from _walk(child, loops)
