@@ -99,7 +99,6 @@ def test_options_are_sent_as_documented() -> None:
         (["q"], ["a"], "query is of type list"),
         ("\ud800", ["a"], "query: character 0 is a lone surrogate"),
     ],
-    ids=repr,
 )
 def test_what_cannot_be_sent_is_named_before_anything_is(
     query: Any, documents: Any, message: str
