@@ -32,6 +32,7 @@ class WeightFormat(StrEnum):
     """File formats of weights."""
 
     SAFETENSORS = "safetensors"
+    TORCH = "torch"
     GGUF = "gguf"
 
 

@@ -17,7 +17,7 @@ def refuses(spec: ModelSpec) -> str | None:
 MANIFEST = EngineManifest(
     name="encoder",
     tasks=frozenset({Task.ENCODE, Task.SCORE}),
-    formats=frozenset({WeightFormat.SAFETENSORS}),
+    formats=frozenset({WeightFormat.SAFETENSORS, WeightFormat.TORCH}),
     devices=frozenset({Device.CPU, Device.CUDA}),
     load="stelae.engines.encoder.engine:load",
     needs=(Requirement("torch", extra="server"), Requirement("tokenizers", extra="server")),
