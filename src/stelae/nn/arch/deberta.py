@@ -144,10 +144,12 @@ class Deberta(PostNormEncoder):
 
     def states(self, batch: TokenBatch) -> Iterator[Tensor]:
         """Token vectors after the embeddings and after each block, each ``(T, H)``."""
-        x, distances = self.embed(batch), self.config.distances()
+        x = self.embed(batch)
         yield x
+        longest = max(group.length for group in batch.groups)
+        rows = self.config.distances().rows(longest, x.device)
         for block in cast("Iterable[DisentangledLayer]", self.layers):
-            x = block.look(x, batch, self.rows, distances)
+            x = block.look(x, batch, self.rows, rows)
             yield x
 
     def rows(self) -> Tensor:
