@@ -82,7 +82,7 @@ def _late(root: Path, found: Found, dense: Dense) -> tuple[Module, ...]:
     if found.limit is None:
         raise UnsupportedCheckpoint(f"the checkpoint in {root} states no longest input")
     side = Marking(max_tokens=found.limit, skip_first=1)
-    return dense, Normalize(), LateInteraction(query=side, document=side)
+    return dense, Normalize(), LateInteraction(query=side, document=side, mean=True)
 
 
 def _heads(root: Path, file: str) -> dict[str, StoredTensor]:

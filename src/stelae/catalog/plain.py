@@ -62,6 +62,7 @@ def _model2vec(place: Place) -> Found:
 
 
 def _pairs(root: Path, backbone: Backbone, reading: Reading, settings: Settings) -> Found:
+    _check_no_chat(root, backbone, "a head for classes on texts in a prompt is not implemented")
     return Found(
         trunk=backbone,
         reading=reading,
@@ -76,7 +77,7 @@ def _pairs(root: Path, backbone: Backbone, reading: Reading, settings: Settings)
 
 
 def _dense(root: Path, backbone: Backbone, reading: Reading, settings: Settings) -> Found:
-    _check_no_chat(root, backbone)
+    _check_no_chat(root, backbone, "how to make vectors with it is not stated")
     mode = Pooling.LAST_TOKEN if _causal(backbone) else Pooling.MEAN
     note = (
         f"the checkpoint has no modules.json, so its pooling is not stated; "
@@ -98,11 +99,11 @@ def _causal(backbone: Backbone) -> bool:
     return generates and backbone.config.get("is_causal", True) is not False
 
 
-def _check_no_chat(root: Path, backbone: Backbone) -> None:
+def _check_no_chat(root: Path, backbone: Backbone, reason: str) -> None:
     """Refuse a chat model: the library would wrap each text in its chat template."""
     settings = read_object(root, join(backbone.folder, "tokenizer_config.json")) or {}
     if "chat_template" in settings or any(exists(root, name) for name in CHAT_TEMPLATES):
         raise UnsupportedCheckpoint(
             f"{backbone.architecture or 'the model'} in {root} is a chat model without "
-            "modules.json; how to make vectors with it is not stated"
+            f"modules.json; {reason}"
         )

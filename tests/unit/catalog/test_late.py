@@ -275,6 +275,7 @@ def test_heads_of_bge_m3_stand_beside_its_dense_vector(zoo: Path, read: Read) ->
     assert spec.outputs == tuple(OutputType)
     late = marking(spec)
     assert late.query == late.document == Marking(max_tokens=128, skip_first=1)
+    assert late.mean
     assert (spec.dimensions, spec.token_dimensions) == (64, 64)
 
 

@@ -39,6 +39,12 @@ def test_head_for_classes_without_modules_scores_pairs(zoo: Path, read: Read) ->
     assert "CrossEncoder" in spec.notes[0]
 
 
+def test_head_for_classes_with_a_chat_template_is_refused(edited: Edit, read: Read) -> None:
+    folder = edited("cross-encoder", "tokenizer_config.json", chat_template="{{ messages }}")
+    with pytest.raises(UnsupportedCheckpoint, match="texts in a prompt"):
+        read(folder)
+
+
 OLD = "sbert_ce_default_activation_function"
 ACTIVATIONS: list[tuple[dict[str, Any], str]] = [
     ({OLD: None}, "Sigmoid"),
