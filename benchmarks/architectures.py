@@ -48,6 +48,11 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "intermediate_size": 1024, "local_attention": 128, "global_attn_every_n_layers": 3,
         "max_position_embeddings": 8192,
     },
+    "NewModel": {
+        "intermediate_size": 1024, "max_position_embeddings": 8192, "type_vocab_size": 1,
+        "position_embedding_type": "rope", "rope_theta": 20000.0,
+        "rope_scaling": {"type": "ntk", "factor": 8.0},
+    },
     "T5EncoderModel": {
         "d_model": 384, "d_kv": 32, "d_ff": 1536, "num_layers": 6, "num_heads": 12,
         "feed_forward_proj": "relu", "relative_attention_num_buckets": 32,

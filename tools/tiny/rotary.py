@@ -281,7 +281,7 @@ def t5_layer(numbers: Numbers, name: str, size: Size) -> dict[str, Tensor]:
     width, attention, feed = size.width, f"{name}.layer.0", f"{name}.layer.1"
     query = numbers.linear(f"{attention}.SelfAttention.q", width, width, bias=False)
     return merged([
-        {key: tensor * np.float32(0.25) for key, tensor in query.items()},
+        {key: tensor * np.float32(0.125) for key, tensor in query.items()},
         *(
             numbers.linear(f"{attention}.SelfAttention.{part}", width, width, bias=False)
             for part in "kvo"
