@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,7 +15,7 @@ import torch
 from fix_engine import answer
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import MultiVectorEncoder, SentenceTransformer, SparseEncoder
 from tokenizers import Tokenizer
 from transformers import AutoModel, AutoTokenizer
 
@@ -141,6 +143,37 @@ def test_scores_are_those_of_the_library(zoo: Path, name: str, plain: bool) -> N
             expected = reference.score(query, text, plain=plain).value
             assert isinstance(expected, np.ndarray)
             close(np.atleast_1d(score), expected)
+
+
+@pytest.mark.parametrize("name", ["maxsim", "meanmaxsim"])
+def test_late_interaction_is_compared_as_the_library_does(
+    zoo: Path, tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(zoo / "colbert-native", folder)
+    file = folder / "config_sentence_transformers.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"similarity_fn_name": name}))
+    library = MultiVectorEncoder(str(folder), device="cpu")
+    documents = library.encode_document(TEXTS)
+    for query in TEXTS[:3]:
+        items = [Item(text=text) for text in TEXTS]
+        call = ScoreCall(model="m", query=Item(text=query), documents=items)
+        expected = library.similarity(library.encode_query([query]), documents)[0]
+        close(answer(engine_of(folder), call).scores, expected.numpy())
+
+
+@pytest.mark.parametrize("name", ["splade", "splade-inference-free", "sparse-features"])
+def test_terms_are_compared_as_the_library_does(zoo: Path, name: str) -> None:
+    library, plain = (
+        SparseEncoder(str(zoo / name), device="cpu"),
+        {"convert_to_sparse_tensor": False},
+    )
+    documents = library.encode_document(TEXTS, **plain)
+    for query in TEXTS[:3]:
+        items = [Item(text=text) for text in TEXTS]
+        call = ScoreCall(model="m", query=Item(text=query), documents=items)
+        expected = library.similarity(library.encode_query([query], **plain), documents)[0]
+        close(answer(engine_of(zoo / name), call).scores, expected.numpy())
 
 
 def test_heads_of_bge_m3_follow_their_paper(zoo: Path) -> None:
