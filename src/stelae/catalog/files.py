@@ -12,6 +12,9 @@ from stelae.errors import ModelLoadFailed
 MAX_JSON_BYTES = 4 * 2**20
 """Largest configuration file that is read."""
 
+MAX_TOKENIZER_BYTES = 128 * 2**20
+"""Largest ``tokenizer.json``; that of a quarter of a million tokens has 17 MB."""
+
 MAX_DEPTH = 32
 """Deepest nesting of a configuration file; real ones stay under ten."""
 

@@ -11,10 +11,9 @@ from typing import Any
 
 import msgspec
 
-from stelae.catalog.files import join, read_bytes, read_object
+from stelae.catalog.files import MAX_TOKENIZER_BYTES, join, read_bytes, read_object
 from stelae.catalog.options import require, take
 from stelae.catalog.spec import Fill
-from stelae.catalog.tokenizer import MAX_TOKENIZER_BYTES
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 
 LOWERED = "Siglip2Tokenizer"

@@ -18,12 +18,10 @@ from typing import Any
 
 import msgspec
 
-from stelae.catalog.files import Json, exists, join, read_bytes, read_object
+from stelae.catalog.files import MAX_TOKENIZER_BYTES, Json, exists, join, read_bytes, read_object
 from stelae.catalog.spec import Backbone
 from stelae.catalog.wordpiece import VOCABULARY
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
-
-MAX_TOKENIZER_BYTES = 128 * 2**20
 
 UNLIMITED = 2**31
 """Lengths from here on mean "no limit"; transformers writes 1e30 for it."""

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from stelae.catalog.files import inside, join, read_object
+import msgspec
+
+from stelae.catalog.files import MAX_TOKENIZER_BYTES, inside, join, read_bytes, read_object
 from stelae.catalog.wordpiece import is_words, open_tokenizer, read_words
+from stelae.errors import ModelLoadFailed
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 FILES = ("tokenizer_config.json", "special_tokens_map.json")
 """Where special tokens are named; the first that names one counts."""
@@ -30,29 +38,69 @@ DEFAULTS = {
 """Special tokens that classes of transformers have where no file names them."""
 
 
+class AddedToken(msgspec.Struct):
+    """A token beside the vocabulary's pieces."""
+
+    id: int
+    content: str
+
+
+class AddedTokens(msgspec.Struct):
+    """The part of ``tokenizer.json`` that is quick to read."""
+
+    added_tokens: list[AddedToken] = []
+
+
 class Vocabulary:
-    """A checkpoint's tokens.
+    """A checkpoint's tokens; the tokenizer itself is read only where that is needed.
 
     Args:
         root: The checkpoint.
         file: Its ``tokenizer.json``, or its vocabulary.
         folder: Where the tokenizer's other files lie.
-
-    Attributes:
-        size: Number of ids.
-
-    Raises:
-        UnsupportedCheckpoint: The file cannot be read.
     """
 
     def __init__(self, root: Path, file: str, folder: str = "") -> None:
-        words = read_words(root, file) if is_words(file) else None
-        self._tokenizer = open_tokenizer(inside(root, file), words)
         self.root, self.file, self.folder = root, file, folder
-        self.size: int = self._tokenizer.get_vocab_size(with_added_tokens=True)
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        words = read_words(self.root, self.file) if is_words(self.file) else None
+        return open_tokenizer(inside(self.root, self.file), words)
+
+    @cached_property
+    def _added(self) -> dict[str, int]:
+        """Tokens beside the vocabulary's pieces, special ones among them."""
+        if is_words(self.file):
+            return {}
+        data = read_bytes(self.root, self.file, limit=MAX_TOKENIZER_BYTES) or b""
+        try:
+            found = msgspec.json.decode(data, type=AddedTokens).added_tokens
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise ModelLoadFailed(
+                f"{self.file} in {self.root} is not a tokenizer: {error}"
+            ) from error
+        return {token.content: token.id for token in found}
+
+    @property
+    def size(self) -> int:
+        """Number of ids.
+
+        Raises:
+            UnsupportedCheckpoint: The tokenizer cannot be read.
+        """
+        count: int = self._tokenizer.get_vocab_size(with_added_tokens=True)
+        return count
 
     def id_of(self, token: str) -> int | None:
-        """The id of a token, or ``None`` if there is no such token."""
+        """The id of a token, or ``None`` if there is no such token.
+
+        Raises:
+            UnsupportedCheckpoint: The tokenizer cannot be read.
+            ModelLoadFailed: Its file is broken.
+        """
+        if token in self._added:
+            return self._added[token]
         found: int | None = self._tokenizer.token_to_id(token)
         return found
 
