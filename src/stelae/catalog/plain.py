@@ -5,15 +5,16 @@ Source: sentence-transformers 6.0.1, ``_load_default_modules`` of its kinds of m
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from stelae.catalog.backbone import hidden_size, read_backbone
 from stelae.catalog.files import exists, join, read_object
-from stelae.catalog.found import Found
+from stelae.catalog.found import NO_SETTINGS, Found
 from stelae.catalog.place import Place
 from stelae.catalog.reading import Reading, read_reading
 from stelae.catalog.scoring import read_scoring
-from stelae.catalog.settings import Settings, read_settings
+from stelae.catalog.settings import NAME
 from stelae.catalog.spec import Backbone, Chain, Module, Normalize, Pool, Pooling
 from stelae.catalog.stanford import is_stanford, read_stanford
 from stelae.catalog.static import is_model2vec, normalizes, read_model2vec
@@ -38,10 +39,10 @@ def read_plain(root: Path) -> Found:
         return read_stanford(root)
     backbone = read_backbone(root, "")
     reading, _ = read_reading(root, backbone)
-    settings = read_settings(root)
-    if backbone.architecture.endswith("ForSequenceClassification"):
-        return _pairs(root, backbone, reading, settings)
-    return _dense(root, backbone, reading, settings)
+    pairs = backbone.architecture.endswith("ForSequenceClassification")
+    found = (_pairs if pairs else _dense)(root, backbone, reading)
+    unread = (f"{NAME} says nothing without modules.json",) if exists(root, NAME) else ()
+    return replace(found, notes=(*found.notes, *unread))
 
 
 def _model2vec(place: Place) -> Found:
@@ -61,13 +62,12 @@ def _model2vec(place: Place) -> Found:
     )
 
 
-def _pairs(root: Path, backbone: Backbone, reading: Reading, settings: Settings) -> Found:
+def _pairs(root: Path, backbone: Backbone, reading: Reading) -> Found:
     _check_no_chat(root, backbone, "a head for classes on texts in a prompt is not implemented")
     return Found(
         trunk=backbone,
         reading=reading,
-        settings=settings,
-        scoring=read_scoring(root, backbone, settings),
+        scoring=read_scoring(root, backbone, NO_SETTINGS),
         limit=reading.limit,
         notes=(
             "a head for classes without modules.json: it scores pairs of texts, as the library's "
@@ -76,7 +76,7 @@ def _pairs(root: Path, backbone: Backbone, reading: Reading, settings: Settings)
     )
 
 
-def _dense(root: Path, backbone: Backbone, reading: Reading, settings: Settings) -> Found:
+def _dense(root: Path, backbone: Backbone, reading: Reading) -> Found:
     _check_no_chat(root, backbone, "how to make vectors with it is not stated")
     mode = Pooling.LAST_TOKEN if _causal(backbone) else Pooling.MEAN
     note = (
@@ -86,7 +86,6 @@ def _dense(root: Path, backbone: Backbone, reading: Reading, settings: Settings)
     return Found(
         trunk=backbone,
         reading=reading,
-        settings=settings,
         chains=(Chain(output=OutputType.DENSE, steps=(Pool(modes=(mode,)),)),),
         width=hidden_size(backbone.config),
         limit=reading.limit,

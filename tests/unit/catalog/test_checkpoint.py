@@ -416,6 +416,16 @@ def test_chat_model_without_modules_is_refused(edited: Edit, read: Read) -> None
         read(folder)
 
 
+@pytest.mark.parametrize("name", ["bert-plain", "cross-encoder"])
+def test_settings_without_modules_say_nothing_as_in_the_library(
+    edited: Edit, read: Read, name: str
+) -> None:
+    file = "config_sentence_transformers.json"
+    spec = read(edited(name, file, prompts={"query": "q: "}, activation_fn="torch.nn.Sigmoid"))
+    assert spec.prompts == {}
+    assert "says nothing without modules.json" in spec.notes[-1]
+
+
 def test_missing_folder_is_not_found(tmp_path: Path, read: Read) -> None:
     with pytest.raises(ModelNotFound, match="no folder"):
         read(tmp_path / "nothing")
