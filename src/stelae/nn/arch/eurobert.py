@@ -12,6 +12,7 @@ from stelae.nn.arch.llama import LlamaConfig
 from stelae.nn.backbone import architecture
 from stelae.nn.decoder import TWO_NORMS, Decoder
 from stelae.nn.heads.classify import CLASSIFIER_NAMES, ClassifierHead
+from stelae.nn.heads.masked_lm import MASKED_LM_NAMES, MaskedLmHead
 from stelae.nn.weights import WeightMap
 
 POOLS = {"bos": Pooling.CLS, "mean": Pooling.MEAN, "late": Pooling.MEAN}
@@ -25,9 +26,9 @@ class EuroBertConfig(LlamaConfig, kw_only=True):
     classifier_pooling: Literal["bos", "mean", "late"] = "late"
 
 
-@architecture("EuroBertModel", "EuroBertForSequenceClassification")
+@architecture("EuroBertModel", "EuroBertForMaskedLM", "EuroBertForSequenceClassification")
 class EuroBert(Decoder):
-    """Bidirectional encoder with a head of its own."""
+    """Bidirectional encoder with heads of its own."""
 
     Config: ClassVar = EuroBertConfig
     config: EuroBertConfig
@@ -35,9 +36,22 @@ class EuroBert(Decoder):
         prefixes=TWO_NORMS.prefixes,
         rename=TWO_NORMS.rename,
         fuse=TWO_NORMS.fuse,
-        ignore=(*TWO_NORMS.ignore, r"(dense|classifier)\..*"),
+        ignore=(*TWO_NORMS.ignore, r"(lm_head|dense|classifier)\..*"),
     )
+    masked_lm_weights = WeightMap(rename={r"^lm_head\.": "decoder."}, only=MASKED_LM_NAMES)
     classifier_weights = WeightMap(rename={r"^classifier\.": "out."}, only=CLASSIFIER_NAMES)
+
+    def masked_lm(self) -> MaskedLmHead:
+        """One product with the vocabulary."""
+        config = self.config
+        return MaskedLmHead(
+            self.width,
+            config.vocab_size,
+            eps=config.rms_norm_eps,
+            activation=None,
+            norm=False,
+            bias=config.mlp_bias,
+        )
 
     def classifier(self, labels: int) -> ClassifierHead:
         """A dense layer with GELU on the pooled vector (or before pooling), then the labels."""

@@ -8,23 +8,15 @@ Source: Nussbaum et al. 2024 (arXiv:2402.01613).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-import msgspec
-from torch import Tensor, nn
-
-from stelae.nn.backbone import Backbone, activation_of, architecture, require
-from stelae.nn.batch import TokenBatch
-from stelae.nn.layers.attention import attend, split
-from stelae.nn.layers.embedding import Embedding
-from stelae.nn.layers.linear import Activation, Linear
-from stelae.nn.layers.mlp import GatedMlp
-from stelae.nn.layers.norm import LayerNorm
-from stelae.nn.layers.rotary import Rotary, Table, rope_options, rotate
+from stelae.nn.backbone import activation_of, architecture, require
+from stelae.nn.heads.masked_lm import MaskedLmHead
+from stelae.nn.layers.linear import Activation, GatedLinear, Linear
+from stelae.nn.postnorm import EMBEDDINGS, UNUSED, Count, classifier_names, masked_lm_names
+from stelae.nn.rotary_postnorm import RotaryConfig, RotaryEncoder, RotaryLayer
 from stelae.nn.weights import WeightMap
-
-Count = Annotated[int, msgspec.Meta(ge=1)]
 
 OLD_NAMES = {
     "n_embd": "hidden_size",
@@ -33,35 +25,28 @@ OLD_NAMES = {
     "n_inner": "intermediate_size",
     "max_trained_positions": "max_position_embeddings",
     "layer_norm_epsilon": "layer_norm_eps",
-    "activation_function": "hidden_act",
     "rotary_emb_base": "rope_theta",
 }
 """Options as published, and what they are called now."""
 
-GATES: dict[str, Activation] = {"swiglu": "silu", "geglu": "gelu"}
+PUBLISHED: dict[str, Activation] = {"swiglu": "silu", "geglu": "gelu", "gelu": "gelu"}
+"""Activations as published; the last comes without a gate."""
 
 
-class NomicConfig(msgspec.Struct, kw_only=True):
-    """The part of ``config.json`` that decides the numbers."""
+class NomicConfig(RotaryConfig, kw_only=True):
+    """Published options stand beside those of transformers."""
 
-    vocab_size: Count
-    hidden_size: Count
-    num_hidden_layers: Count
-    num_attention_heads: Count
-    intermediate_size: Count
     max_position_embeddings: Count = 2048
-    type_vocab_size: int = 2
-    layer_norm_eps: float = 1e-12
     hidden_act: str = "silu"
+    activation_function: str | None = None
     head_dim: Count | None = None
     rope_theta: float = 1000.0
-    rope_parameters: dict[str, Any] | None = None
     rotary_scaling_factor: float | None = None
     rotary_emb_fraction: float = 1.0
     rotary_emb_interleaved: bool = False
     rotary_emb_scale_base: float | None = None
     qkv_proj_bias: bool = False
-    mlp_fc1_bias: bool = False
+    mlp_fc1_bias: bool | None = None
     mlp_fc2_bias: bool = False
     prenorm: bool = False
     parallel_block: bool = False
@@ -71,79 +56,106 @@ class NomicConfig(msgspec.Struct, kw_only=True):
 
     @property
     def activation(self) -> Activation:
-        """Of the gate."""
-        return GATES.get(self.hidden_act) or activation_of(self.hidden_act)
+        """Of the feed-forward blocks."""
+        name = self.activation_function
+        if name is None:
+            return activation_of(self.hidden_act)
+        require(name in PUBLISHED, "activation_function", name, ", ".join(PUBLISHED))
+        return PUBLISHED[name]
+
+    @property
+    def gated(self) -> bool:
+        """Whether the feed-forward blocks have a gate."""
+        return self.activation_function != "gelu"
 
     @property
     def head(self) -> int:
         """Numbers per head."""
         return self.head_dim or self.hidden_size // self.num_attention_heads
 
-    def rotary(self) -> Rotary:
-        """Angles of all layers."""
+    @property
+    def turned(self) -> int:
+        """Numbers of each head that are turned."""
+        return int(self.head * self.rotary_emb_fraction)
+
+    @property
+    def interleaved(self) -> bool:
+        """Whether neighbouring numbers are turned together."""
+        return self.rotary_emb_interleaved
+
+    def scaling(self) -> Mapping[str, Any] | None:
+        """A published factor means angles that depend on the length of a text."""
         factor = self.rotary_scaling_factor
-        stretched = {"rope_type": "dynamic", "factor": factor} if factor else None
-        options = rope_options(self.rope_parameters, stretched, self.rope_theta)
-        width = int(self.head * self.rotary_emb_fraction)
-        return Rotary(
-            width,
-            options["rope_theta"],
-            options,
-            positions=self.max_position_embeddings,
-            interleaved=self.rotary_emb_interleaved,
-        )
+        return {"rope_type": "dynamic", "factor": factor} if factor else self.rope_scaling
+
+    def check(self) -> None:
+        """Refuse what is not implemented."""
+        for option in ("prenorm", "parallel_block", "use_rms_norm", "causal"):
+            require(not getattr(self, option), option, getattr(self, option), "false")
+        for option in ("num_experts", "rotary_emb_scale_base"):
+            require(not getattr(self, option), option, getattr(self, option), "null")
 
 
-class NomicLayer(nn.Module):
-    """Attention, then a gated block, each added to its input and normalised."""
+class NomicLayer(RotaryLayer):
+    """Heads of any width; every bias is optional."""
 
     def __init__(self, config: NomicConfig) -> None:
-        super().__init__()
-        width, bias = config.hidden_size, config.qkv_proj_bias
-        self.heads = config.num_attention_heads
-        inner = self.heads * config.head
-        self.qkv = Linear(width, 3 * inner, bias=bias)
-        self.out = Linear(inner, width, bias=bias)
-        self.out_norm = LayerNorm(width, config.layer_norm_eps)
-        bias = config.mlp_fc1_bias
-        self.mlp = GatedMlp(width, config.intermediate_size, config.activation, bias=bias)
-        self.mlp_norm = LayerNorm(width, config.layer_norm_eps)
-
-    def forward(self, x: Tensor, batch: TokenBatch, table: Table) -> Tensor:
-        """Token vectors in and out, shape ``(T, H)``."""
-        q, k, v = split(self.qkv(x), self.heads)
-        mixed = attend(rotate(q, table), rotate(k, table), v, batch)
-        x = self.out_norm(self.out.add(mixed, x))
-        normed: Tensor = self.mlp_norm(self.mlp.add(x, x))
-        return normed
+        width, heads, inner = (
+            config.hidden_size,
+            config.num_attention_heads,
+            config.intermediate_size,
+        )
+        activation, first = config.activation, bool(config.mlp_fc1_bias)
+        super().__init__(width, heads, inner, activation, config.layer_norm_eps)
+        mixed, bias = heads * config.head, config.qkv_proj_bias
+        self.qkv = Linear(width, 3 * mixed, bias=bias)
+        self.out = Linear(mixed, width, bias=bias)
+        if config.gated:
+            self.up = GatedLinear(width, inner, activation, bias=first)
+        else:
+            self.up = Linear(width, inner, bias=first, activation=activation)
+        self.down = Linear(inner, width, bias=config.mlp_fc2_bias)
 
 
-@architecture("NomicBertModel")
-class NomicBert(Backbone):
+@architecture(
+    "NomicBertModel",
+    "NomicBertForMaskedLM",
+    "NomicBertForPreTraining",
+    "NomicBertForSequenceClassification",
+)
+class NomicBert(RotaryEncoder):
     """Bidirectional encoder without a table of positions."""
 
     Config: ClassVar = NomicConfig
+    config: NomicConfig
     weights = WeightMap(
         prefixes=("bert.", "nomic_bert."),
         rename={
-            r"^embeddings\.word_embeddings": "words",
-            r"^embeddings\.token_type_embeddings": "types",
-            r"^(emb_ln|embeddings\.LayerNorm)\.": "norm.",
+            r"^emb_ln\.": "norm.",
+            **EMBEDDINGS,
             r"^encoder\.layers": "layers",
             r"(attn\.out_proj|self_attn\.o_proj)\.": "out.",
             r"attn\.Wqkv\.": "qkv.",
             r"(norm1|post_attention_layernorm)\.": "out_norm.",
-            r"(norm2|post_mlp_layernorm)\.": "mlp_norm.",
+            r"(norm2|post_mlp_layernorm)\.": "down_norm.",
+            r"mlp\.fc1\.": "up.",
+            r"mlp\.(fc2|down_proj)\.": "down.",
             r"mlp\.(fc11|up_proj)\.": "mlp.up.",
             r"mlp\.(fc12|gate_proj)\.": "mlp.gate.",
-            r"mlp\.(fc2|down_proj)\.": "mlp.down.",
         },
         fuse={
             "qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-            "mlp.gate_up": ("mlp.gate", "mlp.up"),
+            "up": ("mlp.gate", "mlp.up"),
         },
-        ignore=(r"pooler\..*", r"cls\..*", r".*inv_freq", r"embeddings\.position_ids"),
+        ignore=(*UNUSED, r"cls\..*", r".*inv_freq"),
     )
+    masked_lm_weights = masked_lm_names(
+        dense=r"^cls\.predictions\.transform\.dense\.",
+        norm=r"^cls\.predictions\.transform\.layer_norm\.",
+        decoder=r"^cls\.predictions\.decoder\.",
+        bias=r"^cls\.predictions\.bias$",
+    )
+    classifier_weights = classifier_names(r"^((nomic_)?bert\.)?pooler\.dense\.", r"^classifier\.")
 
     @classmethod
     def options(cls, config: dict[str, Any]) -> dict[str, Any]:
@@ -152,28 +164,22 @@ class NomicBert(Backbone):
         return renamed | {name: config[name] for name in config if name in OLD_NAMES.values()}
 
     def __init__(self, config: NomicConfig) -> None:
+        config.check()
         super().__init__(config)
-        for option in ("prenorm", "parallel_block", "use_rms_norm", "causal"):
-            require(not getattr(config, option), option, getattr(config, option), "false")
-        for option in ("num_experts", "rotary_emb_scale_base"):
-            require(not getattr(config, option), option, getattr(config, option), "null")
-        same = config.mlp_fc1_bias == config.mlp_fc2_bias
-        require(same, "mlp_fc2_bias", config.mlp_fc2_bias, "the value of mlp_fc1_bias")
-        self.width = config.hidden_size
-        self.words = Embedding(config.vocab_size, self.width)
-        kinds = config.type_vocab_size
-        self.types = Embedding(kinds, self.width) if kinds > 0 else None
-        self.norm = LayerNorm(self.width, config.layer_norm_eps)
-        self.layers = nn.ModuleList(NomicLayer(config) for _ in range(config.num_hidden_layers))
-        self.rotary = config.rotary()
 
-    def states(self, batch: TokenBatch) -> Iterator[Tensor]:
-        """Token vectors after the embeddings and after each layer, each ``(T, H)``."""
-        x: Tensor = self.words(batch.ids)
-        if self.types is not None:
-            x = x + (self.types.weight[0] if batch.types is None else self.types(batch.types))
-        x, table = self.norm(x), self.rotary.table(batch)
-        yield x
-        for layer in self.layers:
-            x = layer(x, batch, table)
-            yield x
+    def block(self) -> NomicLayer:
+        """One block."""
+        return NomicLayer(self.config)
+
+    def masked_lm(self) -> MaskedLmHead:
+        """The head for masked words; as published, its biases go with ``mlp_fc1_bias``."""
+        config = self.config
+        bias = config.mlp_fc1_bias is not False
+        return MaskedLmHead(
+            self.width,
+            config.vocab_size,
+            eps=config.layer_norm_eps,
+            activation=config.activation,
+            hidden_bias=bias,
+            bias=bias,
+        )

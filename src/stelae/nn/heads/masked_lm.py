@@ -15,14 +15,14 @@ MASKED_LM_NAMES = (r"(dense|norm|decoder)\.(weight|bias)",)
 
 
 class MaskedLmHead(nn.Module):
-    """A dense layer, its activation and norm, then one product with the vocabulary.
+    """A dense layer, its activation and norm if there are any, then the vocabulary.
 
     Args:
         width: Width of a token vector, ``H``.
         vocabulary: Number of words, ``V``.
         inner: Width after the dense layer; ``None`` for ``width``.
         eps: Of the norm.
-        activation: Of the dense layer.
+        activation: Of the dense layer; ``None`` if there is no such layer.
         norm: Whether there is a norm.
         bias: Whether the product with the vocabulary has a bias.
         hidden_bias: Whether the dense layer has one.
@@ -36,7 +36,7 @@ class MaskedLmHead(nn.Module):
         *,
         inner: int | None = None,
         eps: float,
-        activation: Activation,
+        activation: Activation | None,
         norm: bool = True,
         bias: bool = True,
         hidden_bias: bool = True,
@@ -44,7 +44,9 @@ class MaskedLmHead(nn.Module):
     ) -> None:
         super().__init__()
         inner = inner or width
-        self.dense = Linear(width, inner, bias=hidden_bias, activation=activation)
+        self.dense: nn.Module = nn.Identity()
+        if activation is not None:
+            self.dense = Linear(width, inner, bias=hidden_bias, activation=activation)
         self.norm = LayerNorm(inner, eps, bias=norm_bias) if norm else nn.Identity()
         self.decoder = Linear(inner, vocabulary, bias=bias)
 

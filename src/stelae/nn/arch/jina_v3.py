@@ -1,0 +1,56 @@
+"""Jina Embeddings 3, as transformers names it: XLM-RoBERTa with rotary positions.
+
+The adapters for tasks are separate checkpoints and are not read.
+
+Source: Sturua et al. 2024 (arXiv:2409.10173).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from stelae.nn.backbone import architecture
+from stelae.nn.layers.linear import Activation
+from stelae.nn.postnorm import EMBEDDINGS, FIRST_TOKEN, UNUSED, masked_lm_names
+from stelae.nn.rotary_postnorm import RotaryConfig, RotaryEncoder
+from stelae.nn.weights import WeightMap
+
+
+class JinaV3Config(RotaryConfig, kw_only=True):
+    """Other defaults."""
+
+    type_vocab_size: int = 1
+    layer_norm_eps: float = 1e-5
+    rope_theta: float = 20000.0
+
+
+@architecture(
+    "JinaEmbeddingsV3Model",
+    "JinaEmbeddingsV3ForMaskedLM",
+    "JinaEmbeddingsV3ForSequenceClassification",
+)
+class JinaV3(RotaryEncoder):
+    """Bidirectional encoder without a table of positions and without a gate."""
+
+    Config: ClassVar = JinaV3Config
+    masked_lm_activation: ClassVar[Activation | None] = "gelu"
+    weights = WeightMap(
+        prefixes=("roberta.",),
+        rename={
+            **EMBEDDINGS,
+            r"self_attn\.o_proj\.": "out.",
+            r"post_attention_layernorm\.": "out_norm.",
+            r"post_mlp_layernorm\.": "down_norm.",
+            r"mlp\.fc1\.": "up.",
+            r"mlp\.fc2\.": "down.",
+        },
+        fuse={"qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")},
+        ignore=(*UNUSED, r"lm_head\..*"),
+    )
+    masked_lm_weights = masked_lm_names(
+        dense=r"^lm_head\.dense\.",
+        norm=r"^lm_head\.layer_norm\.",
+        decoder=r"^lm_head\.decoder\.",
+        bias=r"^lm_head\.bias$",
+    )
+    classifier_weights = FIRST_TOKEN
