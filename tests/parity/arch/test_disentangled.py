@@ -9,6 +9,9 @@ import transformers
 from fix_arch import agree
 from fix_heads import classes_agree, masked_words_agree
 
+from stelae.errors import UnsupportedCheckpoint
+from stelae.nn.backbone import backbone_class
+
 TINY: dict[str, Any] = {
     "vocab_size": 100,
     "hidden_size": 32,
@@ -43,6 +46,8 @@ CASES = [
     deberta(position_biased_input=True, type_vocab_size=2, hidden_act="gelu_new"),
     deberta(relative_attention=False, position_biased_input=True, pos_att_type=None),
     deberta(embedding_size=24),
+    deberta(conv_kernel_size=3, conv_act="gelu"),
+    deberta(conv_kernel_size=5, num_hidden_layers=1),
 ]
 """Corners of the configuration."""
 
@@ -64,3 +69,20 @@ def test_logits_of_masked_words_equal_the_reference(legacy: bool) -> None:
 def test_logits_of_classes_equal_the_reference(options: dict[str, Any], pairs: bool) -> None:
     config = deberta(**options, type_vocab_size=2)
     classes_agree("DebertaV2ForSequenceClassification", config, LONG, pairs=pairs)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"pos_att_type": ["c2p", "p2p"]}, "pos_att_type"),
+        ({"conv_kernel_size": 4}, "conv_kernel_size"),
+        ({"conv_kernel_size": 3, "conv_groups": 2}, "conv_groups"),
+        ({"conv_kernel_size": 3, "conv_act": "mish"}, "conv_act='mish'"),
+        ({"hidden_act": "mish"}, "hidden_act='mish'"),
+    ],
+)
+def test_options_that_are_not_implemented_are_refused_by_name(
+    options: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(UnsupportedCheckpoint, match=named):
+        backbone_class("DebertaV2Model").from_config(TINY | options)

@@ -14,6 +14,7 @@ from stelae.nn.backbone import activation_of, architecture, require
 from stelae.nn.batch import TokenBatch
 from stelae.nn.heads.classify import ClassifierHead
 from stelae.nn.heads.masked_lm import MaskedLmHead
+from stelae.nn.layers.convolution import Convolution, flat_kernel
 from stelae.nn.layers.disentangled import DisentangledLayer, Distances
 from stelae.nn.layers.embedding import Embedding
 from stelae.nn.layers.linear import Linear
@@ -48,6 +49,8 @@ class DebertaConfig(PostNormConfig, kw_only=True):
     share_att_key: bool = False
     norm_rel_ebd: str = "none"
     conv_kernel_size: int = 0
+    conv_groups: int = 1
+    conv_act: str = "tanh"
     pooler_hidden_act: str = "gelu"
     pooler_hidden_size: int | None = None
 
@@ -73,6 +76,15 @@ class DebertaConfig(PostNormConfig, kw_only=True):
             return Distances(self.position_buckets, farthest)
         return Distances(farthest)
 
+    def convolution(self) -> Convolution | None:
+        """What the first block is joined by in the largest checkpoints of v2."""
+        size, groups = self.conv_kernel_size, self.conv_groups
+        if size <= 0:
+            return None
+        require(size % 2 == 1, "conv_kernel_size", size, "odd numbers")
+        require(groups == 1, "conv_groups", groups, "1")
+        return Convolution(self.hidden_size, size, activation_of(self.conv_act, "conv_act"))
+
 
 @architecture("DebertaV2Model", "DebertaV2ForMaskedLM", "DebertaV2ForSequenceClassification")
 class Deberta(PostNormEncoder):
@@ -88,12 +100,15 @@ class Deberta(PostNormEncoder):
             r"^embeddings\.embed_proj": "widen",
             r"^encoder\.rel_embeddings": "table",
             r"^encoder\.LayerNorm": "table_norm",
+            r"^encoder\.conv\.conv\.": "convolution.mix.",
+            r"^encoder\.conv\.LayerNorm": "convolution_norm",
             r"attention\.self\.pos_key_proj": "distance_key",
             r"attention\.self\.pos_query_proj": "distance_query",
             r"attention\.self\.(query|key|value)_proj": r"attention.self.\1",
             **BLOCKS,
         },
         fuse=QKV,
+        change={r"convolution\.mix\.weight": flat_kernel},
         ignore=(*UNUSED, r"cls\..*", r"lm_predictions\..*", r"mask_predictions\..*"),
     )
     masked_lm_weights = masked_lm_names(
@@ -107,8 +122,6 @@ class Deberta(PostNormEncoder):
     def __init__(self, config: DebertaConfig) -> None:
         super().__init__(config)
         width, eps = config.hidden_size, config.layer_norm_eps
-        size = config.conv_kernel_size
-        require(size <= 0, "conv_kernel_size", size, "0 (no convolution)")
         if not config.position_biased_input:
             del self.positions
         self.norm = LayerNorm(width, eps)
@@ -118,6 +131,8 @@ class Deberta(PostNormEncoder):
         self.table = Embedding(2 * config.distances().span, width) if relative else None
         normed = "layer_norm" in config.norm_rel_ebd.lower()
         self.table_norm = LayerNorm(width, eps) if normed else nn.Identity()
+        self.convolution = config.convolution()
+        self.convolution_norm = None if self.convolution is None else LayerNorm(width, eps)
 
     def block(self) -> DisentangledLayer:
         """One block."""
@@ -137,9 +152,7 @@ class Deberta(PostNormEncoder):
         x: Tensor = self.words(batch.ids)
         if self.config.position_biased_input:
             x = x + self.positions(batch.positions)
-        if self.types is not None:
-            x = x + (self.types.weight[0] if batch.types is None else self.types(batch.types))
-        normed: Tensor = self.norm(self.widen(x))
+        normed: Tensor = self.norm(self.widen(self.typed(x, batch)))
         return normed
 
     def states(self, batch: TokenBatch) -> Iterator[Tensor]:
@@ -148,9 +161,19 @@ class Deberta(PostNormEncoder):
         yield x
         longest = max(group.length for group in batch.groups)
         rows = self.config.distances().rows(longest, x.device)
-        for block in cast("Iterable[DisentangledLayer]", self.layers):
+        first, *others = cast("Iterable[DisentangledLayer]", self.layers)
+        x = self.joined(x, first.look(x, batch, self.rows, rows), batch)
+        yield x
+        for block in others:
             x = block.look(x, batch, self.rows, rows)
             yield x
+
+    def joined(self, x: Tensor, y: Tensor, batch: TokenBatch) -> Tensor:
+        """What the first block made, ``y``, joined by neighbours among the embeddings ``x``."""
+        if self.convolution is None or self.convolution_norm is None:
+            return y
+        normed: Tensor = self.convolution_norm(y + self.convolution(x, batch))
+        return normed
 
     def rows(self) -> Tensor:
         """Vectors of the buckets, shape ``(2 span, H)``."""
