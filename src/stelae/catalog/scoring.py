@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stelae.catalog.files import Json, join
 from stelae.catalog.options import positive, take
+from stelae.catalog.segments import tells_apart
 from stelae.catalog.settings import NAME, Settings
 from stelae.catalog.spec import Backbone, Classify
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
@@ -34,7 +35,11 @@ def read_scoring(root: Path, backbone: Backbone, settings: Settings) -> Classify
     """
     file = f"{join(backbone.folder, 'config.json')} in {root}"
     labels = _labels(backbone.config, file)
-    return Classify(labels=labels, activation=activation_of(root, settings, backbone, len(labels)))
+    return Classify(
+        labels=labels,
+        activation=activation_of(root, settings, backbone, len(labels)),
+        typed=tells_apart(root, backbone),
+    )
 
 
 def _labels(config: Json, file: str) -> tuple[str, ...]:

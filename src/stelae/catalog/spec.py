@@ -308,10 +308,12 @@ class Classify(msgspec.Struct, frozen=True, kw_only=True, tag="classify"):
     Attributes:
         labels: Names of the scores, in order.
         activation: Class name in ``torch.nn``: ``Identity``, ``Sigmoid`` or ``Softmax``.
+        typed: Whether token types tell the two texts apart, if the tokenizer has any.
     """
 
     labels: tuple[str, ...]
     activation: str = "Identity"
+    typed: bool = True
 
 
 class YesNo(msgspec.Struct, frozen=True, kw_only=True, tag="yes_no"):

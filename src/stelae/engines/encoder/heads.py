@@ -134,7 +134,7 @@ def _step(spec: ModelSpec, step: Module, trunk: Trunk, tensors: Tensors) -> nn.M
         case Dense():
             return _dense(spec, step, tensors)
         case SparsePool():
-            return _splade(step, trunk, tensors)
+            return _splade(spec, step, trunk, tensors)
         case TermWeights():
             return _loaded(
                 spec, "", step.weights, TermWeightsHead(trunk.width, step.unused), add="linear."
@@ -203,12 +203,18 @@ def _beside(spec: ModelSpec, step: Dense) -> bool:
     return (step.folder, step.weights) in files
 
 
-def _splade(step: SparsePool, trunk: Trunk, tensors: Tensors) -> nn.Module:
-    if not isinstance(trunk, Backbone):
+def _splade(spec: ModelSpec, step: SparsePool, trunk: Trunk, tensors: Tensors) -> nn.Module:
+    if not isinstance(trunk, Backbone) or not isinstance(spec.backbone, SpecBackbone):
         raise UnsupportedCheckpoint("a table of vectors has no masked language head")
     logits = trunk.masked_lm()
     found = dict(trunk.masked_lm_weights.apply(tensors))
-    found.setdefault("decoder.weight", trunk.words.weight)
+    if spec.backbone.config.get("tie_word_embeddings", True) is not False:
+        found.setdefault("decoder.weight", trunk.words.weight)
+    elif "decoder.weight" not in found:
+        raise UnsupportedCheckpoint(
+            "config.json sets tie_word_embeddings=false, and the weights hold no decoder.weight "
+            "of the masked language head"
+        )
     assign(logits, found, trunk.words.weight.dtype)
     return SpladeHead(logits, trunk.words.weight.shape[0], step.pooling, step.activation)
 
@@ -229,15 +235,13 @@ def _top_terms(spec: ModelSpec, step: TopTerms) -> nn.Module:
     return head
 
 
-def build_scorer(
-    scoring: Classify | YesNo, trunk: Trunk, tensors: Tensors, dtype: torch.dtype
-) -> Head:
-    """The head that scores a pair of texts read together."""
+def build_scorer(scoring: Classify | YesNo, trunk: Trunk, tensors: Tensors) -> Head:
+    """The head that scores a pair of texts read together, in fp32."""
     if not isinstance(trunk, Backbone):
         raise UnsupportedCheckpoint("a table of vectors cannot read two texts together")
     if isinstance(scoring, YesNo):
         answers = [scoring.yes] if scoring.no is None else [scoring.yes, scoring.no]
         return Head("scores", [trunk.choice(tensors, answers)])
     head = trunk.classifier(len(scoring.labels))
-    assign(head, trunk.classifier_weights.apply(tensors), dtype)
+    assign(head, trunk.classifier_weights.apply(tensors), torch.float32)
     return Head("scores", [head])

@@ -8,7 +8,7 @@ from pathlib import Path
 from tokenizers.normalizers import Lowercase, Normalizer
 from tokenizers.normalizers import Sequence as Sequential
 
-from stelae.catalog.spec import ModelSpec, Static, WordPiece
+from stelae.catalog.spec import Classify, ModelSpec, Static, WordPiece
 from stelae.catalog.wordpiece import open_tokenizer
 from stelae.errors import UnsupportedCheckpoint
 from stelae.types import Truncate
@@ -25,6 +25,7 @@ class FileTokenizer:
         lowercase: Whether texts are lower-cased first.
         unused: Ids that are left out of every text.
         words: How texts are cut into the words of the vocabulary.
+        pairs: How two texts are read together, if they are.
 
     Attributes:
         vocabulary: Number of ids.
@@ -32,6 +33,10 @@ class FileTokenizer:
         suffix: Special tokens after a text.
         middle: Special tokens between the two texts of a pair.
         typed: Whether the second text of a pair has token type ids of its own.
+
+    Raises:
+        UnsupportedCheckpoint: The file cannot be read, or puts special tokens in a way
+            that is not implemented.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class FileTokenizer:
         lowercase: bool = False,
         unused: Sequence[int] = (),
         words: WordPiece | None = None,
+        pairs: Classify | None = None,
     ) -> None:
         self._tokenizer = open_tokenizer(file, words)
         self._unused = frozenset(unused)
@@ -48,7 +54,7 @@ class FileTokenizer:
             self._tokenizer.normalizer = _lowered(self._tokenizer.normalizer)
         self.vocabulary: int = self._tokenizer.get_vocab_size(with_added_tokens=True)
         self.prefix, self.suffix = self._specials()
-        self.middle, self.typed = self._between()
+        self.middle, self.typed = ([], False) if pairs is None else self._between(pairs)
 
     def read(self, texts: Sequence[str], room: int, truncate: Truncate) -> list[list[int]]:
         """Ids of each text, or of so much of it that ``room`` is surely passed."""
@@ -89,14 +95,25 @@ class FileTokenizer:
             "this is not implemented"
         )
 
-    def _between(self) -> tuple[list[int], bool]:
-        """Special tokens between two texts, found by looking, and whether types differ."""
+    def _between(self, pairs: Classify) -> tuple[list[int], bool]:
+        """Special tokens between two texts, found by looking, and whether types count."""
         bare = self._ids("a")
         pair = self._tokenizer.encode("a", "a")
-        inner = pair.ids[len(self.prefix) : len(pair.ids) - len(self.suffix)]
-        if inner[: len(bare)] != bare or inner[len(inner) - len(bare) :] != bare:
-            return [], False
-        return inner[len(bare) : len(inner) - len(bare)], len(set(pair.type_ids)) > 1
+        middle = pair.ids[len(self.prefix) + len(bare) : len(pair.ids) - len(self.suffix)]
+        middle = middle[: len(middle) - len(bare)]
+        if pair.ids != [*self.prefix, *bare, *middle, *bare, *self.suffix]:
+            raise UnsupportedCheckpoint(
+                "tokenizer.json puts other special tokens around two texts than around one; "
+                "this is not implemented"
+            )
+        typed = pairs.typed and any(pair.type_ids)
+        first = len(self.prefix) + len(bare) + len(middle)
+        if typed and pair.type_ids != [0] * first + [1] * (len(pair) - first):
+            raise UnsupportedCheckpoint(
+                f"tokenizer.json gives two texts the token types {pair.type_ids}; 0 up to the "
+                "second text and 1 from there on are implemented"
+            )
+        return middle, typed
 
 
 class NoTokenizer:
@@ -124,8 +141,13 @@ def tokenizer_of(spec: ModelSpec) -> FileTokenizer | NoTokenizer:
     if not spec.tokenizer:
         return NoTokenizer()
     unused = spec.backbone.unused if isinstance(spec.backbone, Static) else ()
-    file = Path(spec.folder, spec.tokenizer)
-    return FileTokenizer(file, lowercase=spec.lowercase, unused=unused, words=spec.words)
+    return FileTokenizer(
+        Path(spec.folder, spec.tokenizer),
+        lowercase=spec.lowercase,
+        unused=unused,
+        words=spec.words,
+        pairs=spec.scoring if isinstance(spec.scoring, Classify) else None,
+    )
 
 
 def _lowered(normalizer: Normalizer | None) -> Normalizer:

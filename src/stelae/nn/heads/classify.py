@@ -62,8 +62,9 @@ class ClassifierHead(nn.Module):
 
     def forward(self, x: Tensor, batch: TokenBatch) -> Tensor:
         """Token vectors ``(T, H)`` to logits ``(B, labels)``, fp32, in packed order."""
+        dtype = self.out.weight.dtype  # fp32 behind a trunk in bf16 keeps scores close
         if self.late:
-            x = self.norm(self.dense(x))
-        pooled = self.pool(x, batch).to(x.dtype)
+            x = self.norm(self.dense(x.to(dtype)))
+        pooled = self.pool(x, batch).to(dtype)
         logits: Tensor = self.out(pooled if self.late else self.norm(self.dense(pooled)))
         return logits.float()
