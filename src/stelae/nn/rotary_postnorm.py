@@ -18,7 +18,7 @@ from stelae.nn.batch import TokenBatch
 from stelae.nn.layers.attention import attend, split
 from stelae.nn.layers.postnorm import PostNormLayer
 from stelae.nn.layers.rotary import Rotary, Table, rope_options, rotate
-from stelae.nn.postnorm import PostNormConfig, PostNormEncoder
+from stelae.nn.postnorm import EMBEDDINGS, PostNormConfig, PostNormEncoder
 
 
 class RotaryConfig(PostNormConfig, kw_only=True):
@@ -111,3 +111,20 @@ class RotaryEncoder(PostNormEncoder):
         for block in cast("Iterable[RotaryLayer]", self.layers):
             x = block.turn(x, batch, table)
             yield x
+
+
+NAMES = {
+    r"^emb_ln\.": "norm.",
+    **EMBEDDINGS,
+    r"^encoder\.layers": "layers",
+    r"((attn|mixer)\.out_proj|self_attn\.o_proj)\.": "out.",
+    r"(attn|mixer)\.Wqkv\.": "qkv.",
+    r"(norm1|post_attention_layernorm)\.": "out_norm.",
+    r"(norm2|post_mlp_layernorm)\.": "down_norm.",
+    r"mlp\.fc1\.": "up.",
+    r"mlp\.(fc2|down_proj)\.": "down.",
+}
+"""Names of tensors in transformers, and those of the checkpoints that came before."""
+
+QKV = {"qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")}
+"""Products that are fused."""

@@ -8,33 +8,10 @@ import pytest
 import transformers
 from fix_arch import agree
 from fix_heads import classes_agree, masked_words_agree
+from fix_relative import LONG, deberta
 
 from stelae.errors import UnsupportedCheckpoint
 from stelae.nn.backbone import backbone_class
-
-TINY: dict[str, Any] = {
-    "vocab_size": 100,
-    "hidden_size": 32,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 48,
-    "max_position_embeddings": 96,
-    "initializer_range": 0.2,
-    "type_vocab_size": 0,
-    "relative_attention": True,
-    "position_biased_input": False,
-    "pos_att_type": ["p2c", "c2p"],
-    "share_att_key": True,
-    "position_buckets": 16,
-    "norm_rel_ebd": "layer_norm",
-}
-LONG = (3, 90, 17, 90, 40, 1, 2)
-"""Beyond the exact buckets."""
-
-
-def deberta(**options: Any) -> Any:
-    return transformers.DebertaV2Config(**TINY | options)
-
 
 CASES = [
     deberta(),
@@ -85,4 +62,4 @@ def test_options_that_are_not_implemented_are_refused_by_name(
     options: dict[str, Any], named: str
 ) -> None:
     with pytest.raises(UnsupportedCheckpoint, match=named):
-        backbone_class("DebertaV2Model").from_config(TINY | options)
+        backbone_class("DebertaV2Model").from_config(deberta().to_dict() | options)

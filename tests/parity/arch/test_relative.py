@@ -9,37 +9,12 @@ import pytest
 import torch
 import transformers
 from fix_arch import agree, assert_same, backbone_of, reference_of, texts_of
+from fix_relative import LONG, T5, mt5, t5, umt5
 from safetensors.torch import load_file
 
 from stelae.errors import UnsupportedCheckpoint
 from stelae.nn.backbone import backbone_class
 from stelae.nn.batch import pack
-
-TINY: dict[str, Any] = {
-    "vocab_size": 100,
-    "d_model": 32,
-    "d_kv": 8,
-    "d_ff": 48,
-    "num_layers": 3,
-    "num_heads": 4,
-    "initializer_factor": 1.2,
-    "decoder_start_token_id": 0,
-}
-LONG = (3, 150, 17, 150, 40, 1, 2)
-"""Beyond the largest distance below."""
-
-
-def t5(**options: Any) -> Any:
-    return transformers.T5Config(**TINY | options)
-
-
-def mt5(**options: Any) -> Any:
-    return transformers.MT5Config(**TINY | options)
-
-
-def umt5(**options: Any) -> Any:
-    return transformers.UMT5Config(**TINY | options)
-
 
 CASES = [
     ("T5EncoderModel", t5()),
@@ -106,7 +81,7 @@ def test_words_of_the_encoder_alone_count_before_those_that_are_shared(
 
 def test_an_activation_that_is_stated_counts_before_the_name_of_the_block() -> None:
     stated = {"feed_forward_proj": "gated-gelu", "dense_act_fn": "silu", "is_gated_act": False}
-    config = transformers.T5Config.from_dict(TINY | stated)
+    config = transformers.T5Config.from_dict(T5 | stated)
     assert (config.dense_act_fn, config.is_gated_act) == ("silu", False)
     agree("T5EncoderModel", config, transformers.T5EncoderModel, trunk="encoder")
 
@@ -137,4 +112,4 @@ def test_options_that_are_not_implemented_are_refused_by_name(
     options: dict[str, Any], named: str
 ) -> None:
     with pytest.raises(UnsupportedCheckpoint, match=named):
-        backbone_class("T5EncoderModel").from_config(TINY | options)
+        backbone_class("T5EncoderModel").from_config(T5 | options)

@@ -9,6 +9,7 @@ import torch
 import transformers
 from fix_arch import agree, assert_same, backbone_of, reference_of, rows_of, texts_of
 from fix_heads import classes_agree, logits_of, masked_words, masked_words_agree, saved
+from fix_relative import LONG, eurobert, jina, modernbert, nomic
 from torch import Tensor
 
 from stelae.errors import UnsupportedCheckpoint
@@ -17,18 +18,6 @@ from stelae.nn.batch import pack
 from stelae.nn.layers.rotary import rotate
 from stelae.nn.rotary_postnorm import RotaryEncoder
 
-TINY: dict[str, Any] = {
-    "vocab_size": 100,
-    "hidden_size": 32,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 4,
-    "intermediate_size": 48,
-    "max_position_embeddings": 160,
-    "initializer_range": 0.2,
-    "pad_token_id": 0,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-}
 YARN = {
     "rope_type": "yarn",
     "rope_theta": 500.0,
@@ -44,27 +33,6 @@ LLAMA3 = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 12,
 }
-LONG = (3, 150, 17, 150, 40, 1, 2)
-"""Far beyond the windows below."""
-
-
-def modernbert(**options: Any) -> Any:
-    special = {"cls_token_id": 1, "sep_token_id": 2, "local_attention": 12}
-    return transformers.ModernBertConfig(**TINY | special | options)
-
-
-def eurobert(**options: Any) -> Any:
-    return transformers.EuroBertConfig(**TINY | {"mask_token_id": 3} | options)
-
-
-def nomic(**options: Any) -> Any:
-    return transformers.NomicBertConfig(**TINY | options)
-
-
-def jina(**options: Any) -> Any:
-    return transformers.JinaEmbeddingsV3Config(**TINY | {"type_vocab_size": 1} | options)
-
-
 CASES = [
     ("JinaEmbeddingsV3Model", jina()),
     ("JinaEmbeddingsV3Model", jina(hidden_act="relu", type_vocab_size=2, layer_norm_eps=1e-3)),

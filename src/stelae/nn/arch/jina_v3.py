@@ -11,8 +11,8 @@ from typing import ClassVar
 
 from stelae.nn.backbone import architecture
 from stelae.nn.layers.linear import Activation
-from stelae.nn.postnorm import EMBEDDINGS, FIRST_TOKEN, UNUSED, masked_lm_names
-from stelae.nn.rotary_postnorm import RotaryConfig, RotaryEncoder
+from stelae.nn.postnorm import FIRST_TOKEN, UNUSED, masked_lm_names
+from stelae.nn.rotary_postnorm import NAMES, QKV, RotaryConfig, RotaryEncoder
 from stelae.nn.weights import WeightMap
 
 
@@ -36,15 +36,8 @@ class JinaV3(RotaryEncoder):
     masked_lm_activation: ClassVar[Activation | None] = "gelu"
     weights = WeightMap(
         prefixes=("roberta.",),
-        rename={
-            **EMBEDDINGS,
-            r"self_attn\.o_proj\.": "out.",
-            r"post_attention_layernorm\.": "out_norm.",
-            r"post_mlp_layernorm\.": "down_norm.",
-            r"mlp\.fc1\.": "up.",
-            r"mlp\.fc2\.": "down.",
-        },
-        fuse={"qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")},
+        rename=NAMES,
+        fuse=QKV,
         ignore=(*UNUSED, r"lm_head\..*"),
     )
     masked_lm_weights = masked_lm_names(

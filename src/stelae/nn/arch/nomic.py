@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 from stelae.nn.backbone import activation_of, architecture, require
 from stelae.nn.heads.masked_lm import MaskedLmHead
 from stelae.nn.layers.linear import Activation, GatedLinear, Linear
-from stelae.nn.postnorm import EMBEDDINGS, UNUSED, Count, classifier_names, masked_lm_names
-from stelae.nn.rotary_postnorm import RotaryConfig, RotaryEncoder, RotaryLayer
+from stelae.nn.postnorm import UNUSED, Count, classifier_names, masked_lm_names
+from stelae.nn.rotary_postnorm import NAMES, QKV, RotaryConfig, RotaryEncoder, RotaryLayer
 from stelae.nn.weights import WeightMap
 
 OLD_NAMES = {
@@ -131,22 +131,11 @@ class NomicBert(RotaryEncoder):
     weights = WeightMap(
         prefixes=("bert.", "nomic_bert."),
         rename={
-            r"^emb_ln\.": "norm.",
-            **EMBEDDINGS,
-            r"^encoder\.layers": "layers",
-            r"(attn\.out_proj|self_attn\.o_proj)\.": "out.",
-            r"attn\.Wqkv\.": "qkv.",
-            r"(norm1|post_attention_layernorm)\.": "out_norm.",
-            r"(norm2|post_mlp_layernorm)\.": "down_norm.",
-            r"mlp\.fc1\.": "up.",
-            r"mlp\.(fc2|down_proj)\.": "down.",
+            **NAMES,
             r"mlp\.(fc11|up_proj)\.": "mlp.up.",
             r"mlp\.(fc12|gate_proj)\.": "mlp.gate.",
         },
-        fuse={
-            "qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-            "up": ("mlp.gate", "mlp.up"),
-        },
+        fuse={**QKV, "up": ("mlp.gate", "mlp.up")},
         ignore=(*UNUSED, r"cls\..*", r".*inv_freq"),
     )
     masked_lm_weights = masked_lm_names(
