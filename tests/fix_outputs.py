@@ -70,17 +70,23 @@ def config_of(kind: Family, vocabulary: int, **options: Any) -> Any:
 
 
 def saved(zoo: Path, folder: Path, kind: Family, task: str, **options: Any) -> Path:
+    """Save a transformer of a family with the tokenizer of the zoo; see ``saved_with``."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(zoo / kind.tokenizer)
+    return saved_with(tokenizer, folder, kind, task, **options)
+
+
+def saved_with(tokenizer: Any, folder: Path, kind: Family, task: str, **options: Any) -> Path:
     """Save a transformer with weights large enough that every input matters, and its tokenizer.
 
     Args:
-        zoo: The small checkpoints.
+        tokenizer: Its tokenizer.
         folder: Where to.
         kind: The family.
         task: End of the class's name, such as ``ForMaskedLM``.
         options: Of its configuration.
     """
-    tokenizer = transformers.AutoTokenizer.from_pretrained(zoo / kind.tokenizer)
     tokenizer.model_max_length = LIMIT
+    options = {"pad_token_id": tokenizer.pad_token_id} | options
     config = config_of(kind, len(tokenizer), **options)
     model = reference_of(getattr(transformers, kind.name + task), config)
     model.save_pretrained(folder)

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from fix_outputs import FAMILIES, LIMIT, assert_close, engine_of, saved, score
+from fix_outputs import (
+    FAMILIES,
+    LIMIT,
+    Family,
+    assert_close,
+    engine_of,
+    saved,
+    saved_with,
+    score,
+    spec_of,
+)
 from sentence_transformers import CrossEncoder
+from tiny.unigram import pieces, scored
+from transformers import DebertaV2Tokenizer
+
+from stelae.engines.encoder.tokenizer import tokenizer_of
+from stelae.engines.text.intake import Intake
+from stelae.engines.text.score import score_job
+from stelae.errors import UnsupportedCheckpoint
+from stelae.types import ComputeDtype, Item, ScoreCall, Truncate
 
 QUERIES = ["where is the stone?", "", "a long river " * 30]
 DOCUMENTS = [
@@ -49,3 +69,144 @@ def test_scores_equal_the_library(zoo: Path, tmp_path: Path, family: str, labels
     kind = FAMILIES[family]
     folder = saved(zoo, tmp_path, kind, "ForSequenceClassification", num_labels=labels)
     assert_equal(folder)
+
+
+TOLD = [
+    ("albert", {"model_input_names": ["input_ids", "attention_mask", "token_type_ids"]}),
+    ("bert", {"model_input_names": ["input_ids", "attention_mask"]}),
+    ("bert", {"tokenizer_class": "PreTrainedTokenizerFast"}),
+    ("electra", {"tokenizer_class": None}),
+]
+"""What decides whether the second text has a token type of its own."""
+
+
+@pytest.mark.parametrize(("family", "settings"), TOLD)
+def test_token_types_count_where_the_tokenizer_gives_them_out(
+    zoo: Path, tmp_path: Path, family: str, settings: dict[str, Any]
+) -> None:
+    kind = FAMILIES[family]
+    options = {"num_labels": 1, "type_vocab_size": 2}
+    assert_equal(told(saved(zoo, tmp_path, kind, "ForSequenceClassification", **options), settings))
+
+
+def told(folder: Path, settings: dict[str, Any]) -> Path:
+    """The same checkpoint with other settings of its tokenizer."""
+    file = folder / "tokenizer_config.json"
+    config = json.loads(file.read_text("utf-8")) | settings
+    file.write_text(json.dumps({k: v for k, v in config.items() if v is not None}), "utf-8")
+    return folder
+
+
+def test_deberta_with_a_tokenizer_of_its_own_class_has_the_librarys_scores(tmp_path: Path) -> None:
+    before = ["[PAD]", "[CLS]", "[SEP]", "[UNK]"]
+    vocabulary = [
+        *((token, 0.0) for token in before),
+        *map(tuple, scored(pieces())),
+        ("[MASK]", 0.0),
+    ]
+    tokenizer = DebertaV2Tokenizer(vocab=vocabulary, unk_id=3)
+    options = {"num_labels": 1, "type_vocab_size": 2}
+    kind, task = FAMILIES["deberta"], "ForSequenceClassification"
+    assert_equal(saved_with(tokenizer, tmp_path, kind, task, **options))
+
+
+IMPLICIT = pytest.mark.filterwarnings("ignore:Implicit dimension choice for softmax")
+
+
+@IMPLICIT
+@pytest.mark.parametrize("activation", ["Sigmoid", "Identity", "Softmax"])
+@pytest.mark.parametrize("labels", [1, 3])
+def test_activation_that_the_checkpoint_names_is_applied(
+    zoo: Path, tmp_path: Path, activation: str, labels: int
+) -> None:
+    task = "ForSequenceClassification"
+    source = saved(zoo, tmp_path / "trunk", FAMILIES["bert"], task, num_labels=labels)
+    function = getattr(torch.nn, activation)()
+    library = CrossEncoder(str(source), activation_fn=function, device="cpu")
+    folder = tmp_path / "made"
+    library.save_pretrained(str(folder), create_model_card=False)
+    assert_equal(folder)
+
+
+DECODERS = {
+    "qwen3": Family("Qwen3", "gte-qwen2", {}),
+    "llama": Family("Llama", "llama-mean", {}),
+}
+SMALL = {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": LIMIT,
+    "initializer_range": 0.2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", DECODERS)
+def test_scores_of_a_decoders_last_token_equal_the_library(
+    zoo: Path, tmp_path: Path, family: str
+) -> None:
+    options = SMALL | {"num_labels": 1}
+    assert_equal(saved(zoo, tmp_path, DECODERS[family], "ForSequenceClassification", **options))
+
+
+@pytest.mark.parametrize("family", ["bert", "modernbert", "xlm-roberta"])
+def test_scores_in_bf16_stay_close(zoo: Path, tmp_path: Path, family: str) -> None:
+    """All logits together point the same way (cosine >= 0.999)."""
+    options = {"num_labels": 3, "initializer_range": 0.1}
+    folder = saved(zoo, tmp_path, FAMILIES[family], "ForSequenceClassification", **options)
+    engine, library = engine_of(folder, ComputeDtype.BFLOAT16), library_of(folder)
+    pairs = [(query, document) for query in QUERIES for document in DOCUMENTS]
+    theirs = library.predict(pairs, activation_fn=torch.nn.Identity()).ravel()
+    ours = [score(engine, query, DOCUMENTS, normalize=False).scores for query in QUERIES]
+    found = np.concatenate(ours).ravel()
+    cosine = found @ theirs / (np.linalg.norm(found) * np.linalg.norm(theirs))
+    assert cosine >= 0.999
+
+
+class Counting:
+    """A tokenizer that remembers what it was given to read."""
+
+    def __init__(self, inner: Any) -> None:
+        self.vocabulary, self.typed = inner.vocabulary, inner.typed
+        self.prefix, self.middle, self.suffix = inner.prefix, inner.middle, inner.suffix
+        self.texts: list[str] = []
+        self._inner = inner
+
+    def read(self, texts: Sequence[str], room: int, truncate: Truncate) -> Sequence[Sequence[int]]:
+        self.texts += texts
+        found: Sequence[Sequence[int]] = self._inner.read(texts, room, truncate)
+        return found
+
+
+@pytest.mark.parametrize("name", ["cross-encoder", "bert-mean", "splade", "colbert-pylate"])
+def test_each_text_is_tokenised_once(zoo: Path, name: str) -> None:
+    """The query too, whatever reads it: a cross-encoder, or an encoder of single texts."""
+    spec = spec_of(zoo / name)
+    tokenizer = Counting(tokenizer_of(spec))
+    documents = [f"stone {i}" for i in range(40)]
+    items = [Item(text=text) for text in documents]
+    call = ScoreCall(model="m", query=Item(text="who?"), documents=items)
+    job = score_job(call, Intake(spec, tokenizer), "")
+    for start in range(0, job.size, 16):
+        job.prepare(start, min(job.size, start + 16))
+    read = [text.removeprefix("[Q] ").removeprefix("[D] ") for text in tokenizer.texts]
+    assert sorted(text for text in read if text) == sorted(["who?", *documents])
+
+
+def test_template_that_frames_pairs_in_another_way_is_refused(zoo: Path, tmp_path: Path) -> None:
+    folder = saved(zoo, tmp_path, FAMILIES["bert"], "ForSequenceClassification", num_labels=1)
+    file = folder / "tokenizer.json"
+    content = json.loads(file.read_text("utf-8"))
+    pair = content["post_processor"]["pair"]
+    content["post_processor"]["pair"] = [*pair, pair[-1]]
+    file.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(UnsupportedCheckpoint, match="around two texts than around one"):
+        engine_of(folder)
+
+
+def test_token_types_in_another_order_are_refused(zoo: Path, tmp_path: Path) -> None:
+    folder = saved(zoo, tmp_path, FAMILIES["bert"], "ForSequenceClassification", num_labels=1)
+    file = folder / "tokenizer.json"
+    content = json.loads(file.read_text("utf-8"))
+    content["post_processor"]["pair"][0]["SpecialToken"]["type_id"] = 2
+    file.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(UnsupportedCheckpoint, match=r"token types \[2, 0"):
+        engine_of(folder)
