@@ -294,4 +294,54 @@ def t5_layer(numbers: Numbers, name: str, size: Size) -> dict[str, Tensor]:
     ])  # fmt: skip
 
 
-SOUND = (modernbert_mean, eurobert_mean, nomic_mean, deberta_mean, sentence_t5)
+def jina_v3_mean(folder: Path) -> None:
+    """Jina Embeddings 3: XLM-RoBERTa's pieces and rotary positions, prompts by task."""
+    vocabulary = write_unigram(folder, ("<s>", "<pad>", "</s>", "<unk>"))
+    write_json(folder / "tokenizer_config.json", FAST | SPECIALS | PADS)
+    config = sizes(
+        SIZE,
+        vocabulary,
+        "JinaEmbeddingsV3Model",
+        hidden_act="gelu",
+        layer_norm_eps=1e-5,
+        model_type="jina_embeddings_v3",
+        rope_parameters={"rope_theta": 20000.0, "rope_type": "default"},
+        type_vocab_size=1,
+        **IDS,
+    )
+    write_trunk(folder, config, jina_weights("jina-v3-mean", SIZE, vocabulary))
+    write_modules(folder, ["Transformer", "Pooling", "Normalize"], names=NEW)
+    write_reading(folder, 512)
+    query = "Represent the query for retrieving evidence documents: "
+    passage = "Represent the document for retrieval: "
+    write_prompts(folder, {"retrieval.query": query, "retrieval.passage": passage})
+
+
+def jina_weights(seed: str, size: Size, vocabulary: int) -> dict[str, Tensor]:
+    """Tensors of ``JinaEmbeddingsV3Model`` under the names that it is saved with."""
+    numbers, width = Numbers(seed), size.width
+    return merged([
+        {
+            "embeddings.word_embeddings.weight": numbers.uniform("words", vocabulary, width),
+            "embeddings.token_type_embeddings.weight": numbers.uniform("types", 1, width),
+        },
+        numbers.norm("emb_ln", width),
+        *(jina_layer(numbers, f"encoder.layers.{i}", size) for i in range(size.layers)),
+        numbers.linear("pooler.dense", width, width),
+    ])  # fmt: skip
+
+
+def jina_layer(numbers: Numbers, name: str, size: Size) -> dict[str, Tensor]:
+    """Tensors of one layer."""
+    width = size.width
+    return merged([
+        numbers.linear(f"{name}.mixer.Wqkv", 3 * width, width),
+        numbers.linear(f"{name}.mixer.out_proj", width, width),
+        numbers.norm(f"{name}.norm1", width),
+        numbers.linear(f"{name}.mlp.fc1", size.inner, width),
+        numbers.linear(f"{name}.mlp.fc2", width, size.inner),
+        numbers.norm(f"{name}.norm2", width),
+    ])  # fmt: skip
+
+
+SOUND = (modernbert_mean, eurobert_mean, nomic_mean, jina_v3_mean, deberta_mean, sentence_t5)
