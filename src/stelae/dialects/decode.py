@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
+import msgspec.inspect
 from starlette.requests import Request
 
 from stelae.errors import InvalidInput
@@ -19,6 +20,9 @@ Decoder = msgspec.json.Decoder[T] | msgspec.msgpack.Decoder[T]
 _AT = re.compile(r"^(?P<text>.*?) - at `(?:key in )?\$\.?(?P<param>[^`]*)`$", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
+_NO_MEMBER = re.compile(r"Invalid enum value (?P<given>.*)", re.DOTALL)
+_SHOWN = 80
+_STEP = re.compile(r"[^.\[\]]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -81,8 +85,40 @@ def _misfit(text: str, kind: Any) -> InvalidInput:
         return InvalidInput(f"the field '{param}' is missing", param=param)
     if unknown := _UNKNOWN.search(text):
         return _unknown(unknown["name"], param, kind)
-    said = text[:1].lower() + text[1:]
+    said = _choice(text, param, kind) or text[:1].lower() + text[1:]
     return InvalidInput(f"{param}: {said}" if param else f"body: {said}", param=param)
+
+
+def _choice(text: str, param: str | None, kind: Any) -> str | None:
+    """What is said of a word that is none of those a field takes."""
+    given = _NO_MEMBER.fullmatch(text)
+    words = _words(kind, param or "")
+    return (
+        f"{given['given'][:_SHOWN]} is not one of {', '.join(words)}" if given and words else None
+    )
+
+
+def _words(kind: Any, path: str) -> list[str]:
+    """The words that the field at a path takes."""
+    found = [msgspec.inspect.type_info(kind)]
+    for step in _STEP.findall(path):
+        found = [inner for each in found for inner in _inside(each, step)]
+    enums = [part for each in found for part in _parts(each)]
+    return [
+        str(w) for part in enums if isinstance(part, msgspec.inspect.EnumType) for w in part.cls
+    ]
+
+
+def _inside(kind: msgspec.inspect.Type, step: str) -> Iterator[msgspec.inspect.Type]:
+    for part in _parts(kind):
+        if isinstance(part, msgspec.inspect.StructType):
+            yield from (field.type for field in part.fields if field.encode_name == step)
+        elif isinstance(part, msgspec.inspect.ListType | msgspec.inspect.VarTupleType):
+            yield part.item_type
+
+
+def _parts(kind: msgspec.inspect.Type) -> tuple[msgspec.inspect.Type, ...]:
+    return kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,)
 
 
 def _unknown(name: str, inside: str | None, kind: Any) -> InvalidInput:

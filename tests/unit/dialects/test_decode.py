@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from enum import StrEnum
 
 import msgspec
 import pytest
@@ -12,15 +13,26 @@ from stelae.dialects.decode import decode
 from stelae.errors import InvalidInput
 
 
+class Colour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+NO_COLOUR = "'blu' is not one of red, blue"
+BLU = f"parts[0].colour: {NO_COLOUR}"
+
+
 class Inner(msgspec.Struct, forbid_unknown_fields=True):
     text: str
     count: int = 0
+    colour: Colour | None = None
 
 
 class Outer(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     parts: list[Inner] = []
     by_key: dict[str, int] = {}
+    colours: tuple[Colour, ...] = ()
 
 
 JSON = msgspec.json.Decoder(Outer)
@@ -54,6 +66,8 @@ def test_msgpack_is_decoded_and_refused_alike() -> None:
         (b'{"name": "n", "by_key": {"a": "b"}}', "by_key[...]", None),
         (b"{}", "name", "the field 'name' is missing"),
         (b'{"name": "n", "parts": [{}]}', "parts[0].text", "the field 'parts[0].text' is missing"),
+        (b'{"name": "n", "parts": [{"text": "t", "colour": "blu"}]}', "parts[0].colour", BLU),
+        (b'{"name": "n", "colours": ["red", "blu"]}', "colours[1]", f"colours[1]: {NO_COLOUR}"),
         (b'{"nmae": "n"}', "nmae", "the field 'nmae' is not known"),
         (b"[]", None, "body: expected `object`, got `array`"),
     ],
