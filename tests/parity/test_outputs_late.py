@@ -1,0 +1,131 @@
+"""Vectors of tokens through the engine against ``MultiVectorEncoder``, in all its layouts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import string
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from fix_outputs import FAMILIES, LIMIT, assert_close, encode, engine_of, parts, saved, score
+from sentence_transformers import MultiVectorEncoder
+from sentence_transformers.base.modules import Dense, Normalize, Transformer
+from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+
+from stelae.types import OutputType, Role
+
+TEXTS = [
+    "a",
+    "",
+    "The stone tablet of Ur, and (the) other; stone!",
+    "a long river " * 60,
+    "x " * (LIMIT - 3),
+    "naïve 中文 Σ 12.5% [MASK] <mask>",
+]
+LOCAL: dict[str, Any] = {"device": "cpu", "local_files_only": True}
+TOKENS = "token_embeddings"
+
+
+def assert_equal(folder: Path) -> None:
+    """On both sides each text has the library's vectors, one by one; so do late scores."""
+    library, engine = MultiVectorEncoder(str(folder), **LOCAL), engine_of(folder)
+    made = {Role.QUERY: library.encode_query, Role.DOCUMENT: library.encode_document}
+    for role, read in made.items():
+        column = encode(engine, TEXTS, OutputType.MULTIVECTOR, role=role).multivector
+        assert column is not None
+        # One at a time: the library's padding is read as text where it fills queries up.
+        expected = [read([text], convert_to_numpy=True)[0] for text in TEXTS]
+        for theirs, part in zip(expected, parts(column), strict=True):
+            assert_close(column.values[part], theirs)
+    documents = [text for text in TEXTS if text]
+    query = library.encode_query([TEXTS[2]])
+    theirs = library.similarity(query, [library.encode_document([d])[0] for d in documents])
+    assert_close(score(engine, TEXTS[2], documents).scores, theirs[0].numpy())
+
+
+def made(source: Path, folder: Path, skip: dict[str, Any], **reading: Any) -> Path:
+    """Save a late-interaction model on a transformer."""
+    torch.manual_seed(4)
+    trunk = Transformer(str(source), **reading)
+    dense = Dense(32, 24, bias=False, module_input_name=TOKENS, activation_function=torch.nn.Tanh())
+    modules = [trunk, dense, MultiVectorMask(**skip), Normalize(module_input_name=TOKENS)]
+    prompts = {"query": "query: ", "document": "a text: "}
+    model = MultiVectorEncoder(modules=modules, prompts=prompts, device="cpu")
+    model.save_pretrained(str(folder), create_model_card=False)
+    return folder
+
+
+PUNCTUATION = {"skiplist_words": list(string.punctuation)}
+FIXED = {"strategy": "fixed", "length": 24}
+FLOOR = {"strategy": "min", "length": 12}
+
+WAYS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "as it is": ({}, {}),
+    "cut": (PUNCTUATION, {"query_length": 9, "document_length": 17}),
+    "filled": (PUNCTUATION, {"query_expansion": FIXED | {"attend": False}}),
+    "filled and seen": ({}, {"query_expansion": FIXED | {"attend": True}}),
+    "floor": (
+        {"skiplist_words": ["stone", "."], "skiplist_tasks": ["query", "document"]},
+        {"query_expansion": FLOOR | {"attend": False}, "query_length": 20},
+    ),
+    "floor and seen": ({}, {"query_expansion": FLOOR | {"attend": True}}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("family", ["bert", "modernbert", "xlm-roberta"])
+def test_vectors_equal_the_library(zoo: Path, tmp_path: Path, family: str, way: str) -> None:
+    source = saved(zoo, tmp_path / "trunk", FAMILIES[family], "Model")
+    skip, reading = WAYS[way]
+    assert_equal(made(source, tmp_path / "made", skip, **reading))
+
+
+@pytest.mark.parametrize("attend", [False, True], ids=["unseen", "seen"])
+@pytest.mark.parametrize("family", ["distilbert", "roberta", "mpnet", "electra", "albert", "deberta"])
+def test_other_trunks_have_the_librarys_vectors(
+    zoo: Path, tmp_path: Path, family: str, attend: bool
+) -> None:
+    source = saved(zoo, tmp_path / "trunk", FAMILIES[family], "Model")
+    expansion = FIXED | {"attend": attend}
+    assert_equal(made(source, tmp_path / "made", PUNCTUATION, query_expansion=expansion))
+
+
+@pytest.mark.parametrize(("family", "token"), [("bert", "[PAD]"), ("xlm-roberta", "<pad>")])
+def test_queries_filled_with_padding_have_the_librarys_vectors(
+    zoo: Path, tmp_path: Path, family: str, token: str
+) -> None:
+    source = saved(zoo, tmp_path / "trunk", FAMILIES[family], "Model")
+    expansion = FLOOR | {"attend": True, "token": token}
+    assert_equal(made(source, tmp_path / "made", {}, query_expansion=expansion))
+
+
+SETTINGS = "config_sentence_transformers.json"
+EDITS: list[tuple[str, str, dict[str, Any]]] = [
+    ("colbert-pylate", SETTINGS, {"attend_to_expansion_tokens": True}),
+    ("colbert-pylate", SETTINGS, {"do_query_expansion": False}),
+    ("colbert-pylate", SETTINGS, {"skiplist_words": []}),
+    ("colbert-pylate", SETTINGS, {"skiplist_words": ["the", ",", "no such"]}),
+    ("colbert-pylate", SETTINGS, {"query_length": 9, "document_length": 11}),
+    ("colbert-pylate", SETTINGS, {"query_prefix": "ask: ", "document_prefix": "[D] read: "}),
+    ("colbert-pylate", SETTINGS, {"prompts": {"query": "please "}}),
+    ("modernbert-colbert", SETTINGS, {"attend_to_expansion_tokens": True}),
+    ("modernbert-colbert", SETTINGS, {"do_query_expansion": False, "document_length": 40}),
+    ("colbert-stanford", "artifact.metadata", {"attend_to_mask_tokens": True}),
+    ("colbert-stanford", "artifact.metadata", {"mask_punctuation": False}),
+    ("colbert-stanford", "artifact.metadata", {"query_maxlen": 7, "doc_maxlen": 9}),
+    ("colbert-xlm", "artifact.metadata", {"attend_to_mask_tokens": False}),
+]
+
+
+@pytest.mark.parametrize(("name", "file", "changes"), EDITS)
+def test_options_of_older_layouts_mean_what_they_mean_to_the_library(
+    zoo: Path, tmp_path: Path, name: str, file: str, changes: dict[str, Any]
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(zoo / name, folder)
+    path = folder / file
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | changes), "utf-8")
+    assert_equal(folder)
