@@ -84,7 +84,9 @@ def test_vectors_equal_the_library(zoo: Path, tmp_path: Path, family: str, way: 
 
 
 @pytest.mark.parametrize("attend", [False, True], ids=["unseen", "seen"])
-@pytest.mark.parametrize("family", ["distilbert", "roberta", "mpnet", "electra", "albert", "deberta"])
+@pytest.mark.parametrize(
+    "family", ["distilbert", "roberta", "mpnet", "electra", "albert", "deberta"]
+)
 def test_other_trunks_have_the_librarys_vectors(
     zoo: Path, tmp_path: Path, family: str, attend: bool
 ) -> None:
