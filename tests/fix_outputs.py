@@ -59,6 +59,7 @@ FAMILIES = {
     "xlm-roberta": Family("XLMRoberta", "xlm-roberta-mean", OFFSET | ENDS | {"type_vocab_size": 1}),
     "mpnet": Family("MPNet", "mpnet-mean", OFFSET | ENDS),
     "deberta": Family("DebertaV2", "deberta-mean", TINY | DISTANCES | {"type_vocab_size": 0}),
+    "nomic": Family("NomicBert", "nomic-mean", TINY),
     "modernbert": Family("ModernBert", "modernbert-mean", TINY | {"local_attention": 12} | ENDS),
 }
 

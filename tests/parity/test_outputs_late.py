@@ -10,11 +10,22 @@ from typing import Any
 
 import pytest
 import torch
-from fix_outputs import FAMILIES, LIMIT, assert_close, encode, engine_of, parts, saved, score
+from fix_outputs import (
+    FAMILIES,
+    LIMIT,
+    assert_close,
+    encode,
+    engine_of,
+    parts,
+    saved,
+    score,
+    spec_of,
+)
 from sentence_transformers import MultiVectorEncoder
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 
+from stelae.errors import UnsupportedCheckpoint
 from stelae.types import OutputType, Role
 
 TEXTS = [
@@ -58,6 +69,14 @@ def made(source: Path, folder: Path, skip: dict[str, Any], **reading: Any) -> Pa
     return folder
 
 
+def edited(source: Path, folder: Path, file: str, changes: dict[str, Any]) -> Path:
+    """A copy of a checkpoint with other values in one of its files."""
+    shutil.copytree(source, folder)
+    path = folder / file
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | changes), "utf-8")
+    return folder
+
+
 PUNCTUATION = {"skiplist_words": list(string.punctuation)}
 FIXED = {"strategy": "fixed", "length": 24}
 FLOOR = {"strategy": "min", "length": 12}
@@ -83,16 +102,45 @@ def test_vectors_equal_the_library(zoo: Path, tmp_path: Path, family: str, way: 
     assert_equal(made(source, tmp_path / "made", skip, **reading))
 
 
-@pytest.mark.parametrize("attend", [False, True], ids=["unseen", "seen"])
-@pytest.mark.parametrize(
-    "family", ["distilbert", "roberta", "mpnet", "electra", "albert", "deberta"]
-)
+OTHERS = [
+    (family, attend)
+    for family in ("distilbert", "roberta", "mpnet", "electra", "albert", "deberta", "nomic")
+    for attend in (False, True)
+    if (family, attend) != ("deberta", False)
+]
+
+
+@pytest.mark.parametrize(("family", "attend"), OTHERS)
 def test_other_trunks_have_the_librarys_vectors(
     zoo: Path, tmp_path: Path, family: str, attend: bool
 ) -> None:
     source = saved(zoo, tmp_path / "trunk", FAMILIES[family], "Model")
     expansion = FIXED | {"attend": attend}
     assert_equal(made(source, tmp_path / "made", PUNCTUATION, query_expansion=expansion))
+
+
+def test_deberta_does_not_read_what_others_do_not_see(zoo: Path, tmp_path: Path) -> None:
+    """The library has rules of its own for it, which no published checkpoint needs."""
+    source = saved(zoo, tmp_path / "trunk", FAMILIES["deberta"], "Model")
+    expansion = FIXED | {"attend": False}
+    folder = made(source, tmp_path / "made", {}, query_expansion=expansion)
+    with pytest.raises(UnsupportedCheckpoint, match="attend=false is not implemented for Deberta"):
+        engine_of(folder)
+
+
+LEFT: list[tuple[str, dict[str, Any]]] = [
+    ("tokenizer_config.json", {"padding_side": "left"}),
+    ("tokenizer_config.json", {"tokenizer_class": "LlamaTokenizerFast"}),
+    ("sentence_bert_config.json", {"processor_kwargs": {"padding_side": "left"}}),
+]
+
+
+@pytest.mark.parametrize(("file", "changes"), LEFT)
+def test_filling_on_the_left_is_refused(
+    zoo: Path, tmp_path: Path, file: str, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(UnsupportedCheckpoint, match="on the left"):
+        spec_of(edited(zoo / "colbert-native", tmp_path / "model", file, changes))
 
 
 @pytest.mark.parametrize(("family", "token"), [("bert", "[PAD]"), ("xlm-roberta", "<pad>")])
@@ -126,8 +174,4 @@ EDITS: list[tuple[str, str, dict[str, Any]]] = [
 def test_options_of_older_layouts_mean_what_they_mean_to_the_library(
     zoo: Path, tmp_path: Path, name: str, file: str, changes: dict[str, Any]
 ) -> None:
-    folder = tmp_path / "model"
-    shutil.copytree(zoo / name, folder)
-    path = folder / file
-    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | changes), "utf-8")
-    assert_equal(folder)
+    assert_equal(edited(zoo / name, tmp_path / "model", file, changes))

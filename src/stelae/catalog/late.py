@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from stelae.catalog.files import join, read_object
 from stelae.catalog.options import positive, refuse_unknown, require, take
 from stelae.catalog.place import Place
 from stelae.catalog.reading import Expansion, Reading, read_expansion
@@ -29,6 +30,9 @@ QUERY_LENGTH = 32
 """Tokens that PyLate and Stanford's ColBERT fill queries up to if nothing is stated."""
 
 PREFIXES = {Role.QUERY: "query_prefix", Role.DOCUMENT: "document_prefix"}
+
+LEFT = frozenset({"CohereTokenizer", "GemmaTokenizer", "LlamaTokenizer", "XLNetTokenizer"})
+"""Classes of transformers that fill texts up on the left where nothing is stated."""
 
 PROBES = ("a", "Hello, world!", "x y", "1", "é")
 """Texts by which two ways of reading are compared."""
@@ -140,6 +144,7 @@ def read_late(
         prefixes,
         limit=reading.limit,
         table=table,
+        side=reading.side,
         mean=settings.mean,
     )
 
@@ -152,6 +157,7 @@ def marked(
     *,
     limit: int | None,
     table: int | None,
+    side: str | None,
     mean: bool = False,
 ) -> LateInteraction:
     """Token ids for everything that files name by words.
@@ -163,13 +169,17 @@ def marked(
         prefixes: What stands before a text.
         limit: Longest text where ``lengths`` say nothing.
         table: Tokens for which the transformer has positions, if it has a table.
+        side: On which side queries are filled up; ``None`` as the tokenizer's files say.
         mean: Whether the mean of the best matches is taken.
 
     Raises:
-        UnsupportedCheckpoint: No length is known, or no token fills queries up.
+        UnsupportedCheckpoint: No length is known, or no token fills queries up, or they
+            are filled up on the left.
     """
     skip = tuple(_ids(vocabulary, mask.words))
     expansion = lengths.expansion
+    if expansion is not None:
+        _check_side(vocabulary, side)
     longest = {Role.QUERY: lengths.query or limit, Role.DOCUMENT: lengths.document or limit}
     if expansion is not None and (expansion.fixed or lengths.query):
         longest[Role.QUERY] = expansion.length if expansion.fixed else lengths.query
@@ -208,6 +218,16 @@ def _shortest(root: Path, wanted: int | None, table: int | None) -> int:
     if not limits:
         raise UnsupportedCheckpoint(f"the checkpoint in {root} states no longest input")
     return min(limits)
+
+
+def _check_side(vocabulary: Vocabulary, stated: str | None) -> None:
+    file = join(vocabulary.folder, "tokenizer_config.json")
+    config = read_object(vocabulary.root, file) or {}
+    kind = str(config.get("tokenizer_class", "")).removesuffix("Fast")
+    if (stated or config.get("padding_side") or ("left" if kind in LEFT else "right")) == "left":
+        raise UnsupportedCheckpoint(
+            f"{file} in {vocabulary.root} fills queries up on the left, which is not implemented"
+        )
 
 
 def _filling(vocabulary: Vocabulary, expansion: Expansion) -> int:

@@ -105,6 +105,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         query_length: Longest query of late interaction; ``None`` for ``limit``.
         document_length: Longest document of late interaction; ``None`` for ``limit``.
         expansion: How queries are filled up.
+        side: On which side texts are filled up; ``None`` as the tokenizer's files say.
         stated: Options of the above that the file gives, were it to say "none".
     """
 
@@ -115,6 +116,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     query_length: int | None = None
     document_length: int | None = None
     expansion: Expansion | None = None
+    side: str | None = None
     stated: frozenset[str] = frozenset()
 
 
@@ -145,6 +147,7 @@ def read_reading(
         query_length=positive(config, "query_length", file),
         document_length=positive(config, "document_length", file),
         expansion=read_expansion(take(config, "query_expansion", dict, file), file),
+        side=take(_arguments(config), "padding_side", str, file),
         stated=frozenset(config),
     ), use
 
@@ -206,7 +209,7 @@ def _limit(transformer: Json, tokenizer: int | None, config: Json, file: str) ->
     It takes ``max_seq_length`` as it stands and fails on longer texts than the
     position table holds; the table's end is therefore a limit too.
     """
-    arguments = config.get("processor_kwargs") or config.get("tokenizer_args") or {}
+    arguments = _arguments(config)
     stated = positive(arguments, "model_max_length", file) or positive(
         config, "max_seq_length", file
     )
@@ -214,6 +217,11 @@ def _limit(transformer: Json, tokenizer: int | None, config: Json, file: str) ->
     if stated is None:
         limits += [tokenizer, _stated_positions(transformer)]
     return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _arguments(config: Json) -> Json:
+    """What is said of the tokenizer."""
+    return config.get("processor_kwargs") or config.get("tokenizer_args") or {}
 
 
 def _stated_positions(config: Json) -> int | None:

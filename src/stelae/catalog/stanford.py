@@ -77,6 +77,7 @@ def read_stanford(root: Path) -> Found:
         },
         limit=reading.limit,
         table=positions(backbone.config),
+        side=reading.side,
     )
     return Found(
         trunk=trunk,

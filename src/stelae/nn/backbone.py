@@ -25,6 +25,7 @@ class Backbone(nn.Module):
     checkpoints of the family come with a head, it makes that too.
 
     Attributes:
+        hides: Whether tokens that others do not see are read as the library reads them.
         width: Width of a token vector, ``H``.
         words: Vectors of the vocabulary, shape ``(V, ...)``.
     """
@@ -34,6 +35,7 @@ class Backbone(nn.Module):
     masked_lm_weights: ClassVar[WeightMap]
     classifier_weights: ClassVar[WeightMap]
     pooler_weights: ClassVar[WeightMap] = NOTHING
+    hides: ClassVar[bool] = True
     width: int
     words: Embedding
 

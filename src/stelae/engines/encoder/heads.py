@@ -144,17 +144,28 @@ def _step(spec: ModelSpec, step: Module, trunk: Trunk, tensors: Tensors) -> nn.M
         case TopTerms():
             return _top_terms(spec, step)
         case Normalize() | Cut() | LateInteraction():
-            return _weightless(step)
+            return _weightless(step, trunk)
 
 
-def _weightless(step: Normalize | Cut | LateInteraction) -> nn.Module:
+def _weightless(step: Normalize | Cut | LateInteraction, trunk: Trunk) -> nn.Module:
     match step:
         case Normalize():
             return NormalizeHead()
         case Cut():
             return CutHead(step.width)
         case LateInteraction():
-            return LateInteractionHead(step)
+            return _late(step, trunk)
+
+
+def _late(step: LateInteraction, trunk: Trunk) -> LateInteractionHead:
+    hidden = any(
+        s.expand is not None and not s.attend_expansion for s in (step.query, step.document)
+    )
+    if hidden and isinstance(trunk, Backbone) and not trunk.hides:
+        raise UnsupportedCheckpoint(
+            f"query expansion with attend=false is not implemented for {type(trunk).__name__}"
+        )
+    return LateInteractionHead(step)
 
 
 def _loaded(

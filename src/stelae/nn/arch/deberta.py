@@ -92,6 +92,7 @@ class Deberta(PostNormEncoder):
 
     Config: ClassVar = DebertaConfig
     config: DebertaConfig
+    hides = False  # the library lets such tokens look at all, themselves without content
     weights = WeightMap(
         prefixes=("deberta.",),
         rename={
