@@ -20,7 +20,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from stelae.cli.app import app
-from stelae.engines.fake.engine import vector
+from stelae.engines.fake.engine import terms, token_vectors, vector
 
 STELAE = [sys.executable, "-c", "from stelae.cli import main; main()"]
 WAIT = 30.0
@@ -168,6 +168,77 @@ def test_too_long_texts_fail_if_asked(server: Served) -> None:
     text = "word " * 300
     ended = server("embed", "-m", "fake", "--truncate", "error", stdin=text, check=1)
     assert rows(ended.stdout)[0]["error"]["code"] == "input_too_long"
+
+
+def test_terms_become_lines_of_json(server: Served) -> None:
+    ended = server(
+        "embed", "-m", "fake", "--output-type", "sparse", stdin="one two one\n!bad\n", check=1
+    )
+    made, failed = rows(ended.stdout)
+    assert set(made["embedding"]) == {"indices", "values"}
+    found = dict(zip(made["embedding"]["indices"], made["embedding"]["values"], strict=True))
+    assert found == terms("one two one")
+    assert (failed["embedding"], failed["error"]["code"]) == (None, "invalid_input")
+    assert "sparse, " in ended.stderr
+
+
+def test_token_vectors_become_lines_of_json(server: Served, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    options = ["-m", "fake", "--output-type", "multivector", "-o", str(out), "--json"]
+    summary = json.loads(server("embed", *options, stdin="one\ntwo words\n").stdout)
+    assert (summary["rows"], summary["dimensions"]) == (2, 4)
+    np.testing.assert_allclose(rows(out.read_text())[1]["embedding"], token_vectors("two words"))
+
+
+@pytest.mark.parametrize("end", ["npy", "parquet"])
+def test_files_of_one_vector_a_row_refuse_other_kinds(
+    server: Served, tmp_path: Path, end: str
+) -> None:
+    out = tmp_path / f"out.{end}"
+    options = ["-m", "fake", "--output-type", "sparse", "-o", str(out)]
+    ended = server("embed", *options, stdin="a\n", check=2)
+    assert "--output-type sparse" in ended.stderr
+    assert not out.exists()
+
+
+def test_documents_are_listed_best_first(server: Served) -> None:
+    ended = server("score", "fake", "stone tablet", "a tablet", "rain", "tablet of\nstone")
+    head, *lines = ended.stdout.splitlines()
+    assert head.split() == ["RANK", "SCORE", "INDEX", "DOCUMENT"]
+    assert [line.split()[:3] for line in lines] == [
+        ["1", "1.0000", "2"],
+        ["2", "0.5000", "0"],
+        ["3", "0.0000", "1"],
+    ]
+    assert lines[0].endswith("tablet of stone")
+
+
+def test_documents_come_from_stdin_and_failed_ones_are_told(server: Served) -> None:
+    ended = server("score", "fake", "stone", "--json", stdin="a\n\n!bad\nstone\n", check=1)
+    told = json.loads(ended.stdout)
+    assert [(row["index"], row["score"]) for row in told["ranking"]] == [(2, 1.0), (0, 0.0)]
+    assert told["errors"]["1"]["code"] == "invalid_input"
+    assert "document 1 failed" in ended.stderr
+    best = json.loads(server("score", "fake", "a", "b", "a", "-k", "1", "--json").stdout)
+    assert [row["document"] for row in best["ranking"]] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["fake", "query"], 2, "there are no documents"),
+        (["nobody", "query", "a"], 4, "nobody"),
+        (["fake", "!bad", "a"], 2, "told to refuse"),
+        (["fake", "q", "a", "--by", "thick"], 2, "thick"),
+        (["fake", "q", "a", "-k", "0"], 2, "--top-k"),
+        (["fake", "q", "a", "--local", "--server", "http://x"], 2, "exclude each other"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_scored_is_said(
+    server: Served, arguments: list[str], code: int, said: str
+) -> None:
+    assert said in server("score", *arguments, check=code).stderr
 
 
 @pytest.mark.slow

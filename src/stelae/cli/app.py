@@ -13,7 +13,19 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from stelae.cli import bench, config, doctor, embed, exits, models, pull, serve, verify, version
+from stelae.cli import (
+    bench,
+    config,
+    doctor,
+    embed,
+    exits,
+    models,
+    pull,
+    score,
+    serve,
+    verify,
+    version,
+)
 from stelae.version import __version__
 
 
@@ -76,6 +88,7 @@ SERVING, USING, MODELS, HERE = "Serve", "Use", "Models", "This machine"
 
 app.command("serve", rich_help_panel=SERVING)(serve.serve)
 app.command("embed", rich_help_panel=USING)(embed.embed)
+app.command("score", rich_help_panel=USING)(score.score)
 app.command("verify", rich_help_panel=USING)(verify.verify)
 app.command("bench", rich_help_panel=USING)(bench.bench)
 app.command("models", rich_help_panel=MODELS)(models.models)

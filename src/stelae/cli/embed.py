@@ -29,10 +29,7 @@ def embed(
         str, typer.Option("--model", "-m", metavar="MODEL", help="Name of the model.")
     ] = "default",
     server: options.Server = None,
-    local: Annotated[
-        bool,
-        typer.Option("--local", help="Run the model in this process, without a server."),
-    ] = False,
+    local: options.Local = False,
     input_format: Annotated[
         Literal["auto", "text", "jsonl", "parquet"],
         typer.Option("--input-format", help="Format of the input; auto goes by the name's end."),
@@ -56,6 +53,14 @@ def embed(
         str | None,
         typer.Option("--prompt-name", metavar="NAME", help="One of the model's prompts."),
     ] = None,
+    instruction: options.Instruction = None,
+    output_type: Annotated[
+        options.OutputTypeName,
+        typer.Option(
+            "--output-type",
+            help="Kind of representation; sparse and multivector are written as JSONL.",
+        ),
+    ] = "dense",
     dimensions: Annotated[
         int | None,
         typer.Option(
@@ -100,17 +105,20 @@ def embed(
 
     An item that fails gets a row of NaN in .npy (and a line in OUT.errors.jsonl), or null and its
     error in JSONL and Parquet; the exit code is then 1.
+
+    In JSONL the embedding is a list of numbers; with --output-type sparse it has the indices and
+    the values of the terms, with multivector it is a list of vectors, one for each token.
     """
     from stelae.cli.bulk import command
     from stelae.cli.bulk.state import Options
 
-    source = ctx.get_parameter_source("server")
-    if local and source is not None and source.name == "COMMANDLINE":
-        raise typer.BadParameter("--local and --server exclude each other; give one of them")
+    options.refuse_both(ctx, local=local)
     asked = Options(
         model=model,
         role=role,
         prompt_name=prompt_name,
+        instruction=instruction,
+        output_type=output_type,
         dimensions=dimensions,
         dtype=dtype,
         truncate=truncate,

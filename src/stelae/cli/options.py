@@ -11,6 +11,7 @@ import typer
 # ``--help`` would pay for it. A test holds the two together.
 DtypeName = Literal["auto", "float32", "bfloat16"]
 EmbeddingDtypeName = Literal["float32", "float16"]
+OutputTypeName = Literal["dense", "sparse", "multivector"]
 RoleName = Literal["query", "document"]
 TruncateName = Literal["error", "end", "start"]
 LogFormatName = Literal["console", "json"]
@@ -48,6 +49,26 @@ Key = Annotated[
 ServedKeys = Annotated[
     str | None,
     typer.Option("--api-key", envvar="STELAE_API_KEYS", hidden=True, callback=_from_environment),
+]
+Local = Annotated[
+    bool, typer.Option("--local", help="Run the model in this process, without a server.")
+]
+
+
+def refuse_both(ctx: typer.Context, *, local: bool) -> None:
+    """Refuse ``--local`` beside a server that was asked for on the command line."""
+    source = ctx.get_parameter_source("server")
+    if local and source is not None and source.name == "COMMANDLINE":
+        raise typer.BadParameter("--local and --server exclude each other; give one of them")
+
+
+Instruction = Annotated[
+    str | None,
+    typer.Option(
+        "--instruction",
+        metavar="TEXT",
+        help="The task in words, for models trained with instructions.",
+    ),
 ]
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Name of the model.")]
 ConfigFile = Annotated[

@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 from stelae import __version__
 from stelae.cli import options
 from stelae.cli.app import app
-from stelae.types import ComputeDtype, EmbeddingDtype, Role, Truncate
+from stelae.types import ComputeDtype, EmbeddingDtype, OutputType, Role, Truncate
 
 RUN = CliRunner()
 
 COMMANDS = (
-    "serve embed verify bench models ps load unload pull doctor version config".split()  # noqa: SIM905
+    "serve embed score verify bench models ps load unload pull doctor version config".split()  # noqa: SIM905
 )
 
 
@@ -90,6 +90,7 @@ def test_key_on_the_command_line_is_refused(command: list[str]) -> None:
     ("spelled", "meant"),
     [
         (options.DtypeName, ComputeDtype),
+        (options.OutputTypeName, OutputType),
         (options.RoleName, Role),
         (options.TruncateName, Truncate),
     ],

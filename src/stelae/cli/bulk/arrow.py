@@ -104,10 +104,10 @@ def _column(name: str, rows: Sequence[Row], shape: Shape) -> Any:
 
 def _vectors(rows: Sequence[Row], shape: Shape) -> Any:
     values = np.zeros((len(rows), shape.width), dtype=shape.dtype)
-    lacking = np.array([row.vector is None for row in rows], dtype=np.bool_)
+    lacking = np.array([row.embedding is None for row in rows], dtype=np.bool_)
     for number, row in enumerate(rows):
-        if row.vector is not None:
-            values[number] = row.vector
+        if row.embedding is not None:
+            values[number] = row.embedding
     return pa.FixedSizeListArray.from_arrays(
         pa.array(values.reshape(-1)), shape.width, mask=pa.array(lacking)
     )

@@ -57,7 +57,7 @@ def run(request: Request) -> None:
     out = Output(json=request.json, quiet=request.quiet)
     began = time.monotonic()
     with reached(request) as client, closing(meter(request.progress, quiet=out.quiet)) as gauge:
-        encoder = ClientEncoder(client, client_options(request))
+        encoder = ClientEncoder(client, client_options(request), request.options.output_type)
         job = start(plan, encoder.shape(), gauge, encoder.item_bytes())
         before = job.counts.rows
         if before:
@@ -94,6 +94,12 @@ def make_plan(request: Request) -> Plan:
             param="output_format",
             hint=f"give a file with -o OUT.{written}",
         )
+    if request.options.output_type != "dense" and written != "jsonl":
+        raise InvalidInput(
+            f"--output-type {request.options.output_type}: {written} holds one vector a row",
+            param="output_type",
+            hint="give a file with -o OUT.jsonl",
+        )
     options = msgspec.structs.replace(
         request.options,
         input_format=input_format(request.file, request.options.input_format),
@@ -123,6 +129,7 @@ def client_options(request: Request) -> ClientOptions:
         "model": None if request.local else asked.model,
         "role": asked.role,
         "prompt_name": asked.prompt_name,
+        "instruction": asked.instruction,
         "dimensions": asked.dimensions,
         "dtype": asked.dtype,
         "truncate": asked.truncate,
@@ -136,11 +143,12 @@ def report(request: Request, job: Job, before: int, seconds: float, out: Output)
     if request.json and request.output is not None:
         out.document(summary(request, job, seconds))
     rate = (counts.rows - before) / max(seconds, 1e-9)
+    kind = f"{job.shape.width} dimensions" if job.shape.width else "sparse"
     to = f" to {request.output}" if request.output else ""
     out.note(
         f"embedded {counts.rows:,} item{'' if counts.rows == 1 else 's'}{to}: "
         f"{counts.tokens:,} tokens, "
-        f"{job.shape.width} dimensions, {seconds:.1f} s, {rate:,.0f} items/s"
+        f"{kind}, {seconds:.1f} s, {rate:,.0f} items/s"
     )
     if counts.truncated:
         out.warn(cut(counts, request.options.truncate))

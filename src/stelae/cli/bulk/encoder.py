@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 
 from stelae.cli.bulk.rows import Shape
+from stelae.cli.options import OutputTypeName
 from stelae.client import Client, Encoding
 from stelae.client import EncodeOptions as ClientOptions
 from stelae.client._columns import Columns
@@ -29,12 +30,17 @@ class ClientEncoder:
     Args:
         client: Whom to ask.
         options: Options of each request.
+        kind: Kind of representation.
     """
 
-    def __init__(self, client: Client, options: ClientOptions) -> None:
+    def __init__(
+        self, client: Client, options: ClientOptions, kind: OutputTypeName = "dense"
+    ) -> None:
         self._client = client
+        self._kind = kind
         self._options = options.copy()
         self._options["errors"] = "return"
+        self._options["outputs"] = kind
 
     def item_bytes(self) -> int | None:
         """Longest text that one request can hold, in bytes; ``None`` without a limit."""
@@ -51,9 +57,10 @@ class ClientEncoder:
         strict = self._options.copy()
         strict["errors"] = "raise"
         tried = self._client.encode([PROBE], **strict)
+        numbers = tried.dense if self._kind == "dense" else getattr(tried, self._kind).values
         return Shape(
-            width=tried.dense.shape[1],
-            dtype=str(tried.dense.dtype),
+            width=0 if self._kind == "sparse" else numbers.shape[1],
+            dtype=str(numbers.dtype),
             model=tried.model,
             fingerprint=tried.fingerprint,
         )

@@ -11,7 +11,7 @@ from typing import Protocol
 from stelae.cli.bulk import state as states
 from stelae.cli.bulk.intake import Intake
 from stelae.cli.bulk.progress import Meter
-from stelae.cli.bulk.rows import Record, Row, Shape
+from stelae.cli.bulk.rows import Embedding, Record, Row, Shape
 from stelae.cli.bulk.sink import Mark, Sink, open_sink
 from stelae.cli.bulk.source import Source
 from stelae.cli.bulk.state import Counts, Options, State
@@ -207,9 +207,17 @@ def earlier(plan: Plan, shape: Shape) -> State | None:
 
 
 def make_row(index: int, record: Record, encoding: Encoding | None) -> Row:
-    """The row of a record: its vector, or why there is none."""
+    """The row of a record: its embedding, or why there is none."""
     if encoding is None:
         return Row(index, record.id, None, error=record.error)
     if encoding.error is not None:
         return Row(index, record.id, None, error=encoding.error.info)
-    return Row(index, record.id, encoding.dense, encoding.tokens, encoding.truncated)
+    return Row(index, record.id, embedding(encoding), encoding.tokens, encoding.truncated)
+
+
+def embedding(encoding: Encoding) -> Embedding:
+    """What was made of an item, of whatever kind it is."""
+    columns = encoding.columns
+    if columns.sparse is not None:
+        return encoding.sparse._asdict()
+    return encoding.dense if columns.dense is not None else encoding.multivector

@@ -58,8 +58,8 @@ class NpySink:
         """Append one row of numbers each, and list those that failed."""
         block = np.full((len(rows), self._shape.width), np.nan, dtype=self._dtype)
         for number, row in enumerate(rows):
-            if row.vector is not None:
-                block[number] = row.vector
+            if row.embedding is not None:
+                block[number] = row.embedding
         self._file.append(block.tobytes())
         for row in rows:
             if row.error is not None:

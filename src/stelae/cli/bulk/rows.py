@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stelae.errors import ErrorInfo, InvalidInput
 
 Id = str | int
-Vector = NDArray[Any]
+Embedding = NDArray[Any] | dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +36,16 @@ class Row:
     Attributes:
         index: Position in the input, from 0.
         id: The input's own name for the item, if it has one.
-        vector: Shape ``(D,)``; ``None`` when ``error`` is set.
+        embedding: A vector, shape ``(D,)``; the ``indices`` and ``values`` of terms; or
+            token vectors, shape ``(T, D)``. ``None`` when ``error`` is set.
         tokens: Tokens run.
         truncated: Whether the text was cut.
-        error: Why there is no vector.
+        error: Why there is no embedding.
     """
 
     index: int
     id: Id | None
-    vector: Vector | None
+    embedding: Embedding | None
     tokens: int = 0
     truncated: bool = False
     error: ErrorInfo | None = None
@@ -54,7 +55,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """What every vector of a job looks like, and what made it.
 
     Attributes:
-        width: Numbers per vector.
+        width: Numbers per vector; 0 for terms.
         dtype: ``float32`` or ``float16``.
         model: Name of the model.
         fingerprint: Identifies what is served.

@@ -176,7 +176,7 @@ def line(row: Row) -> bytes:
     value: dict[str, object] = {"index": row.index}
     if row.id is not None:
         value["id"] = row.id
-    value |= {"embedding": row.vector, "tokens": row.tokens, "truncated": row.truncated}
+    value |= {"embedding": row.embedding, "tokens": row.tokens, "truncated": row.truncated}
     if row.error is not None:
         value["error"] = {"code": row.error.code, "message": row.error.message}
     return arrays.to_json(value) + b"\n"

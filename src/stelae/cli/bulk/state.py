@@ -23,6 +23,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     model: str = "default"
     role: Literal["query", "document"] | None = None
     prompt_name: str | None = None
+    instruction: str | None = None
+    output_type: Literal["dense", "sparse", "multivector"] = "dense"
     dimensions: int | None = None
     dtype: Literal["float32", "float16"] = "float32"
     truncate: Literal["error", "end", "start"] = "end"
