@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Prepared
-from stelae.engines.text.features import Matrix, Output, Row
+from stelae.engines.text.features import Matrix, Output
 from stelae.errors import EngineFailed, InvalidInput, StelaeError
 from stelae.types import (
+    EmbeddingDtype,
     EncodeCall,
     EncodeResult,
     Muvera,
@@ -54,14 +55,8 @@ def assemble(
     """
     errors = {i: e for i, e in enumerate(map(error_of, prepared, rows)) if e is not None}
     good = {i: row for i, row in enumerate(rows) if i not in errors and isinstance(row, Output)}
-    columns: dict[str, Any] = {}
-    for output in call.outputs:
-        column = COLUMNS[output]
-        if output is OutputType.DENSE and call.muvera is not None:
-            column = _muvera
-        made, failed = column(call, spec, good, len(rows))
-        columns |= made
-        errors |= failed
+    columns, failed = _columns(call, spec, good, len(rows))
+    errors |= failed
     ran = np.array([i not in errors for i in range(len(rows))], np.bool_)
     tokens = np.where(ran, np.array([p.tokens for p in prepared], np.int32), 0).astype(np.int32)
     return EncodeResult(
@@ -85,30 +80,53 @@ Failed = dict[int, StelaeError]
 Columns = tuple[dict[str, Any], Failed]
 
 
+def _columns(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Columns:
+    """Every column asked for; an item that fails in one of them is in none."""
+    columns: dict[str, Any] = {}
+    failed: Failed = {}
+    for output in call.outputs:
+        made, lost = _column(output, call)(call, spec, good, size)
+        columns |= made
+        failed |= lost
+    if not failed:
+        return columns, failed
+    left = {i: row for i, row in good.items() if i not in failed}
+    columns, _ = _columns(call, spec, left, size)
+    return columns, failed
+
+
+def _column(output: OutputType, call: EncodeCall) -> Callable[..., Columns]:
+    if output is OutputType.DENSE and call.muvera is not None:
+        return _muvera
+    return COLUMNS[output]
+
+
 def _dense(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Columns:
     width = call.dimensions or spec.dimensions
     matrix = np.full((size, width), np.nan, np.float32)
     if good:
         stacked = np.stack([_wanted(row.dense)[:width] for row in good.values()])
         matrix[list(good)] = scaled(stacked) if _unit(spec, call) else stacked
-    failed = _lost(matrix, good, call)
-    if failed:
-        matrix[list(failed)] = np.nan
-    values, quantization = quantize(matrix, call.dtype)
-    return {"dense": values, "quantization": quantization}, failed
+    return _packed(matrix, good, call)
 
 
 def _muvera(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Columns:
     """Dense vectors made of token vectors; of a text without any, zeros."""
     parameters = call.muvera or Muvera()
     matrix = np.full((size, muvera.width(parameters, spec.token_dimensions)), np.nan, np.float32)
-    failed = _broken(good)
+    role = call.role or Role.DOCUMENT
+    failed = _faults(((i, _wanted(row.vectors)) for i, row in good.items()), EmbeddingDtype.FLOAT32)
     for i, row in good.items():
-        vectors = _wanted(row.vectors)
         if i not in failed:
-            role = call.role or Role.DOCUMENT
-            made = muvera.encode([vectors], role, parameters)[0] if len(vectors) else 0.0
-            matrix[i] = made
+            vectors = _wanted(row.vectors)
+            matrix[i] = muvera.encode([vectors], role, parameters)[0] if len(vectors) else 0.0
+    columns, lost = _packed(matrix, [i for i in good if i not in failed], call)
+    return columns, failed | lost
+
+
+def _packed(matrix: NDArray[np.float32], good: Collection[int], call: EncodeCall) -> Columns:
+    finite = np.isfinite(_cast(matrix, call.dtype)).all(axis=1)
+    failed = _faults(((i, matrix[i]) for i in good if not finite[i]), call.dtype)
     values, quantization = quantize(matrix, call.dtype)
     return {"dense": values, "quantization": quantization}, failed
 
@@ -116,43 +134,29 @@ def _muvera(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Columns
 def _sparse(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Columns:
     del spec
     nothing = (np.empty(0, np.int32), np.empty(0, np.float32))
-    failed = {
-        i: _not_finite() for i, row in good.items() if not np.isfinite(_wanted(row.terms)[1]).all()
-    }
-    terms = [
-        nothing if i not in good or i in failed else _wanted(good[i].terms) for i in range(size)
-    ]
-    half = call.dtype.value == "float16"
-    values = np.concatenate([nothing[1], *(weights for _, weights in terms)])
-    return {
-        "sparse": Sparse(
-            indices=np.concatenate([nothing[0], *(ids for ids, _ in terms)]),
-            values=values.astype(np.float16) if half else values,
-            offsets=offsets_of([len(ids) for ids, _ in terms]),
-        )
-    }, failed
+    terms = [_wanted(good[i].terms) if i in good else nothing for i in range(size)]
+    weights = np.concatenate([nothing[1], *(weights for _, weights in terms)])
+    column = Sparse(
+        indices=np.concatenate([nothing[0], *(ids for ids, _ in terms)]),
+        values=_cast(weights, call.dtype),
+        offsets=offsets_of([len(ids) for ids, _ in terms]),
+    )
+    return {"sparse": column}, _faults(((i, terms[i][1]) for i in good), call.dtype)
 
 
 def _multivector(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Columns:
-    failed = _broken(good)
     nothing = np.empty((0, spec.token_dimensions), np.float32)
+    given = [_wanted(good[i].vectors) if i in good else nothing for i in range(size)]
+    failed = _faults(((i, given[i]) for i in good), call.dtype)
     matrices = [
-        nothing if i not in good or i in failed else _pooled(call, _wanted(good[i].vectors))
-        for i in range(size)
+        nothing if i in failed else _pooled(call, vectors) for i, vectors in enumerate(given)
     ]
     values, quantization = quantize(
         np.concatenate([nothing, *matrices]), call.dtype, output=OutputType.MULTIVECTOR
     )
     offsets = offsets_of([len(matrix) for matrix in matrices])
-    return {
-        "multivector": Ragged(values=values, offsets=offsets, quantization=quantization)
-    }, failed
-
-
-def _broken(good: Good) -> Failed:
-    """Items of which a token vector is not finite."""
-    rows = ((i, _wanted(row.vectors)) for i, row in good.items())
-    return {i: _not_finite() for i, vectors in rows if not np.isfinite(vectors).all()}
+    column = Ragged(values=values, offsets=offsets, quantization=quantization)
+    return {"multivector": column}, failed
 
 
 def _pooled(call: EncodeCall, vectors: Matrix) -> Matrix:
@@ -190,23 +194,23 @@ def offsets_of(counts: Sequence[int]) -> NDArray[np.int64]:
     return np.concatenate(([0], np.cumsum(counts, dtype=np.int64))).astype(np.int64)
 
 
-def _lost(matrix: NDArray[np.float32], good: Good, call: EncodeCall) -> Failed:
+def _cast(numbers: NDArray[np.float32], dtype: EmbeddingDtype) -> NDArray[Any]:
+    """In halves if they are asked for; what does not fit becomes infinite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return numbers.astype(np.float16) if dtype is EmbeddingDtype.FLOAT16 else numbers
+
+
+def _faults(numbers: Iterable[tuple[int, NDArray[np.float32]]], dtype: EmbeddingDtype) -> Failed:
     """Items of which a number is not finite, or not in the dtype asked for."""
-    with np.errstate(over="ignore"):
-        cast = matrix.astype(np.float16) if call.dtype.value == "float16" else matrix
-    bad = set(np.flatnonzero(~np.isfinite(cast).all(axis=1)).tolist())
-    return {i: _too_large(matrix[i], call) for i in good if i in bad}
+    return {
+        i: _too_large(row, dtype) for i, row in numbers if not np.isfinite(_cast(row, dtype)).all()
+    }
 
 
-def _too_large(row: Row, call: EncodeCall) -> StelaeError:
+def _too_large(row: NDArray[np.float32], dtype: EmbeddingDtype) -> StelaeError:
     if not np.isfinite(row).all():
-        return _not_finite()
+        return EngineFailed("the model gave a vector with numbers that are not finite")
     return InvalidInput(
-        f"dtype={call.dtype.value!r}: the vector has numbers over 65504; choose float32 or "
-        "normalize=True",
+        f"dtype={dtype.value!r} ends at 65504 and the output has larger numbers; choose float32",
         param="dtype",
     )
-
-
-def _not_finite() -> StelaeError:
-    return EngineFailed("the model gave a vector with numbers that are not finite")

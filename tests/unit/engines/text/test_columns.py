@@ -114,3 +114,32 @@ def test_options_that_make_no_sense_are_refused_by_name(
     with pytest.raises(InvalidInput) as caught:
         check_call(SPEC, EncodeCall(model="m", items=[Item(text="a")], **options))
     assert caught.value.param == param
+
+
+LARGE = np.full((2, 4), 7e4, np.float32)
+NOT_FINITE = np.full((2, 4), np.inf, np.float32)
+
+
+@pytest.mark.parametrize("outputs", [(SPARSE, MULTI), (MULTI, SPARSE)])
+def test_what_fails_in_one_column_is_in_none(outputs: tuple[OutputType, ...]) -> None:
+    terms = (np.array([2], np.int32), np.array([0.5], np.float32))
+    rows = [Output(terms=terms, vectors=v) for v in (MATRICES[0], NOT_FINITE, MATRICES[1])]
+    result = run(call_of(*outputs), rows)
+    assert result.sparse is not None
+    assert result.multivector is not None
+    assert result.sparse.offsets.tolist() == [0, 1, 1, 2]
+    assert result.multivector.offsets.tolist() == [0, 5, 5, 6]
+    assert [error.code for error in result.errors.values()] == ["engine_failed"]
+    assert result.tokens.tolist() == [3, 0, 3]
+
+
+def test_numbers_beyond_half_precision_are_told_and_never_infinite() -> None:
+    terms = (np.array([2], np.int32), np.array([7e4], np.float32))
+    rows = [Output(terms=terms, vectors=MATRICES[0]), Output(vectors=LARGE, terms=terms)]
+    half = EmbeddingDtype.FLOAT16
+    many = run(call_of(MULTI, dtype=half), rows)
+    assert list(many.errors) == [1]
+    assert "65504" in many.errors[1].message
+    assert many.multivector is not None
+    assert np.isfinite(many.multivector.values).all()
+    assert list(run(call_of(SPARSE, dtype=half), rows).errors) == [0, 1]
