@@ -136,6 +136,32 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True, tag="cut"):
     width: int
 
 
+class Finding(StrEnum):
+    """Kinds of things that are found in items."""
+
+    ENTITIES = "entities"
+    RELATIONS = "relations"
+    CLASSIFICATIONS = "classifications"
+    OBJECTS = "objects"
+    DATA = "data"
+
+
+class Extractor(msgspec.Struct, frozen=True, kw_only=True, tag="extractor", omit_defaults=True):
+    """How a model finds things in items.
+
+    Attributes:
+        layout: How it does that, by the name of its library or kind of head.
+        finds: What it finds.
+        labels: The kinds that it was trained to tell apart, if the caller does not name them.
+        threshold: Least score of what is returned if the caller does not say.
+    """
+
+    layout: str
+    finds: tuple[Finding, ...]
+    labels: tuple[str, ...] = ()
+    threshold: float = 0.5
+
+
 class Terms(StrEnum):
     """How the logits of a text's tokens become one weight for each term."""
 
@@ -436,6 +462,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
         inputs: What it reads. If that is pictures alone, ``backbone`` is their own.
         contrast: How it compares texts with pictures, if it was trained to.
         scoring: How it scores pairs, if it reads both texts of a pair together.
+        extraction: How it finds things in items, if it does.
         dimensions: Width of its dense vectors; 0 if it makes none.
         token_dimensions: Width of its token vectors; 0 if it gives none out.
         matryoshka: Widths it was trained to be cut to.
@@ -463,6 +490,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[Modality, ...] = (Modality.TEXT,)
     contrast: Contrast | None = None
     scoring: Classify | YesNo | None = None
+    extraction: Extractor | None = None
     dimensions: int = 0
     token_dimensions: int = 0
     matryoshka: tuple[int, ...] = ()
@@ -485,7 +513,12 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def tasks(self) -> tuple[Task, ...]:
         """What it can be asked to do."""
-        return (Task.ENCODE, Task.SCORE) if self.chains else (Task.SCORE,)
+        able = {
+            Task.ENCODE: bool(self.chains),
+            Task.SCORE: bool(self.chains) or self.scoring is not None or self.extraction is None,
+            Task.EXTRACT: self.extraction is not None,
+        }
+        return tuple(task for task, can in able.items() if can)
 
     def chain(self, output: OutputType, role: Role | None = None) -> tuple[Module, ...]:
         """Steps that make an output for one side; without a side, those for documents.

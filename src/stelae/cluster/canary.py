@@ -9,20 +9,38 @@ from numpy.typing import NDArray
 
 from stelae.cluster.deployment import Deployment
 from stelae.errors import EngineFailed, StelaeError, from_info
-from stelae.types import EncodeCall, EncodeResult, Item, Modality, ScoreCall, ScoreResult, Task
+from stelae.types import (
+    EncodeCall,
+    EncodeResult,
+    ExtractCall,
+    ExtractResult,
+    Item,
+    Modality,
+    ScoreCall,
+    ScoreResult,
+    Task,
+)
 
 TEXT = "A canary sings while the air is good."
+
+LABELS = ("animal", "place")
+"""What is looked for in it, by models that are told what to look for."""
 
 SIDE = 32
 """Height and width of the picture for models that read no text."""
 
 
-def canary_call(deployment: Deployment) -> EncodeCall | ScoreCall:
-    """The call to try a model with: all that it makes of an item, or else a score."""
+def canary_call(deployment: Deployment) -> EncodeCall | ScoreCall | ExtractCall:
+    """The call to try a model with: all that it makes of an item, or else a
+    score, or what it finds.
+    """
     name, spec = deployment.name, deployment.spec
     item = Item(text=TEXT) if Modality.TEXT in spec.inputs else Item(pixels=_picture())
     if Task.ENCODE in spec.tasks:
         return EncodeCall(model=name, items=[item], outputs=spec.outputs)
+    if Task.SCORE not in spec.tasks:
+        labels = LABELS if spec.extraction is None or not spec.extraction.labels else ()
+        return ExtractCall(model=name, items=[item], labels=labels)
     return ScoreCall(model=name, query=item, documents=[item])
 
 
@@ -32,10 +50,12 @@ def _picture() -> NDArray[np.uint8]:
 
 def judge(result: Any) -> StelaeError | None:
     """What is wrong with the answer to the canary, if anything."""
-    if not isinstance(result, EncodeResult | ScoreResult):
+    if not isinstance(result, EncodeResult | ScoreResult | ExtractResult):
         return EngineFailed(f"the health check was answered by a {type(result).__name__}")
     if result.errors:
         return from_info(next(iter(result.errors.values())))
+    if isinstance(result, ExtractResult):
+        return None
     numbers = _numbers(result)
     if not numbers or not all(np.isfinite(values).all() for values in numbers):
         return EngineFailed("the health check was answered by numbers that are not finite")

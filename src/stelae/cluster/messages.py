@@ -16,7 +16,15 @@ from stelae.cluster.frames import Buffer, Frame, pack
 from stelae.cluster.vitals import Vitals
 from stelae.engines.base import EngineInfo
 from stelae.errors import ErrorInfo, InvalidInput, ProtocolError
-from stelae.types import EncodeCall, EncodeResult, ScoreCall, ScoreResult, Task
+from stelae.types import (
+    EncodeCall,
+    EncodeResult,
+    ExtractCall,
+    ExtractResult,
+    ScoreCall,
+    ScoreResult,
+    Task,
+)
 from stelae.wire.arrays import join, split
 
 
@@ -93,6 +101,7 @@ Message = Load | Ready | Failed | Infer | Done | Refused | Cancel | Ping | Pong
 TYPES: dict[Task, tuple[type[Any], type[Any]]] = {
     Task.ENCODE: (EncodeCall, EncodeResult),
     Task.SCORE: (ScoreCall, ScoreResult),
+    Task.EXTRACT: (ExtractCall, ExtractResult),
 }
 """Call and result of each task."""
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from stelae.dialects.base import Record
 from stelae.errors import StelaeError
-from stelae.types import EncodeResult, ScoreResult, Timing
+from stelae.types import EncodeResult, ExtractResult, ScoreResult, Timing
 
 RETRYABLE = frozenset(
     {"queue_full", "model_not_ready", "no_capacity", "shutting_down", "worker_died"}
@@ -27,7 +27,9 @@ def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] | None 
     return Response(_JSON.encode(body), status, headers, "application/json")
 
 
-def result_headers(result: EncodeResult | ScoreResult, record: Record) -> dict[str, str]:
+def result_headers(
+    result: EncodeResult | ScoreResult | ExtractResult, record: Record
+) -> dict[str, str]:
     """The headers that tell what a result is and what it took, in every dialect."""
     headers = {
         "X-Stelae-Fingerprint": result.fingerprint,

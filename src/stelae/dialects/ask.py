@@ -15,12 +15,19 @@ from stelae.dialects.base import Rooms, record_of
 from stelae.errors import DeadlineExceeded, InvalidInput, ModelNotFound, StelaeError
 from stelae.service.inference import Caller
 from stelae.telemetry.metrics import Served
-from stelae.types import EncodeCall, EncodeResult, ScoreCall, ScoreResult
+from stelae.types import (
+    EncodeCall,
+    EncodeResult,
+    ExtractCall,
+    ExtractResult,
+    ScoreCall,
+    ScoreResult,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
-AnyCall = TypeVar("AnyCall", EncodeCall, ScoreCall)
-AnyResult = TypeVar("AnyResult", EncodeResult, ScoreResult)
+AnyCall = TypeVar("AnyCall", EncodeCall, ScoreCall, ExtractCall)
+AnyResult = TypeVar("AnyResult", EncodeResult, ScoreResult, ExtractResult)
 
 OFFLOAD_BYTES = 1024 * 1024
 """Work on more bytes than this is done in a thread."""
@@ -34,6 +41,11 @@ async def encode(request: Request, rooms: Rooms, call: EncodeCall) -> EncodeResu
 async def score(request: Request, rooms: Rooms, call: ScoreCall) -> ScoreResult:
     """Run a call for the request's caller and note what it used."""
     return await _ask(request, rooms, call, rooms.inference.score)
+
+
+async def extract(request: Request, rooms: Rooms, call: ExtractCall) -> ExtractResult:
+    """Run a call for the request's caller and note what it used."""
+    return await _ask(request, rooms, call, rooms.inference.extract)
 
 
 async def _ask(

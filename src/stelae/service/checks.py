@@ -8,7 +8,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from stelae.errors import InvalidInput
-from stelae.types import EncodeCall, Item, OutputType, ScoreCall
+from stelae.types import EncodeCall, ExtractCall, Item, OutputType, ScoreCall
 
 ROW_BYTES = 4096
 """Assumed size of one item's vector or terms."""
@@ -29,9 +29,10 @@ _EXPECTED = {
     "token_ids": "a list of int was expected",
     "image": "bytes were expected",
     "pixels": "an array of numbers was expected",
+    "multivector": "a matrix of numbers was expected",
 }
 
-AnyCall = TypeVar("AnyCall", EncodeCall, ScoreCall)
+AnyCall = TypeVar("AnyCall", EncodeCall, ScoreCall, ExtractCall)
 
 
 def check_encode(call: EncodeCall) -> int:
@@ -68,6 +69,32 @@ def check_score(call: ScoreCall) -> int:
     return SCORE_BYTES * len(sizes) + _HELD * (query + sum(sizes))
 
 
+def check_extract(call: ExtractCall) -> int:
+    """Refuse a call that no model can answer; type errors of embedded callers included.
+
+    Returns:
+        Bytes that the call and its answer are expected to take.
+
+    Raises:
+        InvalidInput: What is wrong, with the item's position.
+    """
+    if not call.items:
+        raise InvalidInput("items is empty: give at least one", param="items")
+    if call.threshold is not None and not 0 <= call.threshold <= 1:
+        raise InvalidInput(f"threshold={call.threshold}: 0 to 1 was expected", param="threshold")
+    for name in ("labels", "relations"):
+        _check_labels(name, getattr(call, name))
+    sizes = [_size(item, "items", index) for index, item in enumerate(call.items)]
+    return ROW_BYTES * len(sizes) + _HELD * sum(sizes)
+
+
+def _check_labels(name: str, labels: tuple[str, ...]) -> None:
+    if not all(type(label) is str and label.strip() for label in labels):
+        raise InvalidInput(f"{name}: every label must be a text with letters", param=name)
+    if len(set(labels)) < len(labels):
+        raise InvalidInput(f"{name}: a label stands there twice", param=name)
+
+
 def _tokens(size: int) -> int:
     return min(_MOST_TOKENS, 1 + size // _TEXT_BYTES_PER_TOKEN)
 
@@ -88,6 +115,8 @@ def _size(item: Item, name: str, index: int | None) -> int:
         case "image", bytes():
             return len(value)
         case "pixels", np.ndarray() if value.dtype.kind in "biuf":
+            return int(value.nbytes)
+        case "multivector", np.ndarray() if value.dtype.kind in "iuf" and value.ndim == 2:
             return int(value.nbytes)
     raise _wrong(name, index, f".{given[0]}", f"is a {type(value).__name__}, {_EXPECTED[given[0]]}")
 

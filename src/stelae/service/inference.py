@@ -9,10 +9,18 @@ import msgspec
 
 from stelae.errors import DeadlineExceeded
 from stelae.service.admission import Admission
-from stelae.service.checks import AnyCall, bare, check_encode, check_score
+from stelae.service.checks import AnyCall, bare, check_encode, check_extract, check_score
 from stelae.service.deployments import Deployments
 from stelae.service.health import Health
-from stelae.types import EncodeCall, EncodeResult, ScoreCall, ScoreResult, Task
+from stelae.types import (
+    EncodeCall,
+    EncodeResult,
+    ExtractCall,
+    ExtractResult,
+    ScoreCall,
+    ScoreResult,
+    Task,
+)
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +69,15 @@ class Inference:
             StelaeError: As for ``encode``.
         """
         result: ScoreResult = await self._run(Task.SCORE, call, check_score(call), caller)
+        return result
+
+    async def extract(self, call: ExtractCall, caller: Caller) -> ExtractResult:
+        """Find what the items of a call hold.
+
+        Raises:
+            StelaeError: As for ``encode``.
+        """
+        result: ExtractResult = await self._run(Task.EXTRACT, call, check_extract(call), caller)
         return result
 
     async def _run(self, task: Task, call: AnyCall, size: int, caller: Caller) -> Any:

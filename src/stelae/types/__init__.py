@@ -13,16 +13,33 @@ from stelae.types.enums import (
     Task,
     Truncate,
 )
+from stelae.types.extract import (
+    Box,
+    Classification,
+    DetectedObject,
+    Entity,
+    ExtractCall,
+    Extraction,
+    ExtractResult,
+    Relation,
+)
 from stelae.types.item import Item
 from stelae.types.model import ModelInfo
 from stelae.types.score import ScoreCall, ScoreResult
 from stelae.types.usage import Timing, Usage
 
 __all__ = [
+    "Box",
+    "Classification",
     "ComputeDtype",
+    "DetectedObject",
     "EmbeddingDtype",
     "EncodeCall",
     "EncodeResult",
+    "Entity",
+    "ExtractCall",
+    "ExtractResult",
+    "Extraction",
     "Item",
     "Matrix",
     "Modality",
@@ -32,6 +49,7 @@ __all__ = [
     "OutputType",
     "Quantization",
     "Ragged",
+    "Relation",
     "Role",
     "ScoreCall",
     "ScoreResult",

@@ -7,13 +7,16 @@ import pytest
 from fix_replicas import deployment
 from msgspec.structs import replace
 
-from stelae.catalog.spec import Chain, Classify, SparsePool
+from stelae.catalog.spec import Chain, Classify, Extractor, Finding, SparsePool
 from stelae.cluster.canary import TEXT, canary_call, judge
 from stelae.cluster.deployment import Deployment
 from stelae.errors import EngineFailed, OutOfMemory
 from stelae.types import (
     EncodeCall,
     EncodeResult,
+    ExtractCall,
+    Extraction,
+    ExtractResult,
     Item,
     Modality,
     OutputType,
@@ -120,3 +123,13 @@ def test_anything_else_is_not(answer: Any) -> None:
 def test_an_error_of_the_item_is_told(answer: Any) -> None:
     error = OutOfMemory("no memory left")
     assert isinstance(judge(answer(np.nan, errors={0: error.info})), OutOfMemory)
+
+
+@pytest.mark.parametrize("labels", [(), ("dog",)])
+def test_a_model_that_only_finds_is_asked_to_find(labels: tuple[str, ...]) -> None:
+    finds = Extractor(layout="any", finds=(Finding.ENTITIES,), labels=labels)
+    call = canary_call(deployed(chains=(), extraction=finds))
+    assert isinstance(call, ExtractCall)
+    assert call.items == [Item(text=TEXT)]
+    assert bool(call.labels) != bool(labels)
+    assert judge(ExtractResult(model="m", fingerprint="f", items=(Extraction(),), **ONE)) is None

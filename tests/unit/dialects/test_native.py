@@ -12,7 +12,7 @@ from stelae.dialects.base import RECORD, Record
 from stelae.dialects.native.convert import (
     Media,
     answer_body,
-    encode_call,
+    call_of,
     render_error,
     sent,
     wanted,
@@ -79,7 +79,7 @@ def test_form_of_the_answer_is_read_from_accept(given: str, media: Media) -> Non
 @pytest.mark.parametrize("media", Media)
 def test_call_survives_both_forms(media: Media) -> None:
     body = pack(CALL) if media is Media.MSGPACK else msgspec.json.encode(CALL)
-    assert encode_call(body, media) == CALL
+    assert call_of(EncodeCall, body, media) == CALL
 
 
 @pytest.mark.parametrize("media", Media)
@@ -87,7 +87,7 @@ def test_unknown_output_is_refused_by_name(media: Media) -> None:
     plain = {"model": "m", "items": [{"text": "a"}], "outputs": ["dens"]}
     encoder: Any = msgspec.msgpack if media is Media.MSGPACK else msgspec.json
     with pytest.raises(InvalidInput) as caught:
-        encode_call(encoder.encode(plain), media)
+        call_of(EncodeCall, encoder.encode(plain), media)
     assert caught.value.param == "outputs[0]"
     assert OutputType.DENSE.value == "dense"
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from fix_house import Gate, encode, house
 from fix_replicas import until
 from msgspec.structs import replace
 
-from stelae.catalog.spec import Classify
+from stelae.catalog.spec import Classify, Extractor, Finding
 from stelae.engines.fake.engine import vector
 from stelae.errors import (
     DeadlineExceeded,
@@ -22,7 +23,8 @@ from stelae.errors import (
 )
 from stelae.service.admission import Bounds
 from stelae.service.deployments import Defaults
-from stelae.types import ModelState
+from stelae.service.inference import Caller
+from stelae.types import Entity, ExtractCall, Item, ModelState
 
 
 async def test_a_model_is_loaded_when_it_is_first_asked_for() -> None:
@@ -151,6 +153,44 @@ async def test_a_model_that_cannot_do_the_task_says_what_it_can() -> None:
         replica.deployment = replace(replica.deployment, spec=spec)
         with pytest.raises(UnsupportedTask, match="it can score"):
             await encode(made, "hello")
+
+
+async def test_what_items_hold_is_found_where_the_model_can() -> None:
+    gate = Gate(held=False)
+    call = ExtractCall(
+        model="fake", items=[Item(text="see Ada"), Item(text="!bad")], labels=("person",)
+    )
+    async with house(gate) as made:
+        await encode(made, "warm")
+        caller = Caller(request_id="test")
+        with pytest.raises(UnsupportedTask, match="cannot extract"):
+            await made.inference.extract(call, caller)
+        replica = gate.replicas("fake")[0]
+        finds = Extractor(layout="fake", finds=(Finding.ENTITIES,))
+        spec = replace(replica.deployment.spec, extraction=finds)
+        replica.deployment = replace(replica.deployment, spec=spec)
+        result = await made.inference.extract(call, caller)
+        ada = Entity(text="Ada", label="person", score=1.0, start=4, end=7)
+        assert [found.entities for found in result.items] == [(ada,), ()]
+        assert list(result.errors) == [1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "param"),
+    [
+        ({"items": []}, "items"),
+        ({"labels": ("a", "a")}, "labels"),
+        ({"labels": (" ",)}, "labels"),
+        ({"relations": ("",)}, "relations"),
+        ({"threshold": 1.5}, "threshold"),
+    ],
+)
+async def test_what_nobody_could_find_is_refused(asked: dict[str, Any], param: str) -> None:
+    async with house() as made:
+        call = replace(ExtractCall(model="fake", items=[Item(text="a")]), **asked)
+        with pytest.raises(InvalidInput) as caught:
+            await made.inference.extract(call, Caller(request_id="test"))
+        assert caught.value.param == param
 
 
 async def test_a_deadline_that_passed_already_is_told() -> None:

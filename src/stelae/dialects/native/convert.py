@@ -14,7 +14,7 @@ from stelae.dialects.answers import error_body, error_headers
 from stelae.dialects.base import record_of
 from stelae.dialects.decode import Decoder, decode
 from stelae.errors import InvalidInput, StelaeError
-from stelae.types import EncodeCall, ScoreCall
+from stelae.types import EncodeCall, ExtractCall, ScoreCall
 from stelae.wire.arrays import from_plain, pack, to_json
 
 T = TypeVar("T")
@@ -47,8 +47,9 @@ def _decoders(kind: type[T]) -> dict[Media, Decoder[T]]:
     }
 
 
-_ENCODE = _decoders(EncodeCall)
-_SCORE = _decoders(ScoreCall)
+_CALLS: dict[type, dict[Media, Decoder[Any]]] = {
+    kind: _decoders(kind) for kind in (EncodeCall, ScoreCall, ExtractCall)
+}
 
 
 def sent(request: Request) -> Media:
@@ -74,22 +75,14 @@ def wanted(request: Request) -> Media:
     return Media.MSGPACK if any(name in accept for name in MSGPACK_NAMES) else Media.JSON
 
 
-def encode_call(body: bytes, media: Media) -> EncodeCall:
-    """The call in a body.
+def call_of(kind: type[T], body: bytes, media: Media) -> T:
+    """The call of a kind in a body.
 
     Raises:
         InvalidInput: It is not one; names the field at fault.
     """
-    return decode(_ENCODE[media], body)
-
-
-def score_call(body: bytes, media: Media) -> ScoreCall:
-    """The call in a body.
-
-    Raises:
-        InvalidInput: It is not one; names the field at fault.
-    """
-    return decode(_SCORE[media], body)
+    call: T = decode(_CALLS[kind][media], body)
+    return call
 
 
 def answer_body(value: Any, media: Media) -> bytes:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import result_headers
-from stelae.dialects.ask import array_bytes, encode, offload, score
-from stelae.dialects.base import Operation, Rooms, record_of
+from stelae.dialects.ask import array_bytes, encode, extract, offload, score
+from stelae.dialects.base import Handle, Operation, Rooms, record_of
 from stelae.dialects.decode import Decoder, decode, read, whole
 from stelae.dialects.native import convert
 from stelae.dialects.native.schema import LoadRequest, ModelsResponse, ServerResponse
@@ -24,7 +26,18 @@ from stelae.errors import (
     QueueFull,
     UnsupportedTask,
 )
-from stelae.types import EncodeCall, EncodeResult, ModelInfo, ScoreCall, ScoreResult
+from stelae.types import (
+    EncodeCall,
+    EncodeResult,
+    ExtractCall,
+    ExtractResult,
+    ModelInfo,
+    ScoreCall,
+    ScoreResult,
+)
+
+C = TypeVar("C")
+AnyResult = EncodeResult | ScoreResult | ExtractResult
 
 _LOADS: dict[convert.Media, Decoder[LoadRequest]] = {
     convert.Media.JSON: msgspec.json.Decoder(LoadRequest),
@@ -32,26 +45,22 @@ _LOADS: dict[convert.Media, Decoder[LoadRequest]] = {
 }
 
 
-async def encode_items(request: Request, rooms: Rooms) -> Response:
-    """Items to their representations; failed items are reported by index, others are answered."""
-    media = convert.sent(request)
-    body = await read(request)
-    call = await offload(len(body), convert.encode_call, body, media)
-    return await _answered(request, await encode(request, rooms, call))
+def _verb(
+    name: str, kind: type[C], ask: Callable[[Request, Rooms, C], Awaitable[AnyResult]]
+) -> Handle:
+    """A verb of the house: its call in, its result out, failures of single items within."""
 
+    async def handle(request: Request, rooms: Rooms) -> Response:
+        media = convert.sent(request)
+        body = await read(request)
+        call = await offload(len(body), convert.call_of, kind, body, media)
+        result = await ask(request, rooms, call)
+        wanted = convert.wanted(request)
+        answer = await offload(array_bytes(result), convert.answer_body, result, wanted)
+        return Response(answer, 200, result_headers(result, record_of(request)), wanted)
 
-async def score_documents(request: Request, rooms: Rooms) -> Response:
-    """A query and documents to scores; failed documents are reported by index."""
-    media = convert.sent(request)
-    body = await read(request)
-    call = await offload(len(body), convert.score_call, body, media)
-    return await _answered(request, await score(request, rooms, call))
-
-
-async def _answered(request: Request, result: EncodeResult | ScoreResult) -> Response:
-    wanted = convert.wanted(request)
-    body = await offload(array_bytes(result), convert.answer_body, result, wanted)
-    return Response(body, 200, result_headers(result, record_of(request)), wanted)
+    handle.__name__ = name
+    return handle
 
 
 async def list_models(request: Request, rooms: Rooms) -> Response:
@@ -99,7 +108,7 @@ OPERATIONS = (
     Operation(
         method="POST",
         path="/stelae/v1/encode",
-        handle=encode_items,
+        handle=_verb("encode_items", EncodeCall, encode),
         summary="Encode items; failed ones are reported by index.",
         request=EncodeCall,
         example={"model": "all-MiniLM-L6-v2", "items": [{"text": "Hello, world"}]},
@@ -110,7 +119,7 @@ OPERATIONS = (
     Operation(
         method="POST",
         path="/stelae/v1/score",
-        handle=score_documents,
+        handle=_verb("score_documents", ScoreCall, score),
         summary="Score documents against a query; failed ones are reported by index.",
         request=ScoreCall,
         example={
@@ -119,6 +128,21 @@ OPERATIONS = (
             "documents": [{"text": "It has 300 metres."}, {"text": "It rains."}],
         },
         response=ScoreResult,
+        errors=_REFUSALS,
+        media=_BOTH,
+    ),
+    Operation(
+        method="POST",
+        path="/stelae/v1/extract",
+        handle=_verb("extract_items", ExtractCall, extract),
+        summary="Find what items hold; failed ones are reported by index.",
+        request=ExtractCall,
+        example={
+            "model": "gliner_multi-v2.1",
+            "items": [{"text": "Ada Lovelace was born in London."}],
+            "labels": ["person", "place"],
+        },
+        response=ExtractResult,
         errors=_REFUSALS,
         media=_BOTH,
     ),

@@ -5,7 +5,7 @@ from stelae.types import Task
 
 MANIFEST = EngineManifest(
     name="fake",
-    tasks=frozenset({Task.ENCODE, Task.SCORE}),
+    tasks=frozenset({Task.ENCODE, Task.SCORE, Task.EXTRACT}),
     formats=frozenset(WeightFormat),
     devices=frozenset({Device.CPU}),
     load="stelae.engines.fake.engine:load",

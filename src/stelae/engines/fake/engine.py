@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
 import threading
 import time
@@ -19,6 +20,10 @@ from stelae.errors import EngineFailed, InputTooLong, InvalidInput, StelaeError
 from stelae.types import (
     EncodeCall,
     EncodeResult,
+    Entity,
+    ExtractCall,
+    Extraction,
+    ExtractResult,
     Item,
     OutputType,
     Ragged,
@@ -44,9 +49,9 @@ class FakeEngine:
 
     A token is a word, and a picture is one word: its own hash. Sparse and multi-vector
     representations have one entry per word, ``terms`` and ``token_vectors``; a score is
-    the ``overlap`` of the words. Special texts: ``"!fail"`` fails its batch, ``"!die"``
-    ends the process, ``"!bad"`` is refused in ``prepare``, ``"!sleep 0.5"`` holds the
-    device for that long.
+    the ``overlap`` of the words; what it finds are ``capitals``. Special texts: ``"!fail"``
+    fails its batch, ``"!die"`` ends the process, ``"!bad"`` is refused in ``prepare``,
+    ``"!sleep 0.5"`` holds the device for that long.
 
     Attributes:
         seen: Texts in the order in which the device saw them.
@@ -73,8 +78,16 @@ class FakeEngine:
         """Let the device run (when made with ``held=True``)."""
         self._latch.set()
 
-    def open(self, call: EncodeCall | ScoreCall) -> FakeJob | FakeScoreJob:
-        return FakeScoreJob(self, call) if isinstance(call, ScoreCall) else FakeJob(self, call)
+    def open(
+        self, call: EncodeCall | ScoreCall | ExtractCall
+    ) -> FakeJob | FakeScoreJob | FakeExtractJob:
+        match call:
+            case EncodeCall():
+                return FakeJob(self, call)
+            case ScoreCall():
+                return FakeScoreJob(self, call)
+            case ExtractCall():
+                return FakeExtractJob(self, call)
 
     def run(self, batch: Sequence[str]) -> list[Row]:
         self.entered.set()
@@ -168,6 +181,28 @@ class FakeScoreJob(Entries):
         ]
         return ScoreResult(
             model=self._call.model, scores=np.array(scores, np.float32), **_facts(prepared, rows)
+        )
+
+
+class FakeExtractJob(Entries):
+    """Items to their capital words."""
+
+    def __init__(self, engine: FakeEngine, call: ExtractCall) -> None:
+        super().__init__(engine, call.items, call.truncate)
+        self._call = call
+
+    def finish(
+        self, prepared: Sequence[Prepared[str]], rows: Sequence[Row | StelaeError]
+    ) -> ExtractResult:
+        label = next(iter(self._call.labels), "name")
+        good = zip(self._call.items, _good(prepared, rows), strict=True)
+        return ExtractResult(
+            model=self._call.model,
+            items=tuple(
+                Extraction() if text is None else capitals(text_of(item) or "", label)
+                for item, text in good
+            ),
+            **_facts(prepared, rows),
         )
 
 
@@ -267,6 +302,18 @@ def overlap(query: str, document: str) -> float:
     """The fake score: the share of the query's words that the document has."""
     asked = set(query.split())
     return len(asked & set(document.split())) / max(1, len(asked))
+
+
+def capitals(text: str, label: str) -> Extraction:
+    """The fake names of a text: its words with a capital letter."""
+    found = re.finditer(r"\S+", text)
+    return Extraction(
+        entities=tuple(
+            Entity(text=word[0], label=label, score=1.0, start=word.start(), end=word.end())
+            for word in found
+            if word[0][0].isupper()
+        )
+    )
 
 
 def load(spec: ModelSpec, options: EngineOptions) -> FakeEngine:
