@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from starlette.requests import Request
 from starlette.responses import Response
 
-from stelae.dialects.base import Record
+from stelae.dialects.base import Record, record_of
 from stelae.errors import StelaeError
 from stelae.types import EncodeResult, ExtractResult, ScoreResult, Timing
 
@@ -67,9 +68,9 @@ def error_headers(error: StelaeError) -> dict[str, str]:
     return headers
 
 
-def house_error(error: StelaeError, record: Record) -> Response:
+def house_error(error: StelaeError, request: Request) -> Response:
     """The error body of the house: readable by clients of every dialect."""
-    return json_answer(error_body(error, record), error.status, error_headers(error))
+    return json_answer(error_body(error, record_of(request)), error.status, error_headers(error))
 
 
 def error_body(error: StelaeError, record: Record) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -105,12 +106,22 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One public wire protocol."""
+    """One public wire protocol.
+
+    Attributes:
+        name: In the log, the metrics and the docs.
+        summary: One line for the docs.
+        operations: What it answers.
+        errors: Errors in its shape.
+        speaks: Whether headers are those of a client of this protocol; such requests it
+            answers on paths that other protocols have too.
+    """
 
     name: str
     summary: str
     operations: Sequence[Operation]
     errors: RenderError
+    speaks: Callable[[Headers], bool] | None = None
 
 
 class Endpoint:
@@ -133,6 +144,20 @@ class Endpoint:
             record.error = error.code
             answer = self.dialect.errors(error, request)
         await answer(scope, receive, send)
+
+
+class Shared:
+    """Endpoints of one path: the first whose protocol the request speaks, else the last."""
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self._endpoints = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        headers = Headers(scope=scope)
+        *recognising, other = self._endpoints
+        chosen = (e for e in recognising if e.dialect.speaks and e.dialect.speaks(headers))
+        await next(chosen, other)(scope, receive, send)
 
 
 def record_of(request: Request) -> Record:

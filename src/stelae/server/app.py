@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
 import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
@@ -18,10 +20,19 @@ from stelae.cluster.controller import Placement
 from stelae.cluster.local import LocalController
 from stelae.cluster.memory import resident_bytes
 from stelae.config import ModelSettings, Settings
-from stelae.dialects.base import About, Dialect, Endpoint, Rooms
+from stelae.dialects.answers import house_error
+from stelae.dialects.base import (
+    About,
+    Dialect,
+    Endpoint,
+    RenderError,
+    Rooms,
+    Shared,
+)
 from stelae.dialects.native import DIALECT as NATIVE
 from stelae.dialects.openai import DIALECT as OPENAI
 from stelae.engines.base import Device, EngineOptions
+from stelae.errors import StelaeError
 from stelae.scheduler.queue import Limits
 from stelae.security.browsers import BrowserGuard
 from stelae.security.keys import KeyRing
@@ -111,9 +122,10 @@ def build_app(
     Raises:
         Conflict: Two dialects claim one path and no rule decides.
     """
+    spoken = list(dialects)
     claims: list[Claim] = []
     own = pages(_document(claims))
-    claims += settle([*dialects, own])
+    claims += settle([*spoken, own])
     metrics = Metrics()
     metrics.watch(fleet.samples, resident_bytes, __version__)
     rooms = Rooms(inference, fleet, metrics, _about(settings, listen))
@@ -127,6 +139,7 @@ def build_app(
         metrics=metrics,
         quiet=[c.operation.path for c in claims if c.operation.quiet],
         access=settings.log.access,
+        errors=_renderer(spoken),
     )
 
 
@@ -134,11 +147,11 @@ class Paths:
     """From method and path to endpoint: at once for plain paths, else by Starlette's router."""
 
     def __init__(self, claims: Iterable[Claim], rooms: Rooms) -> None:
-        self._plain: dict[tuple[str, str], Endpoint] = {}
+        self._plain: dict[tuple[str, str], Endpoint | Shared] = {}
         routes: list[Route] = []
         for claim in claims:
             operation = claim.operation
-            endpoint = Endpoint(operation, claim.dialect, rooms)
+            endpoint = _endpoint(claim, rooms)
             routes.append(Route(operation.path, endpoint, methods=[operation.method]))
             if "{" not in operation.path:
                 self._plain[operation.method, operation.path] = endpoint
@@ -148,6 +161,26 @@ class Paths:
         """Answer one request."""
         endpoint = self._plain.get((scope["method"], scope["path"])) or self._router
         await endpoint(scope, receive, send)
+
+
+def _endpoint(claim: Claim, rooms: Rooms) -> Endpoint | Shared:
+    own = Endpoint(claim.operation, claim.dialect, rooms)
+    if not claim.before:
+        return own
+    return Shared([*(Endpoint(c.operation, c.dialect, rooms) for c in claim.before), own])
+
+
+def _renderer(dialects: Sequence[Dialect]) -> RenderError:
+    """Errors from before the dialects, in the shape of the one whose client asks."""
+    recognising = [(dialect.speaks, dialect.errors) for dialect in dialects if dialect.speaks]
+
+    def render(error: StelaeError, request: Request) -> Response:
+        for speaks, errors in recognising:
+            if speaks(request.headers):
+                return errors(error, request)
+        return house_error(error, request)
+
+    return render
 
 
 def _document(claims: list[Claim]) -> Callable[[], bytes]:

@@ -9,10 +9,11 @@ from collections.abc import Iterable
 
 import structlog
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stelae.dialects.answers import house_error
-from stelae.dialects.base import RECORD, Record
+from stelae.dialects.base import RECORD, Record, RenderError
 from stelae.errors import NoSuchMethod, NoSuchPath, ShuttingDown, StelaeError
 from stelae.security.browsers import BrowserGuard
 from stelae.security.keys import KeyRing
@@ -43,6 +44,7 @@ class Edge:
         metrics: Metrics,
         quiet: Iterable[str] = (),
         access: bool = True,
+        errors: RenderError = house_error,
     ) -> None:
         self._app = app
         self._keys = keys
@@ -51,6 +53,7 @@ class Edge:
         self._metrics = metrics
         self._quiet = frozenset(quiet)
         self._access = access
+        self._errors = errors
         self._log = log.get().bind()
         self.draining = False
 
@@ -101,7 +104,7 @@ class Edge:
     async def _fail(self, scope: Scope, outbox: _Outbox, failure: StelaeError) -> None:
         outbox.record.error = failure.code
         if not outbox.started:
-            await house_error(failure, outbox.record)(scope, _nothing, outbox.send)
+            await self._errors(failure, Request(scope))(scope, _nothing, outbox.send)
 
     def _note(self, scope: Scope, record: Record, inbox: Inbox) -> None:
         metrics, served = self._metrics, record.served

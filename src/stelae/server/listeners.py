@@ -7,8 +7,8 @@ import ipaddress
 import re
 import socket
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from stelae.dialects.base import Dialect, Operation
@@ -20,7 +20,10 @@ DEFAULT_LISTEN = ("http://127.0.0.1:8080", "http://127.0.0.1:9997")
 
 BACKLOG = 2048
 
-SHARED: dict[tuple[str, str], str] = {}
+Key = tuple[str, str]
+"""A method and a path."""
+
+SHARED: dict[Key, str] = {}
 """Rules for paths that several dialects claim: the dialect that answers for all."""
 
 
@@ -126,10 +129,17 @@ def _url(host: str, bound: socket.socket) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A dialect that answers a method on a path."""
+    """A dialect that answers a method on a path.
+
+    Attributes:
+        dialect: Answers.
+        operation: With this.
+        before: Claims of dialects that answer their own clients there.
+    """
 
     dialect: Dialect
     operation: Operation
+    before: tuple[Claim, ...] = ()
 
 
 def shape(operation: Operation) -> tuple[str, str]:
@@ -149,22 +159,26 @@ def claims(dialects: Iterable[Dialect]) -> Iterator[tuple[tuple[str, str], list[
 def settle(
     dialects: Iterable[Dialect], rules: dict[tuple[str, str], str] | None = None
 ) -> list[Claim]:
-    """Give every method on every path to one dialect.
+    """Give every method on every path to one dialect, and first to those whose client asks.
 
     Raises:
-        Conflict: Two dialects claim one and no rule of ``SHARED`` decides.
+        Conflict: Two dialects that do not know their clients claim one, and no rule of
+            ``SHARED`` decides.
     """
     rules = SHARED if rules is None else rules
-    settled: list[Claim] = []
-    for key, claimed in claims(dialects):
-        chosen = claimed[0]
-        if len(claimed) > 1:
-            names = [claim.dialect.name for claim in claimed]
-            if rules.get(key) not in names:
-                raise Conflict(
-                    f"{key[0]} {key[1]} is claimed by the dialects {', '.join(names)}",
-                    hint="state in server/listeners.py which one answers",
-                )
-            chosen = claimed[names.index(rules[key])]
-        settled.append(chosen)
-    return settled
+    return [_settled(key, claimed, rules) for key, claimed in claims(dialects)]
+
+
+def _settled(key: Key, claimed: list[Claim], rules: Mapping[Key, str]) -> Claim:
+    open_to_all = [claim for claim in claimed if claim.dialect.speaks is None] or claimed[:1]
+    chosen = open_to_all[0]
+    if len(open_to_all) > 1:
+        names = [claim.dialect.name for claim in open_to_all]
+        if rules.get(key) not in names:
+            raise Conflict(
+                f"{key[0]} {key[1]} is claimed by the dialects {', '.join(names)}",
+                hint="state in server/listeners.py which one answers",
+            )
+        chosen = open_to_all[names.index(rules[key])]
+    before = tuple(claim for claim in claimed if claim.dialect.speaks and claim is not chosen)
+    return replace(chosen, before=before)

@@ -11,8 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from stelae.dialects.answers import house_error, json_answer
-from stelae.dialects.base import Dialect, Handle, Operation, Rooms, record_of
-from stelae.errors import StelaeError
+from stelae.dialects.base import Dialect, Handle, Operation, Rooms
 from stelae.service.fleet import Readiness
 from stelae.telemetry.metrics import CONTENT_TYPE
 
@@ -64,10 +63,6 @@ async def root(request: Request, rooms: Rooms) -> Response:
     return RedirectResponse("/docs", 307)
 
 
-def _error(error: StelaeError, request: Request) -> Response:
-    return house_error(error, record_of(request))
-
-
 def pages(document: Callable[[], bytes]) -> Dialect:
     """The pages as a dialect, so that they are routed and documented like the others.
 
@@ -87,7 +82,7 @@ def pages(document: Callable[[], bytes]) -> Dialect:
         _page("/docs", docs, "This description, for people.", media=("text/html",)),
         _page("/", root, "To the documentation.", media=("text/html",)),
     )
-    return Dialect("server", "Health, metrics and documentation", operations, _error)
+    return Dialect("server", "Health, metrics and documentation", operations, house_error)
 
 
 def _page(path: str, handle: Handle, summary: str, **more: Any) -> Operation:

@@ -4,6 +4,7 @@ import json
 
 import msgspec
 import pytest
+from starlette.requests import Request
 
 from stelae.dialects.answers import (
     RETRYABLE,
@@ -12,7 +13,7 @@ from stelae.dialects.answers import (
     retry_after,
     server_timing,
 )
-from stelae.dialects.base import Record
+from stelae.dialects.base import RECORD, Record
 from stelae.errors import (
     BY_CODE,
     ErrorInfo,
@@ -23,6 +24,10 @@ from stelae.errors import (
     Unauthorized,
 )
 from stelae.types import Timing
+
+
+def asked(name: str) -> Request:
+    return Request({"type": "http", "headers": [], RECORD: Record(id=name)})
 
 
 @pytest.mark.parametrize(
@@ -42,7 +47,7 @@ def test_every_retryable_error_has_a_hint_and_no_mistake_of_the_caller_has() -> 
 
 def test_every_error_has_a_body_for_every_client() -> None:
     for code, kind in BY_CODE.items():
-        answer = house_error(kind("said", hint="do this", param="p"), Record(id="r-1"))
+        answer = house_error(kind("said", hint="do this", param="p"), asked("r-1"))
         body = json.loads(bytes(answer.body))
         assert answer.status_code == kind.status
         assert body["detail"] == "said (do this)"
@@ -52,13 +57,13 @@ def test_every_error_has_a_body_for_every_client() -> None:
 
 def test_error_body_is_read_back_as_error_info() -> None:
     error = QueueFull("full", retry_after=0.5, details={"depth": 3})
-    body = json.loads(bytes(house_error(error, Record(id="r")).body))
+    body = json.loads(bytes(house_error(error, asked("r")).body))
     assert msgspec.convert(body["error"], ErrorInfo) == error.info
 
 
 def test_details_of_any_kind_can_be_told() -> None:
     error = InvalidInput("said", details={"odd": object(), "set": {1}})
-    assert json.loads(bytes(house_error(error, Record(id="r")).body))["error"]["details"]
+    assert json.loads(bytes(house_error(error, asked("r")).body))["error"]["details"]
 
 
 def test_headers_belong_to_their_errors() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from starlette.requests import Request
@@ -126,11 +127,23 @@ def test_rule_decides_who_answers_a_shared_path() -> None:
     ]
 
 
+def test_dialect_that_knows_its_clients_comes_before_the_others() -> None:
+    knowing = replace(dialect("two", "/v1/models", "/two"), speaks=lambda headers: "two" in headers)
+    settled = settle([dialect("one", "/v1/models"), knowing])
+    assert [(c.dialect.name, c.operation.path) for c in settled] == [
+        ("one", "/v1/models"),
+        ("two", "/two"),
+    ]
+    assert [c.dialect.name for c in settled[0].before] == ["two"]
+    assert not settled[1].before
+
+
 def test_every_shared_path_of_the_real_dialects_has_a_rule() -> None:
     all_dialects = [*DIALECTS, pages(bytes)]
+    open_to_all = [dialect for dialect in all_dialects if dialect.speaks is None]
     shared = {
         key: [claim.dialect.name for claim in claimed]
-        for key, claimed in claims(all_dialects)
+        for key, claimed in claims(open_to_all)
         if len(claimed) > 1
     }
     print("shared paths:", shared or "none")  # noqa: T201  # the list is what a reader wants
