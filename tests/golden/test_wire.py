@@ -25,7 +25,13 @@ CASES = sorted(FOLDER.glob("*/*.json"))
 RECORD = os.environ.get("STELAE_GOLDEN") == "record"
 
 HEADERS = ("allow", "content-type", "location", "retry-after", "www-authenticate", "x-should-retry")
-HEADERS += ("x-stelae-error-code", "x-stelae-fingerprint", "x-stelae-truncated")
+HEADERS += (
+    "x-sie-error-code",
+    "x-sie-server-version",
+    "x-stelae-error-code",
+    "x-stelae-fingerprint",
+    "x-stelae-truncated",
+)
 """Headers that are compared; the others differ from run to run."""
 
 VOLATILE = ("created", "listen", "memory_bytes", "pid", "request_id", "timing", "uptime_s")

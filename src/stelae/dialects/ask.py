@@ -33,19 +33,25 @@ OFFLOAD_BYTES = 1024 * 1024
 """Work on more bytes than this is done in a thread."""
 
 
-async def encode(request: Request, rooms: Rooms, call: EncodeCall) -> EncodeResult:
+async def encode(
+    request: Request, rooms: Rooms, call: EncodeCall, caller: Caller | None = None
+) -> EncodeResult:
     """Run a call for the request's caller and note what it used."""
-    return await _ask(request, rooms, call, rooms.inference.encode)
+    return await _ask(request, rooms, call, rooms.inference.encode, caller)
 
 
-async def score(request: Request, rooms: Rooms, call: ScoreCall) -> ScoreResult:
+async def score(
+    request: Request, rooms: Rooms, call: ScoreCall, caller: Caller | None = None
+) -> ScoreResult:
     """Run a call for the request's caller and note what it used."""
-    return await _ask(request, rooms, call, rooms.inference.score)
+    return await _ask(request, rooms, call, rooms.inference.score, caller)
 
 
-async def extract(request: Request, rooms: Rooms, call: ExtractCall) -> ExtractResult:
+async def extract(
+    request: Request, rooms: Rooms, call: ExtractCall, caller: Caller | None = None
+) -> ExtractResult:
     """Run a call for the request's caller and note what it used."""
-    return await _ask(request, rooms, call, rooms.inference.extract)
+    return await _ask(request, rooms, call, rooms.inference.extract, caller)
 
 
 async def _ask(
@@ -53,11 +59,11 @@ async def _ask(
     rooms: Rooms,
     call: AnyCall,
     verb: Callable[[AnyCall, Caller], Awaitable[AnyResult]],
+    caller: Caller | None,
 ) -> AnyResult:
     record = record_of(request)
-    caller = Caller(request_id=record.id, key_id=record.key_id, timeout=timeout_of(request))
     try:
-        result = await verb(call, caller)
+        result = await verb(call, caller or caller_of(request))
     except ModelNotFound:
         raise
     except StelaeError:
@@ -73,6 +79,17 @@ async def _ask(
         error_codes=tuple(error.code for error in result.errors.values()),
     )
     return result
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks, as the headers of the house tell it.
+
+    Raises:
+        InvalidInput: A header cannot be read.
+        DeadlineExceeded: No time is left.
+    """
+    record = record_of(request)
+    return Caller(request_id=record.id, key_id=record.key_id, timeout=timeout_of(request))
 
 
 def timeout_of(request: Request) -> float | None:

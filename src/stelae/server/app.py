@@ -31,6 +31,7 @@ from stelae.dialects.base import (
 )
 from stelae.dialects.native import DIALECT as NATIVE
 from stelae.dialects.openai import DIALECT as OPENAI
+from stelae.dialects.sie import DIALECT as SIE
 from stelae.engines.base import Device, EngineOptions
 from stelae.errors import StelaeError
 from stelae.scheduler.queue import Limits
@@ -49,7 +50,7 @@ from stelae.service.inference import Inference
 from stelae.telemetry.metrics import Metrics
 from stelae.version import __version__
 
-DIALECTS = (NATIVE, OPENAI)
+DIALECTS = (NATIVE, OPENAI, SIE)
 """Every HTTP dialect; each is answered on every HTTP port."""
 
 

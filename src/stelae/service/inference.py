@@ -30,11 +30,14 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         request_id: Names the request in logs.
         key_id: Which API key was shown, if any.
         timeout: Seconds after which the answer is worth nothing to the caller.
+        load_wait: Seconds to wait for a model that is loading; ``None`` for as long as the
+            server does, or ``timeout``.
     """
 
     request_id: str
     key_id: str | None = None
     timeout: float | None = None
+    load_wait: float | None = None
 
 
 class Inference:
@@ -84,11 +87,17 @@ class Inference:
         entry = self._deployments.catalog.entry(call.model)
         deadline = None if caller.timeout is None else time.monotonic() + caller.timeout
         with self._admission.admit(size):
-            replica = await self._deployments.serving(entry.name, task, caller.timeout)
+            replica = await self._deployments.serving(entry.name, task, _patience(caller))
             left = _left(deadline)
             result = await replica.infer(bare(call, entry.name), timeout=left)
         self._health.answered(entry.name)
         return result
+
+
+def _patience(caller: Caller) -> float | None:
+    """Seconds to wait for the model."""
+    given = [s for s in (caller.timeout, caller.load_wait) if s is not None]
+    return min(given, default=None)
 
 
 def _left(deadline: float | None) -> float | None:

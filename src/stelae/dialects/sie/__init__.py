@@ -1,0 +1,8 @@
+"""The protocol of SIE: what the unmodified ``sie-sdk`` asks for."""
+
+from stelae.dialects.base import Dialect
+from stelae.dialects.sie.errors import render_error
+from stelae.dialects.sie.routes import OPERATIONS
+from stelae.dialects.sie.versions import speaks
+
+DIALECT = Dialect("sie", "SIE's protocol: msgpack or JSON", OPERATIONS, render_error, speaks)

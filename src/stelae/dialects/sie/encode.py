@@ -1,0 +1,199 @@
+"""``encode`` of the SDK: from its request to a call, from the result to its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from stelae.dialects.sie.arrays import Piece, list_of, map_of, pack, rows, write
+from stelae.dialects.sie.asked import Asked
+from stelae.dialects.sie.items import item_of
+from stelae.dialects.sie.options import Options, limit_checked, muvera_of, read_options
+from stelae.dialects.sie.schema import EncodeParams, EncodeRequest
+from stelae.dialects.sie.timing import timing_of
+from stelae.errors import InvalidInput
+from stelae.types import (
+    EmbeddingDtype,
+    EncodeCall,
+    EncodeResult,
+    Item,
+    Matrix,
+    ModelInfo,
+    OutputType,
+    Quantization,
+    Ragged,
+    Role,
+    Sparse,
+    Truncate,
+)
+from stelae.wire.arrays import to_json
+
+BITS = frozenset({EmbeddingDtype.BINARY, EmbeddingDtype.UBINARY})
+
+SINGLE = frozenset({EmbeddingDtype.FLOAT32, EmbeddingDtype.FLOAT16})
+
+Pieces = Callable[[int], list[Piece]]
+
+
+def encode_call(asked: EncodeRequest, model: str, info: ModelInfo) -> Asked[EncodeCall]:
+    """The call that a request means.
+
+    Raises:
+        InvalidInput: An item or an option is wrong.
+    """
+    if not asked.items:
+        raise InvalidInput("items is empty: give at least one", param="items")
+    params = asked.params or EncodeParams()
+    options, ignored = read_options(params.options)
+    limit_checked(options.max_seq_length, info.max_tokens)
+    instruction = params.instruction or options.instruction or options.default_instruction
+    role = Role.QUERY if options.is_query else Role.DOCUMENT
+    inputs = info.inputs if info.architecture else ()
+    items = [item_of(item, inputs, f"items[{i}]") for i, item in enumerate(asked.items)]
+    template = options.query_template if options.is_query else options.doc_template
+    call = EncodeCall(
+        model=f"{model}:{options.profile}" if options.profile else model,
+        items=items if template is None else _filled(items, template, instruction),
+        outputs=_outputs(options, params),
+        role=role if template is None else None,
+        prompt=None if template is None else "",
+        instruction=instruction if template is None else None,
+        dimensions=options.dimensions,
+        dtype=params.output_dtype or options.output_dtype or EmbeddingDtype.FLOAT32,
+        normalize=options.normalize,
+        truncate=Truncate.ERROR if options.truncate is False else Truncate.END,
+        pool_factor=options.pool_factor,
+        muvera=muvera_of(options.muvera),
+    )
+    return Asked(call, [item.id for item in asked.items], ignored)
+
+
+def _outputs(options: Options, params: EncodeParams) -> tuple[OutputType, ...]:
+    wanted = options.output_types or params.output_types or [OutputType.DENSE]
+    return tuple(dict.fromkeys(wanted))
+
+
+def _filled(items: Sequence[Item], template: str, instruction: str | None) -> list[Item]:
+    """Texts put into a template of the caller, in place of the model's own prompts."""
+    if "{text}" not in template:
+        raise InvalidInput("a template needs a place {text}", param="options")
+    before = template.replace("{instruction}", instruction or "")
+    return [
+        item if item.text is None else Item(id=item.id, text=before.replace("{text}", item.text))
+        for item in items
+    ]
+
+
+def encode_body(result: EncodeResult, asked: Asked[EncodeCall], model: str) -> bytes:
+    """The answer as msgpack; numbers are copied once, into the body."""
+    columns = _columns(result, asked.call)
+    pieces: list[Piece] = [map_of(3), pack("model"), pack(model), pack("items")]
+    pieces.append(list_of(len(asked.ids)))
+    for index, given in enumerate(asked.ids):
+        pieces.append(map_of(len(columns) + (given is not None)))
+        if given is not None:
+            pieces += [pack("id"), pack(given)]
+        for name, column in columns:
+            pieces.append(name)
+            pieces += column(index)
+    pieces += [pack("timing"), pack(timing_of(result.timing))]
+    return b"".join(pieces)
+
+
+def encode_json(result: EncodeResult, asked: Asked[EncodeCall], model: str) -> bytes:
+    """The answer as JSON, with nested lists for arrays."""
+    plain = _plain(result, asked.call)
+    items = [
+        ({} if given is None else {"id": given}) | {name: part(i) for name, part in plain}
+        for i, given in enumerate(asked.ids)
+    ]
+    body = {"model": model, "items": items, "timing": timing_of(result.timing)}
+    return to_json(body)
+
+
+Facts = Callable[[int], dict[str, Any]]
+
+
+def _plain(result: EncodeResult, call: EncodeCall) -> list[tuple[str, Facts]]:
+    """What is said of each item, by output, in values of Python and NumPy."""
+    dtype = call.dtype
+    found: list[tuple[str, Facts]] = []
+    if (dense := result.dense) is not None:
+        found.append(("dense", lambda i: _dense_facts(dense, result.quantization, dtype, i)))
+    if (sparse := result.sparse) is not None:
+        found.append(("sparse", lambda i: _sparse_facts(sparse, i)))
+    if (ragged := result.multivector) is not None:
+        found.append(("multivector", lambda i: _ragged_facts(ragged, dtype, i)))
+    return found
+
+
+def _dense_facts(
+    dense: Matrix, reading: Quantization | None, dtype: EmbeddingDtype, index: int
+) -> dict[str, Any]:
+    facts = {"dims": _width(dense, reading), "dtype": _name(dtype), "values": dense[index]}
+    return facts if reading is None or dtype in BITS else facts | _reading(reading, index)
+
+
+def _sparse_facts(sparse: Sparse, index: int) -> dict[str, Any]:
+    indices, values = sparse[index]
+    return {"dims": None, "dtype": str(values.dtype), "indices": indices, "values": values}
+
+
+def _ragged_facts(ragged: Ragged, dtype: EmbeddingDtype, index: int) -> dict[str, Any]:
+    values = ragged[index]
+    return {
+        "token_dims": _width(ragged.values, ragged.quantization),
+        "num_tokens": len(values),
+        "dtype": _name(dtype),
+        "values": values,
+    }
+
+
+def _reading(reading: Quantization, index: int) -> dict[str, float]:
+    return {"scale": float(reading.scale[index]), "zero_point": float(reading.zero[index])}
+
+
+def _width(values: Matrix, reading: Quantization | None) -> int:
+    """Numbers of a vector, whatever they are packed in."""
+    packed = reading.dimensions if reading is not None else None
+    return int(values.shape[1] if packed is None else packed)
+
+
+def _name(dtype: EmbeddingDtype) -> str:
+    return "binary" if dtype in BITS else dtype.value
+
+
+def _columns(result: EncodeResult, call: EncodeCall) -> list[tuple[bytes, Pieces]]:
+    """The same as msgpack, in pieces."""
+    dense, alike = result.dense, call.dtype in SINGLE | BITS
+    return [
+        (
+            pack(name),
+            _dense_pieces(dense, facts(0))
+            if name == "dense" and dense is not None and alike
+            else _pieces(facts),
+        )
+        for name, facts in _plain(result, call)
+    ]
+
+
+def _dense_pieces(dense: Matrix, first: dict[str, Any]) -> Pieces:
+    """Vectors of which everything but the numbers is alike."""
+    said = [pack(key) + pack(first[key]) for key in ("dims", "dtype")]
+    start = b"".join((map_of(3), *said, pack("values")))
+    row = rows(dense)
+    return lambda index: [start, *row(index)]
+
+
+def _pieces(facts: Facts) -> Pieces:
+    def make(index: int) -> list[Piece]:
+        said = facts(index)
+        pieces: list[Piece] = [map_of(len(said))]
+        for name, value in said.items():
+            pieces.append(pack(name))
+            pieces += write(value) if isinstance(value, np.ndarray) else [pack(value)]
+        return pieces
+
+    return make

@@ -1,0 +1,75 @@
+"""``extract`` of the SDK: from its request to a call, from the result to its items."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from stelae.dialects.sie.asked import Asked
+from stelae.dialects.sie.errors import code_of
+from stelae.dialects.sie.items import item_of
+from stelae.dialects.sie.options import read_options
+from stelae.dialects.sie.schema import ExtractParams, ExtractRequest
+from stelae.errors import InvalidInput, from_info
+from stelae.types import Box, ExtractCall, Extraction, ExtractResult, ModelInfo, Truncate
+
+LISTS = ("entities", "relations", "classifications", "objects")
+
+
+def extract_call(asked: ExtractRequest, model: str, info: ModelInfo) -> Asked[ExtractCall]:
+    """The call that a request means.
+
+    Raises:
+        InvalidInput: An item or an option is wrong.
+    """
+    if not asked.items:
+        raise InvalidInput("items is empty: give at least one", param="items")
+    params = asked.params or ExtractParams()
+    options, ignored = read_options(params.options)
+    inputs = info.inputs if info.architecture else ()
+    call = ExtractCall(
+        model=f"{model}:{options.profile}" if options.profile else model,
+        items=[item_of(item, inputs, f"items[{i}]") for i, item in enumerate(asked.items)],
+        labels=tuple(params.labels or ()),
+        relations=tuple(options.relations or ()),
+        output_schema=params.output_schema,
+        instruction=params.instruction or options.instruction or options.task,
+        threshold=options.threshold,
+        nested=options.nested,
+        multi_label=options.multi_label,
+        hypothesis=options.hypothesis_template,
+        max_new_tokens=options.max_new_tokens,
+        beams=options.num_beams,
+        truncate=Truncate.ERROR if options.truncate is False else Truncate.END,
+    )
+    return Asked(call, [item.id for item in asked.items], ignored)
+
+
+def extract_items(result: ExtractResult, asked: Asked[ExtractCall]) -> list[dict[str, Any]]:
+    """One entry for each item, in order; a failed one keeps its place and says why."""
+    return [
+        {"id": given or f"item-{index}", **_found(result.items[index]), **_error(result, index)}
+        for index, given in enumerate(asked.ids)
+    ]
+
+
+def _found(found: Extraction) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        name: [_plain(thing) for thing in getattr(found, name)] for name in LISTS
+    }
+    return {**said, "data": found.data}
+
+
+def _plain(thing: msgspec.Struct) -> dict[str, Any]:
+    fields = {name: getattr(thing, name) for name in thing.__struct_fields__}
+    box: Box | None = fields.get("bbox")
+    return fields if box is None else fields | {"bbox": [round(side) for side in box]}
+
+
+def _error(result: ExtractResult, index: int) -> dict[str, Any]:
+    info = result.errors.get(index)
+    if info is None:
+        return {}
+    error = from_info(info)
+    return {"error": {"code": code_of(error), "message": str(error)}}

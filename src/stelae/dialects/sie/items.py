@@ -1,0 +1,88 @@
+"""Items of the SDK to items of the house."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stelae.dialects.sie.arrays import read
+from stelae.dialects.sie.schema import ItemIn
+from stelae.errors import InvalidInput
+from stelae.types import Item, Modality
+
+UNREAD = ("audio", "document", "video")
+"""Kinds of input that no model here reads yet."""
+
+
+def item_of(given: ItemIn, inputs: Collection[Modality], place: str) -> Item:
+    """One item; of a text and a picture, the picture if the model reads pictures.
+
+    Args:
+        given: As it came.
+        inputs: What the model reads; empty if that is not known yet.
+        place: Where it stands in the request, for messages.
+
+    Raises:
+        InvalidInput: It has nothing that the model reads, or cannot be read.
+    """
+    if given.multivector is not None:
+        return Item(id=given.id, multivector=_matrix(given.multivector, place))
+    seen = bool(given.images) and (not inputs or Modality.IMAGE in inputs)
+    if given.images and (seen or given.text is None):
+        return Item(id=given.id, image=_picture(given, place))
+    if given.text is not None:
+        return Item(id=given.id, text=given.text)
+    other = [name for name in UNREAD if getattr(given, name) is not None]
+    has = f"has {' and '.join(other)}, which no model here reads" if other else "has nothing"
+    raise InvalidInput(
+        f"{place} {has}; give {' or '.join(inputs) or 'text or images'}", param=place
+    )
+
+
+def _picture(given: ItemIn, place: str) -> bytes:
+    images = given.images or []
+    if len(images) > 1:
+        raise InvalidInput(
+            f"{place}.images: {len(images)} pictures were given; a model reads one in each item",
+            param=f"{place}.images",
+        )
+    return raw(images[0].data, f"{place}.images[0].data")
+
+
+def raw(value: Any, place: str) -> bytes:
+    """Bytes as they came, or from base64 or a data URI in JSON.
+
+    Raises:
+        InvalidInput: They are neither.
+    """
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str):
+        raise InvalidInput(
+            f"{place} is a {type(value).__name__}; bytes were expected, in JSON base64",
+            param=place,
+        )
+    text = value.partition(",")[2] if value.startswith("data:") else value
+    try:
+        return b64decode(text, validate=True)
+    except (NotBase64, ValueError) as error:
+        raise InvalidInput(f"{place} is not base64: {error}", param=place) from error
+
+
+def _matrix(value: Any, place: str) -> NDArray[Any]:
+    place = f"{place}.multivector"
+    try:
+        array = read(value)
+    except ValueError as error:
+        raise InvalidInput(f"{place}: {error}", param=place) from error
+    if array.ndim != 2:
+        raise InvalidInput(
+            f"{place} has {array.ndim} dimensions; a matrix of a row per token was expected",
+            param=place,
+        )
+    return np.asarray(array, np.float32)

@@ -1,0 +1,183 @@
+"""Messages of the SIE API that come in; unknown fields are ignored, as the SDK grows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from stelae.types import EmbeddingDtype, OutputType
+
+
+class ImageIn(msgspec.Struct, frozen=True, kw_only=True):
+    """A picture.
+
+    Attributes:
+        data: The bytes of its file; in JSON base64, or a data URI.
+        format: What the caller takes it for; the bytes decide.
+    """
+
+    data: Any
+    format: str | None = None
+
+
+class ItemIn(msgspec.Struct, frozen=True, kw_only=True):
+    """An item.
+
+    Attributes:
+        id: The caller's name for it.
+        text: A text.
+        images: Pictures.
+        multivector: Token vectors made before, as an array; for ``score``.
+        audio: Sound; no model here takes it yet.
+        document: A document; no model here takes it yet.
+        video: A film; no model here takes it yet.
+        metadata: Anything; not sent back.
+    """
+
+    id: str | None = None
+    text: str | None = None
+    images: list[ImageIn] | None = None
+    multivector: Any = None
+    audio: Any = None
+    document: Any = None
+    video: Any = None
+    metadata: dict[str, Any] | None = None
+
+
+class EncodeParams(msgspec.Struct, frozen=True, kw_only=True):
+    """How to encode.
+
+    Attributes:
+        output_types: Kinds of representation.
+        instruction: The task in words.
+        output_dtype: Number format of the answer.
+        options: What the model is told beside; see the guide.
+    """
+
+    output_types: list[OutputType] | None = None
+    instruction: str | None = None
+    output_dtype: EmbeddingDtype | None = None
+    options: dict[str, Any] | None = None
+
+
+class EncodeRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``POST /v1/encode/{model}`` takes.
+
+    Attributes:
+        items: What to encode; at least one.
+        params: How.
+    """
+
+    items: list[ItemIn]
+    params: EncodeParams | None = None
+
+
+class ScoreRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``POST /v1/score/{model}`` takes.
+
+    Attributes:
+        query: What is looked for.
+        items: What is scored; at least one.
+        instruction: The task in words.
+        options: What the model is told beside.
+    """
+
+    query: ItemIn
+    items: list[ItemIn]
+    instruction: str | None = None
+    options: dict[str, Any] | None = None
+
+
+class ExtractParams(msgspec.Struct, frozen=True, kw_only=True):
+    """What to extract.
+
+    Attributes:
+        labels: What to look for.
+        output_schema: JSON Schema of the fields wanted.
+        instruction: The task in words.
+        options: What the model is told beside.
+    """
+
+    labels: list[str] | None = None
+    output_schema: dict[str, Any] | None = None
+    instruction: str | None = None
+    options: dict[str, Any] | None = None
+
+
+class ExtractRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``POST /v1/extract/{model}`` takes.
+
+    Attributes:
+        items: What to look into; at least one.
+        params: What for.
+    """
+
+    items: list[ItemIn]
+    params: ExtractParams | None = None
+
+
+class ModelError(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a model could not be loaded."""
+
+    code: str
+    message: str
+    attempts: int
+    permanent: bool
+
+
+class SieModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model as the SDK lists it.
+
+    Attributes:
+        name: The name to ask for.
+        loaded: Whether it is in memory.
+        state: ``available``, ``loading``, ``loaded``, ``unloading`` or ``failed``.
+        last_error: Why it could not be loaded.
+        inputs: What it reads.
+        outputs: What it makes: ``dense``, ``sparse``, ``multivector``, ``score``, ``json``.
+        dims: Width of each output that has one.
+        max_sequence_length: Longest input in tokens.
+        profiles: Named sets of options.
+        revision: Commit of its checkpoint, where known.
+        capabilities: What it does beside; ``null`` for models of vectors.
+        routing: Always the same: no policy, and answered here.
+        aliases: Other names that reach it.
+    """
+
+    name: str
+    loaded: bool
+    state: str
+    last_error: ModelError | None
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    dims: dict[str, int]
+    max_sequence_length: int | None
+    profiles: dict[str, dict[str, bool]]
+    revision: str | None
+    capabilities: dict[str, Any] | None
+    routing: dict[str, str | None]
+    aliases: tuple[str, ...]
+
+
+class SieModelDetail(SieModel, frozen=True, kw_only=True):
+    """One model, with what OpenAI's protocol says of models beside."""
+
+    id: str
+    object: str
+    created: int
+    owned_by: str
+
+
+class SieModels(msgspec.Struct, frozen=True, kw_only=True):
+    """Every model, for the SDK and for OpenAI's client.
+
+    Attributes:
+        models: As the SDK lists them.
+        object: Always ``list``.
+        data: As OpenAI's client lists them.
+    """
+
+    models: list[SieModel]
+    object: str
+    data: list[dict[str, Any]]

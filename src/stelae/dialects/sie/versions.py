@@ -1,0 +1,37 @@
+"""Which generation of the SDK asks: a few answers differ between them."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.datastructures import Headers
+
+Version = tuple[int, int, int]
+
+SDK = "x-sie-sdk-version"
+"""Header in which the SDK tells its version."""
+
+NEWEST: Version = (10**6, 0, 0)
+"""Taken for a version that is not told or cannot be read."""
+
+_VERSION = re.compile(r"(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?")
+
+
+def speaks(headers: Headers) -> bool:
+    """Whether a request comes from the SDK."""
+    return SDK in headers
+
+
+def version(headers: Headers) -> Version:
+    """The version of the SDK that asks."""
+    found = _VERSION.match(headers.get(SDK, ""))
+    if found is None:
+        return NEWEST
+    major, minor, patch = found.groups(default="0")
+    return int(major), int(minor), int(patch)
+
+
+def told(headers: Headers) -> str | None:
+    """The version as it was told, if it can be sent back: the SDK warns of any other."""
+    given = headers.get(SDK, "")
+    return given if _VERSION.match(given) and given.isascii() and given.isprintable() else None
