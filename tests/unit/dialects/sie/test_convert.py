@@ -287,7 +287,7 @@ def test_score_mode_chooses_what_is_compared() -> None:
      {"score_mode": "hybrid", "score_weights": [1, 2, float("nan")]}],
 )  # fmt: skip
 def test_score_mode_that_is_none_is_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(InvalidInput, match="options[.]score_"):
+    with pytest.raises(InvalidInput, match=r"options\.score_"):
         scored(**options)
 
 
