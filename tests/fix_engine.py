@@ -16,4 +16,5 @@ def answer(engine: Any, call: Any) -> Any:
     job = engine.open(call)
     prepared = list(job.prepare(0, job.size))
     made = iter(engine.run([p.features for p in prepared if p.features is not None]))
-    return job.finish(prepared, [p.error or next(made) for p in prepared])
+    rows = [p.error or (next(made) if p.row is None else p.row) for p in prepared]
+    return job.finish(prepared, rows)

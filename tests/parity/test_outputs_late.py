@@ -8,8 +8,10 @@ import string
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from fix_engine import answer
 from fix_outputs import (
     FAMILIES,
     LIMIT,
@@ -21,12 +23,14 @@ from fix_outputs import (
     score,
     spec_of,
 )
+from numpy.typing import NDArray
 from sentence_transformers import MultiVectorEncoder
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 
-from stelae.errors import UnsupportedCheckpoint
-from stelae.types import OutputType, Role
+from stelae.engines.text.engine import TextEngine
+from stelae.errors import InvalidInput, UnsupportedCheckpoint
+from stelae.types import Item, OutputType, Role, ScoreCall
 
 TEXTS = [
     "a",
@@ -175,3 +179,49 @@ def test_options_of_older_layouts_mean_what_they_mean_to_the_library(
     zoo: Path, tmp_path: Path, name: str, file: str, changes: dict[str, Any]
 ) -> None:
     assert_equal(edited(zoo / name, tmp_path / "model", file, changes))
+
+
+def vectors(engine: TextEngine, texts: list[str], role: Role) -> list[NDArray[np.float32]]:
+    column = encode(engine, texts, OutputType.MULTIVECTOR, role=role).multivector
+    assert column is not None
+    return list(column)
+
+
+@pytest.mark.parametrize("given", ["query", "documents", "both"])
+def test_vectors_made_before_score_as_their_texts_do(zoo: Path, given: str) -> None:
+    engine = engine_of(zoo / "colbert-native")
+    query, documents = TEXTS[1], TEXTS[2:5]
+    expected = score(engine, query, documents).scores
+    made = [Item(multivector=rows) for rows in vectors(engine, documents, Role.DOCUMENT)]
+    (asked,) = vectors(engine, [query], Role.QUERY)
+    call = ScoreCall(
+        model="m",
+        query=Item(text=query) if given == "documents" else Item(multivector=asked),
+        documents=[Item(text=text) for text in documents] if given == "query" else made,
+    )
+    result = answer(engine, call)
+    assert_close(result.scores, expected)
+    assert bool(result.usage.tokens) == (given == "query")
+
+
+@pytest.mark.parametrize(
+    ("matrix", "said"),
+    [
+        (np.ones((2, 3), np.float32), "this model's are"),
+        (np.ones((0, 64), np.float32), "this model's are"),
+        (np.full((2, 64), np.nan, np.float32), "not finite"),
+    ],
+)
+def test_vectors_that_are_not_the_models_fail_alone(
+    zoo: Path, matrix: NDArray[np.float32], said: str
+) -> None:
+    engine = engine_of(zoo / "colbert-native")
+    documents = [Item(text=TEXTS[1]), Item(multivector=matrix)]
+    result = answer(engine, ScoreCall(model="m", query=Item(text=TEXTS[2]), documents=documents))
+    assert list(result.errors) == [1]
+    assert said in result.errors[1].message
+    with pytest.raises(InvalidInput, match=said):
+        answer(engine, ScoreCall(model="m", query=documents[1], documents=documents))
+    pairs = engine_of(zoo / "cross-encoder")
+    with pytest.raises(InvalidInput, match="it has multivector"):
+        answer(pairs, ScoreCall(model="m", query=documents[1], documents=documents))

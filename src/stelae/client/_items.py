@@ -34,7 +34,10 @@ MAX_BYTES = 512 * 1024
 PICTURE_SHARE = 16
 """Bytes of a picture that count as one byte of text, by what they mean for a model."""
 
-_FORMS = ("text", "token_ids", "image", "pixels")
+_FORMS = ("text", "token_ids", "image", "pixels", "multivector")
+MATRIX_SHARE = 64
+"""Bytes of token vectors that count as one byte of text: they only travel."""
+
 _FIELDS = Item.__struct_fields__
 _ID_BYTES = 4
 
@@ -212,7 +215,8 @@ _EXPECTED = (
 
 
 def _is_bare_text(item: Item) -> bool:
-    return all(part is None for part in (item.token_ids, item.image, item.pixels, item.id))
+    others = (item.token_ids, item.image, item.pixels, item.multivector, item.id)
+    return all(part is None for part in others)
 
 
 def _plain(text: str) -> str:
@@ -265,7 +269,19 @@ def _pixels(value: Any, place: Place) -> tuple[Item, int]:
     return _image(value, place)
 
 
-_READ = {"text": _text, "token_ids": _token_ids, "image": _image, "pixels": _pixels}
+def _multivector(value: Any, place: Place) -> tuple[Item, int]:
+    if isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind in "iuf":
+        return Item(multivector=value), value.nbytes // MATRIX_SHARE
+    raise place.wrong("has a 'multivector' that is not a NumPy matrix of numbers, (tokens, width)")
+
+
+_READ = {
+    "text": _text,
+    "token_ids": _token_ids,
+    "image": _image,
+    "pixels": _pixels,
+    "multivector": _multivector,
+}
 
 
 def sendable(item: Item, place: Place) -> Item:

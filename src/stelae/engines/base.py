@@ -41,11 +41,12 @@ class Prepared(Generic[F]):
     """One item, ready for the device.
 
     Attributes:
-        features: What the device needs; ``None`` when ``error`` is set.
+        features: What the device needs; ``None`` when ``error`` or ``row`` is set.
         cost: Work it means, in tokens (or patches); never less than 1.
         tokens: Tokens that will run.
         truncated: Whether the item was cut.
         error: Why the item cannot run; its neighbours are unharmed.
+        row: Its row, if nothing needs to run for it.
     """
 
     features: F | None
@@ -53,6 +54,7 @@ class Prepared(Generic[F]):
     tokens: int = 0
     truncated: bool = False
     error: StelaeError | None = None
+    row: Any = None
 
 
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):

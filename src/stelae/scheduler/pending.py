@@ -64,7 +64,7 @@ class Pending(Slot):
         return self.job.prepare(start, min(self.size, start + PREPARE_ITEMS))
 
     def accept(self, part: Sequence[Prepared[Any]], now: float) -> list[Entry[Pending]]:
-        """Note prepared items; failed ones are settled at once.
+        """Note prepared items; failed ones, and those that need not run, are settled at once.
 
         Returns:
             Entries for the queue, in order.
@@ -75,6 +75,8 @@ class Pending(Slot):
             self.prepared.append(item)
             if item.error is not None:
                 self.settle(index, item.error)
+            elif item.row is not None:
+                self.settle(index, item.row)
             else:
                 entries.append(Entry(self, index, item.features, max(1, item.cost)))
                 self.ahead += max(1, item.cost)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,32 @@ def test_item_that_breaks_the_device_is_found_alone(engine: FakeEngine, runner: 
     assert isinstance(from_info(result.errors[2]), EngineFailed)
     np.testing.assert_array_equal(result.dense[4], vector("d"))
     np.testing.assert_array_equal(neighbour.result(WAIT).dense[0], vector("neighbour"))
+
+
+class KnownJob(FakeJob):
+    """Entries whose rows are known before they would run."""
+
+    def prepare(self, start: int, stop: int) -> list[Prepared[str]]:
+        found = super().prepare(start, stop)
+        return [replace(p, features=None, row=vector(p.features or "")) for p in found]
+
+
+class KnowingEngine(FakeEngine):
+    def open(self, call: Any) -> KnownJob:
+        return KnownJob(self, call)
+
+
+@pytest.mark.parametrize("size", [1, 100])
+def test_rows_that_are_known_do_not_run(size: int) -> None:
+    engine = KnowingEngine()
+    runner = Runner(engine)
+    try:
+        items = [Item(text=f"t{i}") for i in range(size)]
+        result = runner.submit(EncodeCall(model="fake", items=items)).result(10)
+        assert len(result.tokens) == size
+        assert not engine.batches
+    finally:
+        runner.close()
 
 
 def test_call_of_failed_items_only_is_answered(engine: FakeEngine, runner: Runner) -> None:

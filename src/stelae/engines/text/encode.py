@@ -8,6 +8,7 @@ from functools import cached_property
 from stelae.engines.base import Prepared
 from stelae.engines.text.assemble import assemble
 from stelae.engines.text.features import Features, Output
+from stelae.engines.text.given import as_given, matrix_error
 from stelae.engines.text.intake import Ids, Intake, light, prepared
 from stelae.engines.text.options import check_call, choose_prompt, item_error, wanted_of_device
 from stelae.engines.text.pictures import is_picture
@@ -22,13 +23,17 @@ class EncodeJob:
         call: What is asked.
         intake: Reads texts.
         fingerprint: What is served.
+        given: Whether token vectors that were made before stand for their items.
 
     Raises:
         InvalidInput: The call as a whole cannot be run.
     """
 
-    def __init__(self, call: EncodeCall, intake: Intake, fingerprint: str) -> None:
+    def __init__(
+        self, call: EncodeCall, intake: Intake, fingerprint: str, *, given: bool = False
+    ) -> None:
         check_call(intake.spec, call)
+        self._given = given
         self._call, self._intake, self._fingerprint = call, intake, fingerprint
         self._outputs = wanted_of_device(call)
         marking = intake.marking(self._outputs, call.role)
@@ -55,8 +60,7 @@ class EncodeJob:
 
     def prepare(self, start: int, stop: int) -> list[Prepared[Features]]:
         items = self._call.items[start:stop]
-        intake = self._intake
-        errors = [item_error(i, intake.tokenizer.vocabulary, intake.spec.inputs) for i in items]
+        errors = [self._error(item) for item in items]
         texts = [
             self._prompt + item.text
             for item, error in zip(items, errors, strict=True)
@@ -64,9 +68,17 @@ class EncodeJob:
         ]
         read = iter(self._read(texts))
         return [
-            prepared(error or self._features(item, read))
+            as_given(item)
+            if error is None and item.multivector is not None
+            else prepared(error or self._features(item, read))
             for item, error in zip(items, errors, strict=True)
         ]
+
+    def _error(self, item: Item) -> StelaeError | None:
+        spec = self._intake.spec
+        if self._given and item.multivector is not None:
+            return matrix_error(item, spec.token_dimensions)
+        return item_error(item, self._intake.tokenizer.vocabulary, spec.inputs)
 
     def _features(self, item: Item, read: Iterator[Ids]) -> Features | StelaeError:
         """Given ids and pictures stand as they are, without a prompt."""

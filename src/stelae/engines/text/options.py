@@ -207,7 +207,7 @@ def item_error(
         inputs: What the model reads.
     """
     forms = {form: kind for form, kind in FORMS.items() if kind in inputs}
-    given = [form for form in FORMS if getattr(item, form) is not None]
+    given = [form for form in (*FORMS, "multivector") if getattr(item, form) is not None]
     if len(given) != 1 or given[0] not in forms:
         return InvalidInput(
             f"for this model an item needs either {' or '.join(forms)}; "

@@ -15,6 +15,7 @@ from stelae.engines.base import Job, Prepared
 from stelae.engines.text.assemble import error_of, scaled
 from stelae.engines.text.encode import EncodeJob
 from stelae.engines.text.features import Features, Output, Row
+from stelae.engines.text.given import matrix_error
 from stelae.engines.text.intake import Ids, Intake, guess, light, prepared
 from stelae.engines.text.options import (
     check_instruction,
@@ -50,7 +51,10 @@ def score_job(call: ScoreCall, intake: Intake, fingerprint: str) -> ScoreJob:
         UnsupportedTask: The model does not score in the way asked for.
     """
     spec = intake.spec
-    error = item_error(call.query, intake.tokenizer.vocabulary, spec.inputs)
+    if call.query.multivector is not None and spec.scoring is None:
+        error = matrix_error(call.query, spec.token_dimensions)
+    else:
+        error = item_error(call.query, intake.tokenizer.vocabulary, spec.inputs)
     if error is not None:
         raise InvalidInput(f"query: {error.message}", param="query")
     scoring = spec.scoring
@@ -191,7 +195,7 @@ class SimilarityJob:
     """Query and documents each encoded on their own, then compared; the query is entry 0."""
 
     def __init__(self, call: ScoreCall, intake: Intake, fingerprint: str) -> None:
-        self._kind = call.by or _best(intake.spec)
+        self._kind = kind_of(call, intake.spec)
         check_kind(intake.spec, self._kind, "by")
         self._intake, self._fingerprint = intake, fingerprint
         self._query, self._documents = (
@@ -206,6 +210,7 @@ class SimilarityJob:
                 ),
                 intake,
                 fingerprint,
+                given=self._kind is OutputType.MULTIVECTOR,
             )
             for role, items in ((Role.QUERY, [call.query]), (Role.DOCUMENT, call.documents))
         )
@@ -279,6 +284,14 @@ COMPARE: dict[OutputType, Callable[[ModelSpec, Sequence[Output]], NDArray[np.flo
     OutputType.SPARSE: _sparse,
     OutputType.MULTIVECTOR: _late,
 }
+
+
+def kind_of(call: ScoreCall, spec: ModelSpec) -> OutputType:
+    """What is compared: as the call says, or token vectors where some were given."""
+    if call.by is not None:
+        return call.by
+    given = any(item.multivector is not None for item in (call.query, *call.documents))
+    return OutputType.MULTIVECTOR if given else _best(spec)
 
 
 def _best(spec: ModelSpec) -> OutputType:
