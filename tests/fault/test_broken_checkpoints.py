@@ -10,7 +10,7 @@ from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
 from stelae.engines.base import Device, EngineOptions
 from stelae.engines.encoder.engine import load
-from stelae.errors import UnsupportedCheckpoint
+from stelae.errors import ModelLoadFailed
 
 FAULTS = [
     ("broken-missing", "layers.1.down.weight is missing"),
@@ -22,6 +22,6 @@ FAULTS = [
 @pytest.mark.parametrize(("name", "part"), FAULTS)
 def test_tensor_that_does_not_fit_is_named(zoo: Path, name: str, part: str) -> None:
     spec = Catalog([ModelEntry(name=name, source=str(zoo / name))]).spec(name)
-    with pytest.raises(UnsupportedCheckpoint) as caught:
+    with pytest.raises(ModelLoadFailed) as caught:
         load(spec, EngineOptions(device=Device.CPU, threads=1))
     assert part in str(caught.value)

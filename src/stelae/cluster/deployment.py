@@ -17,6 +17,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         spec: The model.
         engine: Name of the engine that serves it.
         reason: Why that engine.
+        others: Engines that take its place, in order, where it finds only on loading
+            that it cannot serve the model.
         options: How the engine loads it.
         limits: Bounds of its queue.
     """
@@ -25,5 +27,6 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     spec: ModelSpec
     engine: str
     reason: str = ""
+    others: tuple[str, ...] = ()
     options: EngineOptions = EngineOptions()
     limits: Limits = Limits()

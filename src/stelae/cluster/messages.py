@@ -39,10 +39,19 @@ class Load(_Message, frozen=True):
 
 
 class Ready(_Message, frozen=True):
-    """Worker: loaded."""
+    """Worker: loaded.
+
+    Attributes:
+        info: What the engine says of itself.
+        memory_bytes: Resident memory of the worker.
+        engine: Name of the engine that it came to.
+        reason: Why that engine.
+    """
 
     info: EngineInfo
     memory_bytes: int
+    engine: str
+    reason: str
 
 
 class Failed(_Message, frozen=True):

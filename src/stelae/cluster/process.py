@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from stelae.cluster import messages
+from stelae.cluster import engines, messages
 from stelae.cluster.canary import canary_call, judge
 from stelae.cluster.deployment import Deployment
 from stelae.cluster.link import Link, Ticket, retrieve
@@ -206,6 +206,7 @@ class ProcessReplica:
                 f"model '{self.name}' could not be loaded: {error.message}", details=error.details
             ) from error
         self.vitals = Vitals(memory_bytes=ready.memory_bytes, pid=link.pid)
+        self.deployment = engines.settled(self.deployment, ready.engine, ready.reason)
         return ready.info
 
     async def _try(self, link: Link) -> None:

@@ -47,7 +47,7 @@ class ThreadReplica:
         """Load the engine in a thread and try it."""
         self.state = ModelState.LOADING
         try:
-            engine = await in_daemon(engines.load, self.deployment)
+            self.deployment, engine = await in_daemon(engines.load, self.deployment)
             self._runner = Runner(engine, self.deployment.limits)
             answer = await self._run(canary_call(self.deployment), None, True)
             if (wrong := judge(answer)) is not None:

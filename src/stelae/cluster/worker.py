@@ -99,12 +99,13 @@ class Worker:
 
     def _load(self, deployment: Deployment) -> None:
         try:
-            engine = engines.load(deployment)
+            deployment, engine = engines.load(deployment)
         except StelaeError as error:
             self._outbox.send(messages.write(Failed(error.info)))
             return
         self._runner = Runner(engine, deployment.limits)
-        self._outbox.send(messages.write(Ready(engine.info, resident_bytes())))
+        ready = Ready(engine.info, resident_bytes(), deployment.engine, deployment.reason)
+        self._outbox.send(messages.write(ready))
 
     def _infer(self, infer: Infer, frame: Frame) -> None:
         if self._runner is None:

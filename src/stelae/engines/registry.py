@@ -12,7 +12,7 @@ from stelae.catalog.spec import ModelSpec
 from stelae.engines import encoder, fake, sentence_transformers, transformers
 from stelae.engines.base import AnyEngine, EngineManifest, EngineOptions
 from stelae.engines.hardware import bound_onednn, calm_openmp
-from stelae.errors import InvalidInput, MissingDependency, UnsupportedCheckpoint
+from stelae.errors import InvalidInput, MissingDependency, ModelLoadFailed, UnsupportedCheckpoint
 
 BUILT_IN = (
     encoder.MANIFEST,
@@ -22,12 +22,24 @@ BUILT_IN = (
 )
 
 
+PREFERRED = "preferred"
+"""The reason for an engine before which none was passed over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An engine for a model, and why."""
+    """An engine for a model, and why.
+
+    Attributes:
+        manifest: The engine.
+        reason: Why that one.
+        others: Those that take its place, in order, where it finds only on loading
+            that it cannot serve the model; none where a person chose.
+    """
 
     manifest: EngineManifest
     reason: str
+    others: tuple[EngineManifest, ...] = ()
 
 
 def manifests() -> dict[str, EngineManifest]:
@@ -66,31 +78,47 @@ def choose(spec: ModelSpec, wanted: str | None = None) -> Choice:
         MissingDependency: The wanted engine lacks a package.
         UnsupportedCheckpoint: No engine takes the model; the message says why.
     """
-    known = manifests()
     if wanted is not None:
-        if wanted not in known:
-            raise InvalidInput(
-                f"engine={wanted!r}: no such engine; known are {', '.join(sorted(known))}",
-                param="engine",
-            )
-        candidates = [known[wanted]]
-    else:
-        candidates = sorted(
-            (m for m in known.values() if m.preference > 0), key=lambda m: -m.preference
-        )
+        return _asked_for(spec, wanted)
     refusals: list[str] = []
     lacking: MissingDependency | None = None
-    for manifest in candidates:
+    able: list[EngineManifest] = []
+    for manifest in _by_preference():
         refusal = manifest.refuses(spec)
         if refusal is None and (lack := missing(manifest)) is not None:
             lacking, refusal = lacking or lack, str(lack)
         if refusal is None:
-            reason = "asked for" if wanted else "; ".join(refusals) or "preferred"
-            return Choice(manifest, reason)
-        refusals.append(f"{manifest.name}: {refusal}")
+            able.append(manifest)
+        elif not able:
+            refusals.append(f"{manifest.name}: {refusal}")
+    if able:
+        return Choice(able[0], "; ".join(refusals) or PREFERRED, tuple(able[1:]))
     if lacking is not None:
         raise lacking
-    raise UnsupportedCheckpoint(f"model '{spec.name}': no engine serves it: {'; '.join(refusals)}")
+    raise _no_engine(spec, refusals)
+
+
+def _by_preference() -> list[EngineManifest]:
+    candidates = (m for m in manifests().values() if m.preference > 0)
+    return sorted(candidates, key=lambda m: -m.preference)
+
+
+def _asked_for(spec: ModelSpec, name: str) -> Choice:
+    known = manifests()
+    if name not in known:
+        raise InvalidInput(
+            f"engine={name!r}: no such engine; known are {', '.join(sorted(known))}",
+            param="engine",
+        )
+    if (refusal := known[name].refuses(spec)) is not None:
+        raise _no_engine(spec, [f"{name}: {refusal}"])
+    if (lack := missing(known[name])) is not None:
+        raise lack
+    return Choice(known[name], "asked for")
+
+
+def _no_engine(spec: ModelSpec, refusals: list[str]) -> UnsupportedCheckpoint:
+    return UnsupportedCheckpoint(f"model '{spec.name}': no engine serves it: {'; '.join(refusals)}")
 
 
 def load(manifest: EngineManifest, spec: ModelSpec, options: EngineOptions) -> AnyEngine:
@@ -99,3 +127,39 @@ def load(manifest: EngineManifest, spec: ModelSpec, options: EngineOptions) -> A
     bound_onednn()
     module, _, function = manifest.load.partition(":")
     return cast("AnyEngine", getattr(import_module(module), function)(spec, options))
+
+
+def load_chosen(
+    choice: Choice, spec: ModelSpec, options: EngineOptions
+) -> tuple[Choice, AnyEngine]:
+    """Load a model with the engine chosen for it, or with the next that can.
+
+    What an engine makes of a checkpoint's options shows only where its heavy
+    modules are imported, so it may refuse them as late as here.
+
+    Args:
+        choice: The engine, and those that may take its place.
+        spec: The model.
+        options: How to load it.
+
+    Returns:
+        The engine that serves the model, with the reasons for which others were
+        passed over; and the model, loaded.
+
+    Raises:
+        UnsupportedCheckpoint: None of them can; the message says why of each.
+        StelaeError: The model cannot be loaded for another reason.
+    """
+    refusals = [] if choice.reason == PREFERRED else [choice.reason]
+    refused = False
+    for manifest in (choice.manifest, *choice.others):
+        try:
+            engine = load(manifest, spec, options)
+        except ModelLoadFailed as error:
+            refused = refused or isinstance(error, UnsupportedCheckpoint)
+            if not (refused and choice.others):
+                raise
+            refusals.append(f"{manifest.name}: {error.message}")
+        else:
+            return Choice(manifest, "; ".join(refusals) or PREFERRED), engine
+    raise _no_engine(spec, refusals)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from stelae.catalog.torch_file import TORCH_SUFFIXES
-from stelae.errors import UnsupportedCheckpoint
+from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 from stelae.nn.torch_file import read_torch
 
 
@@ -66,7 +66,7 @@ class WeightMap:
         for name in [n for n in tensors if first.search(n)]:
             parts = [name.replace(sources[0], source) for source in sources]
             if missing := [part for part in parts if part not in tensors]:
-                raise UnsupportedCheckpoint(f"the checkpoint lacks {', '.join(missing)}")
+                raise ModelLoadFailed(f"the checkpoint lacks {', '.join(missing)}")
             joined = torch.cat([tensors.pop(part) for part in parts])
             tensors[name.replace(sources[0], target)] = joined
 
@@ -116,7 +116,7 @@ def assign(module: nn.Module, tensors: Mapping[str, Tensor], dtype: torch.dtype)
     """Give a module its tensors; none may be missing, left over or of another shape.
 
     Raises:
-        UnsupportedCheckpoint: Names the tensors at fault.
+        ModelLoadFailed: Names the tensors at fault.
     """
     wanted = {name: tuple(p.shape) for name, p in module.named_parameters()}
     faults = [f"{name} is missing" for name in sorted(wanted.keys() - tensors.keys())]
@@ -128,5 +128,5 @@ def assign(module: nn.Module, tensors: Mapping[str, Tensor], dtype: torch.dtype)
     ]
     if faults:
         shown = "; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if faults[5:] else "")
-        raise UnsupportedCheckpoint(f"weights do not fit the architecture: {shown}")
+        raise ModelLoadFailed(f"weights do not fit the architecture: {shown}")
     module.load_state_dict({k: v.to(dtype) for k, v in tensors.items()}, assign=True)

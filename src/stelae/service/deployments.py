@@ -274,6 +274,7 @@ class Deployments:
             spec=spec,
             engine=choice.manifest.name,
             reason=choice.reason,
+            others=tuple(other.name for other in choice.others),
             options=replace(options, dtype=wanted, deterministic=alone),
             limits=limits,
         )

@@ -33,6 +33,10 @@ def frame(message: messages.Message) -> bytes:
     return b"".join(messages.write(message))
 
 
+def ready(memory_bytes: int) -> Ready:
+    return Ready(INFO, memory_bytes, "fake", "preferred")
+
+
 async def test_a_worker_that_sends_garbage_is_ended(process: subprocess.Popen[bytes]) -> None:
     receive(Link(process), b"Traceback (most recent call last):\n")
     assert process.wait(5.0) == -9
@@ -48,7 +52,7 @@ async def test_a_message_that_only_a_server_sends_is_passed_over(
 
 async def test_ready_counts_once(process: subprocess.Popen[bytes]) -> None:
     link = Link(process)
-    receive(link, frame(Ready(INFO, 1)) + frame(Ready(INFO, 2)))
+    receive(link, frame(ready(1)) + frame(ready(2)))
     assert (await link.loaded).memory_bytes == 1
 
 

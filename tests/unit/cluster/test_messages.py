@@ -45,7 +45,7 @@ ERROR = ErrorInfo(code="queue_full", message="full", status=503, retry_after=1.5
     "message",
     [
         Load(deployment()),
-        Ready(INFO, 123),
+        Ready(INFO, 123, "fake", "preferred"),
         Failed(ERROR),
         Infer(7, Task.ENCODE, 0.5, True),
         Infer(8, Task.ENCODE),

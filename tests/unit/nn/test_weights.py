@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from stelae.errors import UnsupportedCheckpoint
+from stelae.errors import ModelLoadFailed
 from stelae.nn.weights import WeightMap, assign
 
 MAP = WeightMap(
@@ -32,7 +32,7 @@ def test_prefix_rename_ignore_and_fuse_in_order() -> None:
 
 
 def test_fusing_names_what_the_checkpoint_lacks() -> None:
-    with pytest.raises(UnsupportedCheckpoint, match=r"lacks 0\.v\.weight"):
+    with pytest.raises(ModelLoadFailed, match=r"lacks 0\.v\.weight"):
         MAP.apply({"0.q.weight": ones(1), "0.k.weight": ones(1)})
 
 
@@ -47,5 +47,5 @@ def test_fusing_names_what_the_checkpoint_lacks() -> None:
 def test_tensors_that_do_not_fit_are_refused_by_name(
     tensors: dict[str, torch.Tensor], fault: str
 ) -> None:
-    with pytest.raises(UnsupportedCheckpoint, match=fault):
+    with pytest.raises(ModelLoadFailed, match=fault):
         assign(nn.Linear(2, 3), tensors, torch.float32)

@@ -139,15 +139,18 @@ def _made_by(model: ModelInfo | ModelSpec) -> str:
 
 def load(request: Request, entry: ModelEntry, spec: ModelSpec, ask_all: AskAll) -> Made:
     """The model loaded in this process."""
-    manifest = registry.choose(spec, request.engine or entry.engine).manifest
+    choice = registry.choose(spec, request.engine or entry.engine)
     dtype = ComputeDtype(request.dtype or entry.dtype)
-    runner = Runner(registry.load(manifest, spec, EngineOptions(dtype=dtype)))
+    choice, engine = registry.load_chosen(choice, spec, EngineOptions(dtype=dtype))
+    runner = Runner(engine)
     try:
         rows = ask_all(Loaded(runner, spec.name))
         info = runner.engine.info
     finally:
         runner.close()
-    return Made(engine=manifest.name, dtype=info.dtype, fingerprint=info.fingerprint, rows=rows)
+    return Made(
+        engine=choice.manifest.name, dtype=info.dtype, fingerprint=info.fingerprint, rows=rows
+    )
 
 
 def serve(request: Request, entry: ModelEntry, spec: ModelSpec, ask_all: AskAll) -> Made:
