@@ -112,6 +112,7 @@ class Plan(Generic[AnyCall]):
     """How a call is carried out: the request to repeat for each chunk, and the rest.
 
     Attributes:
+        verb: What is asked for, as callers know it.
         template: The request, without items.
         raises: Whether the first failed item ends the call.
         progress: Who is told about finished items.
@@ -119,6 +120,7 @@ class Plan(Generic[AnyCall]):
         batch_size: Most items in one request.
     """
 
+    verb: str
     template: AnyCall
     raises: bool = True
     progress: Progress = False
@@ -145,7 +147,7 @@ def encode_plan(options: EncodeOptions, model: str) -> Plan[EncodeCall]:
         **_plain(options, "prompt_name", "prompt", "dimensions", "pool_factor", "muvera"),
         **_shared(options, model),
     }
-    return _plan(_call(fields, EncodeCall, "encode"), options)
+    return _plan("encode", _call(fields, EncodeCall, "encode"), options)
 
 
 def score_plan(options: ScoreOptions, query: ItemLike, model: str) -> Plan[ScoreCall]:
@@ -168,7 +170,7 @@ def score_plan(options: ScoreOptions, query: ItemLike, model: str) -> Plan[Score
         **_shared(options, model),
     }
     call = _call(fields, ScoreCall, "score")
-    return _plan(msgspec.structs.replace(call, query=item), options)
+    return _plan("score", msgspec.structs.replace(call, query=item), options)
 
 
 def _shared(options: EncodeOptions | ScoreOptions, model: str) -> dict[str, Any]:
@@ -194,7 +196,7 @@ def _call(fields: dict[str, Any], kind: type[AnyCall], verb: str) -> AnyCall:
     return call
 
 
-def _plan(template: AnyCall, options: EncodeOptions | ScoreOptions) -> Plan[AnyCall]:
+def _plan(verb: str, template: AnyCall, options: EncodeOptions | ScoreOptions) -> Plan[AnyCall]:
     errors = options.get("errors", "raise")
     if errors not in ("raise", "return"):
         raise InvalidInput(f"errors={errors!r}: choose 'raise' or 'return'", param="errors")
@@ -205,6 +207,7 @@ def _plan(template: AnyCall, options: EncodeOptions | ScoreOptions) -> Plan[AnyC
         )
     size = options.get("batch_size")
     return Plan(
+        verb=verb,
         template=template,
         raises=errors == "raise",
         progress=progress,

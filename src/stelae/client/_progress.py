@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from stelae.client._options import Progress
+from stelae.client._options import Plan
 from stelae.errors import MissingDependency
 
 Advance = Callable[[int], None]
@@ -13,24 +14,24 @@ Advance = Callable[[int], None]
 
 
 @contextmanager
-def shown(progress: Progress, total: int | None) -> Iterator[Advance]:
+def shown(plan: Plan[Any], total: int | None) -> Iterator[Advance]:
     """Show the progress of a call while it runs.
 
     Args:
-        progress: ``False`` for nothing, ``True`` for a bar on standard error, or a
-            function called with the items done and ``total``.
+        plan: Of the call. Its ``progress`` is ``False`` for nothing, ``True`` for a bar on
+            standard error, or a function called with the items done and ``total``.
         total: Items in all, ``None`` if not known.
 
     Raises:
         MissingDependency: A bar is asked for and ``rich`` is not installed.
     """
-    if progress is True:
-        with _bar(total) as advance:
+    if plan.progress is True:
+        with _bar(plan.verb, total) as advance:
             yield advance
-    elif progress is False:
+    elif plan.progress is False:
         yield _nobody
     else:
-        yield _counted(progress, total)
+        yield _counted(plan.progress, total)
 
 
 def _nobody(count: int) -> None:
@@ -49,7 +50,7 @@ def _counted(tell: Callable[[int, int | None], object], total: int | None) -> Ad
 
 
 @contextmanager
-def _bar(total: int | None) -> Iterator[Advance]:
+def _bar(verb: str, total: int | None) -> Iterator[Advance]:
     try:
         from rich.console import Console
         from rich.progress import (
@@ -74,7 +75,7 @@ def _bar(total: int | None) -> Iterator[Advance]:
             return Text("" if speed is None else f"{speed:,.0f} items/s")
 
     columns: list[ProgressColumn] = [
-        TextColumn("encode"),
+        TextColumn(verb),
         BarColumn(),
         MofNCompleteColumn(),
         Rate(),
@@ -83,5 +84,5 @@ def _bar(total: int | None) -> Iterator[Advance]:
     if total is not None:
         columns.append(TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("encode", total=total)
+        task = bar.add_task(verb, total=total)
         yield lambda count: bar.advance(task, count)

@@ -360,7 +360,7 @@ class AsyncClient:
 
     async def _encode_one(self, item: ItemLike, plan: Plan[EncodeCall]) -> Encoding:
         chunk = Chunk(0, [_items.checked(item, Place("items", 0))[0]])
-        with shown(plan.progress, 1) as advance:
+        with shown(plan, 1) as advance:
             result = await self._sender.run(chunk, plan, self._backend.encode)
             advance(1)
         return next(Gathered(plan.raises, plan.template.outputs).encodings(chunk, result))
@@ -379,7 +379,7 @@ class AsyncClient:
     ) -> AsyncGenerator[Encoding]:
         gathered = Gathered(plan.raises, plan.template.outputs)
         send = partial(self._sender.at_once, plan=plan, limit=None, ask=self._backend.encode)
-        with shown(plan.progress, None) as advance:
+        with shown(plan, None) as advance:
             async with (
                 aclosing(_packed(items, Packer(plan.batch_size))) as chunks,
                 aclosing(send(chunks)) as results,

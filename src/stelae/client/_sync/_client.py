@@ -361,7 +361,7 @@ class Client:
 
     def _encode_one(self, item: ItemLike, plan: Plan[EncodeCall]) -> Encoding:
         chunk = Chunk(0, [_items.checked(item, Place("items", 0))[0]])
-        with shown(plan.progress, 1) as advance:
+        with shown(plan, 1) as advance:
             result = self._sender.run(chunk, plan, self._backend.encode)
             advance(1)
         return next(Gathered(plan.raises, plan.template.outputs).encodings(chunk, result))
@@ -380,7 +380,7 @@ class Client:
     ) -> Generator[Encoding]:
         gathered = Gathered(plan.raises, plan.template.outputs)
         send = partial(self._sender.at_once, plan=plan, limit=None, ask=self._backend.encode)
-        with shown(plan.progress, None) as advance:
+        with shown(plan, None) as advance:
             with (
                 closing(_packed(items, Packer(plan.batch_size))) as chunks,
                 closing(send(chunks)) as results,

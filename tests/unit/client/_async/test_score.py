@@ -179,3 +179,12 @@ async def test_progress_counts_documents() -> None:
         await client.score("q", ["a"] * 3, batch_size=2, progress=tell)
         await client.score("q", iter("ab"), progress=tell)
     assert told == [(2, 3), (3, 3), (2, None)]
+
+
+async def test_progress_bar_says_score(capsys: pytest.CaptureFixture[str]) -> None:
+    async with client_of(Server()) as client:
+        await client.score("q", ["a"] * 3, progress=True)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.strip().startswith("score")
+    assert "3/3" in err

@@ -180,3 +180,12 @@ def test_progress_counts_documents() -> None:
         client.score("q", ["a"] * 3, batch_size=2, progress=tell)
         client.score("q", iter("ab"), progress=tell)
     assert told == [(2, 3), (3, 3), (2, None)]
+
+
+def test_progress_bar_says_score(capsys: pytest.CaptureFixture[str]) -> None:
+    with client_of(Server()) as client:
+        client.score("q", ["a"] * 3, progress=True)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.strip().startswith("score")
+    assert "3/3" in err
