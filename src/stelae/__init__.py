@@ -14,7 +14,16 @@ from stelae.errors import MissingDependency
 from stelae.version import __version__
 
 if TYPE_CHECKING:
-    from stelae.client import AsyncClient, Client, Encoding, Encodings, Score, Scores
+    from stelae.client import (
+        AsyncClient,
+        Client,
+        Encoding,
+        Encodings,
+        Extracted,
+        Extractions,
+        Score,
+        Scores,
+    )
     from stelae.client.scoring import cosine, maxsim, maxsim_batch, sparse_dot
     from stelae.errors import StelaeError
     from stelae.local import local
@@ -25,6 +34,8 @@ __all__ = [
     "Client",
     "Encoding",
     "Encodings",
+    "Extracted",
+    "Extractions",
     "Item",
     "Score",
     "Scores",
@@ -42,6 +53,8 @@ _HOMES = {
     "Client": "stelae.client",
     "Encoding": "stelae.client",
     "Encodings": "stelae.client",
+    "Extracted": "stelae.client",
+    "Extractions": "stelae.client",
     "Item": "stelae.types",
     "Score": "stelae.client",
     "Scores": "stelae.client",

@@ -30,7 +30,16 @@ from stelae.errors import Cancelled, DeadlineExceeded
 from stelae.service.deployments import Defaults
 from stelae.service.house import build
 from stelae.service.inference import Caller
-from stelae.types import ComputeDtype, EncodeCall, EncodeResult, ModelInfo, ScoreCall, ScoreResult
+from stelae.types import (
+    ComputeDtype,
+    EncodeCall,
+    EncodeResult,
+    ExtractCall,
+    ExtractResult,
+    ModelInfo,
+    ScoreCall,
+    ScoreResult,
+)
 from stelae.version import __version__
 
 T = TypeVar("T")
@@ -103,6 +112,10 @@ class LocalBackend:
     def score(self, call: ScoreCall, timeout: float | None) -> ScoreResult:
         """Score the documents of one call."""
         return self._answer(self._house.inference.score(call, self._caller(timeout)))
+
+    def extract(self, call: ExtractCall, timeout: float | None) -> ExtractResult:
+        """Look into the items of one call."""
+        return self._answer(self._house.inference.extract(call, self._caller(timeout)))
 
     def models(self, timeout: float | None) -> list[ModelInfo]:
         """The models that can be asked for."""

@@ -3,6 +3,7 @@
     Client, AsyncClient        what you call
     Encoding, Encodings        what you get from encode
     Score, Scores              what you get from score
+    Extracted, Extractions     what you get from extract
     RetryPolicy                how it behaves when the server is busy or away
     Backend, AsyncBackend      what answers it, if that is not a server
 
@@ -15,11 +16,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from stelae.client._items import ItemLike
-from stelae.client._options import EncodeOptions, ScoreOptions
+from stelae.client._options import EncodeOptions, ExtractOptions, ScoreOptions
 from stelae.client._retry import RetryPolicy
 from stelae.client._sync import Backend, Client
 from stelae.client._values import ServerInfo
 from stelae.client.encodings import Encoding, Encodings
+from stelae.client.extractions import Extracted, Extractions
 from stelae.client.scores import Score, Scores
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ __all__ = [
     "EncodeOptions",
     "Encoding",
     "Encodings",
+    "ExtractOptions",
+    "Extracted",
+    "Extractions",
     "ItemLike",
     "RetryPolicy",
     "Score",

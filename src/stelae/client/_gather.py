@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from stelae.client._columns import Columns, columns_of, joined
 from stelae.client._items import Chunk
 from stelae.client.encodings import Encoding, Encodings
+from stelae.client.extractions import Extractions
 from stelae.client.scores import Scores
 from stelae.errors import ErrorInfo, ProtocolError, StelaeError, from_info
 from stelae.types import (
     EncodeResult,
+    Extraction,
+    ExtractResult,
     Item,
     OutputType,
     Quantization,
@@ -163,6 +166,33 @@ class ScoreTable:
 
 
 @dataclass(slots=True)
+class ExtractTable:
+    """The items of ``Extractions``, filled as results arrive."""
+
+    gathered: Gathered
+    items: list[Extraction] = field(default_factory=list)
+    common: Common = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.common = Common(self.gathered)
+
+    def add(self, chunk: Chunk, result: ExtractResult) -> None:
+        """See ``Table``."""
+        check_rows(len(chunk.items), result.tokens, result.truncated)
+        if len(result.items) != len(chunk.items):
+            raise ProtocolError(
+                f"{len(chunk.items)} items were sent, {len(result.items)} came back"
+            )
+        self.gathered.same(result.fingerprint, None)
+        self.common.add(chunk, result)
+        self.items.extend(result.items)
+
+    def result(self) -> Extractions:
+        """All items together, once every chunk is in."""
+        return Extractions(items=self.items, **self.common.facts())
+
+
+@dataclass(slots=True)
 class Common:
     """What the results of all verbs have."""
 
@@ -174,7 +204,7 @@ class Common:
     errors: dict[int, StelaeError] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
 
-    def add(self, chunk: Chunk, result: EncodeResult | ScoreResult) -> None:
+    def add(self, chunk: Chunk, result: EncodeResult | ScoreResult | ExtractResult) -> None:
         """Take the next result, in order."""
         self.errors.update(self.gathered.errors(chunk, result.errors))
         self.tokens.append(result.tokens)

@@ -11,19 +11,19 @@ import msgspec
 from stelae.client._pictures import Deferred, is_picture, loaded, picture
 from stelae.client._place import Place
 from stelae.errors import InvalidInput
-from stelae.types import EncodeCall, Item, ScoreCall
+from stelae.types import EncodeCall, ExtractCall, Item, ScoreCall
 from stelae.types.lazy import np
 
 if TYPE_CHECKING:
     from stelae.client._pictures import PictureLike
 
     ItemLike = str | Item | Mapping[str, object] | PictureLike
-    """One thing to encode or to score: a text, a picture (its file's bytes or path, a Pillow
-    image, an array of pixels), an ``Item``, or a mapping with an item's fields."""
+    """One thing to encode, to score or to look into: a text, a picture (its file's bytes or path,
+    a Pillow image, an array of pixels), an ``Item``, or a mapping with an item's fields."""
 else:
     ItemLike = Any  # a name for annotations, which must not load NumPy
 
-AnyCall = TypeVar("AnyCall", EncodeCall, ScoreCall)
+AnyCall = TypeVar("AnyCall", EncodeCall, ScoreCall, ExtractCall)
 
 MAX_ITEMS = 128
 """Items in one request, unless the caller says otherwise."""

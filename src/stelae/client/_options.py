@@ -1,8 +1,8 @@
-"""The options of ``encode`` and ``score``: checked once, before anything is sent."""
+"""The options of the verbs: checked once, before anything is sent."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, Literal, TypedDict, TypeVar
@@ -16,6 +16,7 @@ from stelae.types import (
     ComputeDtype,
     EmbeddingDtype,
     EncodeCall,
+    ExtractCall,
     Muvera,
     OutputType,
     Role,
@@ -107,6 +108,52 @@ class ScoreOptions(TypedDict, total=False):
     batch_size: int | None
 
 
+class ExtractOptions(TypedDict, total=False):
+    """What can be asked of ``extract`` besides the items.
+
+    Attributes:
+        model: Name of the model; the client's own model if not given.
+        labels: What to look for: kinds of names, classes or objects.
+        relations: Kinds of relation to look for between the names found.
+        output_schema: JSON Schema of the fields wanted, for models that write.
+        instruction: The task in words, for models that take one.
+        threshold: Least score of what is returned, 0 to 1; ``None`` as the model says.
+        nested: Whether names may lie within each other.
+        multi_label: Whether classes do not exclude each other; ``None`` as the model says.
+        hypothesis: Sentence with a place ``{}`` for a class, for models that judge sentences.
+        max_new_tokens: Most tokens written, for models that write.
+        beams: Width of the search, for models that write.
+        truncate: What to do with items that are too long and are not read in windows.
+        errors: ``"raise"`` the error of the first failed item, or ``"return"`` each in its
+            ``Extracted``.
+        progress: ``True`` shows a bar; a function is called with the items done and the
+            items in all, ``None`` if that is not known.
+        timeout: Seconds for the whole call, retries included; ``None`` gives each
+            request the client's own timeout.
+        batch_size: Most items in one request; ``None`` lets the client choose.
+    """
+
+    model: str | None
+    labels: Sequence[str]
+    relations: Sequence[str]
+    output_schema: dict[str, Any] | None
+    instruction: str | None
+    threshold: float | None
+    nested: bool
+    multi_label: bool | None
+    hypothesis: str | None
+    max_new_tokens: int | None
+    beams: int | None
+    truncate: Truncate | Literal["end", "start", "error"]
+    errors: Literal["raise", "return"]
+    progress: Progress
+    timeout: float | None
+    batch_size: int | None
+
+
+Options = EncodeOptions | ScoreOptions | ExtractOptions
+
+
 @dataclass(frozen=True, slots=True)
 class Plan(Generic[AnyCall]):
     """How a call is carried out: the request to repeat for each chunk, and the rest.
@@ -145,6 +192,7 @@ def encode_plan(options: EncodeOptions, model: str) -> Plan[EncodeCall]:
         "role": None if role is None else _choice(Role, role, "role"),
         "dtype": _choice(EmbeddingDtype, options.get("dtype", EmbeddingDtype.FLOAT32), "dtype"),
         **_plain(options, "prompt_name", "prompt", "dimensions", "pool_factor", "muvera"),
+        **_plain(options, "normalize"),
         **_shared(options, model),
     }
     return _plan("encode", _call(fields, EncodeCall, "encode"), options)
@@ -167,22 +215,51 @@ def score_plan(options: ScoreOptions, query: ItemLike, model: str) -> Plan[Score
         "query": {},
         "documents": [],
         "by": None if by is None else _choice(OutputType, by, "by"),
+        **_plain(options, "normalize"),
         **_shared(options, model),
     }
     call = _call(fields, ScoreCall, "score")
     return _plan("score", msgspec.structs.replace(call, query=item), options)
 
 
-def _shared(options: EncodeOptions | ScoreOptions, model: str) -> dict[str, Any]:
+def extract_plan(options: ExtractOptions, model: str) -> Plan[ExtractCall]:
+    """Check the options of one call.
+
+    Args:
+        options: As the caller gave them.
+        model: The client's own model.
+
+    Raises:
+        InvalidInput: As ``encode_plan``.
+    """
+    fields = {
+        "items": [],
+        "labels": _several(options.get("labels", ()), "labels"),
+        "relations": _several(options.get("relations", ()), "relations"),
+        "nested": options.get("nested", False),
+        **_plain(options, "output_schema", "threshold", "multi_label", "hypothesis"),
+        **_plain(options, "max_new_tokens", "beams"),
+        **_shared(options, model),
+    }
+    return _plan("extract", _call(fields, ExtractCall, "extract"), options)
+
+
+def _several(value: object, param: str) -> list[object]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise InvalidInput(f"{param}={value!r}: give a list of texts", param=param)
+    return list(value)
+
+
+def _shared(options: Options, model: str) -> dict[str, Any]:
     name = options.get("model")
     return {
         "model": model if name is None else name,
         "truncate": _choice(Truncate, options.get("truncate", Truncate.END), "truncate"),
-        **_plain(options, "instruction", "normalize"),
+        **_plain(options, "instruction"),
     }
 
 
-def _plain(options: EncodeOptions | ScoreOptions, *names: str) -> dict[str, Any]:
+def _plain(options: Options, *names: str) -> dict[str, Any]:
     return {name: options.get(name) for name in names}
 
 
@@ -196,7 +273,7 @@ def _call(fields: dict[str, Any], kind: type[AnyCall], verb: str) -> AnyCall:
     return call
 
 
-def _plan(verb: str, template: AnyCall, options: EncodeOptions | ScoreOptions) -> Plan[AnyCall]:
+def _plan(verb: str, template: AnyCall, options: Options) -> Plan[AnyCall]:
     errors = options.get("errors", "raise")
     if errors not in ("raise", "return"):
         raise InvalidInput(f"errors={errors!r}: choose 'raise' or 'return'", param="errors")

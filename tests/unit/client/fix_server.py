@@ -60,6 +60,28 @@ def scored(call: Body, **changes: Any) -> Body:
     return {**facts, "scores": array("<f4", rows), **changes}
 
 
+def extracted(call: Body, **changes: Any) -> Body:
+    """The answer to an extract request: words with a capital letter."""
+    texts = [item.get("text", "ids") for item in call["items"]]
+    label = next(iter(call.get("labels", ())), "name")
+    return {**common(texts), "items": [capitals(text, label) for text in texts], **changes}
+
+
+def capitals(text: str, label: str) -> Body:
+    words = [word for word in text.split() if word[0].isupper()]
+    names = [
+        {
+            "text": w,
+            "label": label,
+            "score": 0.5,
+            "start": text.index(w),
+            "end": text.index(w) + len(w),
+        }
+        for w in words
+    ]
+    return {"entities": names} if names else {}
+
+
 def common(texts: list[str]) -> Body:
     """What the answers to all verbs have."""
     tokens = [len(text.split()) + 2 for text in texts]
@@ -134,7 +156,7 @@ class Server:
 
     Attributes:
         requests: All requests received.
-        calls: The bodies of the encode and score requests.
+        calls: The bodies of the encode, score and extract requests.
     """
 
     def __init__(self, *script: Reply) -> None:
@@ -145,7 +167,7 @@ class Server:
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         body = opened(request)
-        if request.url.path.endswith(("/encode", "/score")):
+        if request.url.path.endswith(("/encode", "/score", "/extract")):
             self.calls.append(body)
         if self.script:
             reply = self.script.pop(0)
@@ -161,6 +183,8 @@ class Server:
                 return packed(encoded(body))
             case "POST", "score":
                 return packed(scored(body))
+            case "POST", "extract":
+                return packed(extracted(body))
             case "GET", "models":
                 return packed({"models": [model]})
             case "GET", "server":

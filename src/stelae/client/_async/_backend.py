@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Protocol
 
 from stelae.client._values import ServerInfo
-from stelae.types import EncodeCall, EncodeResult, ModelInfo, ScoreCall, ScoreResult
+from stelae.types import (
+    EncodeCall,
+    EncodeResult,
+    ExtractCall,
+    ExtractResult,
+    ModelInfo,
+    ScoreCall,
+    ScoreResult,
+)
 
 
 class AsyncBackend(Protocol):
@@ -26,6 +34,10 @@ class AsyncBackend(Protocol):
 
     async def score(self, call: ScoreCall, timeout: float | None) -> ScoreResult:
         """Score the documents of one request."""
+        ...
+
+    async def extract(self, call: ExtractCall, timeout: float | None) -> ExtractResult:
+        """Look into the items of one request."""
         ...
 
     async def models(self, timeout: float | None) -> list[ModelInfo]:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, TypeVar
 from stelae.client import _errors, _transport
 from stelae.client._values import ModelList, ServerInfo
 from stelae.errors import ProtocolError
-from stelae.types import EncodeCall, EncodeResult, ModelInfo, ScoreCall, ScoreResult
+from stelae.types import (
+    EncodeCall,
+    EncodeResult,
+    ExtractCall,
+    ExtractResult,
+    ModelInfo,
+    ScoreCall,
+    ScoreResult,
+)
 from stelae.wire import arrays
 
 if TYPE_CHECKING:
@@ -36,6 +44,10 @@ class AsyncHttpBackend:
     async def score(self, call: ScoreCall, timeout: float | None) -> ScoreResult:
         """Score the documents of one request."""
         return await self._ask("POST", "score", ScoreResult, timeout, arrays.pack(call))
+
+    async def extract(self, call: ExtractCall, timeout: float | None) -> ExtractResult:
+        """Look into the items of one request."""
+        return await self._ask("POST", "extract", ExtractResult, timeout, arrays.pack(call))
 
     async def models(self, timeout: float | None) -> list[ModelInfo]:
         """The models the server knows."""

@@ -6,7 +6,15 @@ from __future__ import annotations
 from typing import Protocol
 
 from stelae.client._values import ServerInfo
-from stelae.types import EncodeCall, EncodeResult, ModelInfo, ScoreCall, ScoreResult
+from stelae.types import (
+    EncodeCall,
+    EncodeResult,
+    ExtractCall,
+    ExtractResult,
+    ModelInfo,
+    ScoreCall,
+    ScoreResult,
+)
 
 
 class Backend(Protocol):
@@ -27,6 +35,10 @@ class Backend(Protocol):
 
     def score(self, call: ScoreCall, timeout: float | None) -> ScoreResult:
         """Score the documents of one request."""
+        ...
+
+    def extract(self, call: ExtractCall, timeout: float | None) -> ExtractResult:
+        """Look into the items of one request."""
         ...
 
     def models(self, timeout: float | None) -> list[ModelInfo]:

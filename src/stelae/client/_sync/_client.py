@@ -14,11 +14,12 @@ from stelae.client._sync._backend import Backend
 from stelae.client._sync._crew import STREAMS, AnyIterable, each
 from stelae.client._sync._http import HttpBackend
 from stelae.client._sync._sender import Sender
-from stelae.client._gather import EncodingTable, Gathered, ScoreTable
+from stelae.client._gather import EncodingTable, ExtractTable, Gathered, ScoreTable
 from stelae.client._items import Chunk, ItemLike, Packer
 from stelae.client._options import (
     DtypeName,
     EncodeOptions,
+    ExtractOptions,
     OutputName,
     Plan,
     Progress,
@@ -29,16 +30,24 @@ from stelae.client._progress import shown
 from stelae.client._retry import Retries, RetryPolicy, policy_of
 from stelae.client._values import ServerInfo
 from stelae.client.encodings import Encoding, Encodings
+from stelae.client.extractions import Extracted, Extractions
 from stelae.client.scores import Scores
 from stelae.errors import InvalidInput
-from stelae.types import ComputeDtype, EncodeCall, ModelInfo, Muvera, Role, ScoreCall, Truncate
+from stelae.types import (
+    ComputeDtype,
+    EncodeCall,
+    ModelInfo,
+    Muvera,
+    Role,
+    Truncate,
+)
 
 if TYPE_CHECKING:
     import httpx
 
 
 class Client:
-    """Encodes and scores with the models of a Stelae server.
+    """Encodes, scores and extracts with the models of a Stelae server.
 
     A client keeps its connections open between calls; use it as a context
     manager, or close it when done.
@@ -309,10 +318,109 @@ class Client:
         if isinstance(given, _items.One):
             raise Place("documents").wrong("is one document", hint="put it in a list")
         table = ScoreTable(Gathered(plan.raises))
-        self._fill_scores(table, given, plan)
+        self._fill(table, given, plan, self._backend.score, "documents")
         if not table.scores:
             raise Place("documents").wrong("is empty: give at least one")
         return table.result()
+
+    @overload
+    def extract(  # type: ignore[overload-overlap]
+        self, items: ItemLike, **options: Unpack[ExtractOptions]
+    ) -> Extracted: ...
+    @overload
+    def extract(
+        self, items: AnyIterable[ItemLike], **options: Unpack[ExtractOptions]
+    ) -> Extractions: ...
+    def extract(
+        self,
+        items: ItemLike | AnyIterable[ItemLike],
+        *,
+        model: str | None = None,
+        labels: Sequence[str] = (),
+        relations: Sequence[str] = (),
+        output_schema: dict[str, Any] | None = None,
+        instruction: str | None = None,
+        threshold: float | None = None,
+        nested: bool = False,
+        multi_label: bool | None = None,
+        hypothesis: str | None = None,
+        max_new_tokens: int | None = None,
+        beams: int | None = None,
+        truncate: Truncate | Literal["end", "start", "error"] = "end",
+        errors: Literal["raise", "return"] = "raise",
+        progress: Progress = False,
+        timeout: float | None = None,
+        batch_size: int | None = None,
+    ) -> Extracted | Extractions:
+        """Find what items hold: names, relations, classes, objects or fields.
+
+        Long texts are read in windows that overlap, and lists are cut into requests
+        as by ``encode``; an iterator is read as far ahead as requests are under way.
+
+        Args:
+            items: A text, a picture, an ``Item``, a dict, or any iterable of those.
+            model: Name of the model; the client's own if not given.
+            labels: What to look for: kinds of names, classes or objects. None for what
+                the model was trained to find.
+            relations: Kinds of relation to look for between the names found.
+            output_schema: JSON Schema of the fields wanted, for models that write.
+            instruction: The task in words, for models that take one.
+            threshold: Least score of what is returned, 0 to 1; ``None`` as the model says.
+            nested: Whether names may lie within each other.
+            multi_label: Whether classes do not exclude each other; ``None`` as the
+                model says.
+            hypothesis: Sentence with a place ``{}`` for a class, for models that judge
+                whether a text supports a sentence.
+            max_new_tokens: Most tokens written, for models that write.
+            beams: Width of the search, for models that write.
+            truncate: What to do with items that are too long and are not read in windows.
+            errors: ``"raise"`` the error of the first failed item, with its ``index`` in
+                ``details``, or ``"return"`` each in its ``Extracted``.
+            progress: ``True`` shows a bar on standard error; a function is called
+                with the items done and the items in all, ``None`` if not known.
+            timeout: Seconds for the whole call, retries included. ``None`` gives each
+                request the client's own.
+            batch_size: Most items in one request.
+
+        Returns:
+            What the item holds, or of several items in the order given.
+
+        Raises:
+            InvalidInput: An item or an option is not one that can be sent, or the server
+                refuses it; an empty list is refused too.
+            UnsupportedTask: The model finds nothing in items.
+            StelaeError: As from ``encode``.
+        """
+        plan = _options.extract_plan(
+            ExtractOptions(
+                model=model,
+                labels=labels,
+                relations=relations,
+                output_schema=output_schema,
+                instruction=instruction,
+                threshold=threshold,
+                nested=nested,
+                multi_label=multi_label,
+                hypothesis=hypothesis,
+                max_new_tokens=max_new_tokens,
+                beams=beams,
+                truncate=truncate,
+                errors=errors,
+                progress=progress,
+                timeout=timeout,
+                batch_size=batch_size,
+            ),
+            self._model,
+        )
+        given = _items.sorted_out(items, STREAMS)
+        one = isinstance(given, _items.One)
+        table = ExtractTable(Gathered(plan.raises))
+        several = _items.Many([given.item]) if isinstance(given, _items.One) else given
+        self._fill(table, several, plan, self._backend.extract, "items")
+        if not table.items:
+            raise InvalidInput("items is empty: give at least one", param="items")
+        found = table.result()
+        return found[0] if one else found
 
     def models(self, *, timeout: float | None = None) -> list[ModelInfo]:
         """The models that the server knows, loaded or not."""
@@ -390,14 +498,13 @@ class Client:
                         yield encoding
                     advance(len(chunk.items))
 
-    def _fill_scores(self, table: ScoreTable, given: Any, plan: Plan[ScoreCall]) -> None:
-        packer = Packer(plan.batch_size, name="documents")
+    def _fill(self, table: Any, given: Any, plan: Plan[Any], ask: Any, name: str) -> None:
+        packer = Packer(plan.batch_size, name=name)
         if isinstance(given, _items.Many):
-            chunks = list(packer.pack(given.items))
-            self._sender.fill(table, chunks, plan, self._backend.score)
+            self._sender.fill(table, list(packer.pack(given.items)), plan, ask)
             return
         with closing(_packed(given.items, packer)) as stream:
-            self._sender.fill_from(table, stream, None, plan, self._backend.score)
+            self._sender.fill_from(table, stream, None, plan, ask)
 
 
 def _packed(items: AnyIterable[ItemLike], packer: Packer) -> Generator[Chunk]:

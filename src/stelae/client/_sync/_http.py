@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, TypeVar
 from stelae.client import _errors, _transport
 from stelae.client._values import ModelList, ServerInfo
 from stelae.errors import ProtocolError
-from stelae.types import EncodeCall, EncodeResult, ModelInfo, ScoreCall, ScoreResult
+from stelae.types import (
+    EncodeCall,
+    EncodeResult,
+    ExtractCall,
+    ExtractResult,
+    ModelInfo,
+    ScoreCall,
+    ScoreResult,
+)
 from stelae.wire import arrays
 
 if TYPE_CHECKING:
@@ -37,6 +45,10 @@ class HttpBackend:
     def score(self, call: ScoreCall, timeout: float | None) -> ScoreResult:
         """Score the documents of one request."""
         return self._ask("POST", "score", ScoreResult, timeout, arrays.pack(call))
+
+    def extract(self, call: ExtractCall, timeout: float | None) -> ExtractResult:
+        """Look into the items of one request."""
+        return self._ask("POST", "extract", ExtractResult, timeout, arrays.pack(call))
 
     def models(self, timeout: float | None) -> list[ModelInfo]:
         """The models the server knows."""
