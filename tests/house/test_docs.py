@@ -21,11 +21,19 @@ from repo import PAGES, ROOT, SOURCE, Block, blocks, name
 import docs
 from stelae.catalog.families import Family
 from stelae.cli.app import app
+from stelae.client import EncodeOptions, ScoreOptions
 from stelae.config import load_settings
 from stelae.errors import BY_CODE
 
 WRITTEN = "http://127.0.0.1:8080"
 """The address in the documentation, in place of which blocks get that of a live server."""
+
+SMALL = {
+    "bge-m3": "bge-m3",
+    "ms-marco-MiniLM-L6-v2": "cross-encoder",
+    "ViT-B-32::openai": "clip",
+}
+"""Models that examples ask for, and the small checkpoint of the same kind that answers here."""
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*)`")
@@ -40,26 +48,31 @@ def of(language: str) -> list[Path]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", of("python"), ids=name)
-async def test_python_blocks_run_one_after_the_other(page: Path, tmp_path: Path) -> None:
+async def test_python_blocks_run_one_after_the_other(page: Path, zoo: Path, tmp_path: Path) -> None:
     text = "\n".join(block.text for block in blocks(page, "python"))
     script = tmp_path / "blocks.py"
-    async with live(models={}) as server:
+    async with live(models=served(zoo)) as server:
         script.write_text(text.replace(WRITTEN, server.url))
         code, said = await run(sys.executable, "-W", "error", str(script), folder=tmp_path)
     assert code == 0, said
 
 
 @pytest.mark.slow
-async def test_calls_with_curl_are_answered(tmp_path: Path) -> None:
+async def test_calls_with_curl_are_answered(zoo: Path, tmp_path: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     lines = [line for line in shell_lines() if line[1].startswith("curl ")]
     assert lines
-    async with live(models={}) as server:
+    async with live(models=served(zoo)) as server:
         for block, line in lines:
             words = shlex.split(line.replace(WRITTEN, server.url))
             code, said = await run(*words, "--fail-with-body", folder=tmp_path)
             assert code == 0, f"{name(block.page)}: {said}"
+
+
+def served(zoo: Path) -> dict[str, dict[str, str]]:
+    """Settings of the models that examples ask for."""
+    return {name: {"source": str(zoo / small)} for name, small in SMALL.items()}
 
 
 async def run(*words: str, folder: Path) -> tuple[int, str]:
@@ -166,6 +179,18 @@ def test_paths_exist(page: Path) -> None:
 
 def test_reference_pages_are_fresh(capsys: pytest.CaptureFixture[str]) -> None:
     assert docs.main(["--check"]) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [EncodeOptions, ScoreOptions])
+def test_every_option_of_the_client_has_a_row(options: Any) -> None:
+    page = (ROOT / "docs/client.md").read_text(encoding="utf-8")
+    section = page.split("## Scoring")[options is ScoreOptions]
+    named = {
+        word
+        for row in re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
+        for word in re.findall(r"`(\w+)`", row)
+    }
+    assert set(options.__annotations__) - named == set()
 
 
 def test_every_error_has_a_row() -> None:
