@@ -132,7 +132,10 @@ def test_token_ids_may_be_a_tuple_or_an_array() -> None:
         ({"text": "a", "token_ids": [1]}, "needs exactly one"),
         ({"text": "a", "image": b"x"}, "needs exactly one"),
         (Item(), "needs exactly one"),
-        ({"txt": "a"}, "unknown key 'txt'; keys are text, token_ids, image, pixels, multivector, id"),
+        (
+            {"txt": "a"},
+            "unknown key 'txt'; keys are text, token_ids, image",
+        ),
         ({"text": 3}, "'text' of type int"),
         ({"text": "a", "id": 3}, "'id' of type int"),
         ({"text": "a", "metadata": 3}, "'metadata' of type int"),

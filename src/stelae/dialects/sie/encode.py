@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from stelae.dialects.sie.arrays import Piece, list_of, map_of, pack, rows, write
 from stelae.dialects.sie.asked import Asked
 from stelae.dialects.sie.items import item_of
-from stelae.dialects.sie.options import Options, limit_checked, muvera_of, read_options
 from stelae.dialects.sie.schema import EncodeParams, EncodeRequest
 from stelae.dialects.sie.timing import timing_of
 from stelae.errors import InvalidInput
@@ -21,14 +21,13 @@ from stelae.types import (
     Item,
     Matrix,
     ModelInfo,
-    OutputType,
     Quantization,
     Ragged,
-    Role,
     Sparse,
-    Truncate,
 )
 from stelae.wire.arrays import to_json
+from stelae.wire.sie.options import limit_checked, read_options
+from stelae.wire.sie.verbs import encode_fields, filled, instruction_of, named, template_of
 
 BITS = frozenset({EmbeddingDtype.BINARY, EmbeddingDtype.UBINARY})
 
@@ -48,42 +47,25 @@ def encode_call(asked: EncodeRequest, model: str, info: ModelInfo) -> Asked[Enco
     params = asked.params or EncodeParams()
     options, ignored = read_options(params.options)
     limit_checked(options.max_seq_length, info.max_tokens)
-    instruction = params.instruction or options.instruction or options.default_instruction
-    role = Role.QUERY if options.is_query else Role.DOCUMENT
     inputs = info.inputs if info.architecture else ()
     items = [item_of(item, inputs, f"items[{i}]") for i, item in enumerate(asked.items)]
-    template = options.query_template if options.is_query else options.doc_template
-    call = EncodeCall(
-        model=f"{model}:{options.profile}" if options.profile else model,
-        items=items if template is None else _filled(items, template, instruction),
-        outputs=_outputs(options, params),
-        role=role if template is None else None,
-        prompt=None if template is None else "",
-        instruction=instruction if template is None else None,
-        dimensions=options.dimensions,
-        dtype=params.output_dtype or options.output_dtype or EmbeddingDtype.FLOAT32,
-        normalize=options.normalize,
-        truncate=Truncate.ERROR if options.truncate is False else Truncate.END,
-        pool_factor=options.pool_factor,
-        muvera=muvera_of(options.muvera),
+    if (template := template_of(options)) is not None:
+        task = instruction_of(options, params.instruction)
+        items = [_filled(item, template, task) for item in items]
+    fields = encode_fields(
+        options,
+        output_types=params.output_types,
+        output_dtype=params.output_dtype,
+        instruction=params.instruction,
     )
+    call = EncodeCall(model=named(model, options), items=items, **fields)
     return Asked(call, [item.id for item in asked.items], ignored)
 
 
-def _outputs(options: Options, params: EncodeParams) -> tuple[OutputType, ...]:
-    wanted = options.output_types or params.output_types or [OutputType.DENSE]
-    return tuple(dict.fromkeys(wanted))
-
-
-def _filled(items: Sequence[Item], template: str, instruction: str | None) -> list[Item]:
-    """Texts put into a template of the caller, in place of the model's own prompts."""
-    if "{text}" not in template:
-        raise InvalidInput("a template needs a place {text}", param="options")
-    before = template.replace("{instruction}", instruction or "")
-    return [
-        item if item.text is None else Item(id=item.id, text=before.replace("{text}", item.text))
-        for item in items
-    ]
+def _filled(item: Item, template: str, instruction: str | None) -> Item:
+    if item.text is None:
+        return item
+    return replace(item, text=filled(template, item.text, instruction))
 
 
 def encode_body(result: EncodeResult, asked: Asked[EncodeCall], model: str) -> bytes:

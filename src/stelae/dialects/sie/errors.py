@@ -19,30 +19,11 @@ from stelae.errors import (
     HubUnreachable,
     InvalidInput,
     MissingDependency,
-    ModelLoadFailed,
     StelaeError,
     UnsupportedCheckpoint,
 )
 from stelae.version import __version__
-
-CODES = {
-    "invalid_input": "INVALID_INPUT",
-    "unsupported_task": "INVALID_INPUT",
-    "engine_failed": "INFERENCE_ERROR",
-    "lora_failed": "INFERENCE_ERROR",
-    "internal_error": "INFERENCE_ERROR",
-    "out_of_memory": "RESOURCE_EXHAUSTED",
-    "worker_died": "QUEUE_UNAVAILABLE",
-    "shutting_down": "QUEUE_UNAVAILABLE",
-    "model_not_ready": "MODEL_LOADING",
-    "no_capacity": "PROVISIONING",
-    "no_such_path": "NOT_FOUND",
-    "no_such_method": "METHOD_NOT_ALLOWED",
-}
-"""Codes that the SDK knows, by ours; others are ours in capitals."""
-
-LOAD_FAILED = "MODEL_LOAD_FAILED"
-PROVISIONING = "PROVISIONING"
+from stelae.wire.sie.codes import LOAD_FAILED, PROVISIONING, code_of, status_of
 
 LAST_WITH_202 = (0, 6, 5)
 """From this version on, provisioning is 503; before it, 202."""
@@ -52,13 +33,6 @@ SHORTEST, LONGEST = 0.05, 60.0
 
 SOON = 1.0
 """Longest ``Retry-After`` for what is loading, since it may be there at any moment."""
-
-
-def code_of(error: StelaeError) -> str:
-    """The SDK's code of an error."""
-    if isinstance(error, ModelLoadFailed | MissingDependency):
-        return LOAD_FAILED
-    return CODES.get(error.code, error.code.upper())
 
 
 def render_error(error: StelaeError, request: Request) -> Response:
@@ -72,7 +46,7 @@ def render_error(error: StelaeError, request: Request) -> Response:
     if code == PROVISIONING and version(request.headers) < LAST_WITH_202:
         return json_answer(_provisioning(error, seconds), 202, headers)
     body = {"detail": {"code": code, "message": str(error), **_more(error, code)}}
-    return json_answer(body, 502 if code == LOAD_FAILED else error.status, headers)
+    return json_answer(body, status_of(error), headers)
 
 
 def version_headers(headers: Headers) -> dict[str, str]:

@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 
 from stelae.dialects.sie.asked import Asked
-from stelae.dialects.sie.errors import code_of
 from stelae.dialects.sie.items import item_of
-from stelae.dialects.sie.options import read_options
 from stelae.dialects.sie.schema import ExtractParams, ExtractRequest
 from stelae.errors import InvalidInput, from_info
-from stelae.types import Box, ExtractCall, Extraction, ExtractResult, ModelInfo, Truncate
+from stelae.types import Box, ExtractCall, Extraction, ExtractResult, ModelInfo
+from stelae.wire.sie.codes import code_of
+from stelae.wire.sie.options import read_options
+from stelae.wire.sie.verbs import extract_fields, named
 
 LISTS = ("entities", "relations", "classifications", "objects")
 
@@ -28,21 +29,14 @@ def extract_call(asked: ExtractRequest, model: str, info: ModelInfo) -> Asked[Ex
     params = asked.params or ExtractParams()
     options, ignored = read_options(params.options)
     inputs = info.inputs if info.architecture else ()
-    call = ExtractCall(
-        model=f"{model}:{options.profile}" if options.profile else model,
-        items=[item_of(item, inputs, f"items[{i}]") for i, item in enumerate(asked.items)],
-        labels=tuple(params.labels or ()),
-        relations=tuple(options.relations or ()),
+    fields = extract_fields(
+        options,
+        labels=params.labels,
         output_schema=params.output_schema,
-        instruction=params.instruction or options.instruction or options.task,
-        threshold=options.threshold,
-        nested=options.nested,
-        multi_label=options.multi_label,
-        hypothesis=options.hypothesis_template,
-        max_new_tokens=options.max_new_tokens,
-        beams=options.num_beams,
-        truncate=Truncate.ERROR if options.truncate is False else Truncate.END,
+        instruction=params.instruction,
     )
+    items = [item_of(item, inputs, f"items[{i}]") for i, item in enumerate(asked.items)]
+    call = ExtractCall(model=named(model, options), items=items, **fields)
     return Asked(call, [item.id for item in asked.items], ignored)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from stelae.dialects.sie.errors import code_of
 from stelae.dialects.sie.schema import ModelError, SieModel, SieModelDetail, SieModels
 from stelae.errors import from_info
 from stelae.types import ModelInfo, ModelState, OutputType, Task
+from stelae.wire.sie.codes import code_of
 
 STATES = {
     ModelState.AVAILABLE: "available",

@@ -13,7 +13,7 @@ from stelae.dialects.sie.encode import encode_body, encode_call, encode_json
 from stelae.dialects.sie.extract import extract_call, extract_items
 from stelae.dialects.sie.models import sie_detail
 from stelae.dialects.sie.schema import EncodeRequest, ExtractRequest, ScoreRequest
-from stelae.dialects.sie.score import WEIGHTS, ranking, score_calls
+from stelae.dialects.sie.score import ranking, score_calls
 from stelae.errors import ErrorInfo, InvalidInput
 from stelae.types import (
     DetectedObject,
@@ -36,6 +36,7 @@ from stelae.types import (
     Truncate,
 )
 from stelae.vectors.quantize import quantize
+from stelae.wire.sie.verbs import WEIGHTS
 
 TEXTS = ModelInfo(name="m", source="/m", architecture="BertModel", max_tokens=256)
 BOTH = msgspec.structs.replace(TEXTS, inputs=(Modality.TEXT, Modality.IMAGE))
