@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("src/stelae/client", "tests/unit/client")
+FOLDERS = ("src/stelae/client", "src/stelae/sie", "tests/unit/client")
 BY_HAND = {"_crew.py", "fix_gate.py"}
 """Files about waiting itself, written by hand on both sides."""
 
@@ -32,6 +32,7 @@ WORDS = [
         (r"\b__aexit__\b", "__exit__"),
         (r"\b_async\b", "_sync"),
         (r"\basync_each\b", "each"),
+        (r"\bSIEAsyncClient\b", "SIEClient"),
         (r"\bAsync(Backend|Client|Crew|Gate|Generator|HttpBackend|Iterator|Job|Sender)\b", r"\1"),
     ]
 ]

@@ -71,6 +71,7 @@ class RetryPolicy:
         share: Retries that each request earns for all requests of the client.
         floor: Retries per second that are always earned.
         reserve: Most retries that can be saved up.
+        waits: Codes of refusals that are waited out.
     """
 
     attempts: int = 3
@@ -80,6 +81,7 @@ class RetryPolicy:
     share: float = 0.1
     floor: float = 1.0
     reserve: float = 10.0
+    waits: frozenset[str] = REFUSED
 
 
 @dataclass(slots=True)
@@ -160,7 +162,7 @@ class Retries:
         if self.policy.attempts == 0:
             return False
         if error.code in REFUSED:
-            return True
+            return error.code in self.policy.waits
         return attempt <= self.policy.attempts and retryable(error)
 
 

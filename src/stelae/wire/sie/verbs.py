@@ -31,8 +31,8 @@ def named(model: str, options: Options) -> str:
 def encode_fields(
     options: Options,
     *,
-    output_types: Sequence[OutputType] | None = None,
-    output_dtype: EmbeddingDtype | None = None,
+    output_types: Sequence[OutputType | str] | None = None,
+    output_dtype: EmbeddingDtype | str | None = None,
     instruction: str | None = None,
 ) -> dict[str, Any]:
     """All that a call to encode says besides model and items.

@@ -1,0 +1,76 @@
+"""SIE's client under its own names, over ours: change the import, keep the code.
+
+    from stelae.sie import Item, SIEClient
+
+It asks a Stelae server in the server's own protocol, so that it does all the unmodified
+``sie-sdk`` does, with the same arguments, results and errors.
+"""
+
+from stelae.sie._async import SIEAsyncClient
+from stelae.sie._sync import SIEClient
+from stelae.sie.errors import (
+    InputTooLongError,
+    LoraLoadingError,
+    ModelLoadFailedError,
+    ModelLoadingError,
+    PoolError,
+    ProvisioningError,
+    RequestError,
+    ResourceExhaustedError,
+    ServerError,
+    SIEConnectionError,
+    SIEError,
+)
+from stelae.sie.scoring import maxsim, maxsim_batch
+from stelae.sie.types import (
+    AudioInput,
+    Classification,
+    DetectedObject,
+    EncodeResult,
+    Entity,
+    ExtractResult,
+    ImageInput,
+    Item,
+    ModelInfo,
+    PoolSpec,
+    Relation,
+    ScoreEntry,
+    ScoreResult,
+    SparseResult,
+    TimingInfo,
+    VideoInput,
+)
+
+__all__ = [
+    "AudioInput",
+    "Classification",
+    "DetectedObject",
+    "EncodeResult",
+    "Entity",
+    "ExtractResult",
+    "ImageInput",
+    "InputTooLongError",
+    "Item",
+    "LoraLoadingError",
+    "ModelInfo",
+    "ModelLoadFailedError",
+    "ModelLoadingError",
+    "PoolError",
+    "PoolSpec",
+    "ProvisioningError",
+    "Relation",
+    "RequestError",
+    "ResourceExhaustedError",
+    "SIEAsyncClient",
+    "SIEClient",
+    "SIEConnectionError",
+    "SIEError",
+    "ScoreEntry",
+    "ScoreResult",
+    "ServerError",
+    "SparseResult",
+    "TimingInfo",
+    "VideoInput",
+    "maxsim",
+    "maxsim_batch",
+]

@@ -1,0 +1,71 @@
+"""Items of the SDK to ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stelae.errors import InvalidInput
+from stelae.types import Item
+from stelae.wire.sie.options import Options
+from stelae.wire.sie.verbs import filled, instruction_of, template_of
+
+READ = ("text", "images", "multivector")
+"""Fields that models read, in the order in which they count."""
+
+
+def several(items: Any) -> tuple[list[Any], bool]:
+    """The items as a list, and whether one was given alone."""
+    if isinstance(items, Mapping):
+        return [items], True
+    if isinstance(items, str) or not isinstance(items, Sequence):
+        raise InvalidInput(f"items: an Item or a list of them was expected, not {items!r:.80}")
+    return list(items), False
+
+
+def ours(item: Any, place: str = "items") -> dict[str, Any]:
+    """The fields of our item.
+
+    Raises:
+        InvalidInput: It is no item, or has nothing that a model reads.
+    """
+    if not isinstance(item, Mapping):
+        raise InvalidInput(f"{place}: an Item was expected, not a {type(item).__name__}")
+    fields: dict[str, Any] = {"id": item["id"]} if item.get("id") is not None else {}
+    if item.get("multivector") is not None:
+        return {**fields, "multivector": item["multivector"]}
+    if images := item.get("images"):
+        return {**fields, "image": picture(images, place)}
+    if item.get("text") is not None:
+        return {**fields, "text": item["text"]}
+    raise InvalidInput(f"{place}: give text or images", param=place)
+
+
+def picture(images: Any, place: str) -> Any:
+    """The picture of an item: bytes, a path, a Pillow image or an array.
+
+    Raises:
+        InvalidInput: There are several.
+    """
+    if len(images) > 1:
+        raise InvalidInput(
+            f"{place}.images: {len(images)} pictures were given; a model reads one in each item",
+            param=place,
+        )
+    image = images[0]
+    data = image.get("data") if isinstance(image, Mapping) else image
+    return Path(data) if isinstance(data, str) else data
+
+
+def in_template(item: dict[str, Any], options: Options, instruction: str | None) -> dict[str, Any]:
+    """The item with its text in the template of the call, if it has one."""
+    template = template_of(options)
+    if template is None or "text" not in item:
+        return item
+    return {**item, "text": filled(template, item["text"], instruction_of(options, instruction))}
+
+
+def bare(item: dict[str, Any]) -> Item | dict[str, Any]:
+    """The item without the caller's name for it."""
+    return {name: value for name, value in item.items() if name != "id"}

@@ -1,0 +1,73 @@
+"""Our results as the SDK's dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from stelae.client import Encoding, Extracted, Scores
+from stelae.sie.types import EncodeResult, ExtractResult, ModelInfo, ScoreResult
+from stelae.types import ModelInfo as OurModelInfo
+from stelae.types import ModelState, OutputType, Task
+
+LISTS = ("entities", "relations", "classifications", "objects")
+
+
+def encode_result(encoding: Encoding, name: str | None) -> EncodeResult:
+    """What was made of one item."""
+    result: dict[str, Any] = {} if name is None else {"id": name}
+    columns = encoding.columns
+    if columns.dense is not None:
+        result["dense"] = encoding.dense
+    if columns.sparse is not None:
+        result["sparse"] = encoding.sparse._asdict()
+    if columns.multivector is not None:
+        result["multivector"] = encoding.multivector
+    return {**result, "model": encoding.model}  # type: ignore[typeddict-item]
+
+
+def score_result(
+    scores: Scores, values: Sequence[float], names: Sequence[str | None], query: str | None
+) -> ScoreResult:
+    """All items, best first; equal ones in the order given."""
+    order = sorted(range(len(names)), key=lambda index: -values[index])
+    ranked: ScoreResult = {
+        "model": scores.model,
+        "scores": [
+            {"item_id": names[i] or f"item-{i}", "score": float(values[i]), "rank": rank}
+            for rank, i in enumerate(order)
+        ],
+    }
+    return ranked if query is None else {**ranked, "query_id": query}
+
+
+def extract_result(found: Extracted, index: int, name: str | None) -> ExtractResult:
+    """What one item holds."""
+    lists = {kind: [_plain(thing) for thing in getattr(found, kind)] for kind in LISTS}
+    result = {"id": name or f"item-{index}", **lists, "data": found.data}
+    return result  # type: ignore[return-value]
+
+
+def _plain(thing: msgspec.Struct) -> dict[str, Any]:
+    fields = {name: getattr(thing, name) for name in thing.__struct_fields__}
+    box = fields.get("bbox")
+    return fields if box is None else {**fields, "bbox": [round(side) for side in box]}
+
+
+def model_info(info: OurModelInfo) -> ModelInfo:
+    """A model of the server."""
+    late = OutputType.MULTIVECTOR in info.outputs
+    made = [output.value for output in info.outputs]
+    made += ["score"] if Task.SCORE in info.tasks and (late or not made) else []
+    made += ["json"] if Task.EXTRACT in info.tasks else []
+    widths = {"dense": info.dimensions, "multivector": info.token_dimensions}
+    return {
+        "name": info.name,
+        "loaded": info.state is ModelState.READY,
+        "inputs": [kind.value for kind in info.inputs],
+        "outputs": made,
+        "dims": {name: width for name, width in widths.items() if width},  # type: ignore[typeddict-item]
+        "max_sequence_length": info.max_tokens,
+    }

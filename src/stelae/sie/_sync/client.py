@@ -1,0 +1,239 @@
+# Generated from src/stelae/sie/_async/client.py by tools/unasync.py: do not edit.
+"""SIE's client over ours: its signatures, its dicts, its errors."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self, Unpack, overload
+
+from stelae.client import Client, RetryPolicy
+from stelae.sie._items import bare, in_template, ours, several
+from stelae.sie._options import EncodeOptions, ExtractOptions
+from stelae.sie._results import encode_result, extract_result, model_info, score_result
+from stelae.sie.errors import renamed
+from stelae.sie.types import EncodeResult, ExtractResult, Item, ModelInfo, PoolSpec, ScoreResult
+from stelae.wire.sie.options import read_options
+from stelae.wire.sie.verbs import encode_fields, extract_fields, kinds_of, named, score_fields
+
+PROVISION_SECONDS = 900.0
+"""Time for a device to be there, unless the caller says otherwise."""
+
+HASTY = RetryPolicy(waits=frozenset({"queue_full", "model_not_ready", "lora_loading"}))
+"""Of calls that do not wait for a device; what is busy or loading is waited for all the same."""
+
+
+class SIEClient:
+    """Asks a server as SIE's own client does.
+
+    Args:
+        base_url: Address of the server.
+        timeout_s: Seconds for one request.
+        api_key: Key to show to the server.
+        gpu: Kind of device, or ``pool/kind``, for calls that name none.
+        options: Options of every call; those of a call come before them.
+        pool: A pool that is made before the first call.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        timeout_s: float = 30.0,
+        api_key: str | None = None,
+        gpu: str | None = None,
+        options: dict[str, Any] | None = None,
+        pool: PoolSpec | None = None,
+    ) -> None:
+        self._client = Client(base_url, api_key=api_key, timeout=timeout_s, retries=HASTY)
+        self._patient = Client(base_url, api_key=api_key, timeout=timeout_s)
+        self._gpu = gpu
+        self._options = options or {}
+        self._pool = pool
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+        self._patient.close()
+
+    @overload
+    def encode(
+        self, model: str, items: Item, **more: Unpack[EncodeOptions]
+    ) -> EncodeResult: ...
+    @overload
+    def encode(
+        self, model: str, items: list[Item], **more: Unpack[EncodeOptions]
+    ) -> list[EncodeResult]: ...
+    def encode(
+        self,
+        model: str,
+        items: Item | list[Item],
+        *,
+        output_types: list[str] | None = None,
+        instruction: str | None = None,
+        output_dtype: str | None = None,
+        is_query: bool | None = None,
+        options: dict[str, Any] | None = None,
+        gpu: str | None = None,
+        wait_for_capacity: bool = False,
+        provision_timeout_s: float | None = None,
+    ) -> EncodeResult | list[EncodeResult]:
+        """Represent items.
+
+        Args:
+            model: Name of the model.
+            items: One, or a list of any length.
+            output_types: ``dense``, ``sparse``, ``multivector``; dense if not given.
+            instruction: The task in words.
+            output_dtype: Number format of the answer.
+            is_query: Whether the items are queries.
+            options: What the model is told beside, such as ``profile``.
+            gpu: Kind of device, or ``pool/kind``.
+            wait_for_capacity: Whether to wait for a device or a model that is not there.
+            provision_timeout_s: How long.
+
+        Raises:
+            SIEError: One of its kinds; see ``stelae.sie.errors``.
+        """
+        side = {} if is_query is None else {"is_query": is_query}
+        with renamed(model=model, gpu=gpu or self._gpu):
+            chosen, _ = read_options({**self._options, **(options or {}), **side})
+            fields = encode_fields(
+                chosen,
+                output_types=output_types,
+                output_dtype=output_dtype,
+                instruction=instruction,
+            )
+            listed, alone = several(items)
+            mine = [ours(item, f"items[{i}]") for i, item in enumerate(listed)]
+            sent = [bare(in_template(item, chosen, instruction)) for item in mine]
+            client, timeout = self._asked(wait_for_capacity, provision_timeout_s)
+            encodings = client.encode(
+                sent, model=named(model, chosen), timeout=timeout, **fields
+            )
+        made = [encode_result(e, m.get("id")) for e, m in zip(encodings, mine, strict=True)]
+        return made[0] if alone else made
+
+    def score(
+        self,
+        model: str,
+        query: Item,
+        items: list[Item],
+        *,
+        instruction: str | None = None,
+        options: dict[str, Any] | None = None,
+        gpu: str | None = None,
+        wait_for_capacity: bool = False,
+        provision_timeout_s: float | None = None,
+    ) -> ScoreResult:
+        """Rank items by a query.
+
+        Args:
+            model: Name of the model.
+            query: With a text or token vectors.
+            items: What is ranked.
+            instruction: The task in words.
+            options: What the model is told beside.
+            gpu: Kind of device, or ``pool/kind``.
+            wait_for_capacity: Whether to wait for a device or a model that is not there.
+            provision_timeout_s: How long.
+
+        Raises:
+            SIEError: One of its kinds; see ``stelae.sie.errors``.
+        """
+        with renamed(model=model, gpu=gpu or self._gpu):
+            chosen, _ = read_options({**self._options, **(options or {})})
+            client, timeout = self._asked(wait_for_capacity, provision_timeout_s)
+            asked = ours(query, "query")
+            mine = [ours(item, f"items[{i}]") for i, item in enumerate(several(items)[0])]
+            fields = score_fields(chosen, instruction)
+            kinds = kinds_of(chosen) or {fields["by"]: 1.0}
+            values = [0.0] * len(mine)
+            for kind, weight in kinds.items():
+                scores = client.score(
+                    bare(asked),
+                    [bare(item) for item in mine],
+                    model=named(model, chosen),
+                    timeout=timeout,
+                    **{**fields, "by": kind},
+                )
+                values = [v + weight * float(s) for v, s in zip(values, scores.scores, strict=True)]
+        return score_result(scores, values, [item.get("id") for item in mine], asked.get("id"))
+
+    @overload
+    def extract(
+        self, model: str, items: Item, **more: Unpack[ExtractOptions]
+    ) -> ExtractResult: ...
+    @overload
+    def extract(
+        self, model: str, items: list[Item], **more: Unpack[ExtractOptions]
+    ) -> list[ExtractResult]: ...
+    def extract(
+        self,
+        model: str,
+        items: Item | list[Item],
+        *,
+        labels: list[str] | None = None,
+        output_schema: dict[str, Any] | None = None,
+        instruction: str | None = None,
+        options: dict[str, Any] | None = None,
+        gpu: str | None = None,
+        wait_for_capacity: bool = False,
+        provision_timeout_s: float | None = None,
+    ) -> ExtractResult | list[ExtractResult]:
+        """Find what items hold.
+
+        Args:
+            model: Name of the model.
+            items: One, or a list.
+            labels: What to look for.
+            output_schema: JSON Schema of the fields wanted.
+            instruction: The task in words.
+            options: What the model is told beside.
+            gpu: Kind of device, or ``pool/kind``.
+            wait_for_capacity: Whether to wait for a device or a model that is not there.
+            provision_timeout_s: How long.
+
+        Raises:
+            SIEError: One of its kinds; see ``stelae.sie.errors``.
+        """
+        with renamed(model=model, gpu=gpu or self._gpu):
+            chosen, _ = read_options({**self._options, **(options or {})})
+            client, timeout = self._asked(wait_for_capacity, provision_timeout_s)
+            fields = extract_fields(
+                chosen, labels=labels, output_schema=output_schema, instruction=instruction
+            )
+            listed, alone = several(items)
+            mine = [ours(item, f"items[{i}]") for i, item in enumerate(listed)]
+            found = client.extract(
+                [bare(item) for item in mine],
+                model=named(model, chosen),
+                timeout=timeout,
+                **fields,
+            )
+        pairs = enumerate(zip(found, mine, strict=True))
+        made = [extract_result(f, i, m.get("id")) for i, (f, m) in pairs]
+        return made[0] if alone else made
+
+    def list_models(self) -> list[ModelInfo]:
+        """Every model of the server; none is loaded for it."""
+        with renamed():
+            return [model_info(info) for info in self._client.models()]
+
+    def get_model(self, model: str) -> ModelInfo:
+        """One model; it is not loaded for it."""
+        with renamed(model=model):
+            return model_info(self._client.model(model))
+
+    def _asked(self, wait: bool, seconds: float | None) -> tuple[Client, float | None]:
+        """Whom to ask, and for how long: with patience if a device is waited for."""
+        return (self._patient, seconds or PROVISION_SECONDS) if wait else (self._client, None)

@@ -1,0 +1,180 @@
+"""What SIE's SDK takes and gives: plain dicts with these keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from stelae.types.lazy import np
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    Data = Image.Image | np.typing.NDArray[Any] | bytes | str | Path
+else:
+    Data = Any
+
+
+class ImageInput(TypedDict, total=False):
+    """A picture.
+
+    Attributes:
+        data: A Pillow image, an array ``(H, W, 3)``, the bytes of a file, or its path.
+        format: What it is in; told from the bytes if not given.
+    """
+
+    data: Data
+    format: str
+
+
+class AudioInput(TypedDict, total=False):
+    """Sound; no model reads it yet."""
+
+    data: bytes | np.typing.NDArray[Any] | str | Path
+    format: str
+    sample_rate: int
+
+
+class VideoInput(TypedDict, total=False):
+    """A film; no model reads it yet."""
+
+    data: bytes | str | Path
+    format: str
+
+
+class Item(TypedDict, total=False):
+    """One thing to encode, to score or to look into.
+
+    Attributes:
+        id: Comes back with the result.
+        text: A text.
+        images: A picture, in any of the forms of ``ImageInput`` with or without the dict.
+        audio: Sound.
+        video: A film.
+        metadata: Anything; stays here.
+        multivector: Token vectors made before, shape ``(T, D)``.
+    """
+
+    id: str
+    text: str
+    images: Sequence[ImageInput | Data]
+    audio: AudioInput | bytes | str | Path
+    video: VideoInput | bytes | str | Path
+    metadata: dict[str, Any]
+    multivector: np.typing.NDArray[np.float32]
+
+
+class SparseResult(TypedDict):
+    """Terms, ascending, and their weights."""
+
+    indices: np.typing.NDArray[np.int32]
+    values: np.typing.NDArray[np.float32]
+
+
+class TimingInfo(TypedDict, total=False):
+    """Milliseconds by stage."""
+
+    total_ms: float
+    queue_ms: float
+    tokenization_ms: float
+    inference_ms: float
+
+
+class EncodeResult(TypedDict, total=False):
+    """What was made of one item; only what was asked for is there."""
+
+    id: str
+    dense: np.typing.NDArray[Any]
+    sparse: SparseResult
+    multivector: np.typing.NDArray[Any]
+    model: str
+    timing: TimingInfo
+
+
+class ScoreEntry(TypedDict):
+    """One item of a ranking; rank 0 is the best."""
+
+    item_id: str
+    score: float
+    rank: int
+
+
+class ScoreResult(TypedDict, total=False):
+    """All items, best first."""
+
+    model: str
+    query_id: str
+    scores: list[ScoreEntry]
+
+
+class Entity(TypedDict, total=False):
+    """A name found; ``bbox`` is ``[x, y, width, height]`` in pixels."""
+
+    text: str
+    label: str
+    score: float
+    start: int | None
+    end: int | None
+    bbox: list[int] | None
+
+
+class Relation(TypedDict):
+    """How two names belong together."""
+
+    head: str
+    tail: str
+    relation: str
+    score: float
+
+
+class Classification(TypedDict):
+    """A class."""
+
+    label: str
+    score: float
+
+
+class DetectedObject(TypedDict):
+    """A thing seen; ``bbox`` is ``[x, y, width, height]`` in pixels."""
+
+    label: str
+    score: float
+    bbox: list[int]
+
+
+class ExtractResult(TypedDict, total=False):
+    """What one item holds."""
+
+    id: str
+    entities: list[Entity]
+    relations: list[Relation]
+    classifications: list[Classification]
+    objects: list[DetectedObject]
+    data: dict[str, Any]
+
+
+class ModelDims(TypedDict, total=False):
+    """Width of each kind of output that has one."""
+
+    dense: int
+    sparse: int
+    multivector: int
+
+
+class ModelInfo(TypedDict, total=False):
+    """A model of the server."""
+
+    name: str
+    loaded: bool
+    inputs: list[str]
+    outputs: list[str]
+    dims: ModelDims
+    max_sequence_length: int
+
+
+class PoolSpec(TypedDict, total=False):
+    """A pool: its name and how many of each kind of device it may use."""
+
+    name: str
+    gpus: dict[str, int]
