@@ -13,9 +13,9 @@ from stelae.engines.encoder.engine import load
 from stelae.errors import ModelLoadFailed
 
 FAULTS = [
-    ("broken-missing", "layers.1.down.weight is missing"),
-    ("broken-shape", "has shape (64, 7), not (64, 128)"),
-    ("broken-surplus", "layers.1.adapter.weight is not used"),
+    ("broken-missing", "encoder.layer.1.output.dense.weight is missing"),
+    ("broken-shape", "encoder.layer.1.output.dense.weight has shape (64, 7), not (64, 128)"),
+    ("broken-surplus", "encoder.layer.1.adapter.weight is not used"),
 ]
 
 
@@ -25,3 +25,4 @@ def test_tensor_that_does_not_fit_is_named(zoo: Path, name: str, part: str) -> N
     with pytest.raises(ModelLoadFailed) as caught:
         load(spec, EngineOptions(device=Device.CPU, threads=1))
     assert part in str(caught.value)
+    assert str(zoo / name / "model.safetensors") in str(caught.value)

@@ -13,7 +13,8 @@ from tiny.decoders import qwen3_reranker
 
 from stelae.nn.backbone import backbone_class
 from stelae.nn.batch import pack
-from stelae.nn.weights import assign, read
+from stelae.nn.stored import read
+from stelae.nn.weights import assign
 
 PAIRS = [
     ("a river", "the stone"),

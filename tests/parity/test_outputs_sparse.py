@@ -17,7 +17,7 @@ from sentence_transformers.sparse_encoder.modules import SparseStaticEmbedding, 
 from transformers import AutoTokenizer
 
 from stelae.engines.text.engine import TextEngine
-from stelae.errors import UnsupportedCheckpoint
+from stelae.errors import ModelLoadFailed
 from stelae.types import OutputType, Role
 
 TEXTS = [
@@ -111,7 +111,7 @@ def test_untied_head_without_its_product_is_refused(zoo: Path, tmp_path: Path) -
     save_file(tensors, file, metadata={"format": "pt"})
     spec = spec_of(folder)
     assert spec.outputs == (OutputType.SPARSE,)
-    with pytest.raises(UnsupportedCheckpoint, match=r"tie_word_embeddings=false.*decoder\.weight"):
+    with pytest.raises(ModelLoadFailed, match=r"tie_word_embeddings=false.*decoder\.weight"):
         engine_of(folder)
 
 

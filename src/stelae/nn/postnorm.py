@@ -196,10 +196,11 @@ def masked_lm_names(dense: str, norm: str, decoder: str, bias: str = r"(?!)") ->
         dense: Of the dense layer.
         norm: Of its norm.
         decoder: Of the product with the vocabulary.
-        bias: Of its bias, where that has another name.
+        bias: Of its bias, where that has another name; a bias beside the product counts
+            before it.
     """
     names = {bias: "decoder.bias", dense: "dense.", norm: "norm.", decoder: "decoder."}
-    return WeightMap(rename={**NORMS, **names}, only=MASKED_LM_NAMES)
+    return WeightMap(rename={**NORMS, **names}, only=MASKED_LM_NAMES, spare=(bias,))
 
 
 def classifier_names(dense: str, out: str) -> WeightMap:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from stelae.catalog.torch_file import TORCH_SUFFIXES
-from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
-from stelae.nn.torch_file import read_torch
+from stelae.errors import ModelLoadFailed
+from stelae.nn.stored import Stored, backwards, neighbours, stored
+
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -28,6 +26,8 @@ class WeightMap:
             the first axis; keys and values are formatted with the layer number.
         ignore: Names (whole, by regular expression) that the module does not use.
         only: Names (whole, by regular expression) to look at; empty for all.
+        spare: Names in the checkpoint (whole, by regular expression) of tensors that
+            count only where no other comes to the same name.
         change: What is done to tensors, by new name (whole, by regular expression).
     """
 
@@ -36,23 +36,36 @@ class WeightMap:
     fuse: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+    spare: tuple[str, ...] = ()
     change: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
 
-    def apply(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename, drop and fuse; the result has the module's names."""
-        named = {self._name(name): tensor for name, tensor in tensors.items()}
-        kept = {
-            name: tensor
-            for name, tensor in named.items()
-            if not _matches(self.ignore, name) and (not self.only or _matches(self.only, name))
-        }
+    def apply(self, tensors: Mapping[str, Tensor]) -> Named:
+        """Rename, drop and fuse; the result has the module's names.
+
+        Raises:
+            ModelLoadFailed: Two tensors that differ come to the same name, or of several
+                that belong together one is missing or of another width.
+        """
+        kept = Named(self, stored(tensors))
+        for name in sorted(tensors, key=self._spare):
+            new = self.name(name)
+            if self._wants(new) and not (new in kept and self._spare(name)):
+                kept.put(new, tensors[name])
         for target, sources in self.fuse.items():
-            self._fuse(kept, target, sources)
+            kept.fuse(target, sources)
         for pattern, change in self.change.items():
             kept |= {n: change(t) for n, t in kept.items() if re.fullmatch(pattern, n)}
         return kept
 
-    def _name(self, name: str) -> str:
+    def _spare(self, name: str) -> bool:
+        return _matches(self.spare, name)
+
+    def _wants(self, name: str) -> bool:
+        chosen = not self.only or _matches(self.only, name)
+        return chosen and not _matches(self.ignore, name)
+
+    def name(self, name: str) -> str:
+        """What a tensor is called in the module, but for what is fused."""
         for prefix in self.prefixes:
             if name.startswith(prefix):
                 name = name.removeprefix(prefix)
@@ -61,23 +74,89 @@ class WeightMap:
             name = re.sub(pattern, replacement, name)
         return name
 
-    def _fuse(self, tensors: dict[str, Tensor], target: str, sources: tuple[str, ...]) -> None:
-        first = re.compile(re.escape(sources[0]) + r"\.(weight|bias)$")
-        for name in [n for n in tensors if first.search(n)]:
-            parts = [name.replace(sources[0], source) for source in sources]
-            if missing := [part for part in parts if part not in tensors]:
-                raise ModelLoadFailed(f"the checkpoint lacks {', '.join(missing)}")
-            joined = torch.cat([tensors.pop(part) for part in parts])
-            tensors[name.replace(sources[0], target)] = joined
+
+class Named(dict[str, Tensor]):
+    """Tensors under a module's names, which knows what their files call them.
+
+    Args:
+        weights: How names become others.
+        source: The tensors as the files hold them.
+    """
+
+    def __init__(self, weights: WeightMap, source: Stored) -> None:
+        super().__init__()
+        self.weights, self.source = weights, source
+
+    def put(self, name: str, tensor: Tensor) -> None:
+        """Take a tensor; one that is stored twice is taken once.
+
+        Raises:
+            ModelLoadFailed: There is another one under the name.
+        """
+        if name in self and not _same(self[name], tensor):
+            raise ModelLoadFailed(
+                f"{self.source.where} have two tensors for one place, and they differ: "
+                f"{self.called(name, ' and ')}"
+            )
+        self[name] = tensor
+
+    def fuse(self, target: str, sources: tuple[str, ...]) -> None:
+        """Join tensors along the first axis."""
+        part = re.compile(rf"(?:^|\.)({'|'.join(map(re.escape, sources))})\.(?:weight|bias)$")
+        found = [(name, match.span(1)) for name in self if (match := part.search(name))]
+        for start, end in dict.fromkeys((n[:first], n[last:]) for n, (first, last) in found):
+            self._join(start + target + end, [start + source + end for source in sources])
+
+    def _join(self, name: str, parts: list[str]) -> None:
+        if missing := [part for part in parts if part not in self]:
+            there = next(self.called(part) for part in parts if part in self)
+            lacking = ", ".join(map(self.called, missing))
+            raise ModelLoadFailed(f"{self.source.where} lack {lacking} beside {there}")
+        if len({self[part].shape[1:] for part in parts}) > 1:
+            shapes = (f"{self.called(part)} has {tuple(self[part].shape)}" for part in parts)
+            raise ModelLoadFailed(
+                f"{self.source.where} have tensors of different widths that belong together: "
+                f"{', '.join(shapes)}"
+            )
+        self.put(name, torch.cat([self.pop(part) for part in parts]))
+
+    def called(self, name: str, between: str = " + ") -> str:
+        """What the files call a tensor, or would call one that they lack."""
+        for target, sources in self.weights.fuse.items():
+            whole = re.fullmatch(rf"((?:.*\.)?){re.escape(target)}(\.(?:weight|bias))", name)
+            if whole is not None and not self._stores(f"{target}{whole[2]}"):
+                return between.join(self.called(whole[1] + s + whole[2]) for s in sources)
+        there = [old for old in self.source if self.weights.name(old) == name]
+        return between.join(self.source.prefix + old for old in there or [self._guess(name)])
+
+    def _stores(self, end: str) -> bool:
+        return any(f".{self.weights.name(old)}".endswith(f".{end}") for old in self.source)
+
+    def _guess(self, name: str) -> str:
+        """The likeliest name of a tensor that is not there; its own, if no other fits."""
+        pieces = {piece for old in self.source for piece in old.split(".")}
+        rules = self.weights
+        guesses = (
+            neighbours(name, self.source),
+            backwards(name, rules.prefixes, rules.rename),
+        )
+        for some in guesses:
+            if fitting := {guess for guess in some if rules.name(guess) == name}:
+                return max(sorted(fitting), key=lambda guess: _alike(guess, pieces))
+        return name
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.dtype == other.dtype and torch.equal(one, other)
+
+
+def _alike(name: str, pieces: set[str]) -> tuple[float, int]:
+    own = name.split(".")
+    return sum(piece in pieces for piece in own) / len(own), len(own)
 
 
 NOTHING = WeightMap(only=(r"(?!)",))
 """Takes no tensor, for modules that have none."""
-
-
-def within(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Tensors whose names start so, under the rest of their names."""
-    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
 
 
 def flat_patches(kernel: Tensor) -> Tensor:
@@ -96,37 +175,32 @@ def _matches(patterns: Iterable[str], name: str) -> bool:
     return any(re.fullmatch(pattern, name) for pattern in patterns)
 
 
-def read(files: Iterable[Path]) -> dict[str, Tensor]:
-    """Read all tensors of safetensors files, and of torch's own.
-
-    Raises:
-        UnsupportedCheckpoint: A file is missing or is not valid.
-        ModelLoadFailed: A file of torch is broken.
-    """
-    tensors: dict[str, Tensor] = {}
-    for file in files:
-        try:
-            tensors |= read_torch(file) if file.suffix in TORCH_SUFFIXES else load_file(file)
-        except (SafetensorError, OSError) as error:
-            raise UnsupportedCheckpoint(f"weights {file.name} cannot be read: {error}") from error
-    return tensors
-
-
 def assign(module: nn.Module, tensors: Mapping[str, Tensor], dtype: torch.dtype) -> None:
     """Give a module its tensors; none may be missing, left over or of another shape.
 
     Raises:
-        ModelLoadFailed: Names the tensors at fault.
+        ModelLoadFailed: Names the tensors at fault as their files do.
     """
     wanted = {name: tuple(p.shape) for name, p in module.named_parameters()}
-    faults = [f"{name} is missing" for name in sorted(wanted.keys() - tensors.keys())]
-    faults += [f"{name} is not used" for name in sorted(tensors.keys() - wanted.keys())]
-    faults += [
-        f"{name} has shape {tuple(tensors[name].shape)}, not {shape}"
-        for name, shape in wanted.items()
-        if name in tensors and tuple(tensors[name].shape) != shape
-    ]
-    if faults:
-        shown = "; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if faults[5:] else "")
-        raise ModelLoadFailed(f"weights do not fit the architecture: {shown}")
+    given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if given != wanted:
+        raise _misfit(tensors if isinstance(tensors, Named) else as_named(tensors), given, wanted)
     module.load_state_dict({k: v.to(dtype) for k, v in tensors.items()}, assign=True)
+
+
+def as_named(tensors: Mapping[str, Tensor]) -> Named:
+    """Tensors that have a module's names already."""
+    return WeightMap().apply(tensors)
+
+
+def _misfit(named: Named, given: Mapping[str, Shape], wanted: Mapping[str, Shape]) -> Exception:
+    both = wanted.keys() & given.keys()
+    faults = [f"{named.called(n)} is missing" for n in wanted if n not in given]
+    faults += [f"{named.called(n)} is not used" for n in given if n not in wanted]
+    faults += [
+        f"{named.called(n)} has shape {given[n]}, not {wanted[n]}"
+        for n in sorted(both)
+        if given[n] != wanted[n]
+    ]
+    shown = "; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if faults[5:] else "")
+    return ModelLoadFailed(f"{named.source.where} do not fit the architecture: {shown}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from stelae.catalog.spec import (
     YesNo,
 )
 from stelae.engines.text.features import Output
-from stelae.errors import UnsupportedCheckpoint
+from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 from stelae.nn.backbone import Backbone
 from stelae.nn.batch import TokenBatch
 from stelae.nn.heads.dense import CutHead, DenseHead, NormalizeHead
@@ -41,11 +42,15 @@ from stelae.nn.heads.sparse import SpladeHead, StaticTermsHead, TermWeightsHead
 from stelae.nn.heads.top_terms import TopTermsHead
 from stelae.nn.layers import norm
 from stelae.nn.static import StaticTable
-from stelae.nn.weights import assign, read
+from stelae.nn.stored import read
+from stelae.nn.weights import WeightMap, assign
 from stelae.types import OutputType, Role
 
 Trunk = Backbone | StaticTable
 Tensors = Mapping[str, Tensor]
+
+AS_THEY_ARE = WeightMap()
+"""For files that have our names."""
 
 FIELDS = {
     OutputType.DENSE: "dense",
@@ -130,15 +135,14 @@ def _step(spec: ModelSpec, step: Module, trunk: Trunk, tensors: Tensors) -> nn.M
             return _loaded(spec, step.folder, step.weights, LayerPoolHead(step.first, step.layers))
         case LayerNorm():
             made = norm.LayerNorm(step.width, step.eps)
-            return _loaded(spec, step.folder, step.weights, made, prefix="norm.")
+            return _loaded(spec, step.folder, step.weights, made, WeightMap(prefixes=("norm.",)))
         case Dense():
             return _dense(spec, step, tensors)
         case SparsePool():
             return _splade(spec, step, trunk, tensors)
         case TermWeights():
-            return _loaded(
-                spec, "", step.weights, TermWeightsHead(trunk.width, step.unused), add="linear."
-            )
+            terms = TermWeightsHead(trunk.width, step.unused)
+            return _loaded(spec, "", step.weights, terms, WeightMap(rename={"^": "linear."}))
         case StaticTerms():
             return _static_terms(spec, step)
         case TopTerms():
@@ -169,11 +173,9 @@ def _late(step: LateInteraction, trunk: Trunk) -> LateInteractionHead:
 
 
 def _loaded(
-    spec: ModelSpec, folder: str, file: str, head: nn.Module, *, prefix: str = "", add: str = ""
+    spec: ModelSpec, folder: str, file: str, head: nn.Module, weights: WeightMap = AS_THEY_ARE
 ) -> nn.Module:
-    tensors = read([Path(spec.folder, folder, file)])
-    named = {add + name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-    assign(head, named, torch.float32)
+    assign(head, weights.apply(read([Path(spec.folder, folder, file)])), torch.float32)
     return head
 
 
@@ -199,12 +201,18 @@ def _dense(spec: ModelSpec, step: Dense, tensors: Tensors) -> nn.Module:
     if not _beside(spec, step):
         tensors = read([Path(spec.folder, step.folder, step.weights)])
     ours = ("linear.weight", "linear.bias", "beside.weight")
-    found = zip(ours, (*step.names, "residual.weight"), strict=True)
-    named = {name: tensors[theirs] for name, theirs in found if theirs in tensors}
-    if step.transposed:
-        named["linear.weight"] = named["linear.weight"].T.contiguous()
-    assign(head, named, torch.float32)
+    pairs = zip(ours, (*step.names, "residual.weight"), strict=True)
+    weights = WeightMap(
+        rename={f"^{re.escape(theirs)}$": name for name, theirs in pairs if theirs},
+        only=tuple(map(re.escape, ours)),
+        change={r"linear\.weight": _transposed} if step.transposed else {},
+    )
+    assign(head, weights.apply(tensors), torch.float32)
     return head
+
+
+def _transposed(matrix: Tensor) -> Tensor:
+    return matrix.T.contiguous()
 
 
 def _beside(spec: ModelSpec, step: Dense) -> bool:
@@ -218,13 +226,13 @@ def _splade(spec: ModelSpec, step: SparsePool, trunk: Trunk, tensors: Tensors) -
     if not isinstance(trunk, Backbone) or not isinstance(spec.backbone, SpecBackbone):
         raise UnsupportedCheckpoint("a table of vectors has no masked language head")
     logits = trunk.masked_lm()
-    found = dict(trunk.masked_lm_weights.apply(tensors))
+    found = trunk.masked_lm_weights.apply(tensors)
     if spec.backbone.config.get("tie_word_embeddings", True) is not False:
         found.setdefault("decoder.weight", trunk.words.weight)
     elif "decoder.weight" not in found:
-        raise UnsupportedCheckpoint(
-            "config.json sets tie_word_embeddings=false, and the weights hold no decoder.weight "
-            "of the masked language head"
+        raise ModelLoadFailed(
+            f"config.json sets tie_word_embeddings=false, and {found.source.where} lack "
+            f"{found.called('decoder.weight')} of the masked language head"
         )
     assign(logits, found, trunk.words.weight.dtype)
     return SpladeHead(logits, trunk.words.weight.shape[0], step.pooling, step.activation)

@@ -16,7 +16,8 @@ from stelae.nn.backbone import Backbone, backbone_class
 from stelae.nn.batch import TokenBatch, pack
 from stelae.nn.layers.linear import prepack
 from stelae.nn.static import StaticTable
-from stelae.nn.weights import assign, read, within
+from stelae.nn.stored import Stored, read, within
+from stelae.nn.weights import assign
 from stelae.types import OutputType, Role
 
 Heads = tuple[Head, ...]
@@ -132,7 +133,7 @@ def _pools(chains: Iterable[Chain]) -> list[Pool]:
     return [step for chain in chains for step in chain.steps if isinstance(step, Pool)]
 
 
-def read_trunk(spec: ModelSpec) -> dict[str, Tensor]:
+def read_trunk(spec: ModelSpec) -> Stored:
     """All tensors in the files of the trunk."""
     part = spec.backbone
     files = (part.weights,) if isinstance(part, Static) else part.weights

@@ -17,7 +17,7 @@ from stelae.errors import UnsupportedCheckpoint
 from stelae.images.preprocess import normalize, patches
 from stelae.nn.layers.linear import Linear
 from stelae.nn.patches import PatchBatch, VisionBackbone, pack_pictures
-from stelae.nn.weights import read
+from stelae.nn.stored import read
 from stelae.types import OutputType
 
 

@@ -9,7 +9,7 @@ sentences: Ni et al. 2021 (arXiv:2108.08877, arXiv:2112.07899).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Annotated, ClassVar, cast
 
 import msgspec
@@ -28,9 +28,6 @@ from stelae.nn.weights import WeightMap
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 GATED = "gated-"
-
-SHARED, OWN = "shared.weight", "encoder.embed_tokens.weight"
-"""Embeddings of words for encoder and decoder, and for the encoder alone."""
 
 
 class T5Config(msgspec.Struct, kw_only=True):
@@ -125,15 +122,6 @@ class T5Layer(nn.Module):
         return self.mlp.add(self.mlp_norm(x), x)
 
 
-class EncoderMap(WeightMap):
-    """Names of tensors, where the embeddings of words may stand under two."""
-
-    def apply(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """As ever; the encoder's own embeddings count before those it shares."""
-        unused = {SHARED} if OWN in tensors else set()
-        return super().apply({n: t for n, t in tensors.items() if n not in unused})
-
-
 @architecture("T5EncoderModel", "T5Model", "T5ForConditionalGeneration")
 class T5(Backbone):
     """All layers share the first one's table of distances.
@@ -144,7 +132,7 @@ class T5(Backbone):
 
     Config: ClassVar = T5Config
     every: ClassVar = False
-    weights = EncoderMap(
+    weights = WeightMap(
         prefixes=("encoder.",),
         rename={
             r"^(shared|embed_tokens)\.": "words.",
@@ -162,6 +150,7 @@ class T5(Backbone):
             "mlp.gate_up": ("layer.1.DenseReluDense.wi_0", "layer.1.DenseReluDense.wi_1"),
         },
         ignore=(r"decoder\..*", r"lm_head\..*"),
+        spare=(r"shared\.weight",),  # the encoder's own words count before those it shares
     )
 
     def __init__(self, config: T5Config) -> None:
