@@ -16,6 +16,9 @@ from fix_engine import answer
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 from sentence_transformers import MultiVectorEncoder, SentenceTransformer, SparseEncoder
+from tiny.files import write_json, write_tensors
+from tiny.heads import MORE
+from tiny.layout import pooling_flags, write_modules
 from tokenizers import Tokenizer
 from transformers import AutoModel, AutoTokenizer
 
@@ -83,6 +86,24 @@ def test_dense_vectors_are_those_of_the_library(zoo: Path, name: str, role: Role
         expected = reference.encode(text, role).value
         assert isinstance(expected, np.ndarray)
         close(row, expected)
+
+
+def test_layers_of_a_transformer_that_counts_them_otherwise_are_weighed(
+    zoo: Path, tmp_path: Path
+) -> None:
+    """T5 says ``num_layers``."""
+    folder = shutil.copytree(zoo / "sentence-t5", tmp_path / "t5-layers")
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    layers, width = config["num_layers"], config["d_model"]
+    write_json(folder / "config.json", config | {"output_hidden_states": True})
+    write_modules(folder, ["Transformer", "WeightedLayerPooling", "Pooling"], names=MORE)
+    choice = {"word_embedding_dimension": width, "layer_start": 1, "num_hidden_layers": layers}
+    write_json(folder / "1_WeightedLayerPooling/config.json", choice)
+    weights = np.arange(1, layers + 1, dtype=np.float32)
+    write_tensors(folder / "1_WeightedLayerPooling/model.safetensors", {"layer_weights": weights})
+    write_json(folder / "2_Pooling/config.json", pooling_flags(width, "mean"))
+    expected = SentenceTransformer(str(folder), device="cpu").encode(TEXTS)
+    close(encode(folder, OutputType.DENSE, None, TEXTS).dense, expected)
 
 
 def test_weights_in_files_of_torch_make_the_same_vectors(zoo: Path) -> None:

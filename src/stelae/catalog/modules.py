@@ -48,6 +48,9 @@ READERS: dict[str, Callable[[Place], Part | None]] = {
 }
 """How each module is read, by its class."""
 
+LAYERS = ("num_hidden_layers", "n_layers", "num_layers")
+"""Names that the number of layers has in ``config.json``."""
+
 Sides = dict[Role | None, Chained]
 
 
@@ -82,7 +85,7 @@ def _idle(root: Path, before: Sequence[Part], part: Part) -> bool:
     trunk = before[0].trunk if before and isinstance(before[0], Start) else None
     if not isinstance(trunk, Backbone) or trunk.config.get("output_hidden_states") is not True:
         return True
-    layers = trunk.config.get("num_hidden_layers", trunk.config.get("n_layers"))
+    layers = next((trunk.config[name] for name in LAYERS if name in trunk.config), None)
     if layers != part.module.layers:
         raise ModelLoadFailed(
             f"the {part.kind} in {root} weighs {part.module.layers} layers, the transformer has "
