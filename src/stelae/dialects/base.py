@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ from stelae.service.inference import Inference
 from stelae.telemetry.metrics import Metrics, Served
 
 RECORD = "stelae.record"
+
+PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
+"""A parameter in the template of a path."""
 
 
 @dataclass(slots=True)
@@ -156,8 +160,13 @@ class Shared:
         """Answer one request."""
         headers = Headers(scope=scope)
         *recognising, other = self._endpoints
-        chosen = (e for e in recognising if e.dialect.speaks and e.dialect.speaks(headers))
-        await next(chosen, other)(scope, receive, send)
+        speaking = (e for e in recognising if e.dialect.speaks and e.dialect.speaks(headers))
+        chosen = next(speaking, other)
+        # Each has names of its own for the parameters of the path.
+        names = PARAMETER.findall(chosen.operation.path)
+        values = scope.get("path_params", {}).values()
+        scope["path_params"] = dict(zip(names, values, strict=True))
+        await chosen(scope, receive, send)
 
 
 def record_of(request: Request) -> Record:

@@ -10,11 +10,11 @@ from typing import Any, get_origin
 import msgspec
 import numpy as np
 
+from stelae.dialects.base import PARAMETER
 from stelae.errors import ErrorInfo
 from stelae.server.listeners import Claim
 
 _ATTRIBUTES = re.compile(r"^Attributes:\n", re.MULTILINE)
-_PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 _REF = "#/components/schemas/{name}"
 
 
@@ -40,7 +40,7 @@ def document(claims: Sequence[Claim], version: str) -> dict[str, Any]:
     )
     paths: dict[str, dict[str, Any]] = {}
     for claim in claims:
-        path = _PARAMETER.sub(r"{\1}", claim.operation.path)
+        path = PARAMETER.sub(r"{\1}", claim.operation.path)
         paths.setdefault(path, {})[claim.operation.method.lower()] = _operation(claim)
     tags = {c.dialect.name: c.dialect.summary for c in claims}
     return {
@@ -60,7 +60,7 @@ def _operation(claim: Claim) -> dict[str, Any]:
         "operationId": f"{claim.dialect.name}_{operation.handle.__name__}",
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in _PARAMETER.findall(operation.path)
+            for name in PARAMETER.findall(operation.path)
         ],
         "responses": _responses(claim),
     }

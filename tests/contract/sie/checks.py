@@ -1,0 +1,398 @@
+"""What the SDK must find, written with the SDK itself; see ``driver.py``.
+
+Each function is one row of the compatibility table: its docstring is what the row says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.metadata
+import io
+import logging
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from sie_sdk import SIEAsyncClient, SIEClient
+from sie_sdk.client.errors import (
+    PoolError,
+    ProvisioningError,
+    RequestError,
+    ServerError,
+    SIEConnectionError,
+)
+from sie_sdk.scoring import maxsim
+from sie_sdk.types import Item
+
+VERSION = tuple(int(part) for part in importlib.metadata.version("sie-sdk").split(".")[:3])
+NEW = VERSION >= (0, 6, 5)
+
+MODEL, FAULTY, FINDER = "fake", "faulty", "finder"
+SEEING, RERANKER, LATE = "clip", "reranker", "late"
+KEY = "sesame"
+
+
+class Skip(Exception):
+    """The SDK of this version does not have it."""
+
+
+@contextlib.contextmanager
+def client(url: str, **more: Any) -> Iterator[SIEClient]:
+    made = SIEClient(url, **{"api_key": KEY, **more})
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def fault(code: str, seconds: object = "-", times: object = "-") -> Item:
+    """An item that makes the faulty model fail so."""
+    return Item(text=f"!raise {code} {seconds} {times} {uuid.uuid4().hex}")
+
+
+def raised(kind: type[Exception], call: Any) -> Any:
+    try:
+        call()
+    except kind as error:
+        return error
+    raise AssertionError(f"{kind} was expected")
+
+
+def check_encode_one(url: str) -> None:
+    """`encode` of one item gives its vector, echoes its id and says where the time went"""
+    with client(url) as c:
+        result = c.encode(MODEL, Item(id="a", text="Hello world"))
+    assert result["id"] == "a"
+    assert result["dense"].dtype == np.float32
+    assert result["dense"].shape == (384,)
+    assert abs(float(np.linalg.norm(result["dense"])) - 1) < 1e-5
+    assert result["timing"]["total_ms"] >= 0
+
+
+def check_encode_several(url: str) -> None:
+    """`encode` of a list keeps order and ids; no id is made up"""
+    with client(url) as c:
+        results = c.encode(MODEL, [Item(text="a"), Item(id="x", text="b"), Item(text="a")])
+    assert [r.get("id") for r in results] == [None, "x", None]
+    assert np.array_equal(results[0]["dense"], results[2]["dense"])
+    assert not np.array_equal(results[0]["dense"], results[1]["dense"])
+
+
+def check_outputs(url: str) -> None:
+    """Dense, sparse and multi-vector from one call"""
+    with client(url) as c:
+        result = c.encode(
+            MODEL, Item(text="one two one"), output_types=["dense", "sparse", "multivector"]
+        )
+    assert result["dense"].shape == (384,)
+    sparse = result["sparse"]
+    assert sparse["indices"].dtype == np.int32
+    assert sorted(sparse["values"].tolist()) == [1.0, 2.0]
+    assert result["multivector"].shape == (3, 4)
+
+
+def check_dtypes(url: str) -> None:
+    """The six output dtypes, with the published formulas"""
+    with client(url) as c:
+        item = Item(text="numbers")
+        x = c.encode(MODEL, item)["dense"]
+        got = {
+            name: c.encode(MODEL, item, output_dtype=name)["dense"]
+            for name in ("float16", "int8", "uint8", "binary", "ubinary")
+        }
+    assert np.array_equal(got["float16"], x.astype(np.float16))
+    assert np.array_equal(got["int8"], np.round(x / np.abs(x).max() * 127).astype(np.int8))
+    span = x.max() - x.min()
+    assert np.array_equal(got["uint8"], np.round((x - x.min()) / span * 255).astype(np.uint8))
+    for name in ("binary", "ubinary"):
+        assert np.array_equal(got[name], np.packbits(x > 0))
+
+
+def check_query_and_options(url: str) -> None:
+    """`is_query`, `instruction` and `options` reach the model; options of the client count too"""
+    with client(url, options={"normalize": True}) as c:
+        result = c.encode(MODEL, Item(text="a"), is_query=True, options={"truncate": True})
+        assert result["dense"].shape == (384,)
+        many = ["multivector"]
+        item = Item(text="a")
+        error = raised(
+            RequestError, lambda: c.encode(LATE, item, instruction="find", output_types=many)
+        )
+    assert (error.code, error.status_code) == ("INVALID_INPUT", 400)
+
+
+def check_images(url: str) -> None:
+    """Pictures as Pillow image, array, bytes and path, with or without the dict, whatever label"""
+    picture = Image.new("RGB", (40, 30), (200, 30, 30))
+    png = io.BytesIO()
+    picture.save(png, "PNG")
+    with client(url) as c:
+        for given in (
+            [picture],
+            [{"data": picture}],
+            [np.array(picture)],
+            [{"data": png.getvalue(), "format": "png"}],
+            [png.getvalue()],
+        ):
+            if isinstance(given[0], bytes) and VERSION < (0, 4, 0):
+                continue
+            result = c.encode(SEEING, Item(images=given))
+            assert result["dense"].ndim == 1
+        words = c.encode(SEEING, Item(text="a red square"))
+    assert words["dense"].shape == result["dense"].shape
+
+
+def check_large_encode(url: str) -> None:
+    """2,000 items in one call"""
+    with client(url) as c:
+        results = c.encode(MODEL, [Item(id=str(i), text=f"text {i}") for i in range(2000)])
+    assert [r["id"] for r in results] == [str(i) for i in range(2000)]
+
+
+def check_large_score(url: str) -> None:
+    """1,000 documents in one `score`"""
+    with client(url) as c:
+        items = [Item(id=str(i), text=f"text {i}") for i in range(1000)]
+        result = c.score(MODEL, Item(text="text 7"), items)
+    assert len(result["scores"]) == 1000
+    assert result["scores"][0]["item_id"] == "7"
+
+
+def check_score(url: str) -> None:
+    """`score` is sorted and ranked, stable, with the caller's ids or `item-N`"""
+    with client(url) as c:
+        items = [Item(text="none"), Item(id="b", text="one two"), Item(text="two"), Item(text="x")]
+        result = c.score(MODEL, Item(id="q", text="one two"), items)
+    assert result["model"] == MODEL
+    assert result["query_id"] == "q"
+    assert [s["item_id"] for s in result["scores"]] == ["b", "item-2", "item-0", "item-3"]
+    assert [s["rank"] for s in result["scores"]] == [0, 1, 2, 3]
+    assert all(isinstance(s["score"], float) for s in result["scores"])
+
+
+def check_cross_encoder(url: str) -> None:
+    """`score` with a cross-encoder"""
+    with client(url) as c:
+        result = c.score(RERANKER, Item(text="what"), [Item(text="this"), Item(text="that")])
+    assert len(result["scores"]) == 2
+
+
+def check_late_interaction(url: str) -> None:
+    """Late interaction: `score` agrees with `maxsim` here, and takes vectors made before"""
+    texts = ["the ferry leaves", "a cow", "boats at dawn"]
+    with client(url) as c:
+        query = c.encode(LATE, Item(text="ferry"), output_types=["multivector"], is_query=True)
+        documents = c.encode(LATE, [Item(text=t) for t in texts], output_types=["multivector"])
+        made = [d["multivector"] for d in documents]
+        here = np.asarray(maxsim(query["multivector"], made))
+        there = c.score(LATE, Item(text="ferry"), [Item(text=t) for t in texts])
+        given = c.score(
+            LATE, Item(multivector=query["multivector"]), [Item(multivector=m) for m in made]
+        )
+    for result in (there, given):
+        by_name = {s["item_id"]: s["score"] for s in result["scores"]}
+        ranked = np.array([by_name[f"item-{i}"] for i in range(3)])
+        assert np.allclose(ranked, here, atol=1e-4)
+
+
+def check_extract(url: str) -> None:
+    """`extract` finds names with their places; ids are made up where none is given"""
+    with client(url) as c:
+        results = c.extract(
+            FINDER, [Item(text="see Ada"), Item(id="x", text="no")], labels=["person"]
+        )
+        one = c.extract(FINDER, Item(text="Ada"), labels=["person"])
+    assert [r["id"] for r in results] == ["item-0", "x"]
+    entity = results[0]["entities"][0]
+    assert (entity["text"], entity["label"], entity["start"], entity["end"]) == (
+        "Ada",
+        "person",
+        4,
+        7,
+    )
+    assert results[1]["entities"] == []
+    assert one["entities"][0]["score"] == 1.0
+
+
+def check_models(url: str) -> None:
+    """`list_models` and `get_model`"""
+    with client(url) as c:
+        models = {m["name"]: m for m in c.list_models()}
+        assert {"name", "loaded", "inputs", "outputs", "dims"} <= models[MODEL].keys()
+        assert models[MODEL]["dims"] == {"dense": 384}
+        assert models[LATE]["outputs"] == ["multivector", "score"]
+        if hasattr(c, "get_model"):
+            assert c.get_model(MODEL)["name"] == MODEL
+            assert raised(RequestError, lambda: c.get_model("none")).status_code == 404
+
+
+def check_names_in_paths(url: str) -> None:
+    """Names with `/`, `:` and a space in the path"""
+    with client(url) as c:
+        assert c.encode("org/fake", Item(text="a"))["dense"].shape == (384,)
+        error = raised(RequestError, lambda: c.encode("no/such:model x", Item(text="a")))
+    assert (error.code, error.status_code) == ("MODEL_NOT_FOUND", 404)
+
+
+def check_key(url: str) -> None:
+    """A wrong key is refused"""
+    with client(url, api_key="wrong") as c:
+        for call in (
+            lambda: c.encode(MODEL, Item(text="a")),
+            lambda: c.list_models(),
+            lambda: c.create_pool("p", {"cpu": 1}),
+        ):
+            error = raised((RequestError, PoolError), call)  # type: ignore[arg-type]
+            assert "key" in str(error)
+
+
+def check_no_skew_warning(url: str) -> None:
+    """No version warning is logged"""
+    seen: list[str] = []
+
+    class Listen(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(record.getMessage())
+
+    handler = Listen()
+    logging.getLogger("sie_sdk").addHandler(handler)
+    try:
+        with client(url) as c:
+            c.encode(MODEL, Item(text="a"))
+            c.list_models()
+    finally:
+        logging.getLogger("sie_sdk").removeHandler(handler)
+    assert not [line for line in seen if "version" in line.lower()], seen
+
+
+def check_bad_items(url: str) -> None:
+    """Items without anything, of wrong types or without a modality the model has"""
+    with client(url) as c:
+        for item in ({"id": "x"}, {"id": 3, "text": "a"}, {"text": 5}, {"audio": {"data": b"x"}}):
+            error = raised(RequestError, lambda item=item: c.encode(MODEL, item))
+            assert (error.code, error.status_code) == ("INVALID_INPUT", 400)
+        raised(RequestError, lambda: c.encode(MODEL, Item(text="a"), output_dtype="int4"))
+        raised(RequestError, lambda: c.encode(MODEL, Item(text="a"), options={"profile": "none"}))
+        raised(RequestError, lambda: c.score(RERANKER, Item(text="q"), []))
+        raised(RequestError, lambda: c.extract(MODEL, Item(text="a"), labels=["x"]))
+        raised(RequestError, lambda: c.encode(RERANKER, Item(text="a")))
+
+
+def check_bad_picture(url: str) -> None:
+    """A picture that is none is the request's fault"""
+    with client(url) as c:
+        item = Item(images=[{"data": b"\xff\xd8\xffgarbage", "format": "jpeg"}])
+        error = raised(RequestError, lambda: c.encode(SEEING, item))
+    assert error.code == "INVALID_INPUT"
+
+
+def check_too_long(url: str) -> None:
+    """Too long, where cutting is not allowed"""
+    with client(url) as c:
+        text = "word " * 1000
+        error = raised(
+            RequestError, lambda: c.encode(MODEL, Item(text=text), options={"truncate": False})
+        )
+    assert error.code == "INPUT_TOO_LONG"
+    if NEW:
+        assert type(error).__name__ == "InputTooLongError"
+
+
+def check_failing_model(url: str) -> None:
+    """500: the model failed"""
+    with client(url) as c:
+        error = raised(ServerError, lambda: c.encode(FAULTY, fault("engine_failed")))
+    assert (error.code, error.status_code) == ("INFERENCE_ERROR", 500)
+
+
+def check_load_failed(url: str) -> None:
+    """502: the model cannot be loaded; told at once"""
+    with client(url) as c:
+        started = time.monotonic()
+        error = raised(ServerError, lambda: c.encode("broken", Item(text="a")))
+        assert time.monotonic() - started < 5
+    assert error.status_code == 502
+    if VERSION >= (0, 3, 0):
+        assert type(error).__name__ == "ModelLoadFailedError"
+
+
+def check_loading_is_waited_for(url: str) -> None:
+    """503 MODEL_LOADING is asked again after the hint, which is under a second"""
+    with client(url) as c:
+        started = time.monotonic()
+        result = c.encode(FAULTY, fault("model_not_ready", 0.25, 2))
+        assert 0.4 < time.monotonic() - started < 5
+    assert result["dense"].shape == (384,)
+
+
+def check_queue_full_is_waited_for(url: str) -> None:
+    """503 QUEUE_FULL is asked again after the hint"""
+    with client(url) as c:
+        result = c.encode(FAULTY, fault("queue_full", 0.1, 2), wait_for_capacity=True)
+    assert result["dense"].shape == (384,)
+
+
+def check_out_of_memory(url: str) -> None:
+    """503 RESOURCE_EXHAUSTED is asked again"""
+    with client(url) as c:
+        result = c.encode(FAULTY, fault("out_of_memory", 0.1, 1), wait_for_capacity=True)
+    assert result["dense"].shape == (384,)
+
+
+def check_worker_died(url: str) -> None:
+    """503 QUEUE_UNAVAILABLE (a worker died, the server stops) is asked again"""
+    with client(url) as c:
+        result = c.encode(FAULTY, fault("worker_died", 0.1, 1), wait_for_capacity=True)
+    assert result["dense"].shape == (384,)
+
+
+def check_provisioning(url: str) -> None:
+    """Provisioning: `ProvisioningError` with the hint in every version"""
+    with client(url, gpu="cpu") as c:
+        error = raised(
+            ProvisioningError,
+            lambda: c.encode(FAULTY, fault("no_capacity", 0.5), wait_for_capacity=False),
+        )
+        assert error.retry_after == 0.5
+        assert error.gpu == "cpu"
+        result = c.encode(FAULTY, fault("no_capacity", 0.1, 2), wait_for_capacity=True)
+    assert result["dense"].shape == (384,)
+
+
+def check_deadline(url: str) -> None:
+    """504: the time given has passed"""
+    with client(url) as c:
+        error = raised(
+            ServerError,
+            lambda: c.encode(FAULTY, fault("deadline_exceeded"), wait_for_capacity=False),
+        )
+    assert error.status_code == 504
+
+
+def check_unreachable(url: str) -> None:
+    """No server"""
+    del url
+    with client("http://127.0.0.1:9") as c:
+        raised(
+            SIEConnectionError,
+            lambda: c.encode(MODEL, Item(text="a"), wait_for_capacity=False),
+        )
+
+
+async def check_async(url: str) -> None:
+    """The asynchronous client: encode, score, extract, models"""
+    async with SIEAsyncClient(url, api_key=KEY) as c:
+        results = await c.encode(MODEL, [Item(id="a", text="x"), Item(text="y")])
+        assert [r.get("id") for r in results] == ["a", None]
+        scores = await c.score(MODEL, Item(text="x"), [Item(text="x"), Item(text="y")])
+        assert scores["scores"][0]["item_id"] == "item-0"
+        found = await c.extract(FINDER, Item(text="see Ada"), labels=["person"])
+        assert found["entities"][0]["text"] == "Ada"
+        assert any(m["name"] == MODEL for m in await c.list_models())
+        (error,) = await asyncio.gather(c.encode("none", Item(text="a")), return_exceptions=True)
+    assert isinstance(error, RequestError)
+    assert error.code == "MODEL_NOT_FOUND"
