@@ -142,7 +142,7 @@ class Named(dict[str, Tensor]):
         )
         for some in guesses:
             if fitting := {guess for guess in some if rules.name(guess) == name}:
-                return max(sorted(fitting), key=lambda guess: _alike(guess, pieces))
+                return max(sorted(fitting), key=lambda guess: _likeness(guess, name, pieces))
         return name
 
 
@@ -150,9 +150,10 @@ def _same(one: Tensor, other: Tensor) -> bool:
     return one.dtype == other.dtype and torch.equal(one, other)
 
 
-def _alike(name: str, pieces: set[str]) -> tuple[float, int]:
-    own = name.split(".")
-    return sum(piece in pieces for piece in own) / len(own), len(own)
+def _likeness(guess: str, new: str, pieces: set[str]) -> tuple[int, bool, int]:
+    """Greater for names made of what other names have, and for those that are not ours."""
+    own = guess.split(".")
+    return -sum(piece not in pieces for piece in own), guess != new, len(own)
 
 
 NOTHING = WeightMap(only=(r"(?!)",))
