@@ -11,6 +11,7 @@ from stelae.catalog.bge_m3 import with_m3_heads
 from stelae.catalog.entry import Ask, ModelEntry
 from stelae.catalog.families import Advice
 from stelae.catalog.files import exists
+from stelae.catalog.finders import judging, read_finder
 from stelae.catalog.found import Found
 from stelae.catalog.modules import read_modules
 from stelae.catalog.pairs import read_pairs
@@ -52,10 +53,10 @@ def read_spec(
         raise ModelNotFound(
             f"model {entry.name!r}: there is no folder {folder}", hint="check the path"
         )
-    spec = read_towers(folder, entry, source)
+    spec = read_finder(folder, entry, source) or read_towers(folder, entry, source)
     if spec is None:
         ask = entry.ask or (None if advice is None else advice.ask)
-        spec = _spec(folder, entry, source, _read(folder, ask))
+        spec = judging(_spec(folder, entry, source, _read(folder, ask)))
     if is_words(spec.tokenizer):
         spec = msgspec.structs.replace(spec, words=read_words(folder, spec.tokenizer))
     return prompted(spec, entry, advice)

@@ -100,6 +100,15 @@ def _vocabulary(root: Path, folder: str, kind: str) -> str:
     )
 
 
+def stated_limit(root: Path, folder: str) -> int | None:
+    """The longest input that ``tokenizer_config.json`` states, if it does.
+
+    Raises:
+        ModelLoadFailed: The file is broken.
+    """
+    return _limit(read_object(root, join(folder, "tokenizer_config.json")) or {})
+
+
 def _limit(config: Json) -> int | None:
     value = config.get("model_max_length")
     if not isinstance(value, int | float) or not 1 <= value < UNLIMITED:

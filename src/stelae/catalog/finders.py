@@ -1,0 +1,52 @@
+"""Checkpoints that find things in items: which they are, and what they look for.
+
+A layout joins by its reader in ``READERS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from stelae.catalog.entry import ModelEntry
+from stelae.catalog.gliner import read_gliner
+from stelae.catalog.spec import Classify, Extractor, Finding, ModelSpec, Source
+
+Reader = Callable[[Path, ModelEntry, Source], ModelSpec | None]
+
+READERS: tuple[Reader, ...] = (read_gliner,)
+"""Each says what a folder holds, or ``None`` if it is of another layout."""
+
+JUDGES = "entail"
+"""How the class begins that says that a text supports a sentence."""
+
+
+def read_finder(root: Path, entry: ModelEntry, source: Source) -> ModelSpec | None:
+    """The model in a folder, if it is one that finds things.
+
+    Raises:
+        UnsupportedCheckpoint: Part of it is not implemented; the message names it.
+        ModelLoadFailed: A file is missing, broken or contradicts another.
+        InvalidInput: The entry asks for what the checkpoint does not have.
+    """
+    found = (read(root, entry, source) for read in READERS)
+    return next((spec for spec in found if spec is not None), None)
+
+
+def judging(spec: ModelSpec) -> ModelSpec:
+    """The same; if it tells whether a text supports a sentence, it finds classes too."""
+    if not isinstance(spec.scoring, Classify) or entailment(spec.scoring) is None:
+        return spec
+    finder = Extractor(layout="nli", finds=(Finding.CLASSIFICATIONS,), threshold=0.0)
+    return msgspec.structs.replace(spec, extraction=finder)
+
+
+def entailment(scoring: Classify) -> int | None:
+    """Position of the class that says that a text supports a sentence, if there is one.
+
+    Source: transformers 5.17, ``ZeroShotClassificationPipeline.entailment_id``.
+    """
+    names = enumerate(scoring.labels)
+    return next((i for i, name in names if name.lower().startswith(JUDGES)), None)
