@@ -28,7 +28,7 @@ def scoring(spec: ModelSpec) -> Classify:
 
 def test_cross_encoder_scores_and_makes_no_vectors(zoo: Path, read: Read) -> None:
     spec = read(zoo / "cross-encoder-labels")
-    assert (spec.tasks, spec.outputs) == ((Task.SCORE,), ())
+    assert (spec.tasks, spec.outputs) == ((Task.SCORE, Task.EXTRACT), ())
     assert scoring(spec).labels == ("contradiction", "entailment", "neutral")
     assert spec.prompts[spec.default_prompt or ""] == "does the text follow? "
 
