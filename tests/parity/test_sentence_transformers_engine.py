@@ -20,7 +20,7 @@ from stelae.engines.base import Device, EngineOptions
 from stelae.engines.sentence_transformers import refuses
 from stelae.engines.sentence_transformers.engine import load
 from stelae.engines.text.engine import TextEngine
-from stelae.errors import InvalidInput, StelaeError, UnsupportedCheckpoint
+from stelae.errors import InvalidInput, ModelLoadFailed, StelaeError, UnsupportedCheckpoint
 from stelae.types import ComputeDtype, EncodeCall, Item, Role, Truncate
 
 TEXTS = [
@@ -181,7 +181,7 @@ def test_dtype_is_part_of_the_fingerprint(zoo: Path) -> None:
     ],
 )
 def test_weights_that_do_not_fit_are_refused(zoo: Path, name: str, part: str) -> None:
-    with pytest.raises(UnsupportedCheckpoint) as caught:
+    with pytest.raises(ModelLoadFailed) as caught:
         engine_of(zoo / name)
     assert part in str(caught.value)
 

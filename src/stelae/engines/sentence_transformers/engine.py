@@ -63,8 +63,8 @@ def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
     """Load a checkpoint with the library.
 
     Raises:
-        UnsupportedCheckpoint: Weights are missing, or it needs code of its own.
-        ModelLoadFailed: The library cannot read it.
+        UnsupportedCheckpoint: It needs code of its own.
+        ModelLoadFailed: Weights are missing, or the library cannot read it.
     """
     device = device_of(options)
     dtype, note = _dtype(options, device)

@@ -64,7 +64,7 @@ class CheckedTransformer(Transformer):
         model, faults = _faults(both)
         if faults:
             more = f"; and {len(faults) - 5} more" if faults[5:] else ""
-            raise UnsupportedCheckpoint(
+            raise ModelLoadFailed(
                 f"weights do not fit the architecture: {'; '.join(faults[:5])}{more}"
             )
         return model
@@ -88,10 +88,9 @@ def load_library(spec: ModelSpec, dtype: torch.dtype, device: str) -> SentenceTr
     The transformer computes in ``dtype``, pooling and what follows in fp32.
 
     Raises:
-        UnsupportedCheckpoint: Weights are missing, or the checkpoint needs code of
-            its own.
+        UnsupportedCheckpoint: The checkpoint needs code of its own.
         OutOfMemory: It does not fit into memory.
-        ModelLoadFailed: The library cannot read the checkpoint.
+        ModelLoadFailed: Weights are missing, or the library cannot read the checkpoint.
     """
     try:
         with quiet():

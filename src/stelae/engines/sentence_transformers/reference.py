@@ -26,7 +26,7 @@ from stelae.catalog.spec import Backbone, ModelSpec, OwnPool, Static
 from stelae.engines.base import EngineOptions
 from stelae.engines.runtime import device_of
 from stelae.engines.sentence_transformers.loading import LIBRARY_ERRORS, check_class, quiet
-from stelae.errors import NoReference, OutOfMemory, UnsupportedCheckpoint
+from stelae.errors import ModelLoadFailed, NoReference, OutOfMemory
 from stelae.types import Modality, OutputType, Role
 
 Vector = NDArray[np.float32]
@@ -161,7 +161,7 @@ def load_reference(
             _limit(model, spec, longest)
     except torch.OutOfMemoryError as error:
         raise OutOfMemory(f"model '{spec.name}' does not fit into memory on {device}") from error
-    except (UnsupportedCheckpoint, *FAILURES) as error:
+    except (ModelLoadFailed, *FAILURES) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise _missing(spec, f"sentence-transformers cannot load {spec.folder}: {first}") from error
     saved = (read_object(Path(spec.folder), "config_sentence_transformers.json") or {}).get(
