@@ -15,6 +15,7 @@ same request may succeed later; a dialect maps the code to its own body.
     ├── Unauthorized 401            no key, or an unknown one
     ├── Forbidden 403               the key lacks the scope
     ├── ModelNotFound 404           no such name
+    ├── PoolNotFound 404            no such pool, or its lease has ended
     ├── Conflict 409                the state does not allow the change
     ├── Cancelled 499               the caller left
     ├── EngineFailed 500            the model failed; ours to mend
@@ -22,12 +23,15 @@ same request may succeed later; a dialect maps the code to its own body.
     │   │   ├── UnsupportedCheckpoint 500   a module or option is not implemented
     │   │   ├── NoReference 500     the model's own library has nothing to compare with
     │   │   └── HubUnreachable 503  the model hub does not answer
+    │   ├── LoraFailed 500          an adapter could not be loaded, or does not fit its model
     │   ├── OutOfMemory 503         memory ran out after all recovery
     │   └── WorkerDied 503          the worker ended and the retry failed too
     ├── MissingDependency 501       a package of an extra is not installed
     ├── QueueFull 503               refused at once; try again after ``retry_after``
     ├── ModelNotReady 503           still loading
+    ├── LoraLoading 503             the model is ready, the adapter asked for still loads
     ├── NoCapacity 503              no device or pool has room
+    │   └── Provisioning 503        the machine asked for is configured, but not here now
     ├── ShuttingDown 503            draining
     ├── DeadlineExceeded 504        the time given has passed
     └── ServerUnreachable 503       (client) no answer from the server
@@ -170,6 +174,13 @@ class ModelNotFound(StelaeError):
     status = 404
 
 
+class PoolNotFound(StelaeError):
+    """No pool of that name is known here, or its lease has ended."""
+
+    code = "pool_not_found"
+    status = 404
+
+
 class Conflict(StelaeError):
     """The present state does not allow the change asked for."""
 
@@ -215,6 +226,12 @@ class HubUnreachable(ModelLoadFailed):
     status = 503
 
 
+class LoraFailed(EngineFailed):
+    """An adapter could not be loaded, or does not fit its model."""
+
+    code = "lora_failed"
+
+
 class OutOfMemory(EngineFailed):
     """Memory ran out after everything that could be freed was freed."""
 
@@ -250,11 +267,24 @@ class ModelNotReady(StelaeError):
     status = 503
 
 
+class LoraLoading(StelaeError):
+    """The model is ready, but the adapter asked for is still loading."""
+
+    code = "lora_loading"
+    status = 503
+
+
 class NoCapacity(StelaeError):
     """No device or pool has room for the request."""
 
     code = "no_capacity"
     status = 503
+
+
+class Provisioning(NoCapacity):
+    """The kind of machine asked for is configured, but none serves here now."""
+
+    code = "provisioning"
 
 
 class ShuttingDown(StelaeError):

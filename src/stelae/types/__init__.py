@@ -1,5 +1,6 @@
 """Values that walk through the rooms: plain, immutable, the same for every dialect."""
 
+from stelae.types.capacity import Capacity, ModelLoad, Worker
 from stelae.types.columns import Quantization, Ragged, Sparse, SparseVector
 from stelae.types.encode import EncodeCall, EncodeResult, Matrix, Muvera
 from stelae.types.enums import (
@@ -25,11 +26,14 @@ from stelae.types.extract import (
 )
 from stelae.types.item import Item
 from stelae.types.model import ModelInfo
+from stelae.types.pool import Assigned, Pool, PoolSpec, PoolState
 from stelae.types.score import ScoreCall, ScoreResult
 from stelae.types.usage import Timing, Usage
 
 __all__ = [
+    "Assigned",
     "Box",
+    "Capacity",
     "Classification",
     "ComputeDtype",
     "DetectedObject",
@@ -44,9 +48,13 @@ __all__ = [
     "Matrix",
     "Modality",
     "ModelInfo",
+    "ModelLoad",
     "ModelState",
     "Muvera",
     "OutputType",
+    "Pool",
+    "PoolSpec",
+    "PoolState",
     "Quantization",
     "Ragged",
     "Relation",
@@ -60,4 +68,5 @@ __all__ = [
     "Timing",
     "Truncate",
     "Usage",
+    "Worker",
 ]
