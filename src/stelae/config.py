@@ -68,6 +68,10 @@ class ModelSettings(_Group):
     """Most tokens of one batch for this model; ``limits.batch_tokens`` if not given."""
     deterministic: bool | None = None
     """Run each text alone; the server's ``deterministic`` if not given."""
+    loras: dict[str, str] = {}
+    """Adapters (PEFT LoRA) that requests may name: folder or hub id by name."""
+    max_loras: int = Field(default=10, ge=1)
+    """Most adapters of this model in memory at once; the one longest unused goes first."""
     preload: bool = False
     """Load at start instead of on first use."""
 

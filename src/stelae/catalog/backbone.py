@@ -47,8 +47,9 @@ def read_backbone(root: Path, folder: str) -> Backbone:
     _check_numbers(config, f"{file} in {root}")
     if exists(root, join(folder, "adapter_config.json")):
         raise UnsupportedCheckpoint(
-            f"{join(folder, 'adapter_config.json')} in {root}: adapters (LoRA) are not implemented",
-            hint="merge the adapter into the model and save it",
+            f"{join(folder, 'adapter_config.json')} in {root}: the folder holds an adapter (LoRA), "
+            "which is no model of its own",
+            hint="name it among the loras of its model, or merge the two and save the result",
         )
     weights = weight_files(root, folder)
     for name in weights:

@@ -9,9 +9,17 @@ from threading import Lock
 
 from msgspec.structs import replace
 
+from stelae.catalog.adapters import Adapters
 from stelae.catalog.checkpoint import read_spec
 from stelae.catalog.embedded import PACKAGE, embedded_folder
-from stelae.catalog.entry import DEFAULT, EMBEDDED, LONGEST_NAME, ModelEntry, check_name
+from stelae.catalog.entry import (
+    DEFAULT,
+    EMBEDDED,
+    LONGEST_NAME,
+    ModelEntry,
+    check_loras,
+    check_name,
+)
 from stelae.catalog.families import BUILT_IN, Advice, advices, known_models, refused_models
 from stelae.catalog.hub import HubOptions, fetch, is_hub_id
 from stelae.catalog.hub_progress import Progress
@@ -49,6 +57,10 @@ class Catalog:
         if DEFAULT.name not in self._names:
             free = tuple(alias for alias in DEFAULT.aliases if alias not in self._names)
             self.register(replace(DEFAULT, aliases=free))
+
+    def adapters(self, entry: ModelEntry) -> Adapters:
+        """The adapters of a model, and how to come by them."""
+        return Adapters(sources=entry.loras, most=entry.max_loras, hub=self._hub)
 
     def names(self) -> list[str]:
         """Names of the registered models, in order of registration."""
@@ -89,10 +101,11 @@ class Catalog:
 
         Raises:
             Conflict: One of the names belongs to another model.
-            InvalidInput: One of them cannot be a name.
+            InvalidInput: One of them cannot be a name, or an adapter's cannot.
         """
         for name in (entry.name, *entry.aliases):
             check_name(name)
+        check_loras(entry)
         with self._lock:
             for name in (entry.name, *entry.aliases):
                 self._check_free(name, entry)

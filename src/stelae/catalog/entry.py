@@ -59,6 +59,9 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         batch_tokens: Most tokens in one batch; ``None`` takes the server's limit.
         deterministic: Whether each text runs alone, so that no neighbour changes a bit;
             ``None`` as the server does.
+        loras: Adapters that it may be asked with: folder or hub id (perhaps with
+            ``@revision``) by name.
+        max_loras: How many of them are held in memory at once.
         preload: Whether to load it when the server starts.
     """
 
@@ -76,6 +79,8 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ask: Ask | None = None
     batch_tokens: int | None = None
     deterministic: bool | None = None
+    loras: dict[str, str] = {}
+    max_loras: int = 10
     preload: bool = False
 
 
@@ -90,15 +95,38 @@ NAME = re.compile(r"[\w][\w.:@+-]*(/[\w][\w.:@+-]*)*", re.ASCII)
 LONGEST_NAME = 128
 
 
-def check_name(name: str) -> None:
+def check_name(name: str, what: str = "model", param: str = "name") -> None:
     """Refuse a name that cannot stand in a URL and a command line.
+
+    Args:
+        name: The name.
+        what: Whose it is, for the message.
+        param: Where it was given, for the message.
 
     Raises:
         InvalidInput: The name is empty, too long, or has other characters.
     """
     if len(name) > LONGEST_NAME or not NAME.fullmatch(name):
         raise InvalidInput(
-            f"name={name[:LONGEST_NAME]!r}: a model's name has up to {LONGEST_NAME} letters, "
-            "digits and . : @ + _ -, in parts separated by /",
-            param="name",
+            f"{param}={name[:LONGEST_NAME]!r}: a name of this kind ({what}) has up to "
+            f"{LONGEST_NAME} letters, digits and . : @ + _ -, in parts separated by /",
+            param=param,
+        )
+
+
+def check_loras(entry: ModelEntry) -> None:
+    """Refuse adapters that cannot be asked for or found.
+
+    Raises:
+        InvalidInput: A name cannot be one, a source is empty, or none may be held.
+    """
+    for name, source in entry.loras.items():
+        check_name(name, "adapter", "loras")
+        if not source.strip() or "\0" in source:
+            raise InvalidInput(
+                f"loras.{name}={source!r}: a folder or a hub id was expected", param="loras"
+            )
+    if entry.max_loras < 1:
+        raise InvalidInput(
+            f"max_loras={entry.max_loras}: 1 or more was expected", param="max_loras"
         )

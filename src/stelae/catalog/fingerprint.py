@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from stelae.catalog.adapters import Adapter
 from stelae.catalog.files import inside, join
 from stelae.catalog.spec import (
     Backbone,
@@ -95,6 +96,31 @@ def fingerprint(spec: ModelSpec, dtype: str, weights_digest: str) -> str:
     facts |= {name: value for name, value in later.items() if value is not None}
     data = msgspec.json.encode(facts, order="sorted")
     return hashlib.sha256(data).hexdigest()[:LENGTH]
+
+
+def adapter_digest(adapter: Adapter) -> str:
+    """SHA-256 over an adapter's tensors and the options that decide its numbers.
+
+    Raises:
+        ModelLoadFailed: The file cannot be read.
+    """
+    facts = msgspec.json.encode(
+        msgspec.structs.replace(adapter, folder="", base=""), order="sorted"
+    )
+    return hashlib.sha256(facts + _digest(Path(adapter.folder), adapter.weights)).hexdigest()
+
+
+def adapted_fingerprint(fingerprint: str, digest: str) -> str:
+    """Identify a model together with an adapter.
+
+    Args:
+        fingerprint: Of the model.
+        digest: Of the adapter.
+
+    Returns:
+        32 hexadecimal digits.
+    """
+    return hashlib.sha256(f"{fingerprint} {digest}".encode()).hexdigest()[:LENGTH]
 
 
 def _digest(root: Path, relative: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -67,7 +68,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     offline: bool = False
     token: str | None = None
-    cache: Path | None = None
+    cache: str | None = None
     endpoint: str | None = None
 
     def __repr__(self) -> str:
@@ -122,18 +123,7 @@ def fetch(
         raise ModelNotFound(f"revision={revision!r}: not a branch, tag or commit", param="revision")
     hub = _library()
     with translated(repo, revision, offline=options.offline or hub.is_offline_mode()):
-        download = partial(
-            hub.snapshot_download,
-            repo,
-            revision=revision,
-            cache_dir=options.cache,
-            token=options.token,
-            local_files_only=options.offline,
-            ignore_patterns=UNWANTED,
-            endpoint=options.endpoint,
-            library_name="stelae",
-            tqdm_class=bar_class(repo, progress),
-        )
+        download = _download(hub, repo, revision, options, progress)
         folder = download(allow_patterns=WANTED)
         if only_open_clip(Path(folder)):  # whose weights often lie beside those of transformers
             folder = download(allow_patterns=[*WANTED, WEIGHTS])
@@ -143,6 +133,47 @@ def fetch(
     snapshot = Snapshot(folder=Path(folder), revision=os.path.basename(folder))  # noqa: PTH119
     _check_formats(repo, snapshot, names)
     return snapshot
+
+
+def fetch_files(repo: str, revision: str | None, options: HubOptions, names: Sequence[str]) -> Path:
+    """Fetch a few files of a repository, as far as it has them.
+
+    Args:
+        repo: Hub id.
+        revision: Branch, tag or commit; ``None`` is the main branch.
+        options: How to reach the hub.
+        names: The files.
+
+    Returns:
+        The folder in the cache.
+
+    Raises:
+        StelaeError: As for ``fetch``.
+    """
+    if revision is not None and not REVISION.fullmatch(revision):
+        raise ModelNotFound(f"revision={revision!r}: not a branch, tag or commit", param="revision")
+    hub = _library()
+    with translated(repo, revision, offline=options.offline or hub.is_offline_mode()):
+        download = _download(hub, repo, revision, options, None)
+        return Path(download(allow_patterns=list(names)))
+
+
+def _download(
+    hub: Any, repo: str, revision: str | None, options: HubOptions, progress: Progress | None
+) -> Callable[..., str]:
+    """Fetches what is asked for of one state of a repository; gives its folder."""
+    return partial(
+        hub.snapshot_download,
+        repo,
+        revision=revision,
+        cache_dir=options.cache,
+        token=options.token,
+        local_files_only=options.offline,
+        ignore_patterns=UNWANTED,
+        endpoint=options.endpoint,
+        library_name="stelae",
+        tqdm_class=bar_class(repo, progress),
+    )
 
 
 def _library() -> Any:

@@ -52,6 +52,7 @@ class EncodeOptions(TypedDict, total=False):
             at the ``"end"`` or the ``"start"``, or fail them with ``"error"``.
         pool_factor: Keep one token vector of so many, by joining similar ones.
         muvera: Give token vectors as one dense vector of fixed width.
+        lora: Name of one of the model's adapters.
         errors: ``"raise"`` the error of the first failed item, or ``"return"``
             each in its ``Encoding``.
         progress: ``True`` shows a bar; a function is called with the items done
@@ -73,6 +74,7 @@ class EncodeOptions(TypedDict, total=False):
     truncate: Truncate | Literal["end", "start", "error"]
     pool_factor: int | None
     muvera: Muvera | None
+    lora: str | None
     errors: Literal["raise", "return"]
     progress: Progress
     timeout: float | None
@@ -88,6 +90,7 @@ class ScoreOptions(TypedDict, total=False):
         by: Kind of representation to compare, for models that make several.
         normalize: ``False`` for the plain logits of a model that reads pairs.
         truncate: What to do with texts longer than the model reads.
+        lora: Name of one of the model's adapters.
         errors: ``"raise"`` the error of the first failed document, or ``"return"``
             each in its ``Score``.
         progress: ``True`` shows a bar; a function is called with the documents
@@ -102,6 +105,7 @@ class ScoreOptions(TypedDict, total=False):
     by: OutputName | None
     normalize: bool | None
     truncate: Truncate | Literal["end", "start", "error"]
+    lora: str | None
     errors: Literal["raise", "return"]
     progress: Progress
     timeout: float | None
@@ -192,7 +196,7 @@ def encode_plan(options: EncodeOptions, model: str) -> Plan[EncodeCall]:
         "role": None if role is None else _choice(Role, role, "role"),
         "dtype": _choice(EmbeddingDtype, options.get("dtype", EmbeddingDtype.FLOAT32), "dtype"),
         **_plain(options, "prompt_name", "prompt", "dimensions", "pool_factor", "muvera"),
-        **_plain(options, "normalize"),
+        **_plain(options, "normalize", "lora"),
         **_shared(options, model),
     }
     return _plan("encode", _call(fields, EncodeCall, "encode"), options)
@@ -215,7 +219,7 @@ def score_plan(options: ScoreOptions, query: ItemLike, model: str) -> Plan[Score
         "query": {},
         "documents": [],
         "by": None if by is None else _choice(OutputType, by, "by"),
-        **_plain(options, "normalize"),
+        **_plain(options, "normalize", "lora"),
         **_shared(options, model),
     }
     call = _call(fields, ScoreCall, "score")
@@ -268,7 +272,7 @@ def _call(fields: dict[str, Any], kind: type[AnyCall], verb: str) -> AnyCall:
         call = msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"an option of {verb} is wrong: {error}") from error
-    for param in ("model", "prompt_name", "prompt", "instruction"):
+    for param in ("model", "prompt_name", "prompt", "instruction", "lora"):
         text_size(fields.get(param) or "", Place(param))
     return call
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
+from stelae.catalog.adapters import Adapters
 from stelae.catalog.spec import ModelSpec
 from stelae.errors import StelaeError
 from stelae.types import ComputeDtype, Task
@@ -66,12 +67,14 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
         threads: CPU threads; ``None`` takes all cores.
         deterministic: Whether each text runs alone, so that its numbers are the same
             bit for bit whatever else is asked at the time; slower for short texts.
+        adapters: Those that calls may name; loaded when they first do.
     """
 
     dtype: ComputeDtype = ComputeDtype.AUTO
     device: Device | None = None
     threads: int | None = None
     deterministic: bool = False
+    adapters: Adapters = Adapters()
 
 
 class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):

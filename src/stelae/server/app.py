@@ -59,7 +59,8 @@ def build_catalog(settings: Settings) -> Catalog:
     hub = settings.hub
     token = hub.token.get_secret_value() if hub.token else None
     entries = [_entry(name, model, settings) for name, model in settings.models.items()]
-    options = HubOptions(offline=hub.offline, token=token, cache=hub.cache, endpoint=hub.endpoint)
+    cache = None if hub.cache is None else str(hub.cache)
+    options = HubOptions(offline=hub.offline, token=token, cache=cache, endpoint=hub.endpoint)
     return Catalog(entries, hub=options)
 
 
@@ -99,6 +100,8 @@ def _entry(name: str, model: ModelSettings, settings: Settings) -> ModelEntry:
         instruction=model.instruction,
         batch_tokens=model.batch_tokens,
         deterministic=model.deterministic,
+        loras=model.loras,
+        max_loras=model.max_loras,
         preload=model.preload or settings.preload,
     )
 

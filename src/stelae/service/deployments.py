@@ -275,7 +275,12 @@ class Deployments:
             engine=choice.manifest.name,
             reason=choice.reason,
             others=tuple(other.name for other in choice.others),
-            options=replace(options, dtype=wanted, deterministic=alone),
+            options=replace(
+                options,
+                dtype=wanted,
+                deterministic=alone,
+                adapters=self.catalog.adapters(entry),
+            ),
             limits=limits,
         )
 

@@ -27,6 +27,7 @@ def describe(
     return ModelInfo(
         name=entry.name,
         aliases=entry.aliases,
+        loras=tuple(entry.loras),
         state=state,
         error=None if error is None else error.info,
         **facts,

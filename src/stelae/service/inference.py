@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from stelae.errors import DeadlineExceeded
+from stelae.service.adapters import answered, check_lora
 from stelae.service.admission import Admission
 from stelae.service.checks import AnyCall, bare, check_encode, check_extract, check_score
 from stelae.service.deployments import Deployments
@@ -85,11 +86,13 @@ class Inference:
 
     async def _run(self, task: Task, call: AnyCall, size: int, caller: Caller) -> Any:
         entry = self._deployments.catalog.entry(call.model)
+        check_lora(entry, call)
         deadline = None if caller.timeout is None else time.monotonic() + caller.timeout
         with self._admission.admit(size):
             replica = await self._deployments.serving(entry.name, task, _patience(caller))
             left = _left(deadline)
-            result = await replica.infer(bare(call, entry.name), timeout=left)
+            patience = _patience(caller)
+            result = await answered(replica, bare(call, entry.name), left, patience)
         self._health.answered(entry.name)
         return result
 

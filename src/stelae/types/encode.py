@@ -64,6 +64,7 @@ class EncodeCall(
             keep all.
         muvera: Make the dense vector of the token vectors, so that dot products stand
             for late interaction.
+        lora: Name of one of the model's adapters; ``None`` for the model itself.
     """
 
     model: str
@@ -79,6 +80,7 @@ class EncodeCall(
     truncate: Truncate = Truncate.END
     pool_factor: int | None = None
     muvera: Muvera | None = None
+    lora: str | None = None
 
     def part(self, start: int, stop: int) -> EncodeCall:
         """The same call for the items ``start`` to ``stop`` only."""

@@ -29,6 +29,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
         default_prompt: The prompt used when none is asked for.
         similarity: How its vectors are meant to be compared.
         normalized: Whether its vectors have unit length.
+        loras: Adapters that it can be asked with, by name.
         state: Where it stands between known and served.
         engine: Engine that serves it (or would).
         reason: Why that engine.
@@ -60,6 +61,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     default_prompt: str | None = None
     similarity: Similarity | None = None
     normalized: bool = False
+    loras: tuple[str, ...] = ()
     state: ModelState = ModelState.AVAILABLE
     engine: str = ""
     reason: str = ""

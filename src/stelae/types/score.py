@@ -29,6 +29,7 @@ class ScoreCall(
         by: Kind of representation to compare; ``None`` as the model does best.
         normalize: ``False`` for the plain logits of a head; ``None`` as the model says.
         truncate: What to do with texts that are too long.
+        lora: Name of one of the model's adapters; ``None`` for the model itself.
     """
 
     model: str
@@ -38,6 +39,7 @@ class ScoreCall(
     by: OutputType | None = None
     normalize: bool | None = None
     truncate: Truncate = Truncate.END
+    lora: str | None = None
 
 
 class ScoreResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -140,6 +140,7 @@ class AsyncClient:
         truncate: Truncate | Literal["end", "start", "error"] = "end",
         pool_factor: int | None = None,
         muvera: Muvera | None = None,
+        lora: str | None = None,
         errors: Literal["raise", "return"] = "raise",
         progress: Progress = False,
         timeout: float | None = None,
@@ -185,6 +186,7 @@ class AsyncClient:
             pool_factor: Keep one token vector of so many, by joining similar ones.
             muvera: Make the dense vector of the token vectors, so that dot products
                 stand for late interaction.
+            lora: Name of one of the model's adapters; ``None`` for the model itself.
             errors: ``"raise"`` the error of the first failed item, with its
                 ``index`` in ``details``, or ``"return"`` each in its ``Encoding``.
             progress: ``True`` shows a bar on standard error; a function is called
@@ -228,6 +230,7 @@ class AsyncClient:
                 truncate=truncate,
                 pool_factor=pool_factor,
                 muvera=muvera,
+                lora=lora,
                 errors=errors,
                 progress=progress,
                 timeout=timeout,
@@ -252,6 +255,7 @@ class AsyncClient:
         by: OutputName | None = None,
         normalize: bool | None = None,
         truncate: Truncate | Literal["end", "start", "error"] = "end",
+        lora: str | None = None,
         errors: Literal["raise", "return"] = "raise",
         progress: Progress = False,
         timeout: float | None = None,
@@ -275,6 +279,7 @@ class AsyncClient:
             normalize: ``False`` for the plain logits of a model that reads pairs;
                 ``None`` for scores as the model says.
             truncate: What to do with texts longer than the model reads.
+            lora: Name of one of the model's adapters.
             errors: ``"raise"`` the error of the first failed document, with its
                 ``index`` in ``details``, or ``"return"`` each in its ``Score``.
             progress: ``True`` shows a bar on standard error; a function is called
@@ -305,6 +310,7 @@ class AsyncClient:
                 by=by,
                 normalize=normalize,
                 truncate=truncate,
+                lora=lora,
                 errors=errors,
                 progress=progress,
                 timeout=timeout,

@@ -141,6 +141,7 @@ class Client:
         truncate: Truncate | Literal["end", "start", "error"] = "end",
         pool_factor: int | None = None,
         muvera: Muvera | None = None,
+        lora: str | None = None,
         errors: Literal["raise", "return"] = "raise",
         progress: Progress = False,
         timeout: float | None = None,
@@ -186,6 +187,7 @@ class Client:
             pool_factor: Keep one token vector of so many, by joining similar ones.
             muvera: Make the dense vector of the token vectors, so that dot products
                 stand for late interaction.
+            lora: Name of one of the model's adapters; ``None`` for the model itself.
             errors: ``"raise"`` the error of the first failed item, with its
                 ``index`` in ``details``, or ``"return"`` each in its ``Encoding``.
             progress: ``True`` shows a bar on standard error; a function is called
@@ -229,6 +231,7 @@ class Client:
                 truncate=truncate,
                 pool_factor=pool_factor,
                 muvera=muvera,
+                lora=lora,
                 errors=errors,
                 progress=progress,
                 timeout=timeout,
@@ -253,6 +256,7 @@ class Client:
         by: OutputName | None = None,
         normalize: bool | None = None,
         truncate: Truncate | Literal["end", "start", "error"] = "end",
+        lora: str | None = None,
         errors: Literal["raise", "return"] = "raise",
         progress: Progress = False,
         timeout: float | None = None,
@@ -276,6 +280,7 @@ class Client:
             normalize: ``False`` for the plain logits of a model that reads pairs;
                 ``None`` for scores as the model says.
             truncate: What to do with texts longer than the model reads.
+            lora: Name of one of the model's adapters.
             errors: ``"raise"`` the error of the first failed document, with its
                 ``index`` in ``details``, or ``"return"`` each in its ``Score``.
             progress: ``True`` shows a bar on standard error; a function is called
@@ -306,6 +311,7 @@ class Client:
                 by=by,
                 normalize=normalize,
                 truncate=truncate,
+                lora=lora,
                 errors=errors,
                 progress=progress,
                 timeout=timeout,

@@ -8,15 +8,23 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineInfo, EngineOptions, Prepared
-from stelae.errors import EngineFailed, InputTooLong, InvalidInput, StelaeError
+from stelae.errors import (
+    EngineFailed,
+    InputTooLong,
+    InvalidInput,
+    LoraFailed,
+    LoraLoading,
+    StelaeError,
+)
 from stelae.types import (
     EncodeCall,
     EncodeResult,
@@ -51,7 +59,8 @@ class FakeEngine:
     representations have one entry per word, ``terms`` and ``token_vectors``; a score is
     the ``overlap`` of the words; what it finds are ``capitals``. Special texts: ``"!fail"``
     fails its batch, ``"!die"`` ends the process, ``"!bad"`` is refused in ``prepare``,
-    ``"!sleep 0.5"`` holds the device for that long.
+    ``"!sleep 0.5"`` holds the device for that long. Adapters stand before every text;
+    special sources: ``"!loading"`` never loads, ``"!fail"`` cannot be loaded.
 
     Attributes:
         seen: Texts in the order in which the device saw them.
@@ -62,6 +71,7 @@ class FakeEngine:
     def __init__(self, dimensions: int = 8, max_tokens: int = 256, *, held: bool = False) -> None:
         self.dimensions = dimensions
         self.max_tokens = max_tokens
+        self.adapters: Mapping[str, str] = {}
         self.seen: list[str] = []
         self.batches: list[int] = []
         self.entered = threading.Event()
@@ -83,11 +93,33 @@ class FakeEngine:
     ) -> FakeJob | FakeScoreJob | FakeExtractJob:
         match call:
             case EncodeCall():
-                return FakeJob(self, call)
+                return FakeJob(self, self._adapted(call))
             case ScoreCall():
+                self._adapter(call.lora)
                 return FakeScoreJob(self, call)
             case ExtractCall():
                 return FakeExtractJob(self, call)
+
+    def _adapted(self, call: EncodeCall) -> EncodeCall:
+        """With an adapter, its source stands before every text."""
+        if (source := self._adapter(call.lora)) is None:
+            return call
+        items = [
+            replace(item, text=f"{source} {text_of(item)}", image=None, pixels=None)
+            for item in call.items
+        ]
+        return replace(call, items=items)
+
+    def _adapter(self, name: str | None) -> str | None:
+        """Source of an adapter, which may say how its load goes."""
+        source = None if name is None else self.adapters.get(name)
+        if name is not None and source is None:
+            raise InvalidInput(f"lora={name!r}: the fake engine has no such adapter", param="lora")
+        if source == "!loading":
+            raise LoraLoading(f"adapter {name!r} never loads", param="lora", retry_after=0.01)
+        if source == "!fail":
+            raise LoraFailed(f"adapter {name!r} was told to fail", param="lora")
+        return source
 
     def run(self, batch: Sequence[str]) -> list[Row]:
         self.entered.set()
@@ -318,5 +350,6 @@ def capitals(text: str, label: str) -> Extraction:
 
 def load(spec: ModelSpec, options: EngineOptions) -> FakeEngine:
     """Load the fake engine; takes its width and length from the spec."""
-    del options
-    return FakeEngine(dimensions=spec.dimensions, max_tokens=spec.max_tokens)
+    engine = FakeEngine(dimensions=spec.dimensions, max_tokens=spec.max_tokens)
+    engine.adapters = options.adapters.sources
+    return engine

@@ -20,6 +20,17 @@ Matrix = NDArray[np.float32]
 DENSE = (OutputType.DENSE,)
 
 
+class Adapted(Protocol):
+    """A loaded adapter, which only its engine looks into.
+
+    Attributes:
+        digest: Identifies its numbers.
+    """
+
+    @property
+    def digest(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Features:
     """One text, or one pair of texts, ready to run.
@@ -32,6 +43,7 @@ class Features:
         role: The side of the search that the text stands on.
         second: First token of the second text of a pair; ``None`` for a single text.
         seen: Tokens that others see, from the start; ``None`` for all.
+        lora: The adapter that it runs with; ``None`` for the model itself.
     """
 
     ids: NDArray[np.int32]
@@ -41,6 +53,7 @@ class Features:
     role: Role | None = None
     second: int | None = None
     seen: int | None = None
+    lora: Adapted | None = None
 
 
 @dataclass(slots=True)

@@ -1,0 +1,65 @@
+"""Calls that name an adapter: known names only, and a short wait while it loads."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from stelae.catalog.entry import LONGEST_NAME, ModelEntry
+from stelae.cluster.replica import Replica
+from stelae.errors import InvalidInput, LoraLoading
+from stelae.service.checks import AnyCall
+from stelae.types import ExtractCall
+
+WAIT = 2.0
+"""Seconds that a call waits for its adapter; whoever asked comes back after that."""
+
+FIRST, LONGEST = 0.02, 0.5
+"""Seconds between two looks: the first time, and at most."""
+
+
+def check_lora(entry: ModelEntry, call: AnyCall) -> None:
+    """Refuse a call that names an adapter that the model has not got.
+
+    Raises:
+        InvalidInput: It does; the message names those that there are.
+    """
+    if isinstance(call, ExtractCall) or call.lora is None or call.lora in entry.loras:
+        return
+    known = f"it has {', '.join(entry.loras)}" if entry.loras else "it has none"
+    raise InvalidInput(
+        f"lora={call.lora[:LONGEST_NAME]!r}: model {entry.name!r} has no such adapter; {known}",
+        param="lora",
+    )
+
+
+async def answered(
+    replica: Replica, call: AnyCall, timeout: float | None, patience: float | None
+) -> Any:
+    """The answer of a replica; waits a little for an adapter that it has yet to load.
+
+    Nothing else waits meanwhile: the replica refuses such a call at once.
+
+    Args:
+        replica: Who is asked.
+        call: What.
+        timeout: Seconds after which the answer is worth nothing.
+        patience: Seconds that the caller waits for what is loading, if it says so.
+
+    Raises:
+        LoraLoading: The adapter is still loading.
+        StelaeError: As from the replica.
+    """
+    started, pause = time.monotonic(), FIRST
+    bound = min(s for s in (WAIT, timeout, patience) if s is not None)
+    while True:
+        spent = time.monotonic() - started
+        try:
+            left = None if timeout is None else timeout - spent
+            return await replica.infer(call, timeout=left)
+        except LoraLoading:
+            if time.monotonic() - started + pause > bound:
+                raise
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST)
