@@ -47,7 +47,7 @@ async def live(**settings: Any) -> AsyncIterator[Live]:
     chosen = Settings(**given)
     listeners = bind(["http://127.0.0.1:0"])
     house = build_house(chosen, build_catalog(chosen))
-    app = build_app(chosen, house.inference, house.fleet, listen=[listeners[0].url])
+    app = build_app(chosen, house, listen=[listeners[0].url])
     gateway = Gateway(app, chosen.limits.drain_seconds)
     await house.start()
     serving = asyncio.create_task(gateway.serve([listeners[0].socket]))

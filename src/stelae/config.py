@@ -30,6 +30,19 @@ CLIENT_VARIABLES = frozenset({"STELAE_URL", "STELAE_API_KEY"})
 """Variables of the same prefix that the client reads."""
 
 
+def _split(value: Any) -> Any:
+    """Read ``a,b`` from an environment variable as two values; JSON lists work too."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return yaml.safe_load(value)
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+
+
 class LogFormat(StrEnum):
     """How log events are written."""
 
@@ -95,6 +108,18 @@ class LimitSettings(_Group):
     """Time that accepted requests get to finish when the server stops."""
 
 
+class ClusterSettings(_Group):
+    """What this machine is among those that callers may ask for by name."""
+
+    profile: str | None = Field(default=None, min_length=1)
+    """Machine profile of this machine, such as ``l4``; by default ``cpu``, or the name of its
+    GPU."""
+    machine_profiles: Listed = ()
+    """Further profiles that callers may ask for; they are told to come back later."""
+    accept_any_profile: bool = False
+    """Answer for every profile, whether configured or not."""
+
+
 class LogSettings(_Group):
     """What is logged, and how."""
 
@@ -117,19 +142,6 @@ class HubSettings(_Group):
     """Folder of the cache; the hub library's own place if not given."""
     endpoint: str | None = None
     """Address of the hub; the public one if not given."""
-
-
-def _split(value: Any) -> Any:
-    """Read ``a,b`` from an environment variable as two values; JSON lists work too."""
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith("["):
-        return yaml.safe_load(value)
-    return [part.strip() for part in value.split(",") if part.strip()]
-
-
-Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
@@ -166,6 +178,8 @@ class Settings(BaseSettings):
     """Keys of which a request must show one; without any the server is open."""
     limits: LimitSettings = LimitSettings()
     """What the server accepts before it refuses."""
+    cluster: ClusterSettings = ClusterSettings()
+    """What this machine is among those that callers may ask for by name."""
     log: LogSettings = LogSettings()
     """What is logged, and how."""
     hub: HubSettings = HubSettings()

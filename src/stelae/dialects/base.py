@@ -17,6 +17,8 @@ from starlette.types import Receive, Scope, Send
 from stelae.errors import StelaeError
 from stelae.service.fleet import Fleet
 from stelae.service.inference import Inference
+from stelae.service.lookout import Lookout
+from stelae.service.pools import Pools
 from stelae.telemetry.metrics import Metrics, Served
 
 RECORD = "stelae.record"
@@ -69,6 +71,8 @@ class Rooms:
 
     inference: Inference
     fleet: Fleet
+    pools: Pools
+    lookout: Lookout
     metrics: Metrics
     about: About
 
@@ -108,6 +112,23 @@ class Operation:
     quiet: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """A WebSocket on which the server tells something again and again.
+
+    Attributes:
+        path: Where it is asked for.
+        tell: What is told, as JSON text.
+        every: Seconds between two messages.
+        summary: One line for the docs.
+    """
+
+    path: str
+    tell: Callable[[Rooms], str]
+    every: float
+    summary: str
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One public wire protocol.
@@ -119,6 +140,7 @@ class Dialect:
         errors: Errors in its shape.
         speaks: Whether headers are those of a client of this protocol; such requests it
             answers on paths that other protocols have too.
+        feeds: What it tells on WebSockets.
     """
 
     name: str
@@ -126,6 +148,7 @@ class Dialect:
     operations: Sequence[Operation]
     errors: RenderError
     speaks: Callable[[Headers], bool] | None = None
+    feeds: Sequence[Feed] = ()
 
 
 class Endpoint:

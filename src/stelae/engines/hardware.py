@@ -9,6 +9,8 @@ from pathlib import Path
 BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
 """Processor features that make bf16 faster than fp32."""
 
+_GPUS = Path("/proc/driver/nvidia/gpus")
+
 SPIN_COUNT = "1000"
 """Turns that an OpenMP thread waits awake: about the time of a small gap between layers."""
 
@@ -30,6 +32,15 @@ def cpu_flags() -> frozenset[str]:
 def bfloat16_feature() -> str | None:
     """The feature that makes bf16 worth while here, or ``None``."""
     return next((flag for flag in BFLOAT16_FLAGS if flag in cpu_flags()), None)
+
+
+def gpus(where: Path = _GPUS) -> tuple[str, ...]:
+    """Full names of this machine's NVIDIA GPUs, as their driver lists them."""
+    found = []
+    for card in sorted(where.glob("*/information")):
+        lines = card.read_text("utf-8", "replace").splitlines()
+        found += [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]
+    return tuple(name for name in found if name)
 
 
 MULTIPLIES = "192"

@@ -32,6 +32,7 @@ from stelae.dialects.base import (
 from stelae.dialects.native import DIALECT as NATIVE
 from stelae.dialects.openai import DIALECT as OPENAI
 from stelae.dialects.sie import DIALECT as SIE
+from stelae.engines import hardware
 from stelae.engines.base import Device, EngineOptions
 from stelae.errors import StelaeError
 from stelae.scheduler.queue import Limits
@@ -44,9 +45,9 @@ from stelae.server.openapi import document
 from stelae.server.pages import pages
 from stelae.service.admission import Bounds
 from stelae.service.deployments import Defaults
-from stelae.service.fleet import Fleet
 from stelae.service.house import House, build
-from stelae.service.inference import Inference
+from stelae.service.lookout import Machine
+from stelae.service.profiles import Profiles, profile_of
 from stelae.telemetry.metrics import Metrics
 from stelae.version import __version__
 
@@ -82,7 +83,20 @@ def build_house(settings: Settings, catalog: Catalog) -> House:
         LocalController(Placement(settings.placement), arguments=log),
         defaults=defaults,
         bounds=Bounds(calls=limits.calls),
+        machine=build_machine(settings),
     )
+
+
+def build_machine(settings: Settings) -> Machine:
+    """What this machine is among those that callers may ask for."""
+    cards = hardware.gpus() if settings.device in (None, "cuda") else ()
+    own = settings.cluster.profile or (settings.device == "mps" and "mps") or profile_of(cards)
+    profiles = Profiles(
+        own,
+        settings.cluster.machine_profiles,
+        accept_any=settings.cluster.accept_any_profile,
+    )
+    return Machine(profiles, cards)
 
 
 def _entry(name: str, model: ModelSettings, settings: Settings) -> ModelEntry:
@@ -108,8 +122,7 @@ def _entry(name: str, model: ModelSettings, settings: Settings) -> ModelEntry:
 
 def build_app(
     settings: Settings,
-    inference: Inference,
-    fleet: Fleet,
+    house: House,
     *,
     listen: Sequence[str] = (),
     dialects: Iterable[Dialect] = DIALECTS,
@@ -118,8 +131,7 @@ def build_app(
 
     Args:
         settings: Limits, keys and what is logged.
-        inference: Answers calls.
-        fleet: Knows the models.
+        house: The rooms behind the dialects.
         listen: Addresses served on, for those who ask.
         dialects: Protocols to speak.
 
@@ -131,8 +143,15 @@ def build_app(
     own = pages(_document(claims))
     claims += settle([*spoken, own])
     metrics = Metrics()
-    metrics.watch(fleet.samples, resident_bytes, __version__)
-    rooms = Rooms(inference, fleet, metrics, _about(settings, listen))
+    metrics.watch(house.fleet.samples, resident_bytes, __version__)
+    rooms = Rooms(
+        inference=house.inference,
+        fleet=house.fleet,
+        pools=house.pools,
+        lookout=house.lookout,
+        metrics=metrics,
+        about=_about(settings, listen),
+    )
     limits = settings.limits
     keys = KeyRing(key.get_secret_value() for key in settings.api_keys)
     return Edge(

@@ -98,7 +98,7 @@ async def _serve(
     wanted = [catalog.register_argument(name).name for name in names]
     wanted += [name for name in catalog.names() if preload or catalog.entry(name).preload]
     house = build_house(settings, catalog)
-    app = build_app(settings, house.inference, house.fleet, listen=listen)
+    app = build_app(settings, house, listen=listen)
     gateway = Gateway(app, settings.limits.drain_seconds)
     stop = Stop(gateway)
     stop.listen()

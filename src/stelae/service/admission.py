@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Iterator
@@ -22,6 +23,10 @@ SHORTEST, LONGEST = 0.1, 60.0
 """Bounds of ``retry_after`` in seconds."""
 
 
+FADING = 10.0
+"""Seconds in which the weight of a call in the calls per second falls to a third."""
+
+
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """What is taken on at once.
 
@@ -35,6 +40,25 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int = 1 << 30
 
 
+class Rate:
+    """Events per second, averaged with weights that fade with age."""
+
+    def __init__(self) -> None:
+        self._weight = 0.0
+        self._at = 0.0
+
+    def count(self, now: float) -> None:
+        """One event happened."""
+        self._weight, self._at = self._faded(now) + 1.0, now
+
+    def per_second(self, now: float) -> float:
+        """How many there are per second."""
+        return self._faded(now) / FADING
+
+    def _faded(self, now: float) -> float:
+        return self._weight * math.exp((self._at - now) / FADING)
+
+
 class Admission:
     """Counts what is under way, and refuses at once what is too much."""
 
@@ -44,6 +68,7 @@ class Admission:
         self._seconds = 1.0
         self.calls = 0
         self.bytes = 0
+        self.rate = Rate()
         self.closed = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -60,6 +85,7 @@ class Admission:
         started = time.monotonic()
         self.calls += 1
         self.bytes += size
+        self.rate.count(started)
         self._idle.clear()
         try:
             yield

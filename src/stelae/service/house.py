@@ -12,6 +12,8 @@ from stelae.service.deployments import Defaults, Deployments
 from stelae.service.fleet import Fleet
 from stelae.service.health import Health
 from stelae.service.inference import Inference
+from stelae.service.lookout import Lookout, Machine
+from stelae.service.pools import Pools
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +23,14 @@ class House:
     Attributes:
         inference: Answers calls.
         fleet: Knows the models.
+        pools: Leases sets of workers.
+        lookout: Tells what there is to give.
     """
 
     inference: Inference
     fleet: Fleet
+    pools: Pools
+    lookout: Lookout
 
     async def start(self, names: Iterable[str] = ()) -> None:
         """Start, and load the models named; see ``Fleet.start``."""
@@ -41,6 +47,7 @@ def build(
     *,
     defaults: Defaults | None = None,
     bounds: Bounds | None = None,
+    machine: Machine | None = None,
 ) -> House:
     """Put the rooms together; nothing runs before ``start``.
 
@@ -49,8 +56,17 @@ def build(
         controller: Starts and stops their replicas.
         defaults: How models are loaded unless their entries say otherwise.
         bounds: What is taken on at once.
+        machine: What this machine is among those that callers may ask for.
     """
     health = Health(controller.replicas)
     deployments = Deployments(catalog, controller, defaults or Defaults(), health)
     admission = Admission(bounds or Bounds())
-    return House(Inference(deployments, admission, health), Fleet(deployments, admission, health))
+    machine = machine or Machine()
+    pools = Pools(machine.profiles)
+    fleet = Fleet(deployments, admission, health)
+    return House(
+        inference=Inference(deployments, admission, health, pools),
+        fleet=fleet,
+        pools=pools,
+        lookout=Lookout(fleet, admission, machine),
+    )

@@ -13,6 +13,7 @@ from stelae.service.admission import Admission
 from stelae.service.checks import AnyCall, bare, check_encode, check_extract, check_score
 from stelae.service.deployments import Deployments
 from stelae.service.health import Health
+from stelae.service.pools import Pools
 from stelae.types import (
     EncodeCall,
     EncodeResult,
@@ -33,21 +34,28 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         timeout: Seconds after which the answer is worth nothing to the caller.
         load_wait: Seconds to wait for a model that is loading; ``None`` for as long as the
             server does, or ``timeout``.
+        pool: The pool that should answer, by name.
+        machine: The machine profile that should answer.
     """
 
     request_id: str
     key_id: str | None = None
     timeout: float | None = None
     load_wait: float | None = None
+    pool: str | None = None
+    machine: str | None = None
 
 
 class Inference:
     """Answers calls: checks, admits, finds the replica, runs."""
 
-    def __init__(self, deployments: Deployments, admission: Admission, health: Health) -> None:
+    def __init__(
+        self, deployments: Deployments, admission: Admission, health: Health, pools: Pools
+    ) -> None:
         self._deployments = deployments
         self._admission = admission
         self._health = health
+        self._pools = pools
 
     async def encode(self, call: EncodeCall, caller: Caller) -> EncodeResult:
         """Represent the items of a call.
@@ -58,6 +66,8 @@ class Inference:
         Raises:
             InvalidInput: The call is wrong as a whole.
             ModelNotFound: No such model.
+            PoolNotFound: No such pool.
+            Provisioning: The machine asked for is not here now.
             ModelNotReady: The model did not load in the time given.
             QueueFull: Too much is under way; try again after ``retry_after``.
             DeadlineExceeded: The time given has passed.
@@ -85,6 +95,7 @@ class Inference:
         return result
 
     async def _run(self, task: Task, call: AnyCall, size: int, caller: Caller) -> Any:
+        self._pools.admit(caller.pool, caller.machine)
         entry = self._deployments.catalog.entry(call.model)
         check_lora(entry, call)
         deadline = None if caller.timeout is None else time.monotonic() + caller.timeout

@@ -16,6 +16,8 @@ from stelae.errors import (
     InvalidInput,
     ModelNotFound,
     ModelNotReady,
+    PoolNotFound,
+    Provisioning,
     QueueFull,
     ShuttingDown,
     StelaeError,
@@ -24,7 +26,9 @@ from stelae.errors import (
 from stelae.service.admission import Bounds
 from stelae.service.deployments import Defaults
 from stelae.service.inference import Caller
-from stelae.types import Entity, ExtractCall, Item, ModelState
+from stelae.service.lookout import Machine
+from stelae.service.profiles import Profiles
+from stelae.types import EncodeCall, Entity, ExtractCall, Item, ModelState, PoolSpec
 
 
 async def test_a_model_is_loaded_when_it_is_first_asked_for() -> None:
@@ -198,3 +202,24 @@ async def test_a_deadline_that_passed_already_is_told() -> None:
         await encode(made, "warm")
         with pytest.raises(DeadlineExceeded):
             await encode(made, "hello", timeout=0.0)
+
+
+async def test_a_call_for_a_pool_that_is_not_there_takes_no_place() -> None:
+    gate = Gate(held=False)
+    async with house(gate, machine=Machine(Profiles("cpu", ["l4"]))) as made:
+        call = EncodeCall(model="fake", items=[Item(text="hello")])
+        with pytest.raises(PoolNotFound):
+            await made.inference.encode(call, Caller(request_id="test", pool="none"))
+        with pytest.raises(Provisioning):
+            await made.inference.encode(call, Caller(request_id="test", machine="L4"))
+        assert not gate.launches
+
+
+async def test_a_call_for_a_pool_and_machine_that_are_here_is_answered() -> None:
+    async with house() as made:
+        made.pools.create(PoolSpec(name="eval", gpus={"cpu": 1}))
+        call = EncodeCall(model="fake", items=[Item(text="hello")])
+        result = await made.inference.encode(
+            call, Caller(request_id="test", pool="Eval", machine="CPU")
+        )
+        np.testing.assert_array_equal(result.dense, [vector("hello", 384)])
