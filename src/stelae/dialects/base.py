@@ -64,6 +64,11 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     listen: tuple[str, ...] = ()
     limits: dict[str, int | float] = {}
 
+    @property
+    def url(self) -> str:
+        """The first address served on; empty where none is known."""
+        return next(iter(self.listen), "")
+
 
 @dataclass(frozen=True, slots=True)
 class Rooms:

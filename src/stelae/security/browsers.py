@@ -28,6 +28,7 @@ class BrowserGuard:
 
     def __init__(self, listen: Iterable[str], *, open_to_all: bool) -> None:
         addresses = [address.encode() for address in listen]
+        self._open = open_to_all
         self._watches = open_to_all and bool(addresses) and all(map(_is_here, addresses))
 
     def admit(self, headers: Headers) -> None:
@@ -44,14 +45,36 @@ class BrowserGuard:
             if name == b"origin" and not _is_here(value):
                 raise _forbidden("Origin", value)
 
+    def admit_socket(self, headers: Headers) -> None:
+        """Check a WebSocket too: a browser lets every page read what comes on one.
+
+        Raises:
+            Forbidden: As for ``admit``, or ``Origin`` is not the address that was asked.
+        """
+        self.admit(headers)
+        host = _host(headers)
+        for name, value in headers:
+            if self._open and name == b"origin" and _SCHEME.sub(b"", value) != host:
+                raise Forbidden(
+                    f"Origin: {_shown(value)} is not the address that was asked",
+                    hint="read the feed from a page of that address, or set api_keys",
+                )
+
+
+def _host(headers: Headers) -> bytes | None:
+    return next((value for name, value in headers if name == b"host"), None)
+
 
 def _is_here(address: bytes) -> bool:
     return bool(_HERE.fullmatch(_SCHEME.sub(b"", address)))
 
 
 def _forbidden(header: str, value: bytes) -> Forbidden:
-    shown = value[:100].decode("ascii", "backslashreplace")
     return Forbidden(
-        f"{header}: {shown!r} is not this machine, and the server is open on loopback only",
+        f"{header}: {_shown(value)} is not this machine, and the server is open on loopback only",
         hint="ask by 127.0.0.1 or localhost, or set api_keys to serve under other names",
     )
+
+
+def _shown(value: bytes) -> str:
+    return repr(value[:100].decode("ascii", "backslashreplace"))

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from stelae.errors import Conflict, Forbidden, InvalidInput, PoolNotFound, Provisioning
@@ -26,6 +27,9 @@ MOST_POOLS = 1000
 
 LONGEST_LEASE = 30 * 86_400.0
 """Longest ``ttl_seconds``."""
+
+MOST_BYTES = 16 * 1024
+"""Size of a pool's description as JSON at most: it is kept."""
 
 RETRY_SECONDS = 5.0
 """Seconds after which it is worth asking again for a machine that is not here."""
@@ -217,6 +221,8 @@ def _provisioning(gpu: str) -> Provisioning:
 
 
 def _check(spec: PoolSpec) -> None:
+    if len(msgspec.json.encode(spec)) > MOST_BYTES:
+        raise InvalidInput(f"the description of a pool has at most {MOST_BYTES} bytes")
     if not _NAME.fullmatch(spec.name):
         raise InvalidInput(
             f"pool name {spec.name[:128]!r} must have 1 to 128 characters without spaces and '/'",

@@ -44,3 +44,23 @@ def test_requests_of_foreign_pages_are_refused(headers: list[tuple[bytes, bytes]
 def test_keys_or_an_open_address_settle_it_otherwise(headers: list[tuple[bytes, bytes]]) -> None:
     BrowserGuard(LOOPBACK, open_to_all=False).admit(headers)
     BrowserGuard([*LOOPBACK, "http://0.0.0.0:80"], open_to_all=True).admit(headers)
+
+
+@pytest.mark.parametrize("origin", [b"http://evil.example", b"null", b"", b"http://box:81"])
+def test_sockets_of_foreign_pages_are_refused_wherever_the_server_listens(origin: bytes) -> None:
+    headers = [(b"host", b"box:80"), (b"origin", origin)]
+    with pytest.raises(Forbidden, match="Origin"):
+        BrowserGuard(["http://0.0.0.0:80"], open_to_all=True).admit_socket(headers)
+    BrowserGuard(["http://0.0.0.0:80"], open_to_all=False).admit_socket(headers)
+
+
+@pytest.mark.parametrize("headers", FOREIGN[:4])
+def test_sockets_are_refused_where_requests_are(headers: list[tuple[bytes, bytes]]) -> None:
+    with pytest.raises(Forbidden):
+        BrowserGuard(LOOPBACK, open_to_all=True).admit_socket(headers)
+
+
+def test_sockets_of_programs_and_of_the_servers_own_pages_pass() -> None:
+    guard = BrowserGuard(["http://0.0.0.0:80"], open_to_all=True)
+    guard.admit_socket([(b"host", b"box:80")])
+    guard.admit_socket([(b"host", b"box:80"), (b"origin", b"http://box:80")])

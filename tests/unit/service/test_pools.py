@@ -130,6 +130,7 @@ def test_a_pool_is_active_when_all_its_profiles_are_here(
         PoolSpec(name="p", gpus={"l4": -1}),
         PoolSpec(name="p", gpu_caps={"l4": -1}),
         PoolSpec(name="p", minimum_worker_count=-1),
+        PoolSpec(name="p", pinned_models=("x" * 20_000,)),
         PoolSpec(name="p", ttl_seconds=0),
         PoolSpec(name="p", ttl_seconds=float("nan")),
         PoolSpec(name="p", ttl_seconds=float("inf")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec.structs import replace
+from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from stelae.dialects import ask
@@ -21,4 +22,17 @@ def caller_of(request: Request) -> Caller:
     Raises:
         InvalidInput: A header cannot be read.
     """
-    return replace(ask.caller_of(request), load_wait=HOLD)
+    pool, machine = place_of(request.headers)
+    return replace(ask.caller_of(request), load_wait=HOLD, pool=pool, machine=machine)
+
+
+def place_of(headers: Headers) -> tuple[str | None, str | None]:
+    """The pool and the machine profile that should answer.
+
+    The SDK splits ``pool/profile`` itself; others may send it whole.
+    """
+    pool = headers.get("x-sie-pool", "").strip()
+    machine = headers.get("x-sie-machine-profile", "").strip()
+    if "/" in machine:
+        pool, _, machine = machine.partition("/")
+    return pool or None, machine or None
