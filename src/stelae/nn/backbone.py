@@ -25,6 +25,7 @@ class Backbone(nn.Module):
     checkpoints of the family come with a head, it makes that too.
 
     Attributes:
+        adapts: Whether each text can run with an adapter of its own.
         hides: Whether tokens that others do not see are read as the library reads them.
         width: Width of a token vector, ``H``.
         words: Vectors of the vocabulary, shape ``(V, ...)``.
@@ -35,6 +36,7 @@ class Backbone(nn.Module):
     masked_lm_weights: ClassVar[WeightMap]
     classifier_weights: ClassVar[WeightMap]
     pooler_weights: ClassVar[WeightMap] = NOTHING
+    adapts: ClassVar[bool] = True
     hides: ClassVar[bool] = True
     width: int
     words: Embedding

@@ -8,6 +8,7 @@ import numpy as np
 
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineOptions
+from stelae.engines.encoder.adapters import adapters_of
 from stelae.engines.encoder.model import TextEncoder
 from stelae.engines.encoder.pictures import PictureEncoder, Towers
 from stelae.engines.encoder.tokenizer import tokenizer_of
@@ -40,6 +41,7 @@ def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
         device=str(device),
         notes=(note,),
         pictures=None if pictures is None else pictures.intake,
+        adapters=adapters_of(spec, texts, options),
     )
 
 

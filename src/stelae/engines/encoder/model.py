@@ -15,6 +15,7 @@ from stelae.engines.text.features import Features, Output
 from stelae.nn.backbone import Backbone, backbone_class
 from stelae.nn.batch import TokenBatch, pack
 from stelae.nn.layers.linear import prepack
+from stelae.nn.lora.update import adapted
 from stelae.nn.static import StaticTable
 from stelae.nn.stored import Stored, read, within
 from stelae.nn.weights import assign
@@ -94,10 +95,11 @@ class TextEncoder(nn.Module):
             return [output for features in batch for output in self._together(heads, [features])]
         packed = self._pack(batch)
         roles = [batch[i].role for i in packed.order]
-        states = self._states(heads, packed)
         outputs = [Output() for _ in batch]
-        for head in heads:
-            head.put(head(states, packed, roles), packed, outputs)
+        with adapted(packed, [batch[i].lora for i in packed.order]):
+            states = self._states(heads, packed)
+            for head in heads:
+                head.put(head(states, packed, roles), packed, outputs)
         return outputs
 
     def _pack(self, batch: Sequence[Features]) -> TokenBatch:

@@ -42,6 +42,24 @@ class Library(Protocol):
         ...
 
 
+class NoAdapters:
+    """Of a model that runs without adapters.
+
+    Args:
+        reason: Why.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def take(self, name: str) -> Adapted:
+        """Refuse any name."""
+        raise InvalidInput(f"lora={name!r}: {self._reason}; leave it out", param="lora")
+
+    def close(self) -> None:
+        """There is nothing to let go."""
+
+
 @dataclass(slots=True)
 class _Failure:
     """A load that failed, and when on the monotonic clock."""

@@ -8,14 +8,15 @@ from typing import Any
 from stelae.catalog.fingerprint import adapted_fingerprint, fingerprint, weights_digest
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineInfo, Job
-from stelae.engines.text.adapters import AdaptedJob, Library
+from stelae.engines.text.adapters import AdaptedJob, Library, NoAdapters
 from stelae.engines.text.encode import EncodeJob
-from stelae.engines.text.features import Adapted, Features, Output, TextModel, Tokenizer
+from stelae.engines.text.features import Features, Output, TextModel, Tokenizer
 from stelae.engines.text.intake import Intake
 from stelae.engines.text.pictures import Pictures
 from stelae.engines.text.score import score_job
-from stelae.errors import InvalidInput
 from stelae.types import EncodeCall, EncodeResult, ScoreCall, ScoreResult
+
+NONE = NoAdapters("the engine that serves the model runs no adapters")
 
 
 class TextEngine:
@@ -29,7 +30,7 @@ class TextEngine:
         device: Where it runs.
         notes: Choices made while loading and why.
         pictures: Reads its pictures, if it has any.
-        adapters: Its adapters, if the engine can run any with it.
+        adapters: Its adapters.
     """
 
     def __init__(
@@ -42,11 +43,11 @@ class TextEngine:
         device: str,
         notes: tuple[str, ...] = (),
         pictures: Pictures | None = None,
-        adapters: Library | None = None,
+        adapters: Library = NONE,
     ) -> None:
         self.spec = spec
         self._intake = Intake(spec, tokenizer, pictures)
-        self._model, self._adapters = model, adapters
+        self._model, self.adapters = model, adapters
         self._info = EngineInfo(
             fingerprint=fingerprint(spec, dtype, weights_digest(spec)),
             dtype=dtype,
@@ -63,7 +64,7 @@ class TextEngine:
     ) -> Job[Features, Output, EncodeResult] | Job[Features, Output, ScoreResult]:
         if call.lora is None:
             return self._job(call, self._info.fingerprint)
-        adapter = self._adapter(call.lora)
+        adapter = self.adapters.take(call.lora)
         return AdaptedJob(
             self._job(call, adapted_fingerprint(self._info.fingerprint, adapter.digest)), adapter
         )
@@ -73,17 +74,9 @@ class TextEngine:
             return EncodeJob(call, self._intake, fingerprint)
         return score_job(call, self._intake, fingerprint)
 
-    def _adapter(self, name: str) -> Adapted:
-        if self._adapters is None:
-            raise InvalidInput(
-                f"lora={name!r}: model {self.spec.name!r} runs without adapters here", param="lora"
-            )
-        return self._adapters.take(name)
-
     def run(self, batch: Sequence[Features]) -> Sequence[Output]:
         return self._model.run(batch)
 
     def close(self) -> None:
-        if self._adapters is not None:
-            self._adapters.close()
+        self.adapters.close()
         self._model.close()

@@ -92,6 +92,7 @@ class Deberta(PostNormEncoder):
 
     Config: ClassVar = DebertaConfig
     config: DebertaConfig
+    adapts = False  # the products of distances are shared by all texts
     hides = False  # the library lets such tokens look at all, themselves without content
     weights = WeightMap(
         prefixes=("deberta.",),

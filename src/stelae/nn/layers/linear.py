@@ -88,7 +88,34 @@ def _pack(weight: Tensor) -> Tensor | None:
     return packed
 
 
-class Linear(Packable):
+Update = Callable[[Tensor, Tensor], Tensor]
+"""From a layer's inputs ``(N, inputs)`` and products ``(N, outputs)``, which it may change,
+to what counts as its products."""
+
+
+class Adaptable(Packable):
+    """A linear layer whose product an adapter may change.
+
+    Attributes:
+        update: Applied to the product before any activation; ``None``, and no work, if no
+            text of the batch has an adapter.
+        weight: As the class says; empty once it is laid out for oneDNN.
+        bias: As the class says.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.update: Update | None = None
+
+    def updated(self, x: Tensor, y: Tensor) -> Tensor:
+        """The product ``y`` of ``x`` as adapters want it."""
+        return y if self.update is None else self.update(x, y)
+
+
+class Linear(Adaptable):
     """``activation(x W^T + b)``, with an optional residual added instead.
 
     Args:
@@ -97,9 +124,6 @@ class Linear(Packable):
         bias: Whether ``b`` exists.
         activation: Applied to the result.
     """
-
-    weight: Tensor
-    bias: Tensor | None
 
     def __init__(
         self, inputs: int, outputs: int, *, bias: bool = True, activation: Activation = "none"
@@ -127,7 +151,7 @@ class Linear(Packable):
         Returns:
             Shape ``(T, outputs)``.
         """
-        if self._packed is None or self.activation not in FUSED:
+        if self._packed is None or self.update is not None or self.activation not in FUSED:
             return ACTIVATIONS[self.activation](self._multiply(x))
         return _fused(x, self._packed, self.bias, self.activation)
 
@@ -138,7 +162,7 @@ class Linear(Packable):
             x: Shape ``(T, inputs)``.
             residual: Shape ``(T, outputs)``.
         """
-        if self._packed is None:
+        if self._packed is None or self.update is not None:
             return self._multiply(x).add_(residual)
         sum_: Tensor = torch.ops.mkldnn._linear_pointwise.binary(
             x, residual, self._packed, self.bias, "add"
@@ -147,11 +171,11 @@ class Linear(Packable):
 
     def _multiply(self, x: Tensor) -> Tensor:
         if self._packed is None:
-            return functional.linear(x, self.weight, self.bias)
-        return _fused(x, self._packed, self.bias, "none")
+            return self.updated(x, functional.linear(x, self.weight, self.bias))
+        return self.updated(x, _fused(x, self._packed, self.bias, "none"))
 
 
-class GatedLinear(Packable):
+class GatedLinear(Adaptable):
     """``activation(x W_gate^T + b_gate) * (x W_up^T + b_up)``.
 
     Args:
@@ -164,9 +188,6 @@ class GatedLinear(Packable):
         weight: Gate above up, shape ``(2 outputs, inputs)``.
         bias: Likewise, shape ``(2 outputs,)``.
     """
-
-    weight: Tensor
-    bias: Tensor | None
 
     def __init__(
         self, inputs: int, outputs: int, activation: Activation, *, bias: bool = False
@@ -188,15 +209,29 @@ class GatedLinear(Packable):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape ``(T, inputs)`` to ``(T, outputs)``."""
-        if self._packed is None:
-            gate, up = functional.linear(x, self.weight, self.bias).chunk(2, dim=-1)
+        if self._packed is None or self.update is not None:
+            gate, up = self._multiply(x).chunk(2, dim=-1)
             return ACTIVATIONS[self.activation](gate).mul_(up)
-        of_gate, of_up = (None, None) if self.bias is None else self.bias.chunk(2)
+        of_gate, of_up = self._biases()
         gated = _fused(x, self._packed[0], of_gate, self.activation)
         product: Tensor = torch.ops.mkldnn._linear_pointwise.binary(
             x, gated, self._packed[1], of_up, "mul"
         )
         return product
+
+    def _multiply(self, x: Tensor) -> Tensor:
+        """Gate beside up, without the activation; shape ``(T, 2 outputs)``."""
+        if self._packed is None:
+            return self.updated(x, functional.linear(x, self.weight, self.bias))
+        halves = zip(self._packed, self._biases(), strict=True)
+        product = torch.cat([_fused(x, w, b, "none") for w, b in halves], dim=-1)
+        return self.updated(x, product)
+
+    def _biases(self) -> tuple[Tensor | None, Tensor | None]:
+        if self.bias is None:
+            return None, None
+        of_gate, of_up = self.bias.chunk(2)
+        return of_gate, of_up
 
 
 def _fused(x: Tensor, packed: Tensor, bias: Tensor | None, activation: str) -> Tensor:

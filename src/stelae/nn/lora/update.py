@@ -1,0 +1,137 @@
+"""Adapters at work: beside each other, and beside none, in one packed batch.
+
+Source: Hu et al. 2021 (arXiv:2106.09685); several at once: Sheng et al. 2023
+(arXiv:2311.03285).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from stelae.nn.batch import TokenBatch
+from stelae.nn.layers.linear import Adaptable
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LowRank:
+    """Adds ``x A^T B^T`` to a layer's product.
+
+    Attributes:
+        down: ``A``, shape ``(R, inputs)``; where layers are fused, theirs above each other.
+        up: ``B`` with its scale, shape ``(outputs, R)``.
+    """
+
+    down: Tensor
+    up: Tensor
+
+    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+        """From inputs ``(N, inputs)`` and products ``(N, outputs)`` to new products."""
+        return torch.addmm(y, x @ self.down.T, self.up.T)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instead:
+    """Takes the place of a layer.
+
+    Attributes:
+        weight: Shape ``(outputs, inputs)``.
+        bias: Shape ``(outputs,)``.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+        """From inputs ``(N, inputs)`` to products ``(N, outputs)``."""
+        del y
+        return functional.linear(x, self.weight, self.bias)
+
+
+Share = LowRank | Instead
+"""What an adapter does in one layer."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lora:
+    """A loaded adapter.
+
+    Attributes:
+        digest: Identifies its numbers.
+        layers: What it does in each layer that it changes.
+    """
+
+    digest: str
+    layers: Mapping[Adaptable, Share]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The part of a batch that runs with one adapter.
+
+    Attributes:
+        by_size: Which rows that is, of a matrix with one row per token and of one with one
+            row per text; empty for all rows. Of texts of one token each the two agree.
+    """
+
+    by_size: Mapping[int, Tensor]
+
+
+EVERY = Rows({})
+
+
+class Mixed:
+    """What the adapters of a batch do in one layer.
+
+    Args:
+        shares: Of each adapter that changes the layer, and where.
+    """
+
+    def __init__(self, shares: Sequence[tuple[Rows, Share]]) -> None:
+        self._shares = shares
+
+    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+        """From inputs ``(N, inputs)`` and products ``(N, outputs)`` to new products."""
+        for rows, share in self._shares:
+            if rows is EVERY:
+                y = share(x, y)
+            else:
+                own = rows.by_size[len(x)]
+                y[own] = share(x[own], y[own])
+        return y
+
+
+@contextmanager
+def adapted(batch: TokenBatch, loras: Sequence[Lora | None]) -> Iterator[None]:
+    """Let each text run with its adapter while this lasts.
+
+    Args:
+        batch: The texts.
+        loras: Their adapters, in packed order; ``None`` for texts that run without.
+    """
+    present = dict.fromkeys(lora for lora in loras if lora is not None)
+    shares: dict[Adaptable, list[tuple[Rows, Share]]] = {}
+    for lora in present:
+        rows = _rows(batch, [other is lora for other in loras])
+        for layer, share in lora.layers.items():
+            shares.setdefault(layer, []).append((rows, share))
+    for layer, some in shares.items():
+        layer.update = Mixed(some)
+    try:
+        yield
+    finally:
+        for layer in shares:
+            layer.update = None
+
+
+def _rows(batch: TokenBatch, own: list[bool]) -> Rows:
+    if all(own):
+        return EVERY
+    mask = torch.tensor(own, device=batch.ids.device)
+    texts, tokens = mask.nonzero()[:, 0], mask[batch.segments].nonzero()[:, 0]
+    return Rows({len(own): texts, len(batch.ids): tokens})
