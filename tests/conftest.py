@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 import zoo as checkpoints
 from hypothesis import HealthCheck, settings
+
+# What servers keep must not end up in the home of whoever runs the tests.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="stelae-state-")
 
 # A busy machine makes any example slow; that is no finding.
 settings.register_profile("any-speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from stelae.config import Settings
@@ -44,7 +45,13 @@ async def live(**settings: Any) -> AsyncIterator[Live]:
         settings: As of ``stelae.config.Settings``.
     """
     given: dict[str, Any] = {"models": {"fake": FAKE}, "placement": "thread"} | settings
-    chosen = Settings(**given)
+    with TemporaryDirectory() as folder:
+        async with _serving(Settings(**{"store": {"folder": folder}} | given)) as made:
+            yield made
+
+
+@asynccontextmanager
+async def _serving(chosen: Settings) -> AsyncIterator[Live]:
     listeners = bind(["http://127.0.0.1:0"])
     house = build_house(chosen, build_catalog(chosen))
     app = build_app(chosen, house, listen=[listeners[0].url])

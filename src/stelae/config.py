@@ -120,6 +120,13 @@ class ClusterSettings(_Group):
     """Answer for every profile, whether configured or not."""
 
 
+class StoreSettings(_Group):
+    """What outlives the server: files, batches and jobs."""
+
+    folder: Path | None = None
+    """Where they are kept; ``stelae`` in the user's folder for states if not given."""
+
+
 class LogSettings(_Group):
     """What is logged, and how."""
 
@@ -180,6 +187,8 @@ class Settings(BaseSettings):
     """What the server accepts before it refuses."""
     cluster: ClusterSettings = ClusterSettings()
     """What this machine is among those that callers may ask for by name."""
+    store: StoreSettings = StoreSettings()
+    """What outlives the server: files, batches and jobs."""
     log: LogSettings = LogSettings()
     """What is logged, and how."""
     hub: HubSettings = HubSettings()

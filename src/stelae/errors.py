@@ -15,6 +15,7 @@ same request may succeed later; a dialect maps the code to its own body.
     ├── Unauthorized 401            no key, or an unknown one
     ├── Forbidden 403               the key lacks the scope
     ├── ModelNotFound 404           no such name
+    ├── NotFound 404                no such file, or work in the background
     ├── PoolNotFound 404            no such pool, or its lease has ended
     ├── Conflict 409                the state does not allow the change
     ├── Cancelled 499               the caller left
@@ -171,6 +172,13 @@ class ModelNotFound(StelaeError):
     """No model of that name is known here."""
 
     code = "model_not_found"
+    status = 404
+
+
+class NotFound(StelaeError):
+    """Nothing of that name is kept here."""
+
+    code = "not_found"
     status = 404
 
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 from live import Live, live
 
 from stelae.server.app import DIALECTS
-from stelae.server.edge import OPEN_PATHS
+from stelae.server.edge import OPEN_PATHS, OPEN_PLACES
 from stelae.server.listeners import settle
 from stelae.server.pages import pages
 
@@ -38,7 +38,10 @@ async def raw(server: Live, request: bytes) -> int:
     return int(answer.split(b" ", 2)[1])
 
 
-@pytest.mark.parametrize("path", sorted({path for _, path in ROUTES} - OPEN_PATHS))
+CLOSED = {path for _, path in ROUTES if not path.startswith(OPEN_PLACES)} - OPEN_PATHS
+
+
+@pytest.mark.parametrize("path", sorted(CLOSED))
 async def test_every_route_needs_a_key_whatever_the_method(path: str, server: Live) -> None:
     path = path.replace("{id:path}", "fake").replace("{name:path}", "fake")
     async with httpx.AsyncClient(base_url=server.url) as http:
@@ -48,7 +51,15 @@ async def test_every_route_needs_a_key_whatever_the_method(path: str, server: Li
 
 async def test_open_paths_are_those_marked_open() -> None:
     claims = settle([*DIALECTS, pages(bytes)])
-    assert {c.operation.path for c in claims if c.operation.open} == OPEN_PATHS
+    marked = {c.operation.path for c in claims if c.operation.open}
+    assert {path for path in marked if not path.startswith(OPEN_PLACES)} == OPEN_PATHS
+    assert all(any(path.startswith(place) for path in marked) for place in OPEN_PLACES)
+
+
+@pytest.mark.parametrize("path", ["/v1/refs/../models", "/v1/refs/%2e%2e/models", "/v1/refs/x/y/0"])
+async def test_secret_addresses_lead_nowhere_else(path: str, server: Live) -> None:
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    assert await raw(server, request.encode()) == 404
 
 
 @pytest.mark.parametrize(

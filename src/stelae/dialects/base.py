@@ -19,6 +19,7 @@ from stelae.service.fleet import Fleet
 from stelae.service.inference import Inference
 from stelae.service.lookout import Lookout
 from stelae.service.pools import Pools
+from stelae.service.works import Kind, Works
 from stelae.telemetry.metrics import Metrics, Served
 
 RECORD = "stelae.record"
@@ -78,6 +79,7 @@ class Rooms:
     fleet: Fleet
     pools: Pools
     lookout: Lookout
+    works: Works
     metrics: Metrics
     about: About
 
@@ -146,6 +148,7 @@ class Dialect:
         speaks: Whether headers are those of a client of this protocol; such requests it
             answers on paths that other protocols have too.
         feeds: What it tells on WebSockets.
+        works: Kinds of work in the background that it takes on.
     """
 
     name: str
@@ -154,6 +157,7 @@ class Dialect:
     errors: RenderError
     speaks: Callable[[Headers], bool] | None = None
     feeds: Sequence[Feed] = ()
+    works: Sequence[Kind] = ()
 
 
 class Endpoint:

@@ -48,6 +48,7 @@ from stelae.service.deployments import Defaults
 from stelae.service.house import House, build
 from stelae.service.lookout import Machine
 from stelae.service.profiles import Profiles, profile_of
+from stelae.service.store import Store, state_folder
 from stelae.telemetry.metrics import Metrics
 from stelae.version import __version__
 
@@ -84,6 +85,8 @@ def build_house(settings: Settings, catalog: Catalog) -> House:
         defaults=defaults,
         bounds=Bounds(calls=limits.calls),
         machine=build_machine(settings),
+        store=Store(settings.store.folder or state_folder()),
+        kinds=[kind for dialect in DIALECTS for kind in dialect.works],
     )
 
 
@@ -149,6 +152,7 @@ def build_app(
         fleet=house.fleet,
         pools=house.pools,
         lookout=house.lookout,
+        works=house.works,
         metrics=metrics,
         about=_about(settings, listen),
     )

@@ -24,6 +24,9 @@ from stelae.telemetry.metrics import Metrics
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """Paths reached without a key, compared with the raw path; all others need one."""
 
+OPEN_PLACES = ("/v1/refs/",)
+"""What lies below these is reached without a key: the addresses are secrets themselves."""
+
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -87,7 +90,8 @@ class Edge:
     async def _answer(self, scope: Scope, inbox: Inbox, outbox: _Outbox) -> None:
         record = outbox.record
         try:
-            if scope["path"] not in OPEN_PATHS:
+            path = scope["path"]
+            if path not in OPEN_PATHS and not path.startswith(OPEN_PLACES):
                 self._browsers.admit(scope["headers"])
                 record.key_id = self._keys.admit(scope["headers"])
             await self._app(scope, inbox.receive, outbox.send)

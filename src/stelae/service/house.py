@@ -14,6 +14,8 @@ from stelae.service.health import Health
 from stelae.service.inference import Inference
 from stelae.service.lookout import Lookout, Machine
 from stelae.service.pools import Pools
+from stelae.service.store import Store, state_folder
+from stelae.service.works import Kind, Works
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +27,23 @@ class House:
         fleet: Knows the models.
         pools: Leases sets of workers.
         lookout: Tells what there is to give.
+        works: Does work in the background.
     """
 
     inference: Inference
     fleet: Fleet
     pools: Pools
     lookout: Lookout
+    works: Works
 
     async def start(self, names: Iterable[str] = ()) -> None:
         """Start, and load the models named; see ``Fleet.start``."""
+        await self.works.start()
         await self.fleet.start(names)
 
     async def stop(self, drain: float) -> None:
         """Finish what is accepted and unload all; see ``Fleet.stop``."""
+        await self.works.stop()
         await self.fleet.stop(drain)
 
 
@@ -48,6 +54,8 @@ def build(
     defaults: Defaults | None = None,
     bounds: Bounds | None = None,
     machine: Machine | None = None,
+    store: Store | None = None,
+    kinds: Iterable[Kind] = (),
 ) -> House:
     """Put the rooms together; nothing runs before ``start``.
 
@@ -57,6 +65,8 @@ def build(
         defaults: How models are loaded unless their entries say otherwise.
         bounds: What is taken on at once.
         machine: What this machine is among those that callers may ask for.
+        store: What outlives the server.
+        kinds: Kinds of work in the background.
     """
     health = Health(controller.replicas)
     deployments = Deployments(catalog, controller, defaults or Defaults(), health)
@@ -64,9 +74,11 @@ def build(
     machine = machine or Machine()
     pools = Pools(machine.profiles)
     fleet = Fleet(deployments, admission, health)
+    inference = Inference(deployments, admission, health, pools)
     return House(
-        inference=Inference(deployments, admission, health, pools),
+        inference=inference,
         fleet=fleet,
         pools=pools,
         lookout=Lookout(fleet, admission, machine),
+        works=Works(store or Store(state_folder()), inference, kinds),
     )

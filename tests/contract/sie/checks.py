@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import importlib.metadata
 import io
+import json
 import logging
 import time
 import uuid
@@ -371,6 +372,44 @@ def check_deadline(url: str) -> None:
             lambda: c.encode(FAULTY, fault("deadline_exceeded"), wait_for_capacity=False),
         )
     assert error.status_code == 504
+
+
+def check_files_and_batches(url: str) -> None:
+    """`files` and `batches` over `/v1/embeddings`"""
+    row = {"custom_id": "a", "method": "POST", "url": "/v1/embeddings"}
+    line = json.dumps({**row, "body": {"model": MODEL, "input": "hello"}}).encode()
+    with client(url) as c:
+        if not hasattr(c, "batches"):
+            raise Skip("no batches in this version")
+        file = c.files.upload(line, filename="f.jsonl")
+        assert c.files.content(file["id"]) == line
+        batch = c.batches.create(input_file_id=file["id"], endpoint="/v1/embeddings")
+        end = time.monotonic() + 20
+        while batch["status"] not in ("completed", "failed") and time.monotonic() < end:
+            time.sleep(0.02)
+            batch = c.batches.retrieve(batch["id"])
+        answer = json.loads(c.files.content(batch["output_file_id"]))
+        assert len(answer["response"]["body"]["data"][0]["embedding"]) == 384
+        c.files.delete(file["id"])
+
+
+def check_jobs(url: str) -> None:
+    """`jobs`: inline encode jobs, their results by chunk"""
+    with client(url) as c:
+        if not hasattr(c, "jobs"):
+            raise Skip("no jobs in this version")
+        items = [{"id": str(i), "text": f"text {i}"} for i in range(300)]
+        items[5] = {"id": "5", "text": "!bad"}
+        made = c.jobs.submit(source=items, operation="encode", model=MODEL)
+        assert made["total_items"] == 300
+        c.jobs.wait(made["id"], timeout_s=30, poll_s=0.05)
+        results = c.jobs.results(made["id"])["items"]
+        assert [r["id"] for r in results] == [str(i) for i in range(300)]
+        expected = c.encode(MODEL, Item(text="text 7"))["dense"]
+        assert np.array_equal(results[7]["dense"], expected)
+        assert results[5]["success"] is False
+        assert results[5]["error"]["code"] == "INVALID_INPUT"
+        assert any(job["id"] == made["id"] for job in c.jobs.list())
 
 
 def check_unreachable(url: str) -> None:

@@ -98,3 +98,109 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
 
     object: str
     data: list[Model]
+
+
+class FileObject(msgspec.Struct, frozen=True, kw_only=True):
+    """A file.
+
+    Attributes:
+        id: Its name here.
+        object: Always ``file``.
+        bytes: Its size.
+        created_at: Unix time.
+        filename: Its name as the caller has it.
+        purpose: What it is for, as the caller says.
+        status: Always ``processed``.
+    """
+
+    id: str
+    object: str
+    bytes: int
+    created_at: int
+    filename: str
+    purpose: str
+    status: str
+
+
+class FileList(msgspec.Struct, frozen=True, kw_only=True):
+    """All files."""
+
+    object: str
+    data: list[FileObject]
+    has_more: bool
+
+
+class FileDeleted(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that is no more."""
+
+    id: str
+    object: str
+    deleted: bool
+
+
+class BatchRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``POST /v1/batches`` takes.
+
+    Attributes:
+        input_file_id: A file with a request in each line.
+        endpoint: What they ask for.
+        completion_window: Told back; work begins at once.
+        metadata: Told back.
+    """
+
+    input_file_id: str
+    endpoint: str
+    completion_window: str = "24h"
+    metadata: dict[str, str] | None = None
+
+
+class BatchCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests in all, answered, and failed."""
+
+    total: int
+    completed: int
+    failed: int
+
+
+class BatchErrors(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a batch failed as a whole."""
+
+    object: str
+    data: list[dict[str, str]]
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch and how far it is; times are Unix times.
+
+    Attributes:
+        status: ``validating``, ``in_progress``, ``completed``, ``failed``, ``cancelling`` or
+            ``cancelled``.
+        output_file_id: The file with the answers, once it is over.
+        error_file_id: The file with the answers of requests that failed.
+    """
+
+    id: str
+    object: str
+    endpoint: str
+    errors: BatchErrors | None
+    input_file_id: str
+    completion_window: str
+    status: str
+    output_file_id: str | None
+    error_file_id: str | None
+    created_at: int
+    in_progress_at: int | None
+    expires_at: int
+    completed_at: int | None
+    failed_at: int | None
+    cancelled_at: int | None
+    request_counts: BatchCounts
+    metadata: dict[str, str] | None
+
+
+class BatchList(msgspec.Struct, frozen=True, kw_only=True):
+    """All batches."""
+
+    object: str
+    data: list[Batch]
+    has_more: bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -70,18 +70,29 @@ def _filled(item: Item, template: str, instruction: str | None) -> Item:
 
 def encode_body(result: EncodeResult, asked: Asked[EncodeCall], model: str) -> bytes:
     """The answer as msgpack; numbers are copied once, into the body."""
-    columns = _columns(result, asked.call)
     pieces: list[Piece] = [map_of(3), pack("model"), pack(model), pack("items")]
     pieces.append(list_of(len(asked.ids)))
+    for item in _items(result, asked):
+        pieces += item
+    pieces += [pack("timing"), pack(timing_of(result.timing))]
+    return b"".join(pieces)
+
+
+def encode_items(result: EncodeResult, asked: Asked[EncodeCall]) -> list[bytes]:
+    """Each item of the answer by itself, as msgpack."""
+    return [b"".join(item) for item in _items(result, asked)]
+
+
+def _items(result: EncodeResult, asked: Asked[EncodeCall]) -> Iterator[list[Piece]]:
+    columns = _columns(result, asked.call)
     for index, given in enumerate(asked.ids):
-        pieces.append(map_of(len(columns) + (given is not None)))
+        pieces: list[Piece] = [map_of(len(columns) + (given is not None))]
         if given is not None:
             pieces += [pack("id"), pack(given)]
         for name, column in columns:
             pieces.append(name)
             pieces += column(index)
-    pieces += [pack("timing"), pack(timing_of(result.timing))]
-    return b"".join(pieces)
+        yield pieces
 
 
 def encode_json(result: EncodeResult, asked: Asked[EncodeCall], model: str) -> bytes:

@@ -181,3 +181,51 @@ class SieModels(msgspec.Struct, frozen=True, kw_only=True):
     models: list[SieModel]
     object: str
     data: list[dict[str, Any]]
+
+
+class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``POST /v1/jobs`` takes.
+
+    Attributes:
+        operation: What to do: ``encode``.
+        model: Name of the model.
+        items: What to do it to.
+        output_types: Kinds of representation.
+        options: What the model is told beside.
+        src: Items that lie elsewhere; not taken here.
+    """
+
+    operation: str
+    model: str
+    items: list[ItemIn] | None = None
+    output_types: list[OutputType] | None = None
+    options: dict[str, Any] | None = None
+    src: str | None = None
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A job and how far it is; times are Unix times.
+
+    Attributes:
+        state: ``queued``, ``running``, ``succeeded``, ``failed`` or ``cancelled``.
+        output: Its ``chunks``, each with the address (``ref``) of its results.
+    """
+
+    id: str
+    object: str
+    operation: str
+    model: str
+    state: str
+    total_items: int
+    completed_items: int
+    created_at: float
+    finished_at: float | None
+    error_code: str | None
+    output: dict[str, Any]
+
+
+class Jobs(msgspec.Struct, frozen=True, kw_only=True):
+    """All jobs."""
+
+    object: str
+    data: list[Job]

@@ -1,0 +1,143 @@
+"""OpenAI's files: what batches read and write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+from starlette.responses import Response
+
+from stelae.dialects.answers import json_answer
+from stelae.dialects.base import Operation, Rooms
+from stelae.dialects.decode import read
+from stelae.dialects.openai.schema import FileDeleted, FileList, FileObject
+from stelae.errors import InvalidInput, NotFound
+from stelae.service.store import File
+
+PURPOSE = "batch"
+"""What a file is for if nobody says."""
+
+LONGEST_NAME = 255
+
+
+def file_object(file: File) -> FileObject:
+    """A file as this protocol tells of it."""
+    return FileObject(
+        id=file.id,
+        object="file",
+        bytes=file.size,
+        created_at=int(file.created),
+        filename=file.name,
+        purpose=file.purpose,
+        status="processed",
+    )
+
+
+async def upload(request: Request, rooms: Rooms) -> Response:
+    """Keep a file: a form with ``file`` and ``purpose``, or its bytes with both in the query."""
+    form = request.headers.get("content-type", "").lower().startswith("multipart/")
+    name, purpose, data = await (_from_form if form else _from_body)(request)
+    if not data:
+        raise InvalidInput("the file is empty", param="file")
+    works = rooms.works
+    return json_answer(file_object(await works.ask(works.store.put, name, purpose, data)))
+
+
+async def _from_form(request: Request) -> tuple[str, str, bytes]:
+    body = await read(request)
+
+    async def stream() -> Any:
+        yield body
+
+    try:
+        form = await MultiPartParser(request.headers, stream(), max_files=1, max_fields=16).parse()
+    except MultiPartException as error:
+        raise InvalidInput(f"the form cannot be read: {error.message}") from error
+    try:
+        file, purpose = form.get("file"), form.get("purpose", PURPOSE)
+        if file is None or isinstance(file, str):
+            raise InvalidInput("the form has no file: give it as 'file'", param="file")
+        return _name(file.filename), _name(str(purpose)), await file.read()
+    finally:
+        await form.close()
+
+
+async def _from_body(request: Request) -> tuple[str, str, bytes]:
+    query = request.query_params
+    name, purpose = query.get("filename", "upload.jsonl"), query.get("purpose", PURPOSE)
+    return _name(name), _name(purpose), await read(request)
+
+
+def _name(given: str | None) -> str:
+    """A name without a path before it."""
+    return (given or "upload").replace("\\", "/").rpartition("/")[2][:LONGEST_NAME]
+
+
+async def list_files(request: Request, rooms: Rooms) -> Response:
+    """All files, the newest first."""
+    purpose = request.query_params.get("purpose")
+    files = await rooms.works.ask(rooms.works.store.files)
+    found = [file_object(f) for f in files if purpose in (None, f.purpose)]
+    return json_answer(FileList(object="list", data=found, has_more=False))
+
+
+async def get_file(request: Request, rooms: Rooms) -> Response:
+    """One file."""
+    return json_answer(file_object(await rooms.works.file(request.path_params["id"])))
+
+
+async def get_content(request: Request, rooms: Rooms) -> Response:
+    """The bytes of a file."""
+    data = await rooms.works.ask(rooms.works.store.data, request.path_params["id"])
+    return Response(data, 200, None, "application/octet-stream")
+
+
+async def delete_file(request: Request, rooms: Rooms) -> Response:
+    """Forget a file."""
+    name = request.path_params["id"]
+    await rooms.works.ask(rooms.works.store.drop, name)
+    return json_answer(FileDeleted(id=name, object="file", deleted=True))
+
+
+FILE_OPERATIONS = (
+    Operation(
+        method="POST",
+        path="/v1/files",
+        handle=upload,
+        summary="Keep a file for batches.",
+        response=FileObject,
+        errors=(InvalidInput,),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/files",
+        handle=list_files,
+        summary="List the files.",
+        response=FileList,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/files/{id}",
+        handle=get_file,
+        summary="Describe one file.",
+        response=FileObject,
+        errors=(NotFound,),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/files/{id}/content",
+        handle=get_content,
+        summary="The bytes of a file.",
+        errors=(NotFound,),
+        media=("application/octet-stream",),
+    ),
+    Operation(
+        method="DELETE",
+        path="/v1/files/{id}",
+        handle=delete_file,
+        summary="Forget a file.",
+        response=FileDeleted,
+        errors=(NotFound,),
+    ),
+)

@@ -1,0 +1,130 @@
+"""WebSockets: who may listen, and the messages that are told to those who do."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
+
+from stelae.dialects.answers import house_error
+from stelae.dialects.base import RECORD, Dialect, Feed, Record, RenderError, Rooms
+from stelae.errors import NoSuchPath, QueueFull, StelaeError
+from stelae.security.browsers import BrowserGuard
+from stelae.security.keys import KeyRing
+from stelae.telemetry import log
+
+SLOW_SECONDS = 10.0
+"""Time for a listener to take a message; one that does not is left."""
+
+SWITCHING = 101
+"""Status of a handshake that was accepted."""
+
+
+class Channel:
+    """A feed, and its latest message for all who listen."""
+
+    def __init__(self, feed: Feed, dialect: Dialect, rooms: Rooms) -> None:
+        self.feed = feed
+        self.dialect = dialect
+        self._rooms = rooms
+        self._text = ""
+        self._until = 0.0
+
+    def text(self) -> str:
+        """What is told now; made at most twice in the time between two messages."""
+        now = time.monotonic()
+        if now >= self._until:
+            self._text = self.feed.tell(self._rooms)
+            self._until = now + self.feed.every / 2
+        return self._text
+
+
+class Sockets:
+    """Every WebSocket of the server, as an ASGI application.
+
+    Args:
+        dialects: Protocols to speak.
+        rooms: What feeds tell of.
+        keys: Who may listen.
+        browsers: Whose pages may.
+        most: Listeners at once.
+        access: Whether listeners are logged.
+    """
+
+    def __init__(
+        self,
+        dialects: Iterable[Dialect],
+        rooms: Rooms,
+        *,
+        keys: KeyRing,
+        browsers: BrowserGuard,
+        most: int,
+        access: bool = True,
+    ) -> None:
+        self._channels = {
+            feed.path: Channel(feed, dialect, rooms)
+            for dialect in dialects
+            for feed in dialect.feeds
+        }
+        self._keys = keys
+        self._browsers = browsers
+        self._most = most
+        self._access = access
+        self.listeners = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Tell one listener until it or the server leaves, or say why not."""
+        record: Record = scope[RECORD]
+        channel = self._channels.get(scope["path"])
+        await receive()  # the wish to connect
+        try:
+            self._admit(scope, record, channel)
+        except StelaeError as error:
+            record.status, record.error = error.status, error.code
+            render = house_error if channel is None else channel.dialect.errors
+            await _refuse(error, render, scope, receive, send)
+        else:
+            record.status = SWITCHING
+            await self._serve(channel, receive, send)
+        self._note(record)
+
+    def _admit(self, scope: Scope, record: Record, channel: Channel | None) -> None:
+        self._browsers.admit_socket(scope["headers"])
+        record.key_id = self._keys.admit(scope["headers"])
+        if channel is None:
+            where = log.escape(scope["path"][:200])
+            raise NoSuchPath(f"{where}: no WebSocket answers there", hint=self._hint())
+        record.route, record.dialect = channel.feed.path, channel.dialect.name
+        if self.listeners >= self._most:
+            raise QueueFull(
+                f"{self.listeners} WebSockets are open, which is the most", retry_after=1.0
+            )
+
+    def _hint(self) -> str:
+        return f"there are {', '.join(sorted(self._channels))}"
+
+    async def _serve(self, channel: Channel | None, receive: Receive, send: Send) -> None:
+        assert channel is not None  # noqa: S101  # admitted
+        self.listeners += 1
+        gone = asyncio.create_task(_until_gone(receive), name="listener")
+        try:
+            async with asyncio.timeout(SLOW_SECONDS):
+                await send({"type": "websocket.accept"})
+            await _tell(channel, gone, send)
+        except TimeoutError:
+            log.get().warning("listener_too_slow", route=channel.feed.path, seconds=SLOW_SECONDS)
+        finally:
+            self.listeners -= 1
+            gone.cancel()
+
+    def _note(self, record: Record) -> None:
+        if self._access:
+            fields = {"route": record.route, "dialect": record.dialect, "error": record.error}
+            told = {name: value for name, value in fields.items() if value}
+            if record.key_id is not None:
+                told["key"] = record.key_id
+            ms = round(record.elapsed_ms, 3)
+            log.get().info("listener", status=record.status, ms=ms, **told)
