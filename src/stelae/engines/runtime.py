@@ -37,3 +37,10 @@ def dtype_of(options: EngineOptions, device: torch.device) -> tuple[torch.dtype,
 def name_of(dtype: torch.dtype) -> str:
     """The format's name as models state it, such as ``bfloat16``."""
     return str(dtype).removeprefix("torch.")
+
+
+def faithful_dtype(options: EngineOptions) -> tuple[torch.dtype, str]:
+    """The number format for models of which only fp32 is known to be faithful, and why."""
+    if options.dtype is ComputeDtype.AUTO:
+        return torch.float32, "float32: the library computes in it"
+    return getattr(torch, options.dtype.value), f"{options.dtype.value}: asked for"

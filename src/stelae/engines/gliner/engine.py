@@ -1,0 +1,77 @@
+"""The GLiNER engine: the library's model, on windows of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stelae.catalog.fingerprint import fingerprint, weights_digest
+from stelae.catalog.spec import Finding, ModelSpec
+from stelae.engines.base import EngineInfo, EngineOptions
+from stelae.engines.extract.job import ExtractJob
+from stelae.engines.extract.options import check_call
+from stelae.engines.gliner.features import Row, Window
+from stelae.engines.gliner.loading import load_library
+from stelae.engines.gliner.model import NameModel
+from stelae.engines.gliner.reading import NameReading, Words
+from stelae.engines.runtime import device_of, faithful_dtype, name_of
+from stelae.types import ExtractCall, Item
+
+
+class NameEngine:
+    """Serves ``extract``.
+
+    Args:
+        spec: The model.
+        words: Reads its texts.
+        model: Computes.
+        info: What is loaded, and how.
+    """
+
+    def __init__(self, spec: ModelSpec, words: Words, model: NameModel, info: EngineInfo) -> None:
+        self.spec, self._words, self._model, self._info = spec, words, model, info
+        finds = spec.extraction.finds if spec.extraction is not None else ()
+        self._takes = ("nested", *(("relations",) if Finding.RELATIONS in finds else ()))
+
+    @property
+    def info(self) -> EngineInfo:
+        return self._info
+
+    def open(self, call: ExtractCall) -> ExtractJob[Window, Row]:
+        check_call(self.spec, call, self._takes)
+        reading = NameReading(call, self._words)
+        return ExtractJob(call, reading, self.spec.name, self._info.fingerprint)
+
+    def run(self, batch: Sequence[Window]) -> list[Row]:
+        return self._model.run(batch)
+
+    def close(self) -> None:
+        self._model.close()
+
+
+def load(spec: ModelSpec, options: EngineOptions) -> NameEngine:
+    """Load a checkpoint.
+
+    Raises:
+        UnsupportedCheckpoint: Weights are missing.
+        ModelLoadFailed: The library cannot read it.
+    """
+    device = device_of(options)
+    dtype, note = faithful_dtype(options)
+    library = load_library(spec, dtype, device)
+    info = EngineInfo(
+        fingerprint=fingerprint(spec, name_of(dtype), weights_digest(spec)),
+        dtype=name_of(dtype),
+        device=str(device),
+        notes=(note, *spec.notes),
+    )
+    model = NameModel(library, device, deterministic=options.deterministic)
+    engine = NameEngine(spec, Words(spec, library), model, info)
+    _warm_up(engine)
+    return engine
+
+
+def _warm_up(engine: NameEngine) -> None:
+    """Run once, so that the first caller does not pay for what torch sets up lazily."""
+    call = ExtractCall(model=engine.spec.name, items=[Item(text="one two")], labels=("word",))
+    ready = engine.open(call).prepare(0, 1)
+    engine.run([entry.features for entry in ready if entry.features is not None])
