@@ -92,6 +92,12 @@ def test_checkpoint_that_the_library_cannot_read_has_no_reference(zoo: Path) -> 
     assert ended.stderr.startswith("error: model 'clip' has no reference")
 
 
+def test_checkpoint_whose_own_code_is_never_run_says_so_without_a_link(zoo: Path) -> None:
+    ended = verify(str(zoo / "gte-new"), check=1)
+    assert "own code (auto_map), which is never run" in ended.stderr
+    assert "http" not in ended.stderr
+
+
 def test_model_that_lies_fails(zoo: Path) -> None:
     ended = verify(str(zoo / "bert-mean"), "--engine", "fake", "--dtype", "float32", check=1)
     assert ended.stdout.splitlines()[-1].endswith("failed")

@@ -162,12 +162,24 @@ def load_reference(
     except torch.OutOfMemoryError as error:
         raise OutOfMemory(f"model '{spec.name}' does not fit into memory on {device}") from error
     except (ModelLoadFailed, *FAILURES) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise _missing(spec, f"sentence-transformers cannot load {spec.folder}: {first}") from error
+        cause = f"sentence-transformers cannot load {spec.folder}: {_cause(error)}"
+        raise _missing(spec, cause) from error
     saved = (read_object(Path(spec.folder), "config_sentence_transformers.json") or {}).get(
         "prompts"
     )
     return Reference(model, output, saved or {})
+
+
+def _cause(error: Exception) -> str:
+    """Why the library cannot load a folder, in a line.
+
+    # Quirk: transformers 5.17 asks for leave to run foreign code with a link to the hub that
+    # has the folder's path at its end, which leads nowhere.
+    """
+    message = str(error)
+    if "trust_remote_code" in message:
+        return "it asks for the checkpoint's own code (auto_map), which is never run"
+    return (message.splitlines() or [type(error).__name__])[0]
 
 
 def _load(spec: ModelSpec, output: OutputType | None, device: str) -> Any:
