@@ -364,6 +364,73 @@ def check_provisioning(url: str) -> None:
     assert result["dense"].shape == (384,)
 
 
+def check_capacity(url: str) -> None:
+    """`get_capacity` and `wait_for_capacity`, with and without a model"""
+    with client(url) as c:
+        seen = c.get_capacity()
+        assert seen["worker_count"] >= 1
+        assert c.get_capacity(gpu="CPU")["worker_count"] >= 1
+        started = time.monotonic()
+        assert c.wait_for_capacity("cpu", timeout_s=20)["worker_count"] >= 1
+        assert c.wait_for_capacity("cpu", model=MODEL, timeout_s=20)["worker_count"] >= 1
+        assert time.monotonic() - started < 5
+
+
+def check_machine_profiles(url: str) -> None:
+    """`gpu=`: served if it is here, told to come back if it is configured, refused if unknown"""
+    with client(url) as c:
+        assert c.encode(MODEL, Item(text="a"), gpu="CPU")["dense"].shape == (384,)
+        error = raised(
+            ProvisioningError,
+            lambda: c.encode(MODEL, Item(text="a"), gpu="l4", wait_for_capacity=False),
+        )
+        assert error.gpu == "l4"
+        assert error.retry_after > 0
+        wrong = raised(RequestError, lambda: c.encode(MODEL, Item(text="a"), gpu="zx81"))
+    assert (wrong.code, wrong.status_code) == ("INVALID_INPUT", 400)
+
+
+def check_pools(url: str) -> None:
+    """Pools: made, seen, used, renewed, taken down; unknown ones are told"""
+    name = f"Pool-{uuid.uuid4().hex[:8]}"
+    with client(url) as c:
+        assert c.get_pool(name) is None
+        assert c.delete_pool(name) is False
+        raised(RequestError, lambda: c.encode(MODEL, Item(text="a"), gpu=f"{name}/cpu"))
+        c.create_pool(name, {"cpu": 1})
+        pool = c.get_pool(name)
+        assert pool["status"]["state"] == "active"
+        assert len(pool["status"]["assigned_workers"]) == 1
+        assert c.encode(MODEL, Item(text="a"), gpu=f"{name}/cpu")["dense"].shape == (384,)
+        c.create_pool(name, {"cpu": 1})
+        assert c.delete_pool(name) is True
+        assert c.get_pool(name) is None
+        raised(PoolError, lambda: c.delete_pool("default"))
+        c.create_pool(f"{name}-l4", {"l4": 2})
+        assert c.get_pool(f"{name}-l4")["status"]["state"] == "pending"
+        c.delete_pool(f"{name}-l4")
+
+
+def check_pool_of_the_client(url: str) -> None:
+    """A pool named to the constructor is made on the first call"""
+    name = f"own-{uuid.uuid4().hex[:8]}"
+    with client(url, pool={"name": name, "gpus": {"cpu": 1}}) as c:
+        assert c.encode(MODEL, Item(text="a"))["dense"].shape == (384,)
+        assert c.get_pool(name) is not None
+        c.delete_pool(name)
+
+
+def check_watch(url: str) -> None:
+    """`watch`: the cluster and the worker"""
+    with client(url) as c:
+        if not hasattr(c, "watch"):
+            raise Skip("no watch in this version")
+        for mode, key in (("auto", "workers"), ("cluster", "workers"), ("worker", "models")):
+            for message in c.watch(mode=mode):
+                assert key in message, message
+                break
+
+
 def check_deadline(url: str) -> None:
     """504: the time given has passed"""
     with client(url) as c:
@@ -420,6 +487,22 @@ def check_unreachable(url: str) -> None:
             SIEConnectionError,
             lambda: c.encode(MODEL, Item(text="a"), wait_for_capacity=False),
         )
+
+
+async def check_async_pools(url: str) -> None:
+    """The asynchronous client: pools, capacity, watch"""
+    name = f"aio-{uuid.uuid4().hex[:8]}"
+    async with SIEAsyncClient(url, api_key=KEY) as c:
+        assert (await c.get_capacity())["worker_count"] >= 1
+        await c.create_pool(name, {"cpu": 1})
+        assert (await c.get_pool(name))["status"]["state"] == "active"
+        result = await c.encode(MODEL, Item(text="a"), gpu=f"{name}/cpu")
+        assert result["dense"].shape == (384,)
+        assert await c.delete_pool(name) is True
+        if hasattr(c, "watch"):
+            async for message in c.watch(mode="cluster"):
+                assert "workers" in message
+                break
 
 
 async def check_async(url: str) -> None:

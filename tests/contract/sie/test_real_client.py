@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -24,6 +25,30 @@ from stelae.catalog.spec import Extractor, Finding
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
 HERE = Path(__file__).parent
+TABLE = HERE.parents[2] / "docs" / "compatibility" / "sie.md"
+RECORD = os.environ.get("STELAE_COMPATIBILITY") == "record"
+
+PAGE = """# SIE's own client
+
+The unmodified `sie-sdk` against a server of this version: each row is a check in
+`tests/contract/sie/checks.py`, run by `make test` with every version in an environment of its own
+(`tools/clients.py`, Python 3.12). The table is written by those tests.
+
+{table}
+
+What differs on purpose, because a single server can do better:
+
+* A request may have any number of items; it is cut inside.
+* A model that is not loaded is waited for up to 8 seconds; the hint to ask again is under a second.
+* Options that mean nothing here are told back in the header `X-Stelae-Ignored`.
+* `int8` and `uint8` vectors have `scale` and `zero_point` beside them, which older clients ignore.
+* `estimate`, `recommend` and cloud accounts are answered with 404: nothing here is billed.
+
+`stelae.sie` has the same names over Stelae's own client: `from stelae.sie import SIEClient`.
+"""
+CLUSTER = {"machine_profiles": ["l4", "a100-40gb"]}
+"""Machines that are configured and not here."""
+
 VERSIONS = ("0.1.10", "0.3.4", "0.10.1")
 
 
@@ -53,7 +78,7 @@ async def server(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     }
     with pytest.MonkeyPatch.context() as patch:
         install(patch)
-        async with live(models=models, api_keys=["sesame"]) as made:
+        async with live(models=models, api_keys=["sesame"], cluster=CLUSTER) as made:
             for name in models.keys() - {"broken"}:
                 await made.house.fleet.load(name)
             find_names(made)
@@ -89,7 +114,35 @@ async def test_real_client_finds_what_it_asks_for(version: str, server: Live) ->
     assert found.keys() == rows().keys()
     wrong = {name: fault for name, fault in found.items() if fault and not is_skip(fault)}
     assert not wrong, "\n\n".join(f"{name}: {fault}" for name, fault in wrong.items())
+    column = {text: "no such call" if found[name] else "yes" for name, text in rows().items()}
+    known = read_table()
+    if RECORD:
+        write_table({**known, version: column})
+    else:
+        assert known.get(version) == column, "STELAE_COMPATIBILITY=record writes the table anew"
 
 
 def is_skip(fault: str) -> bool:
     return fault.startswith("skip: ")
+
+
+def read_table() -> dict[str, dict[str, str]]:
+    """The columns of the page, by version."""
+    if not TABLE.exists():
+        return {}
+    lines = [line for line in TABLE.read_text("utf-8").splitlines() if line.startswith("|")]
+    head, _, *body = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {
+        version: {row[0]: row[place] for row in body} for place, version in enumerate(head) if place
+    }
+
+
+def write_table(columns: dict[str, dict[str, str]]) -> None:
+    """The page anew."""
+    versions = [version for version in VERSIONS if version in columns]
+    lines = [f"| what is asked | {' | '.join(versions)} |", "| --- " * (len(versions) + 1) + "|"]
+    for text in rows().values():
+        marks = [columns[version].get(text, "") for version in versions]
+        lines.append(f"| {text} | {' | '.join(marks)} |")
+    TABLE.parent.mkdir(exist_ok=True)
+    TABLE.write_text(PAGE.format(table="\n".join(lines)), "utf-8")
