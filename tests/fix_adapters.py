@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from fix_engine import answer
 from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModel
 
 from stelae.catalog.adapters import Adapters
 from stelae.catalog.catalog import Catalog
@@ -32,6 +33,11 @@ def trained(model: Any, folder: Path, *, seed: int = 1, **options: Any) -> PeftM
                 parameter.copy_(0.2 * torch.randn_like(parameter))
     made.save_pretrained(str(folder))
     return made.eval()
+
+
+def base_of(checkpoint: Path) -> Any:
+    """The library's model of a checkpoint, to be adapted."""
+    return AutoModel.from_pretrained(str(checkpoint))
 
 
 def engine_with(

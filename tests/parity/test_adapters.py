@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from fix_adapters import asked, engine_with, trained
+import torch
+from fix_adapters import asked, base_of, engine_with, settled, shelf_of, trained
+from fix_engine import prepared_of
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from sentence_transformers import CrossEncoder, SentenceTransformer
+from torch.nn import Identity
 
 from stelae.engines.text.engine import TextEngine
-from stelae.types import EncodeCall, Item, ScoreCall
+from stelae.types import EncodeCall, Item, Role, ScoreCall
 
 TEXTS = ["a river", "the stone", "", "long text " * 30, "two", "where is the king", "ÄÖ 12"]
 PAIRS = [("a river", text) for text in TEXTS]
@@ -54,16 +59,27 @@ EMBEDDERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+def items_of(texts: Sequence[str]) -> list[Item]:
+    """Texts as items."""
+    return [Item(text=text) for text in texts]
+
+
+def unit(vectors: Any) -> NDArray[np.float32]:
+    """Rows of unit length."""
+    rows: NDArray[np.float32] = np.stack(vectors)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
 def encode(engine: TextEngine, lora: str | None) -> NDArray[np.float32]:
     """The vectors of the texts."""
-    items = [Item(text=text) for text in TEXTS]
+    items = items_of(TEXTS)
     found: NDArray[np.float32] = asked(engine, EncodeCall(model="m", items=items, lora=lora)).dense
     return found
 
 
 def score(engine: TextEngine, lora: str | None) -> NDArray[np.float32]:
     """The logits of the pairs."""
-    documents = [Item(text=text) for _, text in PAIRS]
+    documents = items_of(TEXTS)
     call = ScoreCall(
         model="m", query=Item(text="a river"), documents=documents, normalize=False, lora=lora
     )
@@ -115,3 +131,89 @@ def test_scores_equal_the_reference(
     expected = library.predict(PAIRS, activation_fn=Identity())
     engine = engine_with(zoo / name, {"one": tmp_path})
     assert_near(score(engine, "one"), expected)
+
+
+def test_a_reranker_that_says_yes_equals_the_reference(zoo: Path, tmp_path: Path) -> None:
+    folder = zoo / "qwen3-reranker"
+    library = CrossEncoder(str(folder), device="cpu", local_files_only=True)
+    library[0].model = trained(library[0].model, tmp_path, target_modules=LLAMA)
+    expected = library.predict(PAIRS, activation_fn=Identity())
+    engine = engine_with(folder, {"one": tmp_path})
+    assert_near(score(engine, "one"), expected)
+
+
+@pytest.fixture(scope="module", params=["bert-mean", "qwen3-embedding", "modernbert-mean"])
+def mixed(
+    request: pytest.FixtureRequest, zoo: Path, tmp_path_factory: pytest.TempPathFactory
+) -> TextEngine:
+    """An engine with two adapters loaded, of different ranks and on different layers."""
+    home = tmp_path_factory.mktemp("adapters")
+    for seed, options in enumerate(({"r": 4}, {"r": 8, "exclude_modules": r".*\.1\..*"}), start=1):
+        model = base_of(zoo / request.param)
+        targets = [*BERT, *LLAMA, "Wqkv", "Wo", "Wi"]
+        trained(model, home / f"{seed}", seed=seed, target_modules=targets, **options)
+    engine = engine_with(zoo / request.param, {"one": home / "1", "two": home / "2"})
+    for name in ("one", "two"):
+        settled(engine, name)
+    return engine
+
+
+def test_a_batch_of_several_adapters_equals_each_alone(mixed: TextEngine) -> None:
+    names = (None, "one", "two")
+    items = items_of(TEXTS)
+    entries = [prepared_of(mixed, EncodeCall(model="m", items=items, lora=name)) for name in names]
+    features = [entry.features for some in zip(*entries, strict=True) for entry in some]
+    together = [output.dense for output in mixed.run(features)]
+    for number, some in enumerate(entries):
+        alone = [output.dense for entry in some for output in mixed.run([entry.features])]
+        assert_near(unit(together[number :: len(names)]), unit(alone), most=1e-6)
+    assert np.abs(np.subtract(together[1], together[2])).max() > 0.01
+
+
+def test_texts_without_an_adapter_are_those_of_the_model_alone(
+    mixed: TextEngine, zoo: Path
+) -> None:
+    bare = engine_with(Path(mixed.spec.folder), {})
+    encode(mixed, "one")
+    assert_near(encode(mixed, None), encode(bare, None), most=1e-7)
+
+
+def test_every_adapter_has_a_fingerprint_of_its_own(mixed: TextEngine) -> None:
+    calls = [EncodeCall(model="m", items=[Item(text="a")], lora=n) for n in (None, "one", "two")]
+    found = [asked(mixed, call).fingerprint for call in calls]
+    assert len(set(found)) == 3
+    assert found[0] == mixed.info.fingerprint
+
+
+def test_scores_of_vectors_are_those_of_the_adapted_vectors(mixed: TextEngine) -> None:
+    made = []
+    for role in Role:
+        call = EncodeCall(model="m", items=items_of(TEXTS), role=role, lora="one")
+        made.append(unit(asked(mixed, call).dense))
+    queries, documents = made
+    assert_near(score(mixed, "one"), documents @ queries[0])
+
+
+def test_adapters_let_go_come_back_the_same(zoo: Path, tmp_path: Path) -> None:
+    names = ("a", "b", "c")
+    for seed, name in enumerate(names):
+        trained(base_of(zoo / "bert-mean"), tmp_path / name, seed=seed, target_modules=BERT)
+    engine = engine_with(zoo / "bert-mean", {n: tmp_path / n for n in names}, most=2)
+    before = encode(engine, "a")
+    held = prepared_of(engine, EncodeCall(model="m", items=[Item(text="a river")], lora="a"))
+    encode(engine, "b")
+    encode(engine, "c")
+    assert shelf_of(engine).held == ("b", "c")
+    late = engine.run([held[0].features])[0].dense
+    assert_near(np.stack([late]), before[:1], most=1e-6)
+    np.testing.assert_array_equal(encode(engine, "a"), before)
+
+
+def test_torchs_own_files_are_read_without_running_them(zoo: Path, tmp_path: Path) -> None:
+    safe, plain = tmp_path / "safe", tmp_path / "plain"
+    trained(base_of(zoo / "bert-mean"), safe, target_modules=BERT)
+    plain.mkdir()
+    (plain / "adapter_config.json").write_bytes((safe / "adapter_config.json").read_bytes())
+    torch.save(load_file(safe / "adapter_model.safetensors"), plain / "adapter_model.bin")
+    engine = engine_with(zoo / "bert-mean", {"safe": safe, "plain": plain})
+    np.testing.assert_array_equal(encode(engine, "plain"), encode(engine, "safe"))

@@ -26,6 +26,9 @@ UNUSED = frozenset({
 })  # fmt: skip
 """Options that decide nothing once an adapter is trained."""
 
+ANY_LAYER = r".*?\.[^.]*\.(\d+)\."
+"""What stands before and after the number of a layer, if nothing is said of it."""
+
 HARMLESS = (True, False, "gaussian", "orthogonal", "eva")
 """Ways to begin training that leave the model's own weights as they are."""
 
@@ -107,8 +110,8 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     def _numbered(self, path: str) -> bool:
         if not self.layers:
             return True
-        patterns = self.layers_pattern or (r"[^.]*",)
-        found = (re.match(rf"(?:^|.*?\.){pattern}\.(\d+)\.", path) for pattern in patterns)
+        patterns = [rf"(?:^|.*?\.){pattern}\.(\d+)\." for pattern in self.layers_pattern]
+        found = (re.match(pattern, path) for pattern in patterns or [ANY_LAYER])
         return any(match is not None and int(match[1]) in self.layers for match in found)
 
 
