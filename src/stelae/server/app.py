@@ -43,6 +43,7 @@ from stelae.server.inbox import Ledger
 from stelae.server.listeners import Claim, settle
 from stelae.server.openapi import document
 from stelae.server.pages import pages
+from stelae.server.sockets import Sockets
 from stelae.service.admission import Bounds
 from stelae.service.deployments import Defaults
 from stelae.service.house import House, build
@@ -158,15 +159,21 @@ def build_app(
     )
     limits = settings.limits
     keys = KeyRing(key.get_secret_value() for key in settings.api_keys)
+    browsers = BrowserGuard(listen, open_to_all=not keys)
+    access = settings.log.access
+    most = limits.listeners
     return Edge(
         Paths(claims, rooms),
         keys=keys,
-        browsers=BrowserGuard(listen, open_to_all=not keys),
+        browsers=browsers,
         ledger=Ledger(limits.body_bytes, limits.in_flight_bytes, metrics.body_bytes.add),
         metrics=metrics,
         quiet=[c.operation.path for c in claims if c.operation.quiet],
-        access=settings.log.access,
+        access=access,
         errors=_renderer(spoken),
+        sockets=Sockets(
+            spoken, rooms, keys=keys, browsers=browsers, metrics=metrics, most=most, access=access
+        ),
     )
 
 

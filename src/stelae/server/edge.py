@@ -18,6 +18,7 @@ from stelae.errors import NoSuchMethod, NoSuchPath, ShuttingDown, StelaeError
 from stelae.security.browsers import BrowserGuard
 from stelae.security.keys import KeyRing
 from stelae.server.inbox import Inbox, Ledger
+from stelae.server.sockets import Sockets
 from stelae.telemetry import log
 from stelae.telemetry.metrics import Metrics
 
@@ -34,6 +35,7 @@ class Edge:
     """Request id, key, byte limits, metrics, log, and an answer to everything.
 
     Attributes:
+        sockets: Answers WebSockets.
         draining: Once true, answers ask the client to close its connection.
     """
 
@@ -48,8 +50,10 @@ class Edge:
         quiet: Iterable[str] = (),
         access: bool = True,
         errors: RenderError = house_error,
+        sockets: Sockets | None = None,
     ) -> None:
         self._app = app
+        self.sockets = sockets
         self._keys = keys
         self._browsers = browsers
         self._ledger = ledger
@@ -62,15 +66,15 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens."""
-        if scope["type"] != "http":
-            await _refuse(scope, receive, send)
-            return
         record = Record(id=_request_id(scope))
         scope[RECORD] = record
         scope["app"] = self._app  # so that the router raises for unknown paths
         if scope["path"].startswith("//"):
             scope["path"] = "/" + scope["path"].lstrip("/")
         structlog.contextvars.bind_contextvars(request_id=record.id)
+        if scope["type"] != "http":
+            await (self.sockets or _no_sockets)(scope, receive, send)
+            return
         self._metrics.in_flight.add(1)
         inbox = Inbox(receive, scope["headers"], self._ledger)
         outbox = _Outbox(send, record, self)
@@ -184,7 +188,7 @@ async def _nothing() -> Message:
     return {"type": "http.disconnect"}
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": 1003})
+async def _no_sockets(scope: Scope, receive: Receive, send: Send) -> None:
+    del scope
+    await receive()
+    await send({"type": "websocket.close", "code": 1003})

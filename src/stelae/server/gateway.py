@@ -10,10 +10,13 @@ from collections.abc import Iterator, Sequence
 import uvicorn
 
 from stelae.server.edge import Edge
-from stelae.server.protocol import Protocol
+from stelae.server.protocol import Protocol, SocketProtocol
 
 KEEP_ALIVE_SECONDS = 75
 """Idle time after which a connection is closed; longer than what proxies wait."""
+
+SOCKET_BYTES = 64 * 1024
+"""Largest message taken on a WebSocket; nothing there needs a large one."""
 
 FAREWELL_SECONDS = 0.25
 """Time for requests on their way to arrive before idle connections are closed."""
@@ -33,7 +36,9 @@ class Gateway(uvicorn.Server):
             app,
             loop="none",
             http=Protocol,
-            ws="none",
+            ws=SocketProtocol,
+            ws_max_size=SOCKET_BYTES,
+            ws_per_message_deflate=False,
             interface="asgi3",
             lifespan="off",
             log_config=None,

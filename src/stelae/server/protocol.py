@@ -1,4 +1,4 @@
-"""HTTP/1.1 on a connection: bounds on heads, answers as JSON, and a kind farewell."""
+"""HTTP/1.1 and WebSockets on a connection: bounds, answers as JSON, and a kind farewell."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 
 HEAD_BYTES = 64 * 1024
 """Most bytes of a request line with its headers."""
@@ -69,7 +70,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body came."""
-        if self.cycle.response_complete:
+        if self.cycle is not None and self.cycle.response_complete:
             self._discard(len(body))
         super().on_body(body)
 
@@ -108,3 +109,14 @@ class Protocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+
+class SocketProtocol(WSProtocol):
+    """uvicorn's WebSocket protocol; a listener that reads nothing does not outlive its end."""
+
+    async def run_asgi(self) -> None:
+        """Serve, then leave what the listener has not read after a while."""
+        try:
+            await super().run_asgi()
+        finally:
+            self.loop.call_later(GOODBYE_SECONDS, self.transport.abort)

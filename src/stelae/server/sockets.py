@@ -15,6 +15,7 @@ from stelae.errors import NoSuchPath, QueueFull, StelaeError
 from stelae.security.browsers import BrowserGuard
 from stelae.security.keys import KeyRing
 from stelae.telemetry import log
+from stelae.telemetry.metrics import Metrics
 
 SLOW_SECONDS = 10.0
 """Time for a listener to take a message; one that does not is left."""
@@ -45,11 +46,15 @@ class Channel:
 class Sockets:
     """Every WebSocket of the server, as an ASGI application.
 
+    Attributes:
+        listeners: How many there are.
+
     Args:
         dialects: Protocols to speak.
         rooms: What feeds tell of.
         keys: Who may listen.
         browsers: Whose pages may.
+        metrics: Counts them.
         most: Listeners at once.
         access: Whether listeners are logged.
     """
@@ -61,6 +66,7 @@ class Sockets:
         *,
         keys: KeyRing,
         browsers: BrowserGuard,
+        metrics: Metrics,
         most: int,
         access: bool = True,
     ) -> None:
@@ -71,6 +77,7 @@ class Sockets:
         }
         self._keys = keys
         self._browsers = browsers
+        self._metrics = metrics
         self._most = most
         self._access = access
         self.listeners = 0
@@ -81,44 +88,49 @@ class Sockets:
         channel = self._channels.get(scope["path"])
         await receive()  # the wish to connect
         try:
-            self._admit(scope, record, channel)
+            chosen = self._admit(scope, record, channel)
         except StelaeError as error:
             record.status, record.error = error.status, error.code
+            self._metrics.error(error.code)
             render = house_error if channel is None else channel.dialect.errors
             await _refuse(error, render, scope, receive, send)
         else:
             record.status = SWITCHING
-            await self._serve(channel, receive, send)
+            await self._serve(chosen, receive, send)
         self._note(record)
 
-    def _admit(self, scope: Scope, record: Record, channel: Channel | None) -> None:
+    def _admit(self, scope: Scope, record: Record, channel: Channel | None) -> Channel:
         self._browsers.admit_socket(scope["headers"])
         record.key_id = self._keys.admit(scope["headers"])
         if channel is None:
-            where = log.escape(scope["path"][:200])
-            raise NoSuchPath(f"{where}: no WebSocket answers there", hint=self._hint())
+            where, there = log.escape(scope["path"][:200]), ", ".join(sorted(self._channels))
+            raise NoSuchPath(f"{where}: no WebSocket answers there", hint=f"there are {there}")
         record.route, record.dialect = channel.feed.path, channel.dialect.name
         if self.listeners >= self._most:
             raise QueueFull(
                 f"{self.listeners} WebSockets are open, which is the most", retry_after=1.0
             )
+        return channel
 
-    def _hint(self) -> str:
-        return f"there are {', '.join(sorted(self._channels))}"
-
-    async def _serve(self, channel: Channel | None, receive: Receive, send: Send) -> None:
-        assert channel is not None  # noqa: S101  # admitted
-        self.listeners += 1
+    async def _serve(self, channel: Channel, receive: Receive, send: Send) -> None:
+        self._count(1)
         gone = asyncio.create_task(_until_gone(receive), name="listener")
         try:
-            async with asyncio.timeout(SLOW_SECONDS):
-                await send({"type": "websocket.accept"})
-            await _tell(channel, gone, send)
+            await _within(send, {"type": "websocket.accept"})
+            while not gone.done():
+                await _within(send, {"type": "websocket.send", "text": channel.text()})
+                await asyncio.wait([gone], timeout=channel.feed.every)
         except TimeoutError:
             log.get().warning("listener_too_slow", route=channel.feed.path, seconds=SLOW_SECONDS)
+        except OSError:
+            pass  # it left while it was told something
         finally:
-            self.listeners -= 1
             gone.cancel()
+            self._count(-1)
+
+    def _count(self, change: int) -> None:
+        self.listeners += change
+        self._metrics.listeners.add(change)
 
     def _note(self, record: Record) -> None:
         if self._access:
@@ -128,3 +140,28 @@ class Sockets:
                 told["key"] = record.key_id
             ms = round(record.elapsed_ms, 3)
             log.get().info("listener", status=record.status, ms=ms, **told)
+
+
+async def _within(send: Send, message: Message) -> None:
+    """Send a message.
+
+    Raises:
+        TimeoutError: The listener does not take it.
+    """
+    async with asyncio.timeout(SLOW_SECONDS):
+        await send(message)
+
+
+async def _until_gone(receive: Receive) -> None:
+    """Drop what the listener says, until it leaves."""
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def _refuse(
+    error: StelaeError, render: RenderError, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Answer a handshake with an error, as the dialect writes it."""
+    answer = render(error, Request({**scope, "type": "http", "method": "GET"}))
+    answer.headers["x-request-id"] = scope[RECORD].id
+    await answer(scope, receive, send)

@@ -32,6 +32,7 @@ DURATION = Family(
 )
 IN_FLIGHT = Family("stelae_requests_in_flight", "gauge", (), "Requests being worked on.")
 BODY_BYTES = Family("stelae_body_bytes_in_flight", "gauge", (), "Request bodies held in memory.")
+LISTENERS = Family("stelae_listeners", "gauge", (), "WebSockets open.")
 STAGE = Family(
     "stelae_stage_duration_seconds",
     "histogram",
@@ -67,9 +68,9 @@ SERVER_MEMORY = Family("stelae_server_memory_bytes", "gauge", (), "Resident memo
 INFO = Family("stelae_info", "gauge", ("version",), "1, with the version of the server.")
 
 FAMILIES = (
-    REQUESTS, DURATION, IN_FLIGHT, BODY_BYTES, STAGE, TOKENS, ITEMS, TRUNCATED, ERRORS,
-    QUEUE_CALLS, QUEUE_TOKENS, BATCHES, BATCH_ENTRIES, BATCH_TOKENS, RESTARTS, STATE, MEMORY,
-    SERVER_MEMORY, INFO,
+    REQUESTS, DURATION, IN_FLIGHT, BODY_BYTES, LISTENERS, STAGE, TOKENS, ITEMS, TRUNCATED,
+    ERRORS, QUEUE_CALLS, QUEUE_TOKENS, BATCHES, BATCH_ENTRIES, BATCH_TOKENS, RESTARTS, STATE,
+    MEMORY, SERVER_MEMORY, INFO,
 )  # fmt: skip
 """All metrics, in the order in which they are documented."""
 
@@ -113,11 +114,19 @@ class Metrics:
         self._errors = Tally(ERRORS)
         self.in_flight = Tally(IN_FLIGHT)
         self.body_bytes = Tally(BODY_BYTES)
+        self.listeners = Tally(LISTENERS)
         self.registry.register(_Counted(self._all()))
 
     def _all(self) -> tuple[Tally | Spread, ...]:
         counted = (self._requests, self._duration, self._stage, self._tokens, self._items)
-        return (*counted, self._truncated, self._errors, self.in_flight, self.body_bytes)
+        return (
+            *counted,
+            self._truncated,
+            self._errors,
+            self.in_flight,
+            self.body_bytes,
+            self.listeners,
+        )
 
     def request(self, route: str, dialect: str, model: str, code: int, seconds: float) -> None:
         """Count an answered request."""

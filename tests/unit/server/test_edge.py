@@ -251,7 +251,7 @@ async def test_answers_while_draining_close_the_connection() -> None:
     assert (await call(app, "POST", "/echo")).headers["connection"] == "close"
 
 
-async def test_websocket_is_refused() -> None:
+async def test_websocket_is_refused_where_none_is_answered() -> None:
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -260,7 +260,7 @@ async def test_websocket_is_refused() -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await edge()({"type": "websocket"}, receive, send)
+    await edge()({"type": "websocket", "path": "/", "headers": []}, receive, send)
     assert sent == [{"type": "websocket.close", "code": 1003}]
 
 

@@ -1,0 +1,200 @@
+"""Feeds over WebSockets: who may listen, and that no listener holds the server up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import pytest_asyncio
+from listener import Refused, listening
+from live import Live, live, until
+from wsproto.events import BytesMessage, CloseConnection, TextMessage
+
+from stelae.server import sockets
+from stelae.server.app import DIALECTS
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+FEEDS = [feed for dialect in DIALECTS for feed in dialect.feeds]
+PATHS = [feed.path for feed in FEEDS]
+
+
+def listeners(server: Live) -> int:
+    """How many there are."""
+    assert server.app.sockets is not None
+    return server.app.sockets.listeners
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Live]:
+    async with live() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def locked() -> AsyncIterator[Live]:
+    async with live(api_keys=["right"]) as running:
+        yield running
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a listener be too slow at once."""
+    monkeypatch.setattr(sockets, "SLOW_SECONDS", 0.2)
+
+
+async def test_a_worker_tells_of_itself_again_and_again(server: Live) -> None:
+    async with listening(server.url, "/ws/status") as feed:
+        first, second = await feed.message(), await feed.message()
+        assert first is not None
+        assert second is not None
+        assert first["timestamp"] < second["timestamp"]
+        assert (first["ready"], first["name"], first["machine_profile"]) == (
+            True,
+            "worker-0",
+            "cpu",
+        )
+        assert "fake" in [model["name"] for model in first["models"]]
+        assert first["server"]["uptime_seconds"] >= 0
+
+
+async def test_the_cluster_tells_the_same_as_health(server: Live) -> None:
+    async with listening(server.url, "/ws/cluster-status") as feed:
+        told = await feed.message()
+        async with httpx.AsyncClient(base_url=server.url) as http:
+            health = (await http.get("/health")).json()
+        assert told is not None
+        assert told.keys() == {"timestamp", "cluster", "workers", "models"}
+        assert told["models"] == health["models"]
+        for worker in (*told["workers"], *health["workers"]):
+            assert worker.pop("memory_used_bytes") > 0
+        assert told["workers"] == health["workers"]
+
+
+async def test_feeds_come_as_often_as_sie_tells() -> None:
+    assert {feed.path: feed.every for feed in FEEDS} == {
+        "/ws/status": 0.2,
+        "/ws/cluster-status": 1.0,
+    }
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_listener_needs_a_key_where_requests_do(path: str, locked: Live) -> None:
+    for headers in ({}, {"Authorization": "Bearer wrong"}):
+        with pytest.raises(Refused) as caught:
+            async with listening(locked.url, path, **headers):
+                pass
+        assert (caught.value.status, caught.value.body["detail"]["code"]) == (
+            401,
+            "UNAUTHORIZED",
+        )
+    async with listening(locked.url, path, Authorization="Bearer right") as feed:
+        assert await feed.message()
+
+
+async def test_a_key_is_asked_for_before_the_path_is_looked_at(locked: Live) -> None:
+    with pytest.raises(Refused) as caught:
+        async with listening(locked.url, "/nothing"):
+            pass
+    assert caught.value.status == 401
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Origin": "null"}]
+)
+async def test_foreign_pages_may_not_listen(headers: dict[str, str], server: Live) -> None:
+    with pytest.raises(Refused) as caught:
+        async with listening(server.url, "/ws/status", **headers):
+            pass
+    assert caught.value.status == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/ws", "/ws/status/", "/v1/encode/fake"])
+async def test_other_paths_have_no_feed(path: str, server: Live) -> None:
+    with pytest.raises(Refused) as caught:
+        async with listening(server.url, path):
+            pass
+    assert (caught.value.status, caught.value.body["error"]["code"]) == (404, "no_such_path")
+
+
+async def test_listeners_are_bounded() -> None:
+    async with live(limits={"listeners": 1}) as server:
+        async with listening(server.url, "/ws/status") as first:
+            await first.message()
+            with pytest.raises(Refused) as caught:
+                async with listening(server.url, "/ws/status"):
+                    pass
+            assert caught.value.status == 503
+        await until(lambda: not listeners(server))
+        async with listening(server.url, "/ws/status") as again:
+            assert await again.message()
+
+
+async def test_a_listener_that_leaves_is_forgotten(server: Live) -> None:
+    async with listening(server.url, "/ws/status") as polite:
+        await polite.message()
+        polite.send(CloseConnection(code=1000))
+        assert await polite.message() is None
+    async with listening(server.url, "/ws/status") as rude:
+        await rude.message()
+        rude.writer.transport.abort()
+    await until(lambda: not listeners(server))
+
+
+async def test_what_a_listener_says_is_dropped(server: Live) -> None:
+    async with listening(server.url, "/ws/status") as feed:
+        for _ in range(10):
+            feed.send(TextMessage(data="x" * 1000))
+            feed.send(BytesMessage(data=b"\xff" * 1000))
+        assert await feed.message()
+        assert await feed.message()
+
+
+async def test_a_listener_that_shouts_is_left(server: Live) -> None:
+    async with listening(server.url, "/ws/status") as feed:
+        feed.send(TextMessage(data="x" * 1_000_000))
+        while await feed.message() is not None:
+            pass
+    await until(lambda: not listeners(server))
+
+
+@pytest.mark.usefixtures("clock")
+async def test_a_listener_that_reads_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with live() as server:
+        monkeypatch.setattr(sockets.Channel, "text", lambda self: "x" * 10_000_000)
+        async with listening(server.url, "/ws/status") as deaf:
+            deaf.reader._transport.pause_reading()  # type: ignore[attr-defined]
+            await until(lambda: listeners(server) == 1)
+            await until(lambda: not listeners(server))
+            await until(lambda: not server.gateway.server_state.connections)
+
+
+async def test_a_server_that_stops_says_goodbye() -> None:
+    async with live() as server:
+        async with listening(server.url, "/ws/status") as feed:
+            await feed.message()
+            server.gateway.stop()
+            while await feed.message() is not None:
+                pass
+        await until(lambda: not listeners(server))
+
+
+async def test_a_handshake_with_a_body_does_no_harm(server: Live) -> None:
+    head = (
+        b"GET /ws/status HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+        b"Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+        b"Sec-WebSocket-Version: 13\r\nContent-Length: 5\r\n\r\nhello"
+    )
+    reader, writer = await asyncio.open_connection(*server.url[7:].split(":"))
+    writer.write(head)
+    async with asyncio.timeout(10):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 ")
+    writer.close()
+    await until(lambda: not listeners(server))
+
+
+async def test_a_page_asked_for_as_a_socket_by_http_is_not_there(server: Live) -> None:
+    async with httpx.AsyncClient(base_url=server.url) as http:
+        assert (await http.get("/ws/status")).status_code == 404
