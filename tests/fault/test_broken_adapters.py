@@ -87,7 +87,8 @@ BROKEN: dict[str, tuple[Callable[[Tensors], None], str]] = {
     "another model": (
         renamed("encoder.layer.", "transformer.h."),
         r"base_model.model.transformer.h.0.attention.self.\w+.lora_A.weight, but the model has "
-        r"no layer transformer.h.0.attention.self.\w+ that can be changed; it was trained for bert-mean",
+        r"no layer transformer.h.0.attention.self.\w+ that can be changed; "
+        "it was trained for bert-mean",
     ),
     "a deeper model": (
         renamed("layer.1.", "layer.7."),
