@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import gliner.model
 import pytest
-from fix_engine import answer
+import torch
+from fix_engine import answer, prepared_of
 from gliner import GLiNER
 
 from stelae.catalog.catalog import Catalog
@@ -81,3 +84,158 @@ def test_names_are_those_of_the_library(
         for ours, its in zip(result.items[index].entities, expected, strict=True):
             assert ours.score == pytest.approx(its["score"], abs=TOLERANCE)
             assert ours.text == its["text"] == text[ours.start : ours.end]
+
+
+NASTY = (
+    "Zu\u0308rich und \u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627 Anna\u202e Berlin",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467 Anna\ufe0f, \U0001f1eb\U0001f1f7 Ur \u0301x",
+    "\r\n\tAnna\u00a0was\u2028in\r\nBerlin\t\t\u200bLondon\ufeff",
+    "\u4e2d\u6587 Ur \u4e2dStone\u6587 e\u0301e\u0301 \ufb03 \ufdfa end",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("text", NASTY)
+def test_places_are_those_of_the_callers_own_string(zoo: Path, name: str, text: str) -> None:
+    entities = found(zoo, name, [text], threshold=0.05).items[0].entities
+    assert entities
+    for entity in entities:
+        assert entity.start is not None
+        assert text[entity.start : entity.end] == entity.text
+        assert entity.text.strip() == entity.text != ""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_letters_that_the_tokenizer_drops_move_no_name(zoo: Path, name: str) -> None:
+    plain = "Anna was in Berlin and London."
+    spoiled = "\ufeff Anna was \u200b in Berlin and \u200d London."
+    expected = found(zoo, name, [plain]).items[0].entities
+    marked = found(zoo, name, [spoiled]).items[0].entities
+    assert [(e.text.split()[0], e.label) for e in marked] == [
+        (e.text.split()[0], e.label) for e in expected
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_company_changes_nothing(zoo: Path, name: str) -> None:
+    together = found(zoo, name, TEXTS * 5)
+    for index, text in enumerate(TEXTS):
+        alone = found(zoo, name, [text])
+        assert rows(alone, 0) == rows(together, index) == rows(together, index + len(TEXTS))
+        for one, other in zip(alone.items[0].entities, together.items[index].entities, strict=True):
+            assert one.score == pytest.approx(other.score, abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_long_text_has_all_that_its_windows_have(zoo: Path, name: str) -> None:
+    """Every name of a window is there, or a surer one has some of its letters."""
+    text = " ".join(TEXTS * 8)
+    engine = engine_of(zoo, name)
+    call = ExtractCall(model=name, items=[Item(text=text)], labels=LABELS)
+    windows = [p.features for p in prepared_of(engine, call) if p.features is not None]
+    assert len(windows) > 10
+    kept = found(zoo, name, [text]).items[0].entities
+    assert all(one.end <= two.start for one, two in pairwise(kept))
+    for row in engine.run(windows):
+        names = row.names
+        for start, end, score in zip(names.starts, names.ends, names.scores, strict=True):
+            near = [e for e in kept if e.start < end and start < e.end]
+            assert max(e.score for e in near) >= score - TOLERANCE
+
+
+def test_words_of_neighbouring_windows_overlap_by_the_longest_name(zoo: Path) -> None:
+    text = " ".join(TEXTS * 8)
+    call = ExtractCall(model="x", items=[Item(text=text)], labels=LABELS)
+    prepared = prepared_of(engine_of(zoo, "gliner-span"), call)
+    windows = [p.features for p in prepared if p.features is not None]
+    shared = [len({*a.starts} & {*b.starts}) for a, b in pairwise(windows)]
+    assert min(shared) >= 4  # max_width of the checkpoint
+    starts = {int(start) for window in windows for start in window.starts}
+    assert starts == {match.start() for match in re.finditer(r"\w+(?:[-_]\w+)*|\S", text)}
+
+
+RELATIONS = ("lives in", "makes")
+Link = tuple[int, int, str, int, int]
+
+
+def links(result: ExtractResult, index: int) -> dict[Link, float]:
+    return {
+        (*(r.head_span or ()), r.relation, *(r.tail_span or ())): r.score
+        for r in result.items[index].relations
+    }
+
+
+def related(theirs: Any, text: str, threshold: float) -> tuple[dict[Link, float], int, bool]:
+    """Relations by the library's own numbers, how many, and whether it tells the same.
+
+    The library numbers names before some give way to others, and looks the numbers up
+    among those left; here they are looked up where they belong.
+    """
+    seen: list[Any] = []
+    hook = theirs.model.register_forward_hook(lambda _module, _inputs, made: seen.append(made))
+    names, told = theirs.inference([text], list(LABELS), list(RELATIONS), threshold=threshold)
+    hook.remove()
+    made = seen[0]
+    places = [(start, end) for _, start, end in theirs.data_processor.words_splitter(text)]
+    sure = torch.sigmoid(made.logits[0]).amax(-1) > threshold
+    chosen = [
+        (places[first][0], places[first + more][1])
+        for first, more in sure.nonzero().tolist()
+        if first + more < len(places)
+    ]
+    kept = {(name["start"], name["end"]) for name in names[0]}
+    found: dict[Link, float] = {}
+    scores = torch.sigmoid(made.rel_logits[0])
+    for pair, row, real in zip(made.rel_idx[0], scores, made.rel_mask[0], strict=True):
+        for relation, score in zip(RELATIONS, row.tolist(), strict=True):
+            if real and score > threshold:
+                head, tail = (chosen[int(i)] for i in pair)
+                if head in kept and tail in kept:
+                    found[(*head, relation, *tail)] = score
+    same = len(chosen) == len(kept)
+    return found, len(told[0]), same
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.3, 0.45, 0.5])
+def test_relations_are_those_of_the_library(
+    zoo: Path, library: Callable[[str], Any], threshold: float
+) -> None:
+    result = found(zoo, "gliner-relations", TEXTS, threshold=threshold, relations=RELATIONS)
+    agreed = 0
+    for index, text in enumerate(TEXTS):
+        expected, told, same = related(library("gliner-relations"), text, threshold)
+        assert links(result, index) == pytest.approx(expected, abs=TOLERANCE)
+        assert len(expected) == told or not same
+        agreed += len(expected)
+    assert agreed
+
+
+def test_relations_join_names_that_were_found(zoo: Path) -> None:
+    texts = ["Anna was in Berlin and London. " * 6, *TEXTS]
+    result = found(zoo, "gliner-relations", texts, threshold=0.2, relations=RELATIONS)
+    for text, item in zip(texts, result.items, strict=True):
+        places = {(e.start, e.end) for e in item.entities}
+        scores = [relation.score for relation in item.relations]
+        assert scores == sorted(scores, reverse=True)
+        for relation in item.relations:
+            assert {relation.head_span, relation.tail_span} <= places
+            assert relation.head_span is not None
+            assert text[slice(*relation.head_span)] == relation.head
+            assert relation.tail_span is not None
+            assert text[slice(*relation.tail_span)] == relation.tail
+    assert any(item.relations for item in result.items)
+
+
+def test_names_alone_need_no_relations(zoo: Path, library: Callable[[str], Any]) -> None:
+    result = found(zoo, "gliner-relations", TEXTS)
+    for index, text in enumerate(TEXTS):
+        expected = library("gliner-relations").inference([text], list(LABELS), [])[0][0]
+        assert rows(result, index) == [(e["start"], e["end"], e["label"]) for e in expected]
+        assert result.items[index].relations == ()
+
+
+def test_lowest_threshold_ends_in_time(zoo: Path) -> None:
+    """At no threshold at all every place is a name, and every two of them a pair."""
+    text = " ".join(TEXTS)
+    result = found(zoo, "gliner-relations", [text], threshold=0.0, relations=RELATIONS, nested=True)
+    assert result.items[0].entities

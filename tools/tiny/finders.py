@@ -187,4 +187,31 @@ def gliner_bi(folder: Path) -> None:
     write_tensors(folder / "model.safetensors", tensors)
 
 
-SOUND = (gliner_span, gliner_token, gliner_bi)
+def gliner_relations(folder: Path) -> None:
+    """GLiNER-relex: names, and relations between them."""
+    vocabulary = write_marked(folder, ("<<ENT>>", "<<SEP>>", "<<REL>>"))
+    options = {
+        "relations_layer": "mlp",
+        "triples_layer": None,
+        "embed_rel_token": True,
+        "rel_token_index": vocabulary - 1,
+        "rel_token": "<<REL>>",
+        "model_type": "gliner_uni_encoder_span_relex",
+    }
+    write_json(folder / "gliner_config.json", gliner_config(vocabulary, 3, **options))
+    seed = "gliner-relations"
+    numbers = Numbers(f"{seed}/relations")
+    home = "relations_rep_layer.relation_rep_layer.mlp"
+    pairs = projection(numbers, "pair_rep_layer", 2 * HIDDEN, HIDDEN, 4 * HIDDEN)
+    tensors = merged([
+        encoder(seed, vocabulary),
+        layers(seed),
+        span_head(seed),
+        numbers.linear(f"{home}.0", HIDDEN, 2 * HIDDEN),
+        numbers.linear(f"{home}.2", 1, HIDDEN),
+        damped(pairs, "pair_rep_layer.3", 0.05),
+    ])  # fmt: skip
+    write_tensors(folder / "model.safetensors", tensors)
+
+
+SOUND = (gliner_span, gliner_token, gliner_bi, gliner_relations)
