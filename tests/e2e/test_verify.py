@@ -14,6 +14,7 @@ from live import live
 from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner, Result
 
+from stelae.cli import pictures
 from stelae.cli.app import app
 
 SAMPLES = "34"
@@ -88,8 +89,23 @@ def test_table_has_a_line_for_each_side(zoo: Path) -> None:
 
 
 def test_checkpoint_that_the_library_cannot_read_has_no_reference(zoo: Path) -> None:
-    ended = verify(str(zoo / "clip"), check=1)
-    assert ended.stderr.startswith("error: model 'clip' has no reference")
+    ended = verify(str(zoo / "clip-vision"), check=1)
+    assert ended.stderr.startswith("error: model 'clip-vision' has no reference")
+
+
+@pytest.mark.parametrize("name", ["clip", "clip-legacy"])
+def test_texts_and_pictures_agree_each_in_a_row(zoo: Path, name: str) -> None:
+    found = rows(zoo / name, "--dtype", "float32")
+    assert set(found) == {("dense", "text"), ("dense", "image")}
+    assert [row["verdict"] for row in found.values()] == ["ok", "ok"]
+    assert found["dense", "image"]["compared"] == len(pictures.SHAPES)
+
+
+def test_pictures_are_compared_where_texts_have_no_reference(zoo: Path) -> None:
+    found = rows(zoo / "siglip", "--dtype", "float32")
+    assert found["dense", "image"]["verdict"] == "ok"
+    assert found["dense", "text"]["verdict"] == "no reference"
+    assert "fill" in found["dense", "text"]["reason"]
 
 
 def test_checkpoint_whose_own_code_is_never_run_says_so_without_a_link(zoo: Path) -> None:

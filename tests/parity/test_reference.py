@@ -192,8 +192,8 @@ def test_heads_beside_a_dense_model_have_no_reference(tmp_path: Path) -> None:
         load_reference(spec, OutputType.SPARSE)
 
 
-def test_models_of_texts_and_pictures_have_no_reference(tmp_path: Path) -> None:
+def test_towers_alone_have_no_reference(tmp_path: Path) -> None:
     dense(tmp_path, {})
     spec = spec_of(tmp_path / "made", OutputType.DENSE, steps=(OwnPool(),))
-    with pytest.raises(NoReference, match="pictures"):
+    with pytest.raises(NoReference, match="single tower"):
         load_reference(spec, OutputType.DENSE)

@@ -46,7 +46,8 @@ def verify(
 
     The library loads the same folder by itself. Everything that the model makes is compared,
     for queries and documents where it tells them apart: dense, sparse and token vectors, and
-    scores of pairs. Texts are short to over-long, of several scripts, with emoji and empty ones.
+    scores of pairs; of models that take pictures, those of pictures too. Texts are short to
+    over-long, of several scripts, with emoji and empty ones.
 
     float32 must agree within 1e-5 of the scale (dense vectors of unit length 2e-6) and a cosine
     of 0.999999, bfloat16 within a cosine of 0.999 (dense vectors 0.9995), and the tokens must be

@@ -10,14 +10,14 @@ import numpy as np
 from stelae.cli.parity.values import Kind, Probe, Rows, Samples, Value
 from stelae.client import Client
 from stelae.scheduler.runner import Runner
-from stelae.types import EncodeCall, Item, OutputType, Role, ScoreCall
+from stelae.types import EncodeCall, Item, Modality, OutputType, Role, ScoreCall
 
 
 class Side(Protocol):
     """Whoever makes numbers of texts and pairs."""
 
-    def encode(self, texts: list[str], output: OutputType, role: Role | None) -> Rows:
-        """What it makes of each text."""
+    def encode(self, items: list[Item], output: OutputType, role: Role | None) -> Rows:
+        """What it makes of each text or picture."""
         ...
 
     def score(self, query: str, documents: list[str], *, plain: bool) -> Rows:
@@ -29,7 +29,10 @@ def ask(side: Side, probe: Probe, samples: Samples) -> Rows:
     """What a side makes of the samples."""
     output = probe.kind.output
     if output is not None:
-        return side.encode(samples.texts, output, probe.role)
+        made = side.encode(samples.items(probe), output, probe.role)
+        # The library does not tell how many patches it cut a picture into.
+        counted = probe.medium is not Modality.IMAGE
+        return made if counted else Rows(values=made.values, tokens=[0] * len(made.values))
     plain = probe.kind is Kind.LOGITS
     parts = [side.score(group.query, group.documents, plain=plain) for group in samples.groups]
     return Rows(
@@ -49,9 +52,8 @@ class Loaded:
     def __init__(self, runner: Runner, name: str) -> None:
         self._runner, self._name = runner, name
 
-    def encode(self, texts: list[str], output: OutputType, role: Role | None) -> Rows:
-        """What it makes of each text."""
-        items = [Item(text=text) for text in texts]
+    def encode(self, items: list[Item], output: OutputType, role: Role | None) -> Rows:
+        """What it makes of each text or picture."""
         call = EncodeCall(model=self._name, items=items, outputs=(output,), role=role)
         return encoded(self._runner.submit(call).result(), output)
 
@@ -77,10 +79,10 @@ class Served:
     def __init__(self, client: Client, name: str) -> None:
         self._client, self._name = client, name
 
-    def encode(self, texts: list[str], output: OutputType, role: Role | None) -> Rows:
-        """What it makes of each text."""
+    def encode(self, items: list[Item], output: OutputType, role: Role | None) -> Rows:
+        """What it makes of each text or picture."""
         found = self._client.encode(
-            texts, model=self._name, outputs=output.value, role=role, errors="return"
+            items, model=self._name, outputs=output.value, role=role, errors="return"
         )
         return encoded(found, output)
 
@@ -103,10 +105,15 @@ class Library:
     def __init__(self, reference: Any) -> None:
         self._reference = reference
 
-    def encode(self, texts: list[str], output: OutputType, role: Role | None) -> Rows:
-        """What it makes of each text."""
+    def encode(self, items: list[Item], output: OutputType, role: Role | None) -> Rows:
+        """What it makes of each text or picture."""
         del output
-        return _made(self._reference.encode(text, role) for text in texts)
+        return _made(self._one(item, role) for item in items)
+
+    def _one(self, item: Item, role: Role | None) -> Any:
+        if item.image is not None:
+            return self._reference.see(item.image)
+        return self._reference.encode(item.text, role)
 
     def score(self, query: str, documents: list[str], *, plain: bool) -> Rows:
         """Scores of each document, or their logits."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.spec import ModelSpec
-from stelae.cli import fetching, reach, samples
+from stelae.cli import fetching, pictures, reach, samples
 from stelae.cli.needs import need
 from stelae.cli.output import Output
 from stelae.cli.parity.ask import Loaded, Served, Side, ask
@@ -111,7 +111,7 @@ def samples_of(count: int, longest: int) -> Samples:
         for start, query in enumerate(queries)
         if texts[start::QUERIES]
     ]
-    return Samples(texts=texts, groups=groups)
+    return Samples(texts=texts, groups=groups, images=pictures.varied())
 
 
 def check(request: Request, entry: ModelEntry, spec: ModelSpec) -> None:

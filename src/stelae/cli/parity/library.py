@@ -14,7 +14,9 @@ from stelae.cli.parity.values import Kind, Probe, Rows, Samples
 from stelae.engines.hardware import bound_onednn, calm_openmp
 from stelae.engines.text.options import role_prompt
 from stelae.errors import NoReference
-from stelae.types import OutputType, Role
+from stelae.types import Modality, OutputType, Role
+
+UNFILLED = "the library does not fill texts up to the length that the model was trained with"
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +66,16 @@ def _expect(bench: Bench, output: OutputType | None) -> Iterator[Expected]:
         yield Expected(probe=Probe(Kind(output or Kind.SCORES)), missing=error.message)
         return
     for probe in probes(bench.spec, output, reference):
-        yield Expected(probe=probe, rows=ask(Library(reference), probe, bench.samples))
+        if bench.spec.fill is not None and probe.medium is not Modality.IMAGE:
+            yield Expected(probe=probe, missing=UNFILLED)
+        else:
+            yield _made(probe, ask(Library(reference), probe, bench.samples))
+
+
+def _made(probe: Probe, rows: Rows) -> Expected:
+    if all(value is None for value in rows.values):
+        return Expected(probe=probe, missing=f"the library makes nothing of any {probe.medium}")
+    return Expected(probe=probe, rows=rows)
 
 
 def load(bench: Bench, output: OutputType | None, seed: int = 0) -> Any:
@@ -86,6 +97,8 @@ def probes(spec: ModelSpec, output: OutputType | None, reference: Any) -> list[P
     if output is None:
         activated = spec.scoring is not None and spec.scoring.activation != "Identity"
         return [Probe(Kind.SCORES), *([Probe(Kind.LOGITS)] if activated else [])]
+    if spec.vision is not None:
+        return [Probe(Kind(output.value), medium=medium) for medium in spec.inputs]
     roles: list[Role | None] = [None]
     if reference.two_sided or two_sided(spec):
         prompted = reference.prompted or spec.default_prompt is not None

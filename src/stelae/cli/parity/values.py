@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stelae.types import OutputType, Role
+from stelae.types import Item, Modality, OutputType, Role
 
 Matrix = NDArray[np.floating[Any]]
 
@@ -41,17 +41,20 @@ class Probe(msgspec.Struct, frozen=True):
     Attributes:
         kind: The kind.
         role: The side; ``None`` for texts of no side, and for pairs.
+        medium: What the model is given, where it reads more than texts.
     """
 
     kind: Kind
     role: Role | None = None
+    medium: Modality | None = None
 
     @property
     def side(self) -> str:
         """The side as people read it."""
         if self.kind.output is None:
             return "pair"
-        return self.role.value if self.role is not None else "any"
+        named = self.role or self.medium
+        return named.value if named is not None else "any"
 
 
 class Rows(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,13 +82,23 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         texts: Texts.
         groups: Pairs, by query.
+        images: PNG files, by what they are.
     """
 
     texts: list[str]
     groups: list[Group]
+    images: dict[str, bytes] = {}
+
+    def items(self, probe: Probe) -> list[Item]:
+        """What a probe of vectors is asked with."""
+        if probe.medium is Modality.IMAGE:
+            return [Item(image=file) for file in self.images.values()]
+        return [Item(text=text) for text in self.texts]
 
     def named(self, probe: Probe, index: int) -> str:
-        """The text of a row, or the two of a pair."""
+        """The text of a row, or the two of a pair, or what the picture is."""
+        if probe.medium is Modality.IMAGE:
+            return list(self.images)[index]
         if probe.kind.output is not None:
             return self.texts[index]
         pairs = [(group.query, text) for group in self.groups for text in group.documents]

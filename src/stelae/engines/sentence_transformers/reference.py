@@ -7,12 +7,14 @@ asked for: prompts, pooling, heads and activations are the library's own reading
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from sentence_transformers import (
     CrossEncoder,
     MultiVectorEncoder,
@@ -97,6 +99,10 @@ class Reference:
         """Whether a text of no side gets a prompt too."""
         return self._model.default_prompt_name is not None
 
+    def see(self, image: bytes) -> Made:
+        """What the library makes of a picture's file."""
+        return self._made(self._model.encode, [Image.open(BytesIO(image))], {})
+
     def encode(self, text: str, role: Role | None) -> Made:
         """What the library makes of a text on one side of a search, or of none."""
         options: dict[str, Any] = {}
@@ -133,7 +139,7 @@ class Reference:
 
     def _count(self, module: Any, arguments: tuple[dict[str, Any], ...]) -> None:
         del module
-        self._tokens = int(arguments[0]["input_ids"].numel())
+        self._tokens = int(arguments[0]["input_ids"].numel()) if "input_ids" in arguments[0] else 0
 
 
 def load_reference(
@@ -212,8 +218,8 @@ def _check_kind(spec: ModelSpec, output: OutputType | None) -> None:
     """Refuse what the library would make with a part put on top that is not the checkpoint's."""
     root = Path(spec.folder)
     own = any(isinstance(step, OwnPool) for chain in spec.chains for step in chain.steps)
-    if spec.vision is not None or Modality.TEXT not in spec.inputs or own:
-        raise _missing(spec, "models of texts and pictures are not compared yet")
+    if Modality.TEXT not in spec.inputs or (own and spec.vision is None):
+        raise _missing(spec, "sentence-transformers pools the vectors of a single tower otherwise")
     if isinstance(spec.backbone, Static) and (spec.backbone.scales or spec.backbone.unused):
         raise _missing(spec, "sentence-transformers does not see all that model2vec has written")
     wanted = CLASSES[output].__name__
