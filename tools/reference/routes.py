@@ -56,6 +56,10 @@ def dialect(name: str, claims: list[Claim]) -> Iterator[str]:
     yield f"## {name}\n\n{about(mine[0].dialect)}"
     head = ("method", "path", "takes", "answers", "meaning", "errors")
     yield table(head, (operation(claim.operation) for claim in mine))
+    if feeds := mine[0].dialect.feeds:
+        yield "WebSockets, on which the server tells something again and again:"
+        told = ((code(feed.path), f"{feed.every:g} s", feed.summary) for feed in feeds)
+        yield table(("path", "every", "tells"), told)
 
 
 def about(dialect: Dialect) -> str:

@@ -12,7 +12,9 @@ from stelae.errors import DeadlineExceeded, InvalidInput, ProtocolError, StelaeE
 
 Clock = Callable[[], float]
 
-REFUSED = frozenset({"queue_full", "model_not_ready", "lora_loading", "no_capacity"})
+REFUSED = frozenset(
+    {"queue_full", "model_not_ready", "lora_loading", "no_capacity", "provisioning"}
+)
 """Codes that mean "not now": nothing was done, and waiting is the cure."""
 
 FAILED = frozenset({"shutting_down", "worker_died", "out_of_memory", "server_unreachable"})

@@ -117,7 +117,9 @@ def test_retryable_codes_are_those_that_waiting_can_cure() -> None:
     assert codes == {
         "queue_full",
         "model_not_ready",
+        "lora_loading",
         "no_capacity",
+        "provisioning",
         "shutting_down",
         "worker_died",
         "out_of_memory",

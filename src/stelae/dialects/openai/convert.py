@@ -20,6 +20,7 @@ from stelae.types import EncodeCall, EncodeResult, Item, ModelInfo, Truncate
 CODES = {
     "queue_full": "server_overloaded",
     "no_capacity": "server_overloaded",
+    "provisioning": "server_overloaded",
     "model_not_ready": "model_loading",
     "input_too_long": "context_length_exceeded",
     "out_of_memory": "insufficient_memory",
