@@ -16,7 +16,7 @@ def refuses(spec: ModelSpec) -> str | None:
 
 MANIFEST = EngineManifest(
     name="encoder",
-    tasks=frozenset({Task.ENCODE, Task.SCORE}),
+    tasks=frozenset({Task.ENCODE, Task.SCORE, Task.EXTRACT}),
     formats=frozenset({WeightFormat.SAFETENSORS, WeightFormat.TORCH}),
     devices=frozenset({Device.CPU, Device.CUDA}),
     load="stelae.engines.encoder.engine:load",

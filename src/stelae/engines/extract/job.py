@@ -19,18 +19,13 @@ F = TypeVar("F")
 R = TypeVar("R")
 Seen = TypeVar("Seen", contravariant=True)
 
-CHARS_PER_TOKEN = 3
-"""Characters of a token in plain prose, rather too few; for guesses before tokenising."""
-
 
 class Reading(Protocol[F, Seen]):
-    """How one engine reads the texts of one call.
+    """How one engine reads the texts of one call."""
 
-    Attributes:
-        prompt: Tokens that stand beside each window.
-    """
-
-    prompt: int
+    def guess(self, text: str) -> int:
+        """A cheap guess of the tokens that will run for a text; at least 1."""
+        ...
 
     def most(self, text: str) -> int:
         """Most entries that a text can need."""
@@ -89,8 +84,7 @@ class ExtractJob(Generic[F, R]):
 
     @property
     def estimate(self) -> int:
-        prompt = self._reading.prompt
-        return sum(1 + prompt + len(i.text or "") // CHARS_PER_TOKEN for i in self._call.items)
+        return sum(self._reading.guess(item.text or "") for item in self._call.items)
 
     @property
     def light(self) -> bool:

@@ -21,6 +21,13 @@ OPTIONS = {
 """Options that only some models take, and their value if they are not given."""
 
 
+LEAST_ROOM = 16
+"""Tokens that labels must leave for the text."""
+
+MOST_LABELS = 1000
+"""Labels of a call, for models that do not read them together with the text."""
+
+
 def check_call(spec: ModelSpec, call: ExtractCall, takes: Collection[str]) -> None:
     """Refuse a call that this model cannot run, whatever its items are.
 
@@ -51,6 +58,20 @@ def check_call(spec: ModelSpec, call: ExtractCall, takes: Collection[str]) -> No
 def labels_of(spec: ModelSpec, call: ExtractCall) -> tuple[str, ...]:
     """What is looked for: what the caller names, or what the model was trained to find."""
     return call.labels or ((spec.extraction and spec.extraction.labels) or ())
+
+
+def check_count(labels: tuple[str, ...]) -> None:
+    """Refuse more labels than are looked for at a time.
+
+    Raises:
+        InvalidInput: There are more.
+    """
+    if len(labels) > MOST_LABELS:
+        raise InvalidInput(
+            f"labels: {len(labels)} labels were given, at most {MOST_LABELS} are looked for at a "
+            "time; ask for fewer",
+            param="labels",
+        )
 
 
 def threshold_of(spec: ModelSpec, call: ExtractCall) -> float:

@@ -13,20 +13,15 @@ import numpy as np
 
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Prepared
-from stelae.engines.extract.options import labels_of, threshold_of
+from stelae.engines.extract.options import LEAST_ROOM, check_count, labels_of, threshold_of
 from stelae.engines.extract.spans import Ints, merged, selected
 from stelae.engines.extract.windows import bound, overlap_of, plan
 from stelae.engines.gliner.features import Asked, Links, Row, Window
+from stelae.engines.text.intake import CHARS_PER_TOKEN
 from stelae.errors import InvalidInput
 from stelae.types import Entity, ExtractCall, Extraction, Relation
 
-MOST_LABELS = 1000
-"""Labels of a call, for models that read them apart from the text."""
-
 Place = tuple[int, int]
-
-LEAST_ROOM = 16
-"""Tokens that labels must leave for the text."""
 
 
 class Words:
@@ -69,7 +64,7 @@ class Words:
             InvalidInput: They leave no room for a text, or a label has the library's marks.
         """
         if self.apart:
-            self._check_count(labels)
+            check_count(labels)
             return ()
         ((words, *_), _) = self._processor.prepare_inputs([[]], list(labels), relations=relations)
         ids, _ = self.tokens(words)
@@ -83,14 +78,6 @@ class Words:
                 param="labels",
             )
         return tuple(words)
-
-    def _check_count(self, labels: tuple[str, ...]) -> None:
-        if len(labels) > MOST_LABELS:
-            raise InvalidInput(
-                f"labels: {len(labels)} labels were given, at most {MOST_LABELS} are looked for "
-                "at a time",
-                param="labels",
-            )
 
     def _check_marks(self, name: str, labels: tuple[str, ...], ids: Ints) -> None:
         mark, key = self._marks[name]
@@ -119,9 +106,12 @@ class NameReading:
         self._asked = Asked(labels, call.relations, threshold_of(words.spec, call))
         self._prompt = words.prompt(labels, call.relations)
         empty, _ = words.tokens(self._prompt)
-        self.prompt = len(empty)
-        self._room = words.spec.max_tokens - self.prompt
+        self._beside = len(empty)
+        self._room = words.spec.max_tokens - self._beside
         self._most: int = words.config.max_len
+
+    def guess(self, text: str) -> int:
+        return 1 + self._beside + len(text) // CHARS_PER_TOKEN
 
     def most(self, text: str) -> int:
         return bound(text, self._room, self._most)

@@ -12,15 +12,16 @@ from stelae.engines.text.adapters import AdaptedJob, Library, NoAdapters
 from stelae.engines.text.encode import EncodeJob
 from stelae.engines.text.features import Features, Output, TextModel, Tokenizer
 from stelae.engines.text.intake import Intake
+from stelae.engines.text.judge import judge_job
 from stelae.engines.text.pictures import Pictures
 from stelae.engines.text.score import score_job
-from stelae.types import EncodeCall, EncodeResult, ScoreCall, ScoreResult
+from stelae.types import EncodeCall, ExtractCall, ScoreCall
 
 NONE = NoAdapters("the engine that serves the model runs no adapters")
 
 
 class TextEngine:
-    """Serves ``encode`` and ``score``.
+    """Serves ``encode`` and ``score``, and ``extract`` by models that judge sentences.
 
     Args:
         spec: The model.
@@ -59,9 +60,9 @@ class TextEngine:
     def info(self) -> EngineInfo:
         return self._info
 
-    def open(
-        self, call: EncodeCall | ScoreCall
-    ) -> Job[Features, Output, EncodeResult] | Job[Features, Output, ScoreResult]:
+    def open(self, call: EncodeCall | ScoreCall | ExtractCall) -> Job[Features, Output, Any]:
+        if isinstance(call, ExtractCall):
+            return judge_job(call, self._intake, self._info.fingerprint)
         if call.lora is None:
             return self._job(call, self._info.fingerprint)
         adapter = self.adapters.take(call.lora)
