@@ -54,6 +54,7 @@ def embed(
         typer.Option("--prompt-name", metavar="NAME", help="One of the model's prompts."),
     ] = None,
     instruction: options.Instruction = None,
+    lora: options.Lora = None,
     output_type: Annotated[
         options.OutputTypeName,
         typer.Option(
@@ -118,6 +119,7 @@ def embed(
         role=role,
         prompt_name=prompt_name,
         instruction=instruction,
+        lora=lora,
         output_type=output_type,
         dimensions=dimensions,
         dtype=dtype,

@@ -70,6 +70,10 @@ Instruction = Annotated[
         help="The task in words, for models trained with instructions.",
     ),
 ]
+Lora = Annotated[
+    str | None,
+    typer.Option("--lora", metavar="NAME", help="One of the model's adapters."),
+]
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Name of the model.")]
 ConfigFile = Annotated[
     Path | None,

@@ -26,6 +26,7 @@ def score(
         typer.Option("--by", help="What to compare, for models that make several kinds."),
     ] = None,
     instruction: options.Instruction = None,
+    lora: options.Lora = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="Plain logits of models that read query and document.")
     ] = False,
@@ -58,6 +59,7 @@ def score(
             "errors": "return",
             "by": by,
             "instruction": instruction,
+            "lora": lora,
             "normalize": False if raw else None,
             "truncate": truncate,
         },

@@ -130,6 +130,7 @@ def client_options(request: Request) -> ClientOptions:
         "role": asked.role,
         "prompt_name": asked.prompt_name,
         "instruction": asked.instruction,
+        "lora": asked.lora,
         "dimensions": asked.dimensions,
         "dtype": asked.dtype,
         "truncate": asked.truncate,

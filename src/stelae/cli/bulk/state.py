@@ -24,6 +24,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     role: Literal["query", "document"] | None = None
     prompt_name: str | None = None
     instruction: str | None = None
+    lora: str | None = None
     output_type: Literal["dense", "sparse", "multivector"] = "dense"
     dimensions: int | None = None
     dtype: Literal["float32", "float16"] = "float32"
