@@ -23,8 +23,10 @@ from stelae.catalog.entry import (
 from stelae.catalog.families import BUILT_IN, Advice, advices, known_models, refused_models
 from stelae.catalog.hub import HubOptions, fetch, is_hub_id
 from stelae.catalog.hub_progress import Progress
+from stelae.catalog.profiles import PLAIN, SEPARATORS, check_profiles, profile_of
 from stelae.catalog.spec import ModelSpec, Source
 from stelae.errors import Conflict, ModelNotFound
+from stelae.types import Profile
 
 
 class Catalog:
@@ -75,13 +77,36 @@ class Catalog:
         Raises:
             ModelNotFound: There is none; the hint has the nearest names.
         """
+        found = self._found(name)
+        if found is None:
+            raise self._unknown(name)
+        return found
+
+    def resolve(self, name: str) -> tuple[ModelEntry, Profile | None]:
+        """The model that a name means, and the options that it means to be asked with.
+
+        Args:
+            name: As for ``entry``; or one of these, ``:`` or ``@``, and the name of one of
+                the model's profiles. The name of a model counts before a profile's.
+
+        Raises:
+            ModelNotFound: There is no such model.
+            InvalidInput: The model has no such profile.
+        """
+        found = self._found(name)
+        if found is not None:
+            return found, profile_of(found)
+        for place in _separators(name):
+            if (found := self._found(name[:place])) is not None:
+                return found, profile_of(found, name[place + 1 :] or PLAIN)
+        raise self._unknown(name)
+
+    def _found(self, name: str) -> ModelEntry | None:
         found = self._names.get(name)
         if found is not None:
             return self._entries[found]
         known = known_models(self._families).get(name)
-        if known is None:
-            raise self._unknown(name)
-        return self._registered(known) or self._beside(known)
+        return None if known is None else self._registered(known) or self._beside(known)
 
     def _registered(self, known: ModelEntry) -> ModelEntry | None:
         """The registered model with a well-known model's weights, if there is one."""
@@ -101,11 +126,13 @@ class Catalog:
 
         Raises:
             Conflict: One of the names belongs to another model.
-            InvalidInput: One of them cannot be a name, or an adapter's cannot.
+            InvalidInput: One of them cannot be a name, or an adapter's cannot; or a
+                profile makes no sense.
         """
         for name in (entry.name, *entry.aliases):
             check_name(name)
         check_loras(entry)
+        check_profiles(entry)
         with self._lock:
             for name in (entry.name, *entry.aliases):
                 self._check_free(name, entry)
@@ -144,7 +171,7 @@ class Catalog:
         name, _, source = text.rpartition("=")
         if _is_folder(source):
             return self._register_folder(name, source)
-        if (known := self._known(source)) is not None:
+        if (known := self._found(source)) is not None:
             entry = known if not name else replace(known, name=name, aliases=())
             return entry if self._entries.get(entry.name) == entry else self.register(entry)
         repo, _, revision = source.partition("@")
@@ -157,12 +184,6 @@ class Catalog:
         folder = Path(source).expanduser().absolute()
         entry = ModelEntry(name=name or folder.resolve().name, source=str(folder))
         return self.register(entry)
-
-    def _known(self, name: str) -> ModelEntry | None:
-        try:
-            return self.entry(name)
-        except ModelNotFound:
-            return None
 
     def spec(self, name: str, progress: Progress | None = None) -> ModelSpec:
         """What a model is, from its checkpoint; may fetch it from the hub first.
@@ -221,6 +242,12 @@ class Catalog:
             hint=f"did you mean {' or '.join(map(repr, near))}?" if near else _other_ways(short),
             details={"nearest": near},
         )
+
+
+def _separators(name: str) -> list[int]:
+    """Where the name of a profile may begin, the last place first."""
+    longest = 2 * LONGEST_NAME + 1
+    return [i for i in reversed(range(1, min(len(name), longest))) if name[i] in SEPARATORS]
 
 
 def _is_folder(text: str) -> bool:

@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from stelae.errors import InvalidInput
-from stelae.types import ComputeDtype
+from stelae.types import ComputeDtype, Profile
 
 EMBEDDED = "embedded"
 """The ``source`` of the model that comes with Stelae."""
@@ -62,6 +62,8 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         loras: Adapters that it may be asked with: folder or hub id (perhaps with
             ``@revision``) by name.
         max_loras: How many of them are held in memory at once.
+        profiles: Named sets of options, asked for as ``name:profile``; the options of
+            ``default`` are those of calls that name none.
         preload: Whether to load it when the server starts.
     """
 
@@ -81,6 +83,7 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     deterministic: bool | None = None
     loras: dict[str, str] = {}
     max_loras: int = 10
+    profiles: dict[str, Profile] = {}
     preload: bool = False
 
 

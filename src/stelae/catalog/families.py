@@ -9,6 +9,7 @@ import msgspec
 
 from stelae.catalog.entry import Ask, ModelEntry
 from stelae.errors import MissingDependency, ModelLoadFailed
+from stelae.types import Profile
 
 BUILT_IN = Path(__file__).parent / "families"
 
@@ -27,6 +28,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         prompts: Prompts by name that its authors advise, for checkpoints that have none.
         instruction: Prompt of queries with a place ``{instruction}``.
         ask: What it is asked, if it is a language model that compares.
+        profiles: Named sets of options.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     prompts: dict[str, str] | None = None
     instruction: str | None = None
     ask: Ask | None = None
+    profiles: dict[str, Profile] = {}
 
     @property
     def entry(self) -> ModelEntry:
@@ -49,6 +52,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             aliases=(self.hub, *self.aliases),
             matryoshka=self.matryoshka,
             max_tokens=self.max_tokens,
+            profiles=self.profiles,
         )
 
 

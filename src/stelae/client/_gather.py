@@ -52,12 +52,12 @@ class Gathered:
 
     Attributes:
         raises: Whether the first failed item ends the call.
-        outputs: Kinds of representation that must be there.
+        outputs: Kinds of representation that must be there; ``None`` for any.
         fingerprint: Of the model that answers; one for the whole call.
     """
 
     raises: bool
-    outputs: Sequence[OutputType] = (OutputType.DENSE,)
+    outputs: Sequence[OutputType] | None = None
     fingerprint: str | None = None
     kind: Any = None
 
@@ -69,7 +69,9 @@ class Gathered:
                 made it than the chunks before.
         """
         columns, rows = columns_of(result), len(chunk.items)
-        for output in self.outputs:
+        if not any(getattr(columns, output) is not None for output in OutputType):
+            raise ProtocolError("the server's answer has no representations")
+        for output in self.outputs or ():
             if getattr(columns, output) is None:
                 raise ProtocolError(f"the server's answer has no {output} representations")
         check_rows(rows, result.tokens, result.truncated)

@@ -37,7 +37,8 @@ class EncodeOptions(TypedDict, total=False):
 
     Attributes:
         model: Name of the model; the client's own model if not given.
-        outputs: Kinds of representation wanted: ``"dense"``, ``"sparse"``, ``"multivector"``.
+        outputs: Kinds of representation wanted: ``"dense"``, ``"sparse"``, ``"multivector"``;
+            ``None`` for dense ones, unless the model's profile says others.
         role: Side of the search, ``"query"`` or ``"document"``: selects the
             prompt of that name, if the model has one.
         prompt_name: Name of one of the model's prompts.
@@ -63,13 +64,13 @@ class EncodeOptions(TypedDict, total=False):
     """
 
     model: str | None
-    outputs: OutputName | Sequence[OutputName]
+    outputs: OutputName | Sequence[OutputName] | None
     role: Role | Literal["query", "document"] | None
     prompt_name: str | None
     prompt: str | None
     instruction: str | None
     dimensions: int | None
-    dtype: DtypeName
+    dtype: DtypeName | None
     normalize: bool | None
     truncate: Truncate | Literal["end", "start", "error"]
     pool_factor: int | None
@@ -189,12 +190,12 @@ def encode_plan(options: EncodeOptions, model: str) -> Plan[EncodeCall]:
     Raises:
         InvalidInput: An option is unknown, or its value is not one of those it takes.
     """
-    role = options.get("role")
+    role, dtype, outputs = (options.get(name) for name in ("role", "dtype", "outputs"))
     fields = {
         "items": [],
-        "outputs": _outputs(options.get("outputs", OutputType.DENSE)),
+        "outputs": None if outputs is None else _outputs(outputs),
         "role": None if role is None else _choice(Role, role, "role"),
-        "dtype": _choice(EmbeddingDtype, options.get("dtype", EmbeddingDtype.FLOAT32), "dtype"),
+        "dtype": None if dtype is None else _choice(EmbeddingDtype, dtype, "dtype"),
         **_plain(options, "prompt_name", "prompt", "dimensions", "pool_factor", "muvera"),
         **_plain(options, "normalize", "lora"),
         **_shared(options, model),

@@ -48,7 +48,7 @@ def check_encode(call: EncodeCall) -> int:
         raise InvalidInput("items is empty: give at least one text", param="items")
     sizes = [_size(item, "items", index) for index, item in enumerate(call.items)]
     answers = len(sizes) * ROW_BYTES
-    if OutputType.MULTIVECTOR in call.outputs:
+    if OutputType.MULTIVECTOR in call.kinds:
         answers += sum(TOKEN_BYTES * _tokens(size) for size in sizes)
     return answers + _HELD * sum(sizes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stelae.catalog.entry import ModelEntry
+from stelae.catalog.profiles import profiles_of
 from stelae.catalog.spec import Classify, ModelSpec, YesNo
 from stelae.cluster.replica import Replica
 from stelae.service.deployments import Standing
@@ -28,6 +29,7 @@ def describe(
         name=entry.name,
         aliases=entry.aliases,
         loras=tuple(entry.loras),
+        profiles=profiles_of(entry),
         state=state,
         error=None if error is None else error.info,
         **facts,

@@ -52,13 +52,14 @@ class Fleet:
         return [self.model(name) for name in self._deployments.catalog.names()]
 
     def model(self, name: str) -> ModelInfo:
-        """The model of a name or alias.
+        """The model of a name or alias, with a profile or without.
 
         Raises:
             ModelNotFound: There is none.
+            InvalidInput: It has no such profile.
         """
         rooms = self._deployments
-        entry = rooms.catalog.entry(name)
+        entry, _ = rooms.catalog.resolve(name)
         standing, state = rooms.standing(entry.name), rooms.state(entry.name)
         return describe(entry, standing, state, rooms.replica(entry.name))
 

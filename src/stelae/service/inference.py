@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from stelae.service.adapters import answered, check_lora
 from stelae.service.admission import Admission
 from stelae.service.checks import AnyCall, bare, check_encode, check_extract, check_score
 from stelae.service.deployments import Deployments
+from stelae.service.filling import filled
 from stelae.service.health import Health
 from stelae.service.pools import Pools
 from stelae.types import (
@@ -73,7 +75,7 @@ class Inference:
             DeadlineExceeded: The time given has passed.
             StelaeError: The model cannot be loaded, or failed.
         """
-        result: EncodeResult = await self._run(Task.ENCODE, call, check_encode(call), caller)
+        result: EncodeResult = await self._run(Task.ENCODE, call, check_encode, caller)
         return result
 
     async def score(self, call: ScoreCall, caller: Caller) -> ScoreResult:
@@ -82,7 +84,7 @@ class Inference:
         Raises:
             StelaeError: As for ``encode``.
         """
-        result: ScoreResult = await self._run(Task.SCORE, call, check_score(call), caller)
+        result: ScoreResult = await self._run(Task.SCORE, call, check_score, caller)
         return result
 
     async def extract(self, call: ExtractCall, caller: Caller) -> ExtractResult:
@@ -91,7 +93,7 @@ class Inference:
         Raises:
             StelaeError: As for ``encode``.
         """
-        result: ExtractResult = await self._run(Task.EXTRACT, call, check_extract(call), caller)
+        result: ExtractResult = await self._run(Task.EXTRACT, call, check_extract, caller)
         return result
 
     async def _run(self, task: Task, call: AnyCall, size: int, caller: Caller) -> Any:

@@ -57,6 +57,7 @@ __all__ = [
     "PoolState",
     "Quantization",
     "Ragged",
+    "Profile",
     "Relation",
     "Role",
     "ScoreCall",

@@ -48,7 +48,8 @@ class EncodeCall(
     Attributes:
         model: Name or alias of the model.
         items: What to encode, in order.
-        outputs: Kinds of representation wanted.
+        outputs: Kinds of representation wanted; ``None`` for dense vectors, unless the
+            model's profile says others.
         role: Side of the search; selects the prompt that the checkpoint names
             ``query`` or ``document``, if it has one.
         prompt_name: Name of one of the checkpoint's prompts.
@@ -57,7 +58,8 @@ class EncodeCall(
             again; only for models trained for it (Matryoshka).
         instruction: The task in words, for models trained with instructions; excludes
             ``prompt`` and ``prompt_name``.
-        dtype: Number format of the answer.
+        dtype: Number format of the answer; ``None`` for float32, unless the profile says
+            another.
         normalize: Whether vectors get unit length; ``None`` as the model says.
         truncate: What to do with items that are too long.
         pool_factor: Keep one token vector of so many, by joining similar ones; queries
@@ -69,13 +71,13 @@ class EncodeCall(
 
     model: str
     items: list[Item]
-    outputs: tuple[OutputType, ...] = (OutputType.DENSE,)
+    outputs: tuple[OutputType, ...] | None = None
     role: Role | None = None
     prompt_name: str | None = None
     prompt: str | None = None
     instruction: str | None = None
     dimensions: int | None = None
-    dtype: EmbeddingDtype = EmbeddingDtype.FLOAT32
+    dtype: EmbeddingDtype | None = None
     normalize: bool | None = None
     truncate: Truncate = Truncate.END
     pool_factor: int | None = None
@@ -85,6 +87,16 @@ class EncodeCall(
     def part(self, start: int, stop: int) -> EncodeCall:
         """The same call for the items ``start`` to ``stop`` only."""
         if start == 0 and stop >= len(self.items):
+    @property
+    def kinds(self) -> tuple[OutputType, ...]:
+        """Kinds of representation to make."""
+        return (OutputType.DENSE,) if self.outputs is None else self.outputs
+
+    @property
+    def format(self) -> EmbeddingDtype:
+        """Number format to write them in."""
+        return self.dtype or EmbeddingDtype.FLOAT32
+
             return self
         return msgspec.structs.replace(self, items=self.items[start:stop])
 

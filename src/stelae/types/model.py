@@ -6,6 +6,7 @@ import msgspec
 
 from stelae.errors import ErrorInfo
 from stelae.types.enums import Modality, ModelState, OutputType, Similarity, Task
+from stelae.types.profile import Profile
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +31,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
         similarity: How its vectors are meant to be compared.
         normalized: Whether its vectors have unit length.
         loras: Adapters that it can be asked with, by name.
+        profiles: Its named sets of options; asked for as ``model:profile``.
         state: Where it stands between known and served.
         engine: Engine that serves it (or would).
         reason: Why that engine.
@@ -62,6 +64,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     similarity: Similarity | None = None
     normalized: bool = False
     loras: tuple[str, ...] = ()
+    profiles: dict[str, Profile] = {}
     state: ModelState = ModelState.AVAILABLE
     engine: str = ""
     reason: str = ""

@@ -11,8 +11,12 @@ from stelae.types import EmbeddingDtype, OutputType, Role, Truncate
 def test_nothing_asked_for_gives_the_defaults() -> None:
     made = encode_plan({}, "mine")
     assert made.template.model == "mine"
-    assert made.template.outputs == (OutputType.DENSE,)
-    assert (made.template.dtype, made.template.truncate) == (EmbeddingDtype.FLOAT32, Truncate.END)
+    assert (made.template.outputs, made.template.dtype) == (None, None)
+    assert (made.template.kinds, made.template.format) == (
+        (OutputType.DENSE,),
+        EmbeddingDtype.FLOAT32,
+    )
+    assert made.template.truncate is Truncate.END
     assert (made.raises, made.progress, made.timeout, made.batch_size) == (True, False, None, None)
 
 
@@ -32,7 +36,6 @@ def test_words_and_enums_mean_the_same() -> None:
         ({"pool_factor": "2"}, "$.pool_factor"),
         ({"muvera": {"cells": 3}}, "$.muvera"),
         ({"instruction": "\ud800"}, "instruction: character 0 is a lone surrogate"),
-        ({"dtype": None}, "dtype=None"),
         ({"outputs": ["thick"]}, "outputs='thick'"),
         ({"errors": "ignore"}, "errors='ignore'"),
         ({"progress": "yes"}, "progress='yes'"),

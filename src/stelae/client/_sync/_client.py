@@ -130,13 +130,13 @@ class Client:
         items: ItemLike | AnyIterable[ItemLike],
         *,
         model: str | None = None,
-        outputs: OutputName | Sequence[OutputName] = "dense",
+        outputs: OutputName | Sequence[OutputName] | None = None,
         role: Role | Literal["query", "document"] | None = None,
         prompt_name: str | None = None,
         prompt: str | None = None,
         instruction: str | None = None,
         dimensions: int | None = None,
-        dtype: DtypeName = "float32",
+        dtype: DtypeName | None = None,
         normalize: bool | None = None,
         truncate: Truncate | Literal["end", "start", "error"] = "end",
         pool_factor: int | None = None,
@@ -172,6 +172,7 @@ class Client:
                 ``"sparse"`` and ``"multivector"``; they come from one run of the model.
             role: Side of the search, ``"query"`` or ``"document"``: selects the
                 prompt of that name, if the model has one.
+                ``None`` for dense vectors, unless the model's profile says others.
             prompt_name: Name of one of the model's prompts.
             prompt: A prompt given in full; excludes ``prompt_name``.
             instruction: The task in words, for models trained with instructions.
@@ -179,7 +180,8 @@ class Client:
                 again; only for models trained for it (Matryoshka).
             dtype: Number format of the vectors: ``"float32"``, ``"float16"``, or one of
                 the small ones ``"int8"``, ``"uint8"``, ``"binary"`` and ``"ubinary"``,
-                which ``Encodings.dequantized`` reads back.
+                which ``Encodings.dequantized`` reads back. ``None`` for float32, unless
+                the profile says another.
             normalize: Whether vectors get unit length; ``None`` as the model says.
             truncate: What to do with items longer than the model reads: drop
                 tokens at the ``"end"`` or the ``"start"`` (the item is marked

@@ -15,7 +15,15 @@ from stelae.dialects.answers import error_fields, error_headers, json_answer
 from stelae.dialects.base import record_of
 from stelae.dialects.openai.schema import EmbeddingRequest, EncodingFormat, Model, ModelList
 from stelae.errors import EngineFailed, ErrorInfo, InvalidInput, StelaeError, from_info
-from stelae.types import EncodeCall, EncodeResult, Item, ModelInfo, Truncate
+from stelae.types import (
+    EmbeddingDtype,
+    EncodeCall,
+    EncodeResult,
+    Item,
+    ModelInfo,
+    OutputType,
+    Truncate,
+)
 
 CODES = {
     "queue_full": "server_overloaded",
@@ -48,6 +56,8 @@ def encode_call(request: EmbeddingRequest) -> EncodeCall:
     return EncodeCall(
         model=request.model,
         items=_items(request.input),
+        outputs=(OutputType.DENSE,),
+        dtype=EmbeddingDtype.FLOAT32,
         dimensions=request.dimensions,
         truncate=request.truncate or Truncate.END,
     )

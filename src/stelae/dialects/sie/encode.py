@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from stelae.dialects.sie.arrays import Piece, list_of, map_of, pack, rows, write
 from stelae.dialects.sie.asked import Asked
 from stelae.dialects.sie.items import item_of
+from stelae.dialects.sie.models import chosen
 from stelae.dialects.sie.schema import EncodeParams, EncodeRequest
 from stelae.dialects.sie.timing import timing_of
 from stelae.errors import InvalidInput
 from stelae.types import (
-    EmbeddingDtype,
     EncodeCall,
     EncodeResult,
     Item,
@@ -28,10 +28,6 @@ from stelae.types import (
 from stelae.wire.arrays import to_json
 from stelae.wire.sie.options import limit_checked, read_options
 from stelae.wire.sie.verbs import encode_fields, filled, instruction_of, named, template_of
-
-BITS = frozenset({EmbeddingDtype.BINARY, EmbeddingDtype.UBINARY})
-
-SINGLE = frozenset({EmbeddingDtype.FLOAT32, EmbeddingDtype.FLOAT16})
 
 Pieces = Callable[[int], list[Piece]]
 
@@ -52,13 +48,15 @@ def encode_call(asked: EncodeRequest, model: str, info: ModelInfo) -> Asked[Enco
     if (template := template_of(options)) is not None:
         task = instruction_of(options, params.instruction)
         items = [_filled(item, template, task) for item in items]
+    name = named(model, options)
     fields = encode_fields(
         options,
-        output_types=params.output_types,
+        # Quirk: in SIE the kinds of a profile count more than those of the parameters.
+        output_types=None if chosen(info, name).outputs else params.output_types,
         output_dtype=params.output_dtype,
         instruction=params.instruction,
     )
-    call = EncodeCall(model=named(model, options), items=items, **fields)
+    call = EncodeCall(model=name, items=items, **fields)
     return Asked(call, [item.id for item in asked.items], ignored)
 
 
@@ -84,7 +82,7 @@ def encode_items(result: EncodeResult, asked: Asked[EncodeCall]) -> list[bytes]:
 
 
 def _items(result: EncodeResult, asked: Asked[EncodeCall]) -> Iterator[list[Piece]]:
-    columns = _columns(result, asked.call)
+    columns = _columns(result)
     for index, given in enumerate(asked.ids):
         pieces: list[Piece] = [map_of(len(columns) + (given is not None))]
         if given is not None:
@@ -97,7 +95,7 @@ def _items(result: EncodeResult, asked: Asked[EncodeCall]) -> Iterator[list[Piec
 
 def encode_json(result: EncodeResult, asked: Asked[EncodeCall], model: str) -> bytes:
     """The answer as JSON, with nested lists for arrays."""
-    plain = _plain(result, asked.call)
+    plain = _plain(result)
     items = [
         ({} if given is None else {"id": given}) | {name: part(i) for name, part in plain}
         for i, given in enumerate(asked.ids)
@@ -109,24 +107,22 @@ def encode_json(result: EncodeResult, asked: Asked[EncodeCall], model: str) -> b
 Facts = Callable[[int], dict[str, Any]]
 
 
-def _plain(result: EncodeResult, call: EncodeCall) -> list[tuple[str, Facts]]:
+def _plain(result: EncodeResult) -> list[tuple[str, Facts]]:
     """What is said of each item, by output, in values of Python and NumPy."""
-    dtype = call.dtype
     found: list[tuple[str, Facts]] = []
     if (dense := result.dense) is not None:
-        found.append(("dense", lambda i: _dense_facts(dense, result.quantization, dtype, i)))
+        found.append(("dense", lambda i: _dense_facts(dense, result.quantization, i)))
     if (sparse := result.sparse) is not None:
         found.append(("sparse", lambda i: _sparse_facts(sparse, i)))
     if (ragged := result.multivector) is not None:
-        found.append(("multivector", lambda i: _ragged_facts(ragged, dtype, i)))
+        found.append(("multivector", lambda i: _ragged_facts(ragged, i)))
     return found
 
 
-def _dense_facts(
-    dense: Matrix, reading: Quantization | None, dtype: EmbeddingDtype, index: int
-) -> dict[str, Any]:
-    facts = {"dims": _width(dense, reading), "dtype": _name(dtype), "values": dense[index]}
-    return facts if reading is None or dtype in BITS else facts | _reading(reading, index)
+def _dense_facts(dense: Matrix, reading: Quantization | None, index: int) -> dict[str, Any]:
+    named = _name(dense, reading)
+    facts = {"dims": _width(dense, reading), "dtype": named, "values": dense[index]}
+    return facts if reading is None or _bits(reading) else facts | _reading(reading, index)
 
 
 def _sparse_facts(sparse: Sparse, index: int) -> dict[str, Any]:
@@ -134,12 +130,12 @@ def _sparse_facts(sparse: Sparse, index: int) -> dict[str, Any]:
     return {"dims": None, "dtype": str(values.dtype), "indices": indices, "values": values}
 
 
-def _ragged_facts(ragged: Ragged, dtype: EmbeddingDtype, index: int) -> dict[str, Any]:
+def _ragged_facts(ragged: Ragged, index: int) -> dict[str, Any]:
     values = ragged[index]
     return {
         "token_dims": _width(ragged.values, ragged.quantization),
         "num_tokens": len(values),
-        "dtype": _name(dtype),
+        "dtype": _name(ragged.values, ragged.quantization),
         "values": values,
     }
 
@@ -154,13 +150,18 @@ def _width(values: Matrix, reading: Quantization | None) -> int:
     return int(values.shape[1] if packed is None else packed)
 
 
-def _name(dtype: EmbeddingDtype) -> str:
-    return "binary" if dtype in BITS else dtype.value
+def _bits(reading: Quantization | None) -> bool:
+    return reading is not None and reading.dimensions is not None
 
 
-def _columns(result: EncodeResult, call: EncodeCall) -> list[tuple[bytes, Pieces]]:
+def _name(values: Matrix, reading: Quantization | None) -> str:
+    """The number format in SIE's word."""
+    return "binary" if _bits(reading) else str(values.dtype)
+
+
+def _columns(result: EncodeResult) -> list[tuple[bytes, Pieces]]:
     """The same as msgpack, in pieces."""
-    dense, alike = result.dense, call.dtype in SINGLE | BITS
+    dense, alike = result.dense, result.quantization is None or _bits(result.quantization)
     return [
         (
             pack(name),
@@ -168,7 +169,7 @@ def _columns(result: EncodeResult, call: EncodeCall) -> list[tuple[bytes, Pieces
             if name == "dense" and dense is not None and alike
             else _pieces(facts),
         )
-        for name, facts in _plain(result, call)
+        for name, facts in _plain(result)
     ]
 
 

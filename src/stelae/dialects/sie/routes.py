@@ -145,7 +145,8 @@ async def list_models(request: Request, rooms: Rooms) -> Response:
 
 async def get_model(request: Request, rooms: Rooms) -> Response:
     """One model; it is not loaded for it."""
-    answer = sie_detail(rooms.fleet.model(name_of(request)), int(rooms.about.started))
+    name = name_of(request)
+    answer = sie_detail(rooms.fleet.model(name), name, int(rooms.about.started))
     return json_answer(answer, 200, version_headers(request.headers))
 
 

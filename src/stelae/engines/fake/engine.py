@@ -190,7 +190,7 @@ class FakeJob(Entries):
     ) -> EncodeResult:
         texts = _good(prepared, rows)
         columns: dict[str, Any] = {}
-        for output in self._call.outputs:
+        for output in self._call.kinds:
             columns |= COLUMNS[output](texts, self._call, self._engine.dimensions)
         return EncodeResult(model=self._call.model, **columns, **_facts(prepared, rows))
 
@@ -263,14 +263,14 @@ Texts = Sequence[str | None]
 def _dense(texts: Texts, call: EncodeCall, dimensions: int) -> dict[str, Any]:
     nothing = np.full(dimensions, np.nan, np.float32)
     rows = np.stack([nothing if text is None else vector(text, dimensions) for text in texts])
-    dense, quantization = quantize(rows, call.dtype)
+    dense, quantization = quantize(rows, call.format)
     return {"dense": dense, "quantization": quantization}
 
 
 def _sparse(texts: Texts, call: EncodeCall, dimensions: int) -> dict[str, Any]:
     del dimensions
     found = [{} if text is None else terms(text) for text in texts]
-    dtype = np.float16 if call.dtype.value == "float16" else np.float32
+    dtype = np.float16 if call.format.value == "float16" else np.float32
     return {
         "sparse": Sparse(
             indices=np.array([term for item in found for term in item], np.int32),
@@ -285,7 +285,7 @@ def _multivector(texts: Texts, call: EncodeCall, dimensions: int) -> dict[str, A
     nothing = np.empty((0, TOKEN_DIMENSIONS), np.float32)
     found = [nothing if text is None else token_vectors(text) for text in texts]
     values, quantization = quantize(
-        np.concatenate(found), call.dtype, output=OutputType.MULTIVECTOR
+        np.concatenate(found), call.format, output=OutputType.MULTIVECTOR
     )
     offsets = np.cumsum([0, *map(len, found)], dtype=np.int64)
     return {"multivector": Ragged(values=values, offsets=offsets, quantization=quantization)}

@@ -84,7 +84,7 @@ def _columns(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Column
     """Every column asked for; an item that fails in one of them is in none."""
     columns: dict[str, Any] = {}
     failed: Failed = {}
-    for output in call.outputs:
+    for output in call.kinds:
         made, lost = _column(output, call)(call, spec, good, size)
         columns |= made
         failed |= lost
@@ -125,9 +125,9 @@ def _muvera(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Columns
 
 
 def _packed(matrix: NDArray[np.float32], good: Collection[int], call: EncodeCall) -> Columns:
-    finite = np.isfinite(_cast(matrix, call.dtype)).all(axis=1)
-    failed = _faults(((i, matrix[i]) for i in good if not finite[i]), call.dtype)
-    values, quantization = quantize(matrix, call.dtype)
+    finite = np.isfinite(_cast(matrix, call.format)).all(axis=1)
+    failed = _faults(((i, matrix[i]) for i in good if not finite[i]), call.format)
+    values, quantization = quantize(matrix, call.format)
     return {"dense": values, "quantization": quantization}, failed
 
 
@@ -138,21 +138,21 @@ def _sparse(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Columns
     weights = np.concatenate([nothing[1], *(weights for _, weights in terms)])
     column = Sparse(
         indices=np.concatenate([nothing[0], *(ids for ids, _ in terms)]),
-        values=_cast(weights, call.dtype),
+        values=_cast(weights, call.format),
         offsets=offsets_of([len(ids) for ids, _ in terms]),
     )
-    return {"sparse": column}, _faults(((i, terms[i][1]) for i in good), call.dtype)
+    return {"sparse": column}, _faults(((i, terms[i][1]) for i in good), call.format)
 
 
 def _multivector(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Columns:
     nothing = np.empty((0, spec.token_dimensions), np.float32)
     given = [_wanted(good[i].vectors) if i in good else nothing for i in range(size)]
-    failed = _faults(((i, given[i]) for i in good), call.dtype)
+    failed = _faults(((i, given[i]) for i in good), call.format)
     matrices = [
         nothing if i in failed else _pooled(call, vectors) for i, vectors in enumerate(given)
     ]
     values, quantization = quantize(
-        np.concatenate([nothing, *matrices]), call.dtype, output=OutputType.MULTIVECTOR
+        np.concatenate([nothing, *matrices]), call.format, output=OutputType.MULTIVECTOR
     )
     offsets = offsets_of([len(matrix) for matrix in matrices])
     column = Ragged(values=values, offsets=offsets, quantization=quantization)

@@ -43,7 +43,7 @@ def check_call(spec: ModelSpec, call: EncodeCall) -> None:
 
 
 def _check_outputs(spec: ModelSpec, call: EncodeCall) -> None:
-    if not call.outputs:
+    if not call.kinds:
         raise InvalidInput(
             f"outputs=[]: nothing was asked for; choose from {_listed(spec.outputs)}",
             param="outputs",
@@ -59,13 +59,13 @@ def _check_outputs(spec: ModelSpec, call: EncodeCall) -> None:
 def wanted_of_device(call: EncodeCall) -> tuple[OutputType, ...]:
     """Representations that the model must make; dense MUVERA vectors need token vectors."""
     if call.muvera is None:
-        return call.outputs
-    kinds = (OutputType.MULTIVECTOR if k is OutputType.DENSE else k for k in call.outputs)
+        return call.kinds
+    kinds = (OutputType.MULTIVECTOR if k is OutputType.DENSE else k for k in call.kinds)
     return tuple(dict.fromkeys(kinds))
 
 
 def _check_muvera(spec: ModelSpec, call: EncodeCall, parameters: Muvera) -> None:
-    if OutputType.DENSE not in call.outputs:
+    if OutputType.DENSE not in call.kinds:
         raise InvalidInput(
             "muvera makes the dense vector of token vectors: add 'dense' to outputs",
             param="muvera",

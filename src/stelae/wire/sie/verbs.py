@@ -40,11 +40,11 @@ def encode_fields(
     Raises:
         InvalidInput: An option is wrong.
     """
-    wanted = options.output_types or output_types or [OutputType.DENSE]
+    wanted = options.output_types or output_types
     fields: dict[str, Any] = {
-        "outputs": tuple(dict.fromkeys(wanted)),
+        "outputs": tuple(dict.fromkeys(wanted)) if wanted else None,
         "dimensions": options.dimensions,
-        "dtype": output_dtype or options.output_dtype or EmbeddingDtype.FLOAT32,
+        "dtype": output_dtype or options.output_dtype,
         "normalize": options.normalize,
         "truncate": _truncate(options),
         "pool_factor": options.pool_factor,

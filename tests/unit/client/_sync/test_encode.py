@@ -147,7 +147,7 @@ def test_options_are_sent_as_documented() -> None:
             truncate=Truncate.START,
         )
         client.encode("a", prompt="find: ", role="document", outputs=["dense"])
-    common = {"items": [{"text": "a"}], "outputs": ["dense"]}
+    common = {"items": [{"text": "a"}]}
     assert server.calls == [
         {"model": "other", **common},
         {
@@ -160,7 +160,13 @@ def test_options_are_sent_as_documented() -> None:
             "normalize": False,
             "truncate": "start",
         },
-        {"model": "other", **common, "prompt": "find: ", "role": "document"},
+        {
+            **common,
+            "model": "other",
+            "prompt": "find: ",
+            "role": "document",
+            "outputs": ["dense"],
+        },
     ]
 
 

@@ -326,9 +326,9 @@ def test_model_says_what_it_makes() -> None:
         TEXTS, outputs=(OutputType.MULTIVECTOR,), token_dimensions=128,
         tasks=(Task.ENCODE, Task.SCORE), source="org/m@abc",
     )  # fmt: skip
-    told = sie_detail(info, 7)
+    told = sie_detail(info, "m", 7)
     assert told.outputs == ("multivector", "score")
     assert told.dims == {"multivector": 128}
     assert (told.revision, told.id, told.created) == ("abc", "m", 7)
     finds = msgspec.structs.replace(TEXTS, outputs=(), tasks=(Task.EXTRACT,))
-    assert sie_detail(finds, 7).outputs == ("json",)
+    assert sie_detail(finds, "m", 7).outputs == ("json",)
