@@ -96,9 +96,13 @@ class Inference:
         result: ExtractResult = await self._run(Task.EXTRACT, call, check_extract, caller)
         return result
 
-    async def _run(self, task: Task, call: AnyCall, size: int, caller: Caller) -> Any:
+    async def _run(
+        self, task: Task, call: AnyCall, check: Callable[[AnyCall], int], caller: Caller
+    ) -> Any:
+        entry, profile = self._deployments.catalog.resolve(call.model)
+        call = filled(call, profile)
+        size = check(call)
         self._pools.admit(caller.pool, caller.machine)
-        entry = self._deployments.catalog.entry(call.model)
         check_lora(entry, call)
         deadline = None if caller.timeout is None else time.monotonic() + caller.timeout
         with self._admission.admit(size):
