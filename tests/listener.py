@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from wsproto import ConnectionType, WSConnection
+from wsproto.connection import ConnectionState
 from wsproto.events import (
     AcceptConnection,
     CloseConnection,
@@ -36,11 +37,13 @@ class Listener:
     Attributes:
         reader: What the server sends.
         writer: What is sent to it.
+        code: With which the server closed.
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
+        self.code: int | None = None
         self._connection = WSConnection(ConnectionType.CLIENT)
         self._events: list[Event] = []
 
@@ -57,11 +60,14 @@ class Listener:
         assert isinstance(answer, AcceptConnection)
 
     async def message(self) -> dict[str, Any] | None:
-        """The next message; ``None`` once the server said goodbye."""
+        """The next message; ``None`` once the server said goodbye, with ``code``."""
         text = ""
         while True:
             event = await self._next()
             if isinstance(event, CloseConnection):
+                self.code = event.code
+                if self._connection.state is ConnectionState.REMOTE_CLOSING:
+                    self.send(event.response())
                 return None
             if isinstance(event, Ping):
                 self.send(event.response())

@@ -12,7 +12,7 @@ from listener import Refused, listening
 from live import Live, live, until
 from wsproto.events import BytesMessage, CloseConnection, TextMessage
 
-from stelae.server import sockets
+from stelae.server import protocol, sockets
 from stelae.server.app import DIALECTS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -41,8 +41,9 @@ async def locked() -> AsyncIterator[Live]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a listener be too slow at once."""
+    """Let a listener be too slow at once, and leave it at once then."""
     monkeypatch.setattr(sockets, "SLOW_SECONDS", 0.2)
+    monkeypatch.setattr(protocol, "GOODBYE_SECONDS", 0.2)
 
 
 async def test_a_worker_tells_of_itself_again_and_again(server: Live) -> None:
@@ -178,6 +179,7 @@ async def test_a_server_that_stops_says_goodbye() -> None:
             server.gateway.stop()
             while await feed.message() is not None:
                 pass
+            assert feed.code == 1001
         await until(lambda: not listeners(server))
 
 

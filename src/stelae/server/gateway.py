@@ -25,9 +25,9 @@ FAREWELL_SECONDS = 0.25
 class Gateway(uvicorn.Server):
     """uvicorn on sockets that are bound already, stopped by its owner alone.
 
-    Stopping goes in steps: no new connections; what still arrives on open ones is
-    answered with ``Connection: close``; idle ones are closed; what is being
-    answered gets ``drain`` seconds.
+    Stopping goes in steps: no new connections; listeners are told goodbye; what
+    still arrives on open connections is answered with ``Connection: close``; idle
+    ones are closed; what is being answered gets ``drain`` seconds.
     """
 
     def __init__(self, app: Edge, drain: float) -> None:
@@ -64,6 +64,8 @@ class Gateway(uvicorn.Server):
     async def shutdown(self, sockets: Sequence[socket.socket] | None = None) -> None:
         """Stop in the steps that the class describes."""
         self._edge.draining = True
+        if self._edge.sockets is not None:
+            self._edge.sockets.stop()
         for server in self.servers:
             server.close()
         if not self.force_exit:

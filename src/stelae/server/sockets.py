@@ -20,6 +20,9 @@ from stelae.telemetry.metrics import Metrics
 SLOW_SECONDS = 10.0
 """Time for a listener to take a message; one that does not is left."""
 
+GOING_AWAY = 1001
+"""Code with which a server that stops closes a WebSocket; to clients it is a good end."""
+
 SWITCHING = 101
 """Status of a handshake that was accepted."""
 
@@ -80,7 +83,12 @@ class Sockets:
         self._metrics = metrics
         self._most = most
         self._access = access
+        self._over = asyncio.Event()
         self.listeners = 0
+
+    def stop(self) -> None:
+        """Say goodbye to all who listen."""
+        self._over.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Tell one listener until it or the server leaves, or say why not."""
@@ -117,9 +125,7 @@ class Sockets:
         gone = asyncio.create_task(_until_gone(receive), name="listener")
         try:
             await _within(send, {"type": "websocket.accept"})
-            while not gone.done():
-                await _within(send, {"type": "websocket.send", "text": channel.text()})
-                await asyncio.wait([gone], timeout=channel.feed.every)
+            await self._tell(channel, gone, send)
         except TimeoutError:
             log.get().warning("listener_too_slow", route=channel.feed.path, seconds=SLOW_SECONDS)
         except OSError:
@@ -127,6 +133,18 @@ class Sockets:
         finally:
             gone.cancel()
             self._count(-1)
+
+    async def _tell(self, channel: Channel, gone: asyncio.Task[None], send: Send) -> None:
+        over = asyncio.create_task(self._over.wait(), name="server-stops")
+        try:
+            while not (gone.done() or over.done()):
+                await _within(send, {"type": "websocket.send", "text": channel.text()})
+                either = asyncio.FIRST_COMPLETED
+                await asyncio.wait([gone, over], timeout=channel.feed.every, return_when=either)
+            if not gone.done():
+                await _within(send, {"type": "websocket.close", "code": GOING_AWAY})
+        finally:
+            over.cancel()
 
     def _count(self, change: int) -> None:
         self.listeners += change
