@@ -26,11 +26,13 @@ from stelae.types.extract import (
 )
 from stelae.types.item import Item
 from stelae.types.model import ModelInfo
-from stelae.types.pool import Assigned, Pool, PoolSpec, PoolState
+from stelae.types.pool import LEASE_SECONDS, Assigned, Pool, PoolSpec, PoolState
+from stelae.types.profile import Profile
 from stelae.types.score import ScoreCall, ScoreResult
 from stelae.types.usage import Timing, Usage
 
 __all__ = [
+    "LEASE_SECONDS",
     "Assigned",
     "Box",
     "Capacity",
@@ -55,9 +57,9 @@ __all__ = [
     "Pool",
     "PoolSpec",
     "PoolState",
+    "Profile",
     "Quantization",
     "Ragged",
-    "Profile",
     "Relation",
     "Role",
     "ScoreCall",
