@@ -84,9 +84,6 @@ class EncodeCall(
     muvera: Muvera | None = None
     lora: str | None = None
 
-    def part(self, start: int, stop: int) -> EncodeCall:
-        """The same call for the items ``start`` to ``stop`` only."""
-        if start == 0 and stop >= len(self.items):
     @property
     def kinds(self) -> tuple[OutputType, ...]:
         """Kinds of representation to make."""
@@ -97,6 +94,9 @@ class EncodeCall(
         """Number format to write them in."""
         return self.dtype or EmbeddingDtype.FLOAT32
 
+    def part(self, start: int, stop: int) -> EncodeCall:
+        """The same call for the items ``start`` to ``stop`` only."""
+        if start == 0 and stop >= len(self.items):
             return self
         return msgspec.structs.replace(self, items=self.items[start:stop])
 

@@ -57,7 +57,7 @@ def test_an_unknown_profile_is_refused_with_those_there_are() -> None:
         catalog.resolve("m:smal")
     with pytest.raises(InvalidInput, match="'m' has no such profile"):
         catalog.resolve("m:small:terms")
-    with pytest.raises(InvalidInput, match="it has default$"):
+    with pytest.raises(InvalidInput, match=r"it has default$"):
         catalog.resolve("plain@small")
 
 

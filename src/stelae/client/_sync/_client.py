@@ -170,9 +170,9 @@ class Client:
             model: Name of the model; the client's own if not given.
             outputs: Kinds of representation wanted, one or several of ``"dense"``,
                 ``"sparse"`` and ``"multivector"``; they come from one run of the model.
+                ``None`` for dense vectors, unless the model's profile says others.
             role: Side of the search, ``"query"`` or ``"document"``: selects the
                 prompt of that name, if the model has one.
-                ``None`` for dense vectors, unless the model's profile says others.
             prompt_name: Name of one of the model's prompts.
             prompt: A prompt given in full; excludes ``prompt_name``.
             instruction: The task in words, for models trained with instructions.
