@@ -183,9 +183,10 @@ def _cause(error: Exception) -> str:
     # has the folder's path at its end, which leads nowhere.
     """
     message = str(error)
-    if "trust_remote_code" in message:
+    first = (message.splitlines() or [type(error).__name__])[0]
+    if "trust_remote_code" in message and "://" in first:
         return "it asks for the checkpoint's own code (auto_map), which is never run"
-    return (message.splitlines() or [type(error).__name__])[0]
+    return first
 
 
 def _load(spec: ModelSpec, output: OutputType | None, device: str) -> Any:
