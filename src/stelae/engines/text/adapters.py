@@ -17,6 +17,9 @@ from stelae.errors import InvalidInput, LoraFailed, LoraLoading, StelaeError
 SOON = 0.2
 """Seconds after which a call may try again; small adapters load in less."""
 
+RESERVED = 2.0
+"""Seconds for which a loaded adapter is kept for the call that asked for it."""
+
 REMEMBERED = 10.0
 """Seconds for which a failed load answers calls before it is tried again."""
 
@@ -70,17 +73,44 @@ class _Failure:
 
 @dataclass(slots=True)
 class _State(Generic[A]):
-    """What is in memory, the longest unused first, and what is not yet, or cannot be."""
+    """What is in memory, and what is not yet, or cannot be.
+
+    Attributes:
+        loaded: Adapters, the longest unused first.
+        reserved: Until when those are kept that nobody has taken yet.
+        loading: Names of those to come.
+        failed: Why others are not here.
+    """
 
     loaded: OrderedDict[str, A] = field(default_factory=OrderedDict)
+    reserved: dict[str, float] = field(default_factory=dict)
     loading: set[str] = field(default_factory=set)
     failed: dict[str, _Failure] = field(default_factory=dict)
+
+    def busy(self) -> int:
+        """Places that are taken by what loads, or waits for its call."""
+        return len(self.loading) + len(self._kept())
+
+    def put(self, name: str, adapter: A, most: int) -> None:
+        """Take an adapter in, and let go of the longest unused of too many."""
+        self.loaded[name] = adapter
+        self.reserved[name] = time.monotonic() + RESERVED
+        for other in [other for other in self.loaded if other not in self._kept()]:
+            if len(self.loaded) > most:
+                del self.loaded[other]
+
+    def _kept(self) -> dict[str, float]:
+        now = time.monotonic()
+        self.reserved = {name: end for name, end in self.reserved.items() if end > now}
+        return self.reserved
 
 
 class Shelf(Generic[A]):
     """Holds the adapters used last; each is loaded in a thread of its own.
 
-    A call that has taken an adapter keeps it, whatever goes from the shelf meanwhile.
+    A call that has taken an adapter keeps it, whatever goes from the shelf meanwhile. An
+    adapter that was loaded and not taken yet does not go for another: else two calls on a
+    shelf of one place could take it from each other for ever.
 
     Args:
         model: Name of the model, for messages.
@@ -98,7 +128,7 @@ class Shelf(Generic[A]):
 
         Raises:
             InvalidInput: There is none of that name.
-            LoraLoading: It is being loaded, from now on.
+            LoraLoading: It is being loaded, or will be when there is a place.
             LoraFailed: It cannot be loaded, and why.
         """
         if name not in self._adapters.sources:
@@ -110,6 +140,7 @@ class Shelf(Generic[A]):
         with self._changed:
             if (found := self._state.loaded.get(name)) is not None:
                 self._state.loaded.move_to_end(name)
+                self._state.reserved.pop(name, None)
                 return found
             self._begin(name)
         raise LoraLoading(
@@ -140,7 +171,7 @@ class Shelf(Generic[A]):
             if time.monotonic() - failure.at < REMEMBERED:
                 raise failure.error
             del state.failed[name]
-        if name not in state.loading:
+        if name not in state.loading and state.busy() < self._adapters.most:
             state.loading.add(name)
             work = threading.Thread(
                 target=self._bring, args=(name, state), name="stelae-adapter", daemon=True
@@ -157,9 +188,7 @@ class Shelf(Generic[A]):
             if isinstance(found, LoraFailed):
                 state.failed[name] = _Failure(found, time.monotonic())
             else:
-                state.loaded[name] = found
-                while len(state.loaded) > self._adapters.most:
-                    state.loaded.popitem(last=False)
+                state.put(name, found, self._adapters.most)
             self._changed.notify_all()
 
     def _failed(self, name: str, error: Exception) -> LoraFailed:

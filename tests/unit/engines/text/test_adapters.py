@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from stelae.catalog.adapters import Adapters
+from stelae.engines.text import adapters
 from stelae.engines.text.adapters import Shelf
 from stelae.errors import InvalidInput, LoraFailed, LoraLoading, ModelLoadFailed
 
@@ -81,6 +82,32 @@ def test_the_longest_unused_goes_and_is_loaded_anew_when_asked_for() -> None:
     taken(shelf, "b")
     assert shelf.held == ("c", "b")
     assert read == ["a", "b", "c", "b"]
+
+
+def test_what_waits_for_its_call_does_not_go_for_another() -> None:
+    shelf, read = shelf_of(1, "a", "b")
+    for name in ("a", "b"):
+        with pytest.raises(LoraLoading):
+            shelf.take(name)
+    assert shelf.wait("a", 10.0)
+    with pytest.raises(LoraLoading):
+        shelf.take("b")
+    assert (shelf.held, read) == (("a",), ["a"])
+    assert shelf.take("a") == Book("a")
+    assert taken(shelf, "b") == Book("b")
+    assert (shelf.held, read) == (("b",), ["a", "b"])
+
+
+def test_nothing_is_kept_for_ever_for_a_call_that_does_not_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(adapters, "RESERVED", 0.0)
+    shelf, _ = shelf_of(1, "a", "b")
+    with pytest.raises(LoraLoading):
+        shelf.take("a")
+    assert shelf.wait("a", 10.0)
+    assert taken(shelf, "b") == Book("b")
+    assert shelf.held == ("b",)
 
 
 def test_only_registered_names_are_looked_at() -> None:
