@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -43,8 +44,11 @@ class House:
 
     async def stop(self, drain: float) -> None:
         """Finish what is accepted and unload all; see ``Fleet.stop``."""
-        await self.works.stop()
-        await self.fleet.stop(drain)
+        putting_down = asyncio.create_task(self.works.stop(), name="works-stop")
+        try:
+            await self.fleet.stop(drain)  # refuses calls at once, whatever works take to end
+        finally:
+            await putting_down
 
 
 def build(
