@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import (
@@ -20,10 +20,11 @@ from pydantic import (
     SecretStr,
     ValidationError,
 )
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from stelae.errors import InvalidInput
-from stelae.types import ComputeDtype
+from stelae.types import ComputeDtype, EmbeddingDtype, OutputType
 
 ENV_PREFIX = "STELAE_"
 CLIENT_VARIABLES = frozenset({"STELAE_URL", "STELAE_API_KEY"})
@@ -52,6 +53,62 @@ class LogFormat(StrEnum):
 
 class _Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class MuveraSettings(_Group):
+    """How token vectors become one vector; see ``stelae.types.Muvera``."""
+
+    repetitions: int = Field(default=40, ge=1)
+    """Independent partitions of space."""
+    projections: int = Field(default=6, ge=0)
+    """Planes of each partition."""
+    dimensions: int | None = Field(default=10240, ge=1)
+    """Width of the result; all of its numbers if ``null``."""
+    seed: int = 42
+    """Decides the planes."""
+
+
+class ProfileSettings(_Group):
+    """A named set of options of a model: what a request leaves open is as it says."""
+
+    extends: str | None = None
+    """Another profile of the model, whose options count where this one has none."""
+    outputs: tuple[OutputType, ...] | None = None
+    """Kinds of representation."""
+    dtype: EmbeddingDtype | None = None
+    """Number format of the answer."""
+    dimensions: int | None = None
+    """Width that vectors are cut to."""
+    normalize: bool | None = None
+    """Whether vectors get unit length; of scores, ``false`` for plain logits."""
+    pool_factor: int | None = None
+    """Keep one token vector of so many."""
+    muvera: MuveraSettings | None = None
+    """Make the dense vector of the token vectors; ``{}`` for the usual parameters."""
+    instruction: str | None = None
+    """The task in words."""
+    query_template: str | None = None
+    """What queries are put into, with places ``{text}`` and, perhaps, ``{instruction}``."""
+    doc_template: str | None = None
+    """The same for documents, and for texts of no side."""
+    lora: str | None = None
+    """Name of one of the model's adapters."""
+    by: OutputType | None = None
+    """Kind of representation that scores compare."""
+    labels: tuple[str, ...] | None = None
+    """What to look for."""
+    relations: tuple[str, ...] | None = None
+    """Kinds of relation to look for."""
+    threshold: float | None = None
+    """Least score of what is found, 0 to 1."""
+    multi_label: bool | None = None
+    """Whether classes do not exclude each other."""
+    hypothesis: str | None = None
+    """Sentence with a place ``{}`` for a class."""
+    max_new_tokens: int | None = None
+    """Most tokens written, for models that write."""
+    beams: int | None = None
+    """Width of the search, for models that write."""
 
 
 class ModelSettings(_Group):
@@ -85,6 +142,9 @@ class ModelSettings(_Group):
     """Adapters (PEFT LoRA) that requests may name: folder or hub id by name."""
     max_loras: int = Field(default=10, ge=1)
     """Most adapters of this model in memory at once; the one longest unused goes first."""
+    profiles: dict[str, ProfileSettings] = {}
+    """Named sets of options, asked for as ``NAME:PROFILE``; those of ``default`` count where none
+    is named."""
     preload: bool = False
     """Load at start instead of on first use."""
 
@@ -303,18 +363,19 @@ def _check_variables(environment: Mapping[str, str]) -> None:
 
 
 def _fields_at(path: tuple[int | str, ...]) -> list[str]:
-    model: Any = Settings
+    kind: Any = Settings
     for step in path:
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            return []
-        field = model.model_fields.get(str(step))
-        if field is None:
-            return []
-        inside = get_args(field.annotation)
-        model = inside[-1] if inside else field.annotation
-        if isinstance(model, type) and issubclass(model, ModelSettings):
-            return list(ModelSettings.model_fields)
-    return list(model.model_fields) if hasattr(model, "model_fields") else []
+        if get_origin(kind) is dict:
+            kind = get_args(kind)[-1]
+        elif (field := _group(kind).get(str(step))) is not None:
+            kind = field.annotation
+    return list(_group(kind))
+
+
+def _group(kind: Any) -> dict[str, FieldInfo]:
+    """The settings of a group, also of one that may be left out."""
+    kinds = [one for one in (kind, *get_args(kind)) if isinstance(one, type)]
+    return next((one.model_fields for one in kinds if issubclass(one, BaseModel)), {})
 
 
 def _explain(error: ValidationError, file: Path | None) -> InvalidInput:

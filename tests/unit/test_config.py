@@ -85,6 +85,16 @@ def test_empty_yaml_file_means_the_defaults(tmp_path: Path) -> None:
         ("dtpye = 'float32'", "dtpye", "did you mean 'dtype'?"),
         ("[limits]\nbody_byte = 2048", "limits.body_byte", "did you mean 'body_bytes'?"),
         ("[models.a]\nsuorce = 'x'", "models.a.suorce", "did you mean 'source'?"),
+        (
+            "[models.a.profiles.b]\noutput = ['dense']",
+            "models.a.profiles.b.output",
+            "did you mean 'outputs'?",
+        ),
+        (
+            "[models.a.profiles.b.muvera]\nprojection = 2",
+            "models.a.profiles.b.muvera.projection",
+            "did you mean 'projections'?",
+        ),
         ("xyzzy = 1", "xyzzy", "see 'stelae config schema' for all settings"),
     ],
 )

@@ -30,13 +30,19 @@ max_tokens = 128
 preload = true
 """
 
+GROUPS = {
+    "ModelSettings": ("Of a model", "Each under `models.NAME`; `NAME` is what it is served as."),
+    "ProfileSettings": ("Of a profile", "Each under `models.NAME.profiles.PROFILE`."),
+    "MuveraSettings": ("Of MUVERA", "Each under `muvera` of a profile."),
+}
+"""Groups of which there are several, and where they stand."""
+
 UNITS = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 
 
 def page() -> str:
     """Every setting, and the variables that the client reads."""
     whole = schema()
-    models = whole["$defs"]["ModelSettings"]
     head = ("setting", "variable", "type", "default", "meaning")
     return joined(
         "# Settings",
@@ -44,9 +50,7 @@ def page() -> str:
         block(EXAMPLE.strip(), "toml"),
         "## Of the server",
         table(head, (row(name, field, whole) for name, field in leaves(whole))),
-        "## Of a model",
-        "Each under `models.NAME`, where `NAME` is what the model is served as.",
-        table(head[:1] + head[2:], model_rows(models, whole)),
+        *(part for name in GROUPS for part in group(name, whole)),
         "## Of the client",
         "The command line reads these; a script passes their values to `stelae.Client`.",
         table(("variable", "meaning"), ((code(n), CLIENT[n]) for n in sorted(CLIENT_VARIABLES))),
@@ -75,10 +79,12 @@ def row(name: str, field: dict[str, Any], whole: dict[str, Any]) -> tuple[str, .
     return code(name), code(variable), *told(name, field, whole)
 
 
-def model_rows(models: dict[str, Any], whole: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """The settings of a model."""
-    for name, field in models["properties"].items():
-        yield code(name), *told(name, field, whole)
+def group(name: str, whole: dict[str, Any]) -> tuple[str, str, str]:
+    """The settings of a group of which there are several."""
+    title, place = GROUPS[name]
+    fields = whole["$defs"][name]["properties"].items()
+    rows = ((code(name), *told(name, field, whole)) for name, field in fields)
+    return f"## {title}", place, table(("setting", "type", "default", "meaning"), rows)
 
 
 def told(name: str, field: dict[str, Any], whole: dict[str, Any]) -> tuple[str, str, str]:
@@ -90,8 +96,10 @@ def told(name: str, field: dict[str, Any], whole: dict[str, Any]) -> tuple[str, 
 
 def named(name: str, whole: dict[str, Any]) -> str:
     """A named type: its words, or where its fields are described."""
-    kind = whole["$defs"][name]
-    return words(kind, str) if "enum" in kind else "[model](#of-a-model)"
+    if "enum" in (kind := whole["$defs"][name]):
+        return words(kind, str)
+    title = GROUPS[name][0]
+    return f"[{title.split()[-1]}](#{title.lower().replace(' ', '-')})"
 
 
 def default(value: Any, *, size: bool) -> str:

@@ -19,7 +19,7 @@ from stelae.catalog.hub import HubOptions
 from stelae.cluster.controller import Placement
 from stelae.cluster.local import LocalController
 from stelae.cluster.memory import resident_bytes
-from stelae.config import ModelSettings, Settings
+from stelae.config import ModelSettings, ProfileSettings, Settings
 from stelae.dialects.answers import house_error
 from stelae.dialects.base import (
     About,
@@ -51,6 +51,7 @@ from stelae.service.lookout import Machine
 from stelae.service.profiles import Profiles, profile_of
 from stelae.service.store import Store, state_folder
 from stelae.telemetry.metrics import Metrics
+from stelae.types import Profile
 from stelae.version import __version__
 
 DIALECTS = (NATIVE, OPENAI, SIE)
@@ -120,8 +121,13 @@ def _entry(name: str, model: ModelSettings, settings: Settings) -> ModelEntry:
         deterministic=model.deterministic,
         loras=model.loras,
         max_loras=model.max_loras,
+        profiles={name: _profile(profile) for name, profile in model.profiles.items()},
         preload=model.preload or settings.preload,
     )
+
+
+def _profile(profile: ProfileSettings) -> Profile:
+    return msgspec.convert(profile.model_dump(exclude_unset=True), Profile)
 
 
 def build_app(
