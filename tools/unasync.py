@@ -33,7 +33,8 @@ WORDS = [
         (r"\b_async\b", "_sync"),
         (r"\basync_each\b", "each"),
         (r"\bSIEAsyncClient\b", "SIEClient"),
-        (r"\bAsync(Backend|Client|Crew|Gate|Generator|HttpBackend|Iterator|Job|Sender)\b", r"\1"),
+        (r"\bAsync(Backend|Client|Crew|Gate|Generator|HttpBackend|Iterator)\b", r"\1"),
+        (r"\bAsync(Job|Pools|Sender)\b", r"\1"),
     ]
 ]
 

@@ -31,12 +31,15 @@ from stelae.service.deployments import Defaults
 from stelae.service.house import build
 from stelae.service.inference import Caller
 from stelae.types import (
+    Capacity,
     ComputeDtype,
     EncodeCall,
     EncodeResult,
     ExtractCall,
     ExtractResult,
     ModelInfo,
+    Pool,
+    PoolSpec,
     ScoreCall,
     ScoreResult,
 )
@@ -135,6 +138,28 @@ class LocalBackend:
     def unload(self, name: str, timeout: float | None) -> ModelInfo:
         """Unload a model; does nothing if it is not loaded."""
         return self._answer(self._house.fleet.unload(name), timeout)
+
+    def capacity(self, timeout: float | None) -> Capacity:
+        """This process and its models at this moment."""
+        return self._answer(_called(self._house.lookout.capacity), timeout)
+
+    def create_pool(self, spec: PoolSpec, timeout: float | None) -> Pool:
+        """Make a pool, or change and renew it."""
+        return self._answer(_called(partial(self._house.pools.create, spec)), timeout)
+
+    def pool(self, name: str, timeout: float | None) -> Pool:
+        """One pool."""
+        return self._answer(_called(partial(self._house.pools.get, name)), timeout)
+
+    def renew_pool(self, name: str, timeout: float | None) -> Pool:
+        """Begin the lease of a pool anew."""
+        return self._answer(_called(partial(self._house.pools.renew, name)), timeout)
+
+    def delete_pool(self, name: str, timeout: float | None) -> Pool:
+        """Forget a pool."""
+        pool = self.pool(name, timeout)
+        self._answer(_called(partial(self._house.pools.delete, name)), timeout)
+        return pool
 
     def server(self, timeout: float | None) -> ServerInfo:
         """This process."""

@@ -51,6 +51,7 @@ class EncodeOptions(TypedDict, total=False):
         normalize: Whether vectors get unit length; ``None`` as the model says.
         truncate: What to do with items longer than the model reads: drop tokens
             at the ``"end"`` or the ``"start"``, or fail them with ``"error"``.
+        gpu: Pool and kind of machine that should answer, as ``pool/kind`` or ``kind``.
         pool_factor: Keep one token vector of so many, by joining similar ones.
         muvera: Give token vectors as one dense vector of fixed width.
         lora: Name of one of the model's adapters.
@@ -73,6 +74,7 @@ class EncodeOptions(TypedDict, total=False):
     dtype: DtypeName | None
     normalize: bool | None
     truncate: Truncate | Literal["end", "start", "error"]
+    gpu: str | None
     pool_factor: int | None
     muvera: Muvera | None
     lora: str | None
@@ -91,6 +93,7 @@ class ScoreOptions(TypedDict, total=False):
         by: Kind of representation to compare, for models that make several.
         normalize: ``False`` for the plain logits of a model that reads pairs.
         truncate: What to do with texts longer than the model reads.
+        gpu: Pool and kind of machine that should answer, as ``pool/kind`` or ``kind``.
         lora: Name of one of the model's adapters.
         errors: ``"raise"`` the error of the first failed document, or ``"return"``
             each in its ``Score``.
@@ -106,6 +109,7 @@ class ScoreOptions(TypedDict, total=False):
     by: OutputName | None
     normalize: bool | None
     truncate: Truncate | Literal["end", "start", "error"]
+    gpu: str | None
     lora: str | None
     errors: Literal["raise", "return"]
     progress: Progress
@@ -129,6 +133,7 @@ class ExtractOptions(TypedDict, total=False):
         max_new_tokens: Most tokens written, for models that write.
         beams: Width of the search, for models that write.
         truncate: What to do with items that are too long and are not read in windows.
+        gpu: Pool and kind of machine that should answer, as ``pool/kind`` or ``kind``.
         errors: ``"raise"`` the error of the first failed item, or ``"return"`` each in its
             ``Extracted``.
         progress: ``True`` shows a bar; a function is called with the items done and the
@@ -150,6 +155,7 @@ class ExtractOptions(TypedDict, total=False):
     max_new_tokens: int | None
     beams: int | None
     truncate: Truncate | Literal["end", "start", "error"]
+    gpu: str | None
     errors: Literal["raise", "return"]
     progress: Progress
     timeout: float | None
@@ -260,7 +266,7 @@ def _shared(options: Options, model: str) -> dict[str, Any]:
     return {
         "model": model if name is None else name,
         "truncate": _choice(Truncate, options.get("truncate", Truncate.END), "truncate"),
-        **_plain(options, "instruction"),
+        **_plain(options, "instruction", "gpu"),
     }
 
 
@@ -273,7 +279,7 @@ def _call(fields: dict[str, Any], kind: type[AnyCall], verb: str) -> AnyCall:
         call = msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"an option of {verb} is wrong: {error}") from error
-    for param in ("model", "prompt_name", "prompt", "instruction", "lora"):
+    for param in ("model", "prompt_name", "prompt", "instruction", "lora", "gpu"):
         text_size(fields.get(param) or "", Place(param))
     return call
 

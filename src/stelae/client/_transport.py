@@ -59,6 +59,17 @@ def model_path(name: str, verb: str = "") -> str:
         raise InvalidInput(f"name={name!r} is not text", param="name") from error
 
 
+def pool_path(name: str, verb: str = "") -> str:
+    """Where a pool is found below ``ROOT``.
+
+    Raises:
+        InvalidInput: No name was given.
+    """
+    if not isinstance(name, str) or not name.strip("/. "):
+        raise InvalidInput(f"name={name!r}: give the name of a pool", param="name")
+    return f"pools/{quote(name, safe='')}{'/' + verb if verb else ''}"
+
+
 def load_body(engine: str | None, dtype: str | None) -> bytes:
     """The body of a load request, in JSON: what was asked for, and nothing else."""
     asked = {"engine": engine, "dtype": dtype}

@@ -131,13 +131,13 @@ def bare(call: AnyCall, model: str) -> AnyCall:
     if isinstance(call, ScoreCall):
         given = [call.query, *call.documents]
         items = _bare(given)
-        if items is given and model == call.model:
+        if items is given and model == call.model and call.gpu is None:
             return call
-        return replace(call, model=model, query=items[0], documents=items[1:])
+        return replace(call, model=model, gpu=None, query=items[0], documents=items[1:])
     items = _bare(call.items)
-    if items is call.items and model == call.model:
+    if items is call.items and model == call.model and call.gpu is None:
         return call
-    return replace(call, model=model, items=items)
+    return replace(call, model=model, gpu=None, items=items)
 
 
 def _bare(items: list[Item]) -> list[Item]:

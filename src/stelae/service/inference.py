@@ -102,7 +102,7 @@ class Inference:
         entry, profile = self._deployments.catalog.resolve(call.model)
         call = filled(call, profile)
         size = check(call)
-        self._pools.admit(caller.pool, caller.machine)
+        self._pools.admit(*_place(call, caller))
         check_lora(entry, call)
         deadline = None if caller.timeout is None else time.monotonic() + caller.timeout
         with self._admission.admit(size):
@@ -112,6 +112,14 @@ class Inference:
             result = await answered(replica, bare(call, entry.name), left, patience)
         self._health.answered(entry.name)
         return result
+
+
+def _place(call: AnyCall, caller: Caller) -> tuple[str | None, str | None]:
+    """The pool and the machine profile that should answer."""
+    if call.gpu is None:
+        return caller.pool, caller.machine
+    pool, _, machine = call.gpu.rpartition("/")
+    return pool or None, machine or None
 
 
 def _patience(caller: Caller) -> float | None:

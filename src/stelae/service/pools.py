@@ -135,12 +135,16 @@ class Pools:
     def admit(self, pool: str | None, machine: str | None) -> None:
         """Check that a call for a pool, a machine profile or both can be answered here.
 
+        A pool that is used is renewed by that.
+
         Raises:
             PoolNotFound: There is no such pool.
             InvalidInput: No such profile is configured, or the pool has none of it.
             Provisioning: There is one, but not here now.
         """
         lease = None if pool is None else self._lease(pool)
+        if lease is not None:
+            lease.renewed = self._clock()
         if machine is not None:
             self._admit_machine(lease, machine)
         elif lease is not None and not self._live(lease.spec):

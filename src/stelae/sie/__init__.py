@@ -24,6 +24,7 @@ from stelae.sie.errors import (
 from stelae.sie.scoring import maxsim, maxsim_batch
 from stelae.sie.types import (
     AudioInput,
+    CapacityInfo,
     Classification,
     DetectedObject,
     EncodeResult,
@@ -32,6 +33,7 @@ from stelae.sie.types import (
     ImageInput,
     Item,
     ModelInfo,
+    PoolInfo,
     PoolSpec,
     Relation,
     ScoreEntry,
@@ -43,6 +45,7 @@ from stelae.sie.types import (
 
 __all__ = [
     "AudioInput",
+    "CapacityInfo",
     "Classification",
     "DetectedObject",
     "EncodeResult",
@@ -56,6 +59,7 @@ __all__ = [
     "ModelLoadFailedError",
     "ModelLoadingError",
     "PoolError",
+    "PoolInfo",
     "PoolSpec",
     "ProvisioningError",
     "Relation",

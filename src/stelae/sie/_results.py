@@ -8,9 +8,17 @@ from typing import Any
 import msgspec
 
 from stelae.client import Encoding, Extracted, Scores
-from stelae.sie.types import EncodeResult, ExtractResult, ModelInfo, ScoreResult
+from stelae.sie.types import (
+    CapacityInfo,
+    EncodeResult,
+    ExtractResult,
+    ModelInfo,
+    PoolInfo,
+    ScoreResult,
+    WorkerInfo,
+)
+from stelae.types import Capacity, ModelState, OutputType, Pool, Task
 from stelae.types import ModelInfo as OurModelInfo
-from stelae.types import ModelState, OutputType, Task
 
 LISTS = ("entities", "relations", "classifications", "objects")
 
@@ -70,4 +78,45 @@ def model_info(info: OurModelInfo) -> ModelInfo:
         "outputs": made,
         "dims": {name: width for name, width in widths.items() if width},  # type: ignore[typeddict-item]
         "max_sequence_length": info.max_tokens,
+    }
+
+
+def capacity_info(seen: Capacity) -> CapacityInfo:
+    """What there is at this moment."""
+    workers: list[WorkerInfo] = [
+        {
+            "name": worker.name,
+            "gpu": worker.profile,
+            "gpu_count": len(worker.gpus),
+            "healthy": worker.healthy,
+            "queue_depth": worker.queue_calls,
+            "loaded_models": list(worker.models),
+            "memory_used_bytes": worker.memory_used_bytes,
+            "memory_total_bytes": worker.memory_total_bytes,
+        }
+        for worker in seen.workers
+    ]
+    healthy = all(worker.healthy for worker in seen.workers)
+    return {
+        "status": ("healthy" if healthy else "degraded") if workers else "no_workers",
+        "worker_count": len(workers),
+        "gpu_count": sum(len(worker.gpus) for worker in seen.workers),
+        "models_loaded": len({name for worker in seen.workers for name in worker.models}),
+        "configured_gpu_types": list(seen.profiles),
+        "live_gpu_types": sorted({worker.profile for worker in seen.workers}),
+        "workers": workers,
+    }
+
+
+def pool_info(pool: Pool) -> PoolInfo:
+    """A pool as it stands."""
+    return {
+        "name": pool.spec.name,
+        "spec": {"name": pool.spec.name, "gpus": pool.spec.gpus},
+        "status": {
+            "state": pool.state.value,
+            "assigned_workers": [{"name": w.name, "gpu": w.profile} for w in pool.workers],
+            "created_at": pool.created_at,
+            "last_renewed": pool.last_renewed,
+        },
     }

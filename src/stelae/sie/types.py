@@ -178,3 +178,54 @@ class PoolSpec(TypedDict, total=False):
 
     name: str
     gpus: dict[str, int]
+
+
+class WorkerInfo(TypedDict, total=False):
+    """A machine that answers calls."""
+
+    name: str
+    url: str
+    gpu: str
+    gpu_count: int
+    healthy: bool
+    queue_depth: int
+    loaded_models: list[str]
+    memory_used_bytes: int
+    memory_total_bytes: int
+
+
+class CapacityInfo(TypedDict, total=False):
+    """What there is at this moment."""
+
+    status: str
+    worker_count: int
+    gpu_count: int
+    models_loaded: int
+    configured_gpu_types: list[str]
+    live_gpu_types: list[str]
+    workers: list[WorkerInfo]
+
+
+class AssignedWorkerInfo(TypedDict, total=False):
+    """A worker of a pool."""
+
+    name: str
+    url: str
+    gpu: str
+
+
+class PoolStatusInfo(TypedDict, total=False):
+    """How a pool stands."""
+
+    state: str
+    assigned_workers: list[AssignedWorkerInfo]
+    created_at: float
+    last_renewed: float
+
+
+class PoolInfo(TypedDict, total=False):
+    """A pool."""
+
+    name: str
+    spec: PoolSpec
+    status: PoolStatusInfo

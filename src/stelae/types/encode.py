@@ -67,6 +67,8 @@ class EncodeCall(
         muvera: Make the dense vector of the token vectors, so that dot products stand
             for late interaction.
         lora: Name of one of the model's adapters; ``None`` for the model itself.
+        gpu: Pool and kind of machine that should answer, as ``pool/kind`` or ``kind``; ``None``
+            for any.
     """
 
     model: str
@@ -80,6 +82,7 @@ class EncodeCall(
     dtype: EmbeddingDtype | None = None
     normalize: bool | None = None
     truncate: Truncate = Truncate.END
+    gpu: str | None = None
     pool_factor: int | None = None
     muvera: Muvera | None = None
     lora: str | None = None

@@ -40,6 +40,8 @@ class ExtractCall(
         max_new_tokens: Most tokens written, for models that write.
         beams: Width of the search, for models that write.
         truncate: What to do with items that are too long and are not read in windows.
+        gpu: Pool and kind of machine that should answer, as ``pool/kind`` or ``kind``; ``None``
+            for any.
     """
 
     model: str
@@ -55,6 +57,7 @@ class ExtractCall(
     max_new_tokens: int | None = None
     beams: int | None = None
     truncate: Truncate = Truncate.END
+    gpu: str | None = None
 
 
 class Entity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

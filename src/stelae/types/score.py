@@ -30,6 +30,8 @@ class ScoreCall(
         normalize: ``False`` for the plain logits of a head; ``None`` as the model says.
         truncate: What to do with texts that are too long.
         lora: Name of one of the model's adapters; ``None`` for the model itself.
+        gpu: Pool and kind of machine that should answer, as ``pool/kind`` or ``kind``; ``None``
+            for any.
     """
 
     model: str
@@ -39,6 +41,7 @@ class ScoreCall(
     by: OutputType | None = None
     normalize: bool | None = None
     truncate: Truncate = Truncate.END
+    gpu: str | None = None
     lora: str | None = None
 
 

@@ -14,6 +14,7 @@ import random
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -70,7 +71,7 @@ def train(model: BertForSequenceClassification, reader: Reader, rng: random.Rand
         logits = model(**reader.pairs(groups)).logits[:, 0]
         loss = torch.nn.functional.mse_loss(logits, SPREAD * (wanted - 0.5))
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if step % 100 == 0 or step == STEPS - 1:
@@ -103,7 +104,8 @@ def main(folder: Path) -> None:
     torch.manual_seed(0)
     rng = random.Random(1)
     quiet = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    model, reader = BertForSequenceClassification(BertConfig(**config | quiet)), Reader(folder)
+    kind: Any = BertForSequenceClassification
+    model, reader = kind(BertConfig(**config | quiet)), Reader(folder)
     train(model, reader, rng)
     print(f"  right first document: {right(model.eval(), reader, rng):.3f}")
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}

@@ -6,11 +6,14 @@ from typing import Protocol
 
 from stelae.client._values import ServerInfo
 from stelae.types import (
+    Capacity,
     EncodeCall,
     EncodeResult,
     ExtractCall,
     ExtractResult,
     ModelInfo,
+    Pool,
+    PoolSpec,
     ScoreCall,
     ScoreResult,
 )
@@ -60,6 +63,26 @@ class AsyncBackend(Protocol):
 
     async def server(self, timeout: float | None) -> ServerInfo:
         """What serves the models."""
+        ...
+
+    async def capacity(self, timeout: float | None) -> Capacity:
+        """Workers and models at this moment."""
+        ...
+
+    async def create_pool(self, spec: PoolSpec, timeout: float | None) -> Pool:
+        """Make a pool, or change and renew it."""
+        ...
+
+    async def pool(self, name: str, timeout: float | None) -> Pool:
+        """One pool."""
+        ...
+
+    async def renew_pool(self, name: str, timeout: float | None) -> Pool:
+        """Begin the lease of a pool anew."""
+        ...
+
+    async def delete_pool(self, name: str, timeout: float | None) -> Pool:
+        """Forget a pool."""
         ...
 
     async def aclose(self) -> None:

@@ -12,6 +12,7 @@ from stelae.client import _items, _options
 from stelae.client._async._backend import AsyncBackend
 from stelae.client._async._crew import STREAMS, AnyIterable, async_each
 from stelae.client._async._http import AsyncHttpBackend
+from stelae.client._async._pools import AsyncPools
 from stelae.client._async._sender import AsyncSender
 from stelae.client._gather import EncodingTable, ExtractTable, Gathered, ScoreTable
 from stelae.client._items import Chunk, ItemLike, Packer
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     import httpx
 
 
-class AsyncClient:
+class AsyncClient(AsyncPools):
     """Encodes, scores and extracts with the models of a Stelae server.
 
     A client keeps its connections open between calls; use it as a context
@@ -138,6 +139,7 @@ class AsyncClient:
         dtype: DtypeName | None = None,
         normalize: bool | None = None,
         truncate: Truncate | Literal["end", "start", "error"] = "end",
+        gpu: str | None = None,
         pool_factor: int | None = None,
         muvera: Muvera | None = None,
         lora: str | None = None,
@@ -185,6 +187,7 @@ class AsyncClient:
             truncate: What to do with items longer than the model reads: drop
                 tokens at the ``"end"`` or the ``"start"`` (the item is marked
                 ``truncated``), or fail them with ``"error"``.
+            gpu: Pool and kind of machine that should answer, as ``pool/kind`` or ``kind``.
             pool_factor: Keep one token vector of so many, by joining similar ones.
             muvera: Make the dense vector of the token vectors, so that dot products
                 stand for late interaction.
@@ -230,6 +233,7 @@ class AsyncClient:
                 dtype=dtype,
                 normalize=normalize,
                 truncate=truncate,
+                gpu=gpu,
                 pool_factor=pool_factor,
                 muvera=muvera,
                 lora=lora,
@@ -257,6 +261,7 @@ class AsyncClient:
         by: OutputName | None = None,
         normalize: bool | None = None,
         truncate: Truncate | Literal["end", "start", "error"] = "end",
+        gpu: str | None = None,
         lora: str | None = None,
         errors: Literal["raise", "return"] = "raise",
         progress: Progress = False,
@@ -281,6 +286,7 @@ class AsyncClient:
             normalize: ``False`` for the plain logits of a model that reads pairs;
                 ``None`` for scores as the model says.
             truncate: What to do with texts longer than the model reads.
+            gpu: Pool and kind of machine that should answer, as ``pool/kind`` or ``kind``.
             lora: Name of one of the model's adapters.
             errors: ``"raise"`` the error of the first failed document, with its
                 ``index`` in ``details``, or ``"return"`` each in its ``Score``.
@@ -312,6 +318,7 @@ class AsyncClient:
                 by=by,
                 normalize=normalize,
                 truncate=truncate,
+                gpu=gpu,
                 lora=lora,
                 errors=errors,
                 progress=progress,
@@ -354,6 +361,7 @@ class AsyncClient:
         max_new_tokens: int | None = None,
         beams: int | None = None,
         truncate: Truncate | Literal["end", "start", "error"] = "end",
+        gpu: str | None = None,
         errors: Literal["raise", "return"] = "raise",
         progress: Progress = False,
         timeout: float | None = None,
@@ -381,6 +389,7 @@ class AsyncClient:
             max_new_tokens: Most tokens written, for models that write.
             beams: Width of the search, for models that write.
             truncate: What to do with items that are too long and are not read in windows.
+            gpu: Pool and kind of machine that should answer, as ``pool/kind`` or ``kind``.
             errors: ``"raise"`` the error of the first failed item, with its ``index`` in
                 ``details``, or ``"return"`` each in its ``Extracted``.
             progress: ``True`` shows a bar on standard error; a function is called
@@ -412,6 +421,7 @@ class AsyncClient:
                 max_new_tokens=max_new_tokens,
                 beams=beams,
                 truncate=truncate,
+                gpu=gpu,
                 errors=errors,
                 progress=progress,
                 timeout=timeout,

@@ -8,11 +8,14 @@ from stelae.client import _errors, _transport
 from stelae.client._values import ModelList, ServerInfo
 from stelae.errors import ProtocolError
 from stelae.types import (
+    Capacity,
     EncodeCall,
     EncodeResult,
     ExtractCall,
     ExtractResult,
     ModelInfo,
+    Pool,
+    PoolSpec,
     ScoreCall,
     ScoreResult,
 )
@@ -73,6 +76,26 @@ class AsyncHttpBackend:
     async def server(self, timeout: float | None) -> ServerInfo:
         """The server."""
         return await self._ask("GET", "server", ServerInfo, timeout)
+
+    async def capacity(self, timeout: float | None) -> Capacity:
+        """Workers and models at this moment."""
+        return await self._ask("GET", "capacity", Capacity, timeout)
+
+    async def create_pool(self, spec: PoolSpec, timeout: float | None) -> Pool:
+        """Make a pool, or change and renew it."""
+        return await self._ask("POST", "pools", Pool, timeout, arrays.pack(spec))
+
+    async def pool(self, name: str, timeout: float | None) -> Pool:
+        """One pool."""
+        return await self._ask("GET", _transport.pool_path(name), Pool, timeout)
+
+    async def renew_pool(self, name: str, timeout: float | None) -> Pool:
+        """Begin the lease of a pool anew."""
+        return await self._ask("POST", _transport.pool_path(name, "renew"), Pool, timeout)
+
+    async def delete_pool(self, name: str, timeout: float | None) -> Pool:
+        """Forget a pool."""
+        return await self._ask("DELETE", _transport.pool_path(name), Pool, timeout)
 
     async def aclose(self) -> None:
         """Close the connections, unless the caller brought them."""

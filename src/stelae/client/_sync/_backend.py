@@ -7,11 +7,14 @@ from typing import Protocol
 
 from stelae.client._values import ServerInfo
 from stelae.types import (
+    Capacity,
     EncodeCall,
     EncodeResult,
     ExtractCall,
     ExtractResult,
     ModelInfo,
+    Pool,
+    PoolSpec,
     ScoreCall,
     ScoreResult,
 )
@@ -61,6 +64,26 @@ class Backend(Protocol):
 
     def server(self, timeout: float | None) -> ServerInfo:
         """What serves the models."""
+        ...
+
+    def capacity(self, timeout: float | None) -> Capacity:
+        """Workers and models at this moment."""
+        ...
+
+    def create_pool(self, spec: PoolSpec, timeout: float | None) -> Pool:
+        """Make a pool, or change and renew it."""
+        ...
+
+    def pool(self, name: str, timeout: float | None) -> Pool:
+        """One pool."""
+        ...
+
+    def renew_pool(self, name: str, timeout: float | None) -> Pool:
+        """Begin the lease of a pool anew."""
+        ...
+
+    def delete_pool(self, name: str, timeout: float | None) -> Pool:
+        """Forget a pool."""
         ...
 
     def close(self) -> None:

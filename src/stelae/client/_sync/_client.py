@@ -13,6 +13,7 @@ from stelae.client import _items, _options
 from stelae.client._sync._backend import Backend
 from stelae.client._sync._crew import STREAMS, AnyIterable, each
 from stelae.client._sync._http import HttpBackend
+from stelae.client._sync._pools import Pools
 from stelae.client._sync._sender import Sender
 from stelae.client._gather import EncodingTable, ExtractTable, Gathered, ScoreTable
 from stelae.client._items import Chunk, ItemLike, Packer
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     import httpx
 
 
-class Client:
+class Client(Pools):
     """Encodes, scores and extracts with the models of a Stelae server.
 
     A client keeps its connections open between calls; use it as a context
@@ -139,6 +140,7 @@ class Client:
         dtype: DtypeName | None = None,
         normalize: bool | None = None,
         truncate: Truncate | Literal["end", "start", "error"] = "end",
+        gpu: str | None = None,
         pool_factor: int | None = None,
         muvera: Muvera | None = None,
         lora: str | None = None,
@@ -186,6 +188,7 @@ class Client:
             truncate: What to do with items longer than the model reads: drop
                 tokens at the ``"end"`` or the ``"start"`` (the item is marked
                 ``truncated``), or fail them with ``"error"``.
+            gpu: Pool and kind of machine that should answer, as ``pool/kind`` or ``kind``.
             pool_factor: Keep one token vector of so many, by joining similar ones.
             muvera: Make the dense vector of the token vectors, so that dot products
                 stand for late interaction.
@@ -231,6 +234,7 @@ class Client:
                 dtype=dtype,
                 normalize=normalize,
                 truncate=truncate,
+                gpu=gpu,
                 pool_factor=pool_factor,
                 muvera=muvera,
                 lora=lora,
@@ -258,6 +262,7 @@ class Client:
         by: OutputName | None = None,
         normalize: bool | None = None,
         truncate: Truncate | Literal["end", "start", "error"] = "end",
+        gpu: str | None = None,
         lora: str | None = None,
         errors: Literal["raise", "return"] = "raise",
         progress: Progress = False,
@@ -282,6 +287,7 @@ class Client:
             normalize: ``False`` for the plain logits of a model that reads pairs;
                 ``None`` for scores as the model says.
             truncate: What to do with texts longer than the model reads.
+            gpu: Pool and kind of machine that should answer, as ``pool/kind`` or ``kind``.
             lora: Name of one of the model's adapters.
             errors: ``"raise"`` the error of the first failed document, with its
                 ``index`` in ``details``, or ``"return"`` each in its ``Score``.
@@ -313,6 +319,7 @@ class Client:
                 by=by,
                 normalize=normalize,
                 truncate=truncate,
+                gpu=gpu,
                 lora=lora,
                 errors=errors,
                 progress=progress,
@@ -355,6 +362,7 @@ class Client:
         max_new_tokens: int | None = None,
         beams: int | None = None,
         truncate: Truncate | Literal["end", "start", "error"] = "end",
+        gpu: str | None = None,
         errors: Literal["raise", "return"] = "raise",
         progress: Progress = False,
         timeout: float | None = None,
@@ -382,6 +390,7 @@ class Client:
             max_new_tokens: Most tokens written, for models that write.
             beams: Width of the search, for models that write.
             truncate: What to do with items that are too long and are not read in windows.
+            gpu: Pool and kind of machine that should answer, as ``pool/kind`` or ``kind``.
             errors: ``"raise"`` the error of the first failed item, with its ``index`` in
                 ``details``, or ``"return"`` each in its ``Extracted``.
             progress: ``True`` shows a bar on standard error; a function is called
@@ -413,6 +422,7 @@ class Client:
                 max_new_tokens=max_new_tokens,
                 beams=beams,
                 truncate=truncate,
+                gpu=gpu,
                 errors=errors,
                 progress=progress,
                 timeout=timeout,

@@ -9,11 +9,14 @@ from stelae.client import _errors, _transport
 from stelae.client._values import ModelList, ServerInfo
 from stelae.errors import ProtocolError
 from stelae.types import (
+    Capacity,
     EncodeCall,
     EncodeResult,
     ExtractCall,
     ExtractResult,
     ModelInfo,
+    Pool,
+    PoolSpec,
     ScoreCall,
     ScoreResult,
 )
@@ -74,6 +77,26 @@ class HttpBackend:
     def server(self, timeout: float | None) -> ServerInfo:
         """The server."""
         return self._ask("GET", "server", ServerInfo, timeout)
+
+    def capacity(self, timeout: float | None) -> Capacity:
+        """Workers and models at this moment."""
+        return self._ask("GET", "capacity", Capacity, timeout)
+
+    def create_pool(self, spec: PoolSpec, timeout: float | None) -> Pool:
+        """Make a pool, or change and renew it."""
+        return self._ask("POST", "pools", Pool, timeout, arrays.pack(spec))
+
+    def pool(self, name: str, timeout: float | None) -> Pool:
+        """One pool."""
+        return self._ask("GET", _transport.pool_path(name), Pool, timeout)
+
+    def renew_pool(self, name: str, timeout: float | None) -> Pool:
+        """Begin the lease of a pool anew."""
+        return self._ask("POST", _transport.pool_path(name, "renew"), Pool, timeout)
+
+    def delete_pool(self, name: str, timeout: float | None) -> Pool:
+        """Forget a pool."""
+        return self._ask("DELETE", _transport.pool_path(name), Pool, timeout)
 
     def close(self) -> None:
         """Close the connections, unless the caller brought them."""

@@ -2,6 +2,12 @@
 
 from stelae.dialects.base import Dialect
 from stelae.dialects.native.convert import render_error
+from stelae.dialects.native.pools import POOL_OPERATIONS
 from stelae.dialects.native.routes import OPERATIONS
 
-DIALECT = Dialect("native", "Stelae's own protocol: msgpack or JSON", OPERATIONS, render_error)
+DIALECT = Dialect(
+    "native",
+    "Stelae's own protocol: msgpack or JSON",
+    (*OPERATIONS, *POOL_OPERATIONS),
+    render_error,
+)

@@ -8,11 +8,30 @@ from typing import Any, Self, Unpack, overload
 from stelae.client import AsyncClient, RetryPolicy
 from stelae.sie._items import bare, in_template, ours, several
 from stelae.sie._options import EncodeOptions, ExtractOptions
-from stelae.sie._results import encode_result, extract_result, model_info, score_result
-from stelae.sie.errors import renamed
-from stelae.sie.types import EncodeResult, ExtractResult, Item, ModelInfo, PoolSpec, ScoreResult
+from stelae.sie._results import (
+    capacity_info,
+    encode_result,
+    extract_result,
+    model_info,
+    pool_info,
+    score_result,
+)
+from stelae.sie.errors import of_pool, renamed
+from stelae.sie.types import (
+    CapacityInfo,
+    EncodeResult,
+    ExtractResult,
+    Item,
+    ModelInfo,
+    PoolInfo,
+    PoolSpec,
+    ScoreResult,
+)
 from stelae.wire.sie.options import read_options
 from stelae.wire.sie.verbs import encode_fields, extract_fields, kinds_of, named, score_fields
+
+WAIT_SECONDS = 300.0
+"""Time for a worker to come, unless the caller says otherwise."""
 
 PROVISION_SECONDS = 900.0
 """Time for a device to be there, unless the caller says otherwise."""
@@ -47,6 +66,7 @@ class SIEAsyncClient:
         self._gpu = gpu
         self._options = options or {}
         self._pool = pool
+        self._own: str | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -116,8 +136,9 @@ class SIEAsyncClient:
             mine = [ours(item, f"items[{i}]") for i, item in enumerate(listed)]
             sent = [bare(in_template(item, chosen, instruction)) for item in mine]
             client, timeout = self._asked(wait_for_capacity, provision_timeout_s)
+            place = await self._place(gpu)
             encodings = await client.encode(
-                sent, model=named(model, chosen), timeout=timeout, **fields
+                sent, model=named(model, chosen), timeout=timeout, gpu=place, **fields
             )
         made = [encode_result(e, m.get("id")) for e, m in zip(encodings, mine, strict=True)]
         return made[0] if alone else made
@@ -157,12 +178,14 @@ class SIEAsyncClient:
             fields = score_fields(chosen, instruction)
             kinds = kinds_of(chosen) or {fields["by"]: 1.0}
             values = [0.0] * len(mine)
+            place = await self._place(gpu)
             for kind, weight in kinds.items():
                 scores = await client.score(
                     bare(asked),
                     [bare(item) for item in mine],
                     model=named(model, chosen),
                     timeout=timeout,
+                    gpu=place,
                     **{**fields, "by": kind},
                 )
                 values = [v + weight * float(s) for v, s in zip(values, scores.scores, strict=True)]
@@ -217,6 +240,7 @@ class SIEAsyncClient:
                 [bare(item) for item in mine],
                 model=named(model, chosen),
                 timeout=timeout,
+                gpu=await self._place(gpu),
                 **fields,
             )
         pairs = enumerate(zip(found, mine, strict=True))
@@ -232,6 +256,71 @@ class SIEAsyncClient:
         """One model; it is not loaded for it."""
         with renamed(model=model):
             return model_info(await self._client.model(model))
+
+    async def get_capacity(self, *, gpu: str | None = None) -> CapacityInfo:
+        """Workers and models at this moment.
+
+        Args:
+            gpu: Count only workers of this kind of machine.
+        """
+        with renamed(gpu=gpu):
+            return capacity_info(await self._client.capacity(gpu))
+
+    async def wait_for_capacity(
+        self,
+        gpu: str,
+        *,
+        model: str | None = None,
+        timeout_s: float | None = None,
+        poll_interval_s: float = 5.0,
+    ) -> CapacityInfo:
+        """Wait until a worker of a kind of machine is there.
+
+        Args:
+            gpu: The kind.
+            model: A model to load on it meanwhile.
+            timeout_s: Seconds to wait at most; 300 if not given.
+            poll_interval_s: Seconds between two looks.
+
+        Raises:
+            ProvisioningError: None came in time.
+        """
+        with renamed(model=model, gpu=gpu):
+            seen = await self._client.wait_for_capacity(
+                gpu, model=model, timeout=timeout_s or WAIT_SECONDS, poll_interval=poll_interval_s
+            )
+        return capacity_info(seen)
+
+    async def create_pool(self, name: str, gpus: dict[str, int] | None = None) -> None:
+        """Make a pool of workers, or change and renew the one of that name.
+
+        Calls with ``gpu="NAME/KIND"`` are answered by it, and renew it.
+
+        Raises:
+            PoolError: It cannot be made.
+        """
+        with of_pool(name):
+            await self._client.create_pool(name, gpus)
+
+    async def get_pool(self, name: str) -> PoolInfo | None:
+        """A pool as it stands; ``None`` if there is none of that name."""
+        with of_pool(name):
+            pool = await self._client.get_pool(name)
+        return None if pool is None else pool_info(pool)
+
+    async def delete_pool(self, name: str) -> bool:
+        """Forget a pool; ``False`` if there is none of that name."""
+        with of_pool(name):
+            return await self._client.delete_pool(name)
+
+    async def _place(self, gpu: str | None) -> str | None:
+        """Where a call is answered; the client's own pool is made before its first call."""
+        own, self._pool = self._pool, None
+        if own is not None:
+            await self.create_pool(own["name"], own.get("gpus"))
+            self._own = own["name"]
+        wanted = gpu or self._gpu
+        return wanted if wanted is not None or self._own is None else f"{self._own}/"
 
     def _asked(self, wait: bool, seconds: float | None) -> tuple[AsyncClient, float | None]:
         """Whom to ask, and for how long: with patience if a device is waited for."""

@@ -9,11 +9,30 @@ from typing import Any, Self, Unpack, overload
 from stelae.client import Client, RetryPolicy
 from stelae.sie._items import bare, in_template, ours, several
 from stelae.sie._options import EncodeOptions, ExtractOptions
-from stelae.sie._results import encode_result, extract_result, model_info, score_result
-from stelae.sie.errors import renamed
-from stelae.sie.types import EncodeResult, ExtractResult, Item, ModelInfo, PoolSpec, ScoreResult
+from stelae.sie._results import (
+    capacity_info,
+    encode_result,
+    extract_result,
+    model_info,
+    pool_info,
+    score_result,
+)
+from stelae.sie.errors import of_pool, renamed
+from stelae.sie.types import (
+    CapacityInfo,
+    EncodeResult,
+    ExtractResult,
+    Item,
+    ModelInfo,
+    PoolInfo,
+    PoolSpec,
+    ScoreResult,
+)
 from stelae.wire.sie.options import read_options
 from stelae.wire.sie.verbs import encode_fields, extract_fields, kinds_of, named, score_fields
+
+WAIT_SECONDS = 300.0
+"""Time for a worker to come, unless the caller says otherwise."""
 
 PROVISION_SECONDS = 900.0
 """Time for a device to be there, unless the caller says otherwise."""
@@ -48,6 +67,7 @@ class SIEClient:
         self._gpu = gpu
         self._options = options or {}
         self._pool = pool
+        self._own: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -117,8 +137,9 @@ class SIEClient:
             mine = [ours(item, f"items[{i}]") for i, item in enumerate(listed)]
             sent = [bare(in_template(item, chosen, instruction)) for item in mine]
             client, timeout = self._asked(wait_for_capacity, provision_timeout_s)
+            place = self._place(gpu)
             encodings = client.encode(
-                sent, model=named(model, chosen), timeout=timeout, **fields
+                sent, model=named(model, chosen), timeout=timeout, gpu=place, **fields
             )
         made = [encode_result(e, m.get("id")) for e, m in zip(encodings, mine, strict=True)]
         return made[0] if alone else made
@@ -158,12 +179,14 @@ class SIEClient:
             fields = score_fields(chosen, instruction)
             kinds = kinds_of(chosen) or {fields["by"]: 1.0}
             values = [0.0] * len(mine)
+            place = self._place(gpu)
             for kind, weight in kinds.items():
                 scores = client.score(
                     bare(asked),
                     [bare(item) for item in mine],
                     model=named(model, chosen),
                     timeout=timeout,
+                    gpu=place,
                     **{**fields, "by": kind},
                 )
                 values = [v + weight * float(s) for v, s in zip(values, scores.scores, strict=True)]
@@ -218,6 +241,7 @@ class SIEClient:
                 [bare(item) for item in mine],
                 model=named(model, chosen),
                 timeout=timeout,
+                gpu=self._place(gpu),
                 **fields,
             )
         pairs = enumerate(zip(found, mine, strict=True))
@@ -233,6 +257,71 @@ class SIEClient:
         """One model; it is not loaded for it."""
         with renamed(model=model):
             return model_info(self._client.model(model))
+
+    def get_capacity(self, *, gpu: str | None = None) -> CapacityInfo:
+        """Workers and models at this moment.
+
+        Args:
+            gpu: Count only workers of this kind of machine.
+        """
+        with renamed(gpu=gpu):
+            return capacity_info(self._client.capacity(gpu))
+
+    def wait_for_capacity(
+        self,
+        gpu: str,
+        *,
+        model: str | None = None,
+        timeout_s: float | None = None,
+        poll_interval_s: float = 5.0,
+    ) -> CapacityInfo:
+        """Wait until a worker of a kind of machine is there.
+
+        Args:
+            gpu: The kind.
+            model: A model to load on it meanwhile.
+            timeout_s: Seconds to wait at most; 300 if not given.
+            poll_interval_s: Seconds between two looks.
+
+        Raises:
+            ProvisioningError: None came in time.
+        """
+        with renamed(model=model, gpu=gpu):
+            seen = self._client.wait_for_capacity(
+                gpu, model=model, timeout=timeout_s or WAIT_SECONDS, poll_interval=poll_interval_s
+            )
+        return capacity_info(seen)
+
+    def create_pool(self, name: str, gpus: dict[str, int] | None = None) -> None:
+        """Make a pool of workers, or change and renew the one of that name.
+
+        Calls with ``gpu="NAME/KIND"`` are answered by it, and renew it.
+
+        Raises:
+            PoolError: It cannot be made.
+        """
+        with of_pool(name):
+            self._client.create_pool(name, gpus)
+
+    def get_pool(self, name: str) -> PoolInfo | None:
+        """A pool as it stands; ``None`` if there is none of that name."""
+        with of_pool(name):
+            pool = self._client.get_pool(name)
+        return None if pool is None else pool_info(pool)
+
+    def delete_pool(self, name: str) -> bool:
+        """Forget a pool; ``False`` if there is none of that name."""
+        with of_pool(name):
+            return self._client.delete_pool(name)
+
+    def _place(self, gpu: str | None) -> str | None:
+        """Where a call is answered; the client's own pool is made before its first call."""
+        own, self._pool = self._pool, None
+        if own is not None:
+            self.create_pool(own["name"], own.get("gpus"))
+            self._own = own["name"]
+        wanted = gpu or self._gpu
+        return wanted if wanted is not None or self._own is None else f"{self._own}/"
 
     def _asked(self, wait: bool, seconds: float | None) -> tuple[Client, float | None]:
         """Whom to ask, and for how long: with patience if a device is waited for."""

@@ -1,0 +1,109 @@
+"""Workers and pools of them, as a part of the client."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from stelae.client import _pools
+from stelae.client._async._backend import AsyncBackend
+from stelae.client._async._crew import AsyncCrew
+from stelae.client._async._sender import AsyncSender
+from stelae.client._retry import Deadline
+from stelae.errors import PoolNotFound
+from stelae.types import LEASE_SECONDS, Capacity, Pool
+
+
+class AsyncPools:
+    """What a client can ask about workers, and do with pools."""
+
+    _sender: AsyncSender
+    _backend: AsyncBackend
+
+    async def capacity(self, gpu: str | None = None, *, timeout: float | None = None) -> Capacity:
+        """Workers and models at this moment.
+
+        Args:
+            gpu: Count only workers of this kind of machine.
+            timeout: Seconds to wait; the client's own if not given.
+        """
+        seen = await self._sender.ask(self._backend.capacity, timeout)
+        return _pools.of_kind(seen, gpu)
+
+    async def wait_for_capacity(
+        self,
+        gpu: str,
+        *,
+        model: str | None = None,
+        timeout: float = 300.0,
+        poll_interval: float = 5.0,
+    ) -> Capacity:
+        """Wait until a worker of a kind of machine is there.
+
+        Args:
+            gpu: The kind.
+            model: A model to load on it meanwhile.
+            timeout: Seconds to wait at most.
+            poll_interval: Seconds between two looks.
+
+        Raises:
+            Provisioning: None came in time.
+        """
+        limit = Deadline.after(timeout)
+        if model is not None:
+            await self._sender.ask(
+                lambda left: self._backend.load(model, None, None, left), timeout
+            )
+        while not (seen := await self.capacity(gpu)).workers:
+            if not limit.allows(poll_interval):
+                raise _pools.none_came(gpu, timeout)
+            async with AsyncCrew() as crew:
+                await crew.pause(poll_interval)
+        return seen
+
+    async def create_pool(
+        self,
+        name: str,
+        gpus: dict[str, int] | None = None,
+        *,
+        ttl_seconds: float = LEASE_SECONDS,
+        timeout: float | None = None,
+    ) -> Pool:
+        """Make a pool of workers, or change and renew the one of that name.
+
+        Calls with ``gpu="NAME/KIND"`` are answered by it. A pool that is neither used nor
+        renewed for its time is forgotten.
+
+        Args:
+            name: Its name; capitals make no difference.
+            gpus: Workers wanted, by kind of machine; none for any.
+            ttl_seconds: Seconds that it lives unused.
+            timeout: Seconds to wait; the client's own if not given.
+
+        Raises:
+            InvalidInput: The name or a number is out of bounds.
+        """
+        spec = _pools.spec_of(name, gpus, ttl_seconds)
+        return await self._sender.ask(partial(self._backend.create_pool, spec), timeout)
+
+    async def get_pool(self, name: str, *, timeout: float | None = None) -> Pool | None:
+        """A pool as it stands; ``None`` if there is none of that name."""
+        try:
+            return await self._sender.ask(partial(self._backend.pool, name), timeout)
+        except PoolNotFound:
+            return None
+
+    async def renew_pool(self, name: str, *, timeout: float | None = None) -> Pool:
+        """Begin the lease of a pool anew.
+
+        Raises:
+            PoolNotFound: There is none of that name.
+        """
+        return await self._sender.ask(partial(self._backend.renew_pool, name), timeout)
+
+    async def delete_pool(self, name: str, *, timeout: float | None = None) -> bool:
+        """Forget a pool; ``False`` if there is none of that name."""
+        try:
+            await self._sender.ask(partial(self._backend.delete_pool, name), timeout)
+        except PoolNotFound:
+            return False
+        return True
