@@ -183,18 +183,38 @@ async def test_a_server_that_stops_says_goodbye() -> None:
         await until(lambda: not listeners(server))
 
 
-async def test_a_handshake_with_a_body_does_no_harm(server: Live) -> None:
-    head = (
-        b"GET /ws/status HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
-        b"Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-        b"Sec-WebSocket-Version: 13\r\nContent-Length: 5\r\n\r\nhello"
-    )
+HANDSHAKE = (
+    b"GET /ws/status HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    b"Sec-WebSocket-Version: 13\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (HANDSHAKE + b"Content-Length: 5\r\n\r\nhello", 101),
+        (HANDSHAKE + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", 101),
+        (HANDSHAKE + b"X-Padding: " + b"x" * 30_000 + b"\r\n\r\n", 101),
+        (HANDSHAKE + b"\r\n\x0f\xff\xff\xff not frames", 101),
+        (HANDSHAKE + b"Sec-WebSocket-Extensions: \xff\r\n\r\n", 400),
+        (HANDSHAKE + b"Host: other\r\n\r\n", 400),
+        (HANDSHAKE.replace(b"GET", b"POST") + b"\r\n", 400),
+        (HANDSHAKE.replace(b"13", b"12") + b"\r\n", 426),
+        (HANDSHAKE.replace(b"Host: 127.0.0.1\r\n", b"") + b"\r\n", 400),
+    ],
+)
+async def test_odd_handshakes_are_answered_and_leave_nothing_behind(
+    request_bytes: bytes, status: int, server: Live
+) -> None:
     reader, writer = await asyncio.open_connection(*server.url[7:].split(":"))
-    writer.write(head)
+    writer.write(request_bytes)
     async with asyncio.timeout(10):
-        assert (await reader.readline()).startswith(b"HTTP/1.1 ")
+        answer = await reader.readline()
+    assert int(answer.split()[1]) == status
     writer.close()
     await until(lambda: not listeners(server))
+    await until(lambda: not server.gateway.server_state.connections)
 
 
 async def test_a_page_asked_for_as_a_socket_by_http_is_not_there(server: Live) -> None:

@@ -76,14 +76,7 @@ class Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, in the error body that all dialects share."""
-        error: dict[str, str | int | None] = {"code": "invalid_http", "message": msg}
-        error |= {"type": "invalid_request_error", "param": None, "status": 400}
-        body = orjson.dumps({"error": error, "detail": msg})
-        head = (
-            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
+        self.transport.write(_not_http(msg))
         self._say_goodbye()
 
     def _say_goodbye(self) -> None:
@@ -114,9 +107,30 @@ class Protocol(HttpToolsProtocol):
 class SocketProtocol(WSProtocol):
     """uvicorn's WebSocket protocol; a listener that reads nothing does not outlive its end."""
 
+    def data_received(self, data: bytes) -> None:
+        """Bytes came; a handshake with headers that cannot be read is answered too."""
+        try:
+            super().data_received(data)
+        except ValueError as error:
+            if not self.handshake_complete:
+                self.transport.write(_not_http(f"the handshake cannot be read: {error}"))
+            self.transport.close()
+
     async def run_asgi(self) -> None:
         """Serve, then leave what the listener has not read after a while."""
         try:
             await super().run_asgi()
         finally:
             self.loop.call_later(GOODBYE_SECONDS, self.transport.abort)
+
+
+def _not_http(said: str) -> bytes:
+    """An answer to what is not HTTP."""
+    error: dict[str, str | int | None] = {"code": "invalid_http", "message": said}
+    error |= {"type": "invalid_request_error", "param": None, "status": 400}
+    body = orjson.dumps({"error": error, "detail": said})
+    head = (
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body
