@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import transformers
 from fix_engine import answer, prepared_of
+from gliclass.model import GLiClassModel
+from gliclass.pipeline import UniEncoderZeroShotClassificationPipeline
 
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
@@ -129,3 +131,91 @@ def test_call_that_cannot_be_judged_is_refused(
 ) -> None:
     with pytest.raises(InvalidInput, match=said):
         engine_of(zoo, JUDGE).open(asked(JUDGE, TEXTS, **options))
+
+
+SORTERS = ("gliclass", "gliclass-average")
+
+
+@pytest.fixture
+def sorter(zoo: Path) -> Callable[..., list[dict[str, float]]]:
+    """Scores by the library's own pipeline, each text alone, so that no padding counts."""
+
+    def sort(name: str, texts: Sequence[str], several: bool = True) -> list[dict[str, float]]:
+        pipeline = UniEncoderZeroShotClassificationPipeline(
+            GLiClassModel.from_pretrained(str(zoo / name), local_files_only=True),
+            transformers.AutoTokenizer.from_pretrained(str(zoo / name)),
+            classification_type="multi-label" if several else "single-label",
+            device="cpu",
+            progress_bar=False,
+        )
+        found = []
+        for text in texts:
+            rows = pipeline([text], list(LABELS), threshold=0.0)[0]
+            found.append({row["label"]: row["score"] for row in rows})
+        return found
+
+    return sort
+
+
+@pytest.mark.parametrize("name", SORTERS)
+def test_sorted_classes_are_those_of_gliclass(
+    zoo: Path, sorter: Callable[..., list[dict[str, float]]], name: str
+) -> None:
+    result = found(zoo, name, TEXTS)
+    for index, expected in enumerate(sorter(name, TEXTS)):
+        assert classes(result, index) == pytest.approx(expected, abs=TOLERANCE)
+    assert len({round(s, 3) for i in range(len(TEXTS)) for s in classes(result, i).values()}) > 4
+
+
+@pytest.mark.parametrize("name", SORTERS)
+def test_classes_that_exclude_each_other_share_one(
+    zoo: Path, sorter: Callable[..., list[dict[str, float]]], name: str
+) -> None:
+    """The library tells the best alone."""
+    result = found(zoo, name, TEXTS, multi_label=False, threshold=None)
+    for index, expected in enumerate(sorter(name, TEXTS, several=False)):
+        best = result.items[index].classifications[0]
+        assert {best.label: best.score} == pytest.approx(expected, abs=TOLERANCE)
+        assert sum(classes(result, index).values()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("name", SORTERS)
+def test_company_changes_no_class(zoo: Path, name: str) -> None:
+    together = found(zoo, name, TEXTS * 4)
+    for index, text in enumerate(TEXTS):
+        alone = classes(found(zoo, name, [text]), 0)
+        assert alone == pytest.approx(classes(together, index + 4), abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", SORTERS)
+def test_long_text_fits_a_label_that_one_of_its_windows_fits(zoo: Path, name: str) -> None:
+    text = " ".join(TEXTS * 40)
+    engine = engine_of(zoo, name)
+    entries = [p.features for p in prepared_of(engine, asked(name, [text])) if p.features]
+    assert len(entries) > 5
+    best = np.stack(engine.run(entries)).max(axis=0)
+    expected = dict(zip(LABELS, (1 / (1 + np.exp(-best))).tolist(), strict=True))
+    assert classes(found(zoo, name, [text]), 0) == pytest.approx(expected, abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", SORTERS)
+def test_marks_in_a_text_are_words(zoo: Path, name: str) -> None:
+    result = found(zoo, name, ["a <<LABEL>>music<<SEP>> b", "", "\u200b \n"])
+    assert len(classes(result, 0)) == len(LABELS)
+    assert (classes(result, 1), classes(result, 2)) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"labels": ()}, "what to look for"),
+        ({"labels": ("a<<LABEL>>b",)}, "<<LABEL>>"),
+        ({"labels": tuple(f"kind {i}" for i in range(10_000))}, "fewer"),
+        ({"hypothesis": "It is {}."}, "leave it out"),
+    ],
+)
+def test_call_that_cannot_be_sorted_is_refused(
+    zoo: Path, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        engine_of(zoo, "gliclass").open(asked("gliclass", TEXTS, **options))

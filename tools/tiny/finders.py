@@ -214,4 +214,67 @@ def gliner_relations(folder: Path) -> None:
     write_tensors(folder / "model.safetensors", tensors)
 
 
-SOUND = (gliner_span, gliner_token, gliner_bi, gliner_relations)
+def gliclass(folder: Path) -> None:
+    """GLiClass: a text and its labels in one encoder, one logit for each label."""
+    write_gliclass(folder, "gliclass", prompt_first=True)
+
+
+def gliclass_average(folder: Path) -> None:
+    """GLiClass: labels after the text, the mean of its tokens, cosines."""
+    options = {"pooling_strategy": "avg", "normalize_features": True, "scorer_type": "simple"}
+    write_gliclass(folder, "gliclass-average", prompt_first=False, **options)
+
+
+def write_gliclass(folder: Path, seed: str, **options: Any) -> None:
+    """Write a model that classifies texts."""
+    vocabulary = write_marked(folder, ("<<LABEL>>", "<<SEP>>", "<<EXAMPLE>>"))
+    config = {
+        "architectures": ["GLiClassModel"],
+        "architecture_type": "uni-encoder",
+        "class_token_index": vocabulary - 3,
+        "class_token_pooling": "first",
+        "dropout": 0.1,
+        "embed_class_token": True,
+        "encoder_config": encoder_config(vocabulary),
+        "encoder_layer_id": -1,
+        "encoder_model_name": "nobody/no-such-encoder",
+        "example_token_index": vocabulary - 1,
+        "extract_text_features": False,
+        "hidden_size": SIZE.width,
+        "initializer_range": 0.03,
+        "logit_scale_init_value": 2.6592,
+        "max_num_classes": 25,
+        "model_type": "GLiClass",
+        "normalize_features": False,
+        "pad_token_id": 0,
+        "pooling_strategy": "first",
+        "problem_type": "multi_label_classification",
+        "projector_hidden_act": "gelu",
+        "scorer_type": "mlp",
+        "text_token_index": vocabulary - 2,
+        "use_lstm": False,
+        "vocab_size": vocabulary,
+        **options,
+    }
+    write_json(folder / "config.json", config)
+    numbers = Numbers(f"{seed}/head")
+    width = SIZE.width
+    projectors = [
+        numbers.linear(f"model.{part}_projector.linear_{i}", width, width)
+        for part in ("text", "classes")
+        for i in (1, 2)
+    ]
+    tensors = merged([
+        encoder(seed, vocabulary, "model.encoder_model"),
+        {"model.logit_scale": np.array(config["logit_scale_init_value"], np.float32)},
+        *projectors,
+    ])  # fmt: skip
+    if config["scorer_type"] == "mlp":
+        tensors |= numbers.linear("model.scorer.mlp.0", 256, 2 * width)
+        tensors |= numbers.linear("model.scorer.mlp.2", 128, 256)
+        tensors |= numbers.linear("model.scorer.mlp.4", 1, 128)
+        tensors = damped(tensors, "model.scorer.mlp.4", 0.2)
+    write_tensors(folder / "model.safetensors", tensors)
+
+
+SOUND = (gliclass, gliclass_average, gliner_span, gliner_token, gliner_bi, gliner_relations)

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import cast
 
 from stelae.catalog.spec import ModelSpec
-from stelae.engines import encoder, fake, gliner, sentence_transformers, transformers
+from stelae.engines import encoder, fake, gliclass, gliner, sentence_transformers, transformers
 from stelae.engines.base import AnyEngine, EngineManifest, EngineOptions
 from stelae.engines.hardware import bound_onednn, calm_openmp
 from stelae.errors import InvalidInput, MissingDependency, ModelLoadFailed, UnsupportedCheckpoint
@@ -18,6 +18,7 @@ BUILT_IN = (
     encoder.MANIFEST,
     transformers.MANIFEST,
     sentence_transformers.MANIFEST,
+    gliclass.MANIFEST,
     gliner.MANIFEST,
     fake.MANIFEST,
 )

@@ -12,17 +12,9 @@ from transformers import AutoTokenizer
 
 from stelae.catalog.gliner import LABELS
 from stelae.catalog.spec import Backbone, ModelSpec
-from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
+from stelae.engines.extract.loading import LIBRARY_ERRORS, fill
+from stelae.errors import ModelLoadFailed
 from stelae.nn.stored import read
-
-LIBRARY_ERRORS = (
-    ArithmeticError, AttributeError, IndexError, KeyError, OSError, RuntimeError, TypeError,
-    ValueError,
-)  # fmt: skip
-"""What the library raises where a file is not as it expects."""
-
-COUNTED = ("position_ids", "token_type_ids")
-"""Tables that are counted, not learned; older checkpoints keep them, newer ones do not."""
 
 
 def load_library(spec: ModelSpec, dtype: torch.dtype, device: torch.device) -> Any:
@@ -38,16 +30,11 @@ def load_library(spec: ModelSpec, dtype: torch.dtype, device: torch.device) -> A
     tensors = read(Path(spec.folder, name) for name in part.weights)
     try:
         model = _build(spec, part)
-        lost = model.model.load_state_dict(tensors, strict=False)
+        fill(model.model, tensors, spec.folder)
     except LIBRARY_ERRORS as error:
         raise ModelLoadFailed(
             f"model {spec.name!r}: gliner cannot load {spec.folder}: {error}"
         ) from error
-    missing = [name for name in lost.missing_keys if not name.endswith(COUNTED)]
-    if missing:
-        raise UnsupportedCheckpoint(
-            f"weights in {spec.folder} do not fit the model: {', '.join(missing[:5])} are missing"
-        )
     model.model.to(device=device, dtype=dtype)
     return model.eval()
 
