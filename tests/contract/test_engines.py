@@ -20,7 +20,15 @@ from stelae.engines.base import AnyEngine, Device, EngineOptions
 from stelae.errors import InputTooLong, InvalidInput, ShuttingDown, from_info
 from stelae.scheduler.queue import Limits
 from stelae.scheduler.runner import Runner
-from stelae.types import ComputeDtype, EncodeCall, EncodeResult, Item, OutputType, Truncate
+from stelae.types import (
+    ComputeDtype,
+    EncodeCall,
+    EncodeResult,
+    Item,
+    OutputType,
+    Task,
+    Truncate,
+)
 
 ENGINES = {
     "encoder": "bert-cls",
@@ -162,4 +170,5 @@ def test_closed_engine_takes_nothing_more(zoo: Path, name: str) -> None:
 
 
 def test_every_built_in_engine_is_held_to_this() -> None:
-    assert set(ENGINES) == set(registry.manifests())
+    able = {name for name, card in registry.manifests().items() if Task.ENCODE in card.tasks}
+    assert set(ENGINES) == able
