@@ -78,6 +78,16 @@ def test_a_renewed_lease_begins_anew(rooms: Pools, clock: Hands) -> None:
         rooms.renew("eval")
 
 
+def test_a_call_for_a_pool_renews_its_lease(rooms: Pools, clock: Hands) -> None:
+    rooms.create(PoolSpec(name="eval"))
+    for _ in range(3):
+        clock.now += LEASE - 1
+        rooms.admit("eval", None)
+    clock.now += LEASE
+    with pytest.raises(PoolNotFound):
+        rooms.admit("eval", None)
+
+
 def test_a_pool_may_ask_for_another_lease(rooms: Pools, clock: Hands) -> None:
     rooms.create(PoolSpec(name="short", ttl_seconds=2.0))
     clock.now += 2
