@@ -67,10 +67,10 @@ class FileTokenizer:
         """Ids of a long text, read only as far as the limit reaches.
 
         It is cut at white space, where tokenizers break in any case, and the id at
-        the cut is not relied on.
+        the cut is not relied on. What is refused need not be read to its end either.
         """
         reach = CHARS_PER_TOKEN * room
-        while truncate is not Truncate.ERROR and reach < len(text):
+        while reach < len(text):
             part = _clip(text, reach, from_end=truncate is Truncate.START)
             ids = self._ids(part)
             if len(ids) > room + 1 or len(part) == len(text):
@@ -79,7 +79,9 @@ class FileTokenizer:
         return self._ids(text)
 
     def _ids(self, text: str, *, specials: bool = False) -> list[int]:
-        return self._used(self._tokenizer.encode(text, add_special_tokens=specials).ids)
+        # One text as a batch: only then does the library let other threads go on.
+        (found,) = self._tokenizer.encode_batch_fast([text], add_special_tokens=specials)
+        return self._used(found.ids)
 
     def _used(self, ids: list[int]) -> list[int]:
         return [i for i in ids if i not in self._unused] if self._unused else ids

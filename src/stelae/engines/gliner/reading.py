@@ -53,7 +53,8 @@ class Words:
 
     def tokens(self, words: Sequence[str]) -> tuple[Ints, Ints]:
         """Ids of words between special tokens, and the word of each token or -1."""
-        read = self._tokens.encode(list(words), is_pretokenized=True)
+        # One text as a batch: only then does the library let other threads go on.
+        (read,) = self._tokens.encode_batch([list(words)], is_pretokenized=True)
         owners = [-1 if word is None else word for word in read.word_ids]
         return np.array(read.ids, np.int64), np.array(owners, np.int64)
 

@@ -186,7 +186,7 @@ def _cut(ids: Ids, keep: int, truncate: Truncate) -> Ids:
 
 def _too_long(tokens: int, room: int, specials: int) -> InputTooLong:
     return InputTooLong(
-        f"the text has {tokens} tokens, the model reads at most {room} beside "
+        f"the text has at least {tokens} tokens, the model reads at most {room} beside "
         f"{specials} special ones; shorten it or choose truncate 'end' or 'start'",
         param="items",
         details={"tokens": tokens, "max_tokens": room},
