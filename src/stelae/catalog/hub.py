@@ -34,6 +34,7 @@ FILES = (
     "colbert_linear.pt",
     "preprocessor_config.json",
     "processor_config.json",
+    "gliner_config.json",
     OPEN_CLIP,
     "model.safetensors",
     "model-*-of-*.safetensors",

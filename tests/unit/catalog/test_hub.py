@@ -259,7 +259,7 @@ def test_heads_beside_a_model_are_fetched(options: HubOptions, hub: Hub, zoo: Pa
 @pytest.mark.parametrize(
     "name",
     ["bert-torch", "splade-inference-free", "colbert-stanford", "bert-asym", "static",
-     "qwen3-reranker"],
+     "qwen3-reranker", "gliner-span", "gliner-bi", "gliclass"],
 )  # fmt: skip
 def test_every_layout_is_fetched_whole(options: HubOptions, hub: Hub, zoo: Path, name: str) -> None:
     hub.repos[ID] = repo_of(zoo / name)
@@ -270,6 +270,7 @@ def test_every_layout_is_fetched_whole(options: HubOptions, hub: Hub, zoo: Path,
     )
     assert fetched.chains == local.chains
     assert fetched.scoring == local.scoring
+    assert (fetched.extraction, fetched.backbone) == (local.extraction, local.backbone)
 
 
 def test_file_name_that_leads_out_of_the_cache_is_refused(
