@@ -124,7 +124,7 @@ def test_option_of_the_wrong_kind_is_named(
 def test_weights_that_are_missing_are_named(edited: Edit, read: Read) -> None:
     folder = edited("gliner-span", "notes.json")
     (folder / "pytorch_model.bin").unlink()
-    with pytest.raises(ModelLoadFailed, match="model.safetensors"):
+    with pytest.raises(ModelLoadFailed, match=r"model\.safetensors"):
         read(folder)
 
 

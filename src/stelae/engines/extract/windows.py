@@ -42,6 +42,8 @@ def plan(costs: Sequence[int], room: int, most: int, overlap: int) -> list[tuple
         if stop == len(costs):
             break
         start = max(start + 1, stop - min(overlap, (stop - start) // 2))
+        while start < stop and sums[stop + 1] - sums[start] > room:
+            start += 1  # else the next window would end where this one does
     return windows
 
 
