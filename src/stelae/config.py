@@ -164,7 +164,7 @@ class LimitSettings(_Group):
     """Time that a request without a deadline waits for its model to load."""
     calls: int = Field(default=4096, ge=1)
     """Most requests worked on at once; more are refused with 503."""
-    listeners: int = Field(default=256, ge=0)
+    watchers: int = Field(default=256, ge=0)
     """Most WebSockets open at once; more are refused with 503."""
     drain_seconds: float = Field(default=25.0, ge=0)
     """Time that accepted requests get to finish when the server stops."""

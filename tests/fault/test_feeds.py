@@ -1,4 +1,4 @@
-"""Feeds over WebSockets: who may listen, and that no listener holds the server up."""
+"""Feeds over WebSockets: who may watch, and that no watcher holds the server up."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 import pytest_asyncio
-from listener import Refused, listening
 from live import Live, live, until
+from watcher import Refused, watching
 from wsproto.events import BytesMessage, CloseConnection, TextMessage
 
 from stelae.server import protocol, sockets
@@ -21,10 +21,10 @@ FEEDS = [feed for dialect in DIALECTS for feed in dialect.feeds]
 PATHS = [feed.path for feed in FEEDS]
 
 
-def listeners(server: Live) -> int:
+def watchers(server: Live) -> int:
     """How many there are."""
     assert server.app.sockets is not None
-    return server.app.sockets.listeners
+    return server.app.sockets.watchers
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -41,13 +41,13 @@ async def locked() -> AsyncIterator[Live]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a listener be too slow at once, and leave it at once then."""
+    """Let a watcher be too slow at once, and leave it at once then."""
     monkeypatch.setattr(sockets, "SLOW_SECONDS", 0.2)
     monkeypatch.setattr(protocol, "GOODBYE_SECONDS", 0.2)
 
 
 async def test_a_worker_tells_of_itself_again_and_again(server: Live) -> None:
-    async with listening(server.url, "/ws/status") as feed:
+    async with watching(server.url, "/ws/status") as feed:
         first, second = await feed.message(), await feed.message()
         assert first is not None
         assert second is not None
@@ -62,7 +62,7 @@ async def test_a_worker_tells_of_itself_again_and_again(server: Live) -> None:
 
 
 async def test_the_cluster_tells_the_same_as_health(server: Live) -> None:
-    async with listening(server.url, "/ws/cluster-status") as feed:
+    async with watching(server.url, "/ws/cluster-status") as feed:
         told = await feed.message()
         async with httpx.AsyncClient(base_url=server.url) as http:
             health = (await http.get("/health")).json()
@@ -82,22 +82,22 @@ async def test_feeds_come_as_often_as_sie_tells() -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_a_listener_needs_a_key_where_requests_do(path: str, locked: Live) -> None:
+async def test_a_watcher_needs_a_key_where_requests_do(path: str, locked: Live) -> None:
     for headers in ({}, {"Authorization": "Bearer wrong"}):
         with pytest.raises(Refused) as caught:
-            async with listening(locked.url, path, **headers):
+            async with watching(locked.url, path, **headers):
                 pass
         assert (caught.value.status, caught.value.body["detail"]["code"]) == (
             401,
             "UNAUTHORIZED",
         )
-    async with listening(locked.url, path, Authorization="Bearer right") as feed:
+    async with watching(locked.url, path, Authorization="Bearer right") as feed:
         assert await feed.message()
 
 
 async def test_a_key_is_asked_for_before_the_path_is_looked_at(locked: Live) -> None:
     with pytest.raises(Refused) as caught:
-        async with listening(locked.url, "/nothing"):
+        async with watching(locked.url, "/nothing"):
             pass
     assert caught.value.status == 401
 
@@ -105,9 +105,9 @@ async def test_a_key_is_asked_for_before_the_path_is_looked_at(locked: Live) -> 
 @pytest.mark.parametrize(
     "headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Origin": "null"}]
 )
-async def test_foreign_pages_may_not_listen(headers: dict[str, str], server: Live) -> None:
+async def test_foreign_pages_may_not_watch(headers: dict[str, str], server: Live) -> None:
     with pytest.raises(Refused) as caught:
-        async with listening(server.url, "/ws/status", **headers):
+        async with watching(server.url, "/ws/status", **headers):
             pass
     assert caught.value.status == 403
 
@@ -115,37 +115,37 @@ async def test_foreign_pages_may_not_listen(headers: dict[str, str], server: Liv
 @pytest.mark.parametrize("path", ["/", "/health", "/ws", "/ws/status/", "/v1/encode/fake"])
 async def test_other_paths_have_no_feed(path: str, server: Live) -> None:
     with pytest.raises(Refused) as caught:
-        async with listening(server.url, path):
+        async with watching(server.url, path):
             pass
     assert (caught.value.status, caught.value.body["error"]["code"]) == (404, "no_such_path")
 
 
-async def test_listeners_are_bounded() -> None:
-    async with live(limits={"listeners": 1}) as server:
-        async with listening(server.url, "/ws/status") as first:
+async def test_watchers_are_bounded() -> None:
+    async with live(limits={"watchers": 1}) as server:
+        async with watching(server.url, "/ws/status") as first:
             await first.message()
             with pytest.raises(Refused) as caught:
-                async with listening(server.url, "/ws/status"):
+                async with watching(server.url, "/ws/status"):
                     pass
             assert caught.value.status == 503
-        await until(lambda: not listeners(server))
-        async with listening(server.url, "/ws/status") as again:
+        await until(lambda: not watchers(server))
+        async with watching(server.url, "/ws/status") as again:
             assert await again.message()
 
 
-async def test_a_listener_that_leaves_is_forgotten(server: Live) -> None:
-    async with listening(server.url, "/ws/status") as polite:
+async def test_a_watcher_that_leaves_is_forgotten(server: Live) -> None:
+    async with watching(server.url, "/ws/status") as polite:
         await polite.message()
         polite.send(CloseConnection(code=1000))
         assert await polite.message() is None
-    async with listening(server.url, "/ws/status") as rude:
+    async with watching(server.url, "/ws/status") as rude:
         await rude.message()
         rude.writer.transport.abort()
-    await until(lambda: not listeners(server))
+    await until(lambda: not watchers(server))
 
 
-async def test_what_a_listener_says_is_dropped(server: Live) -> None:
-    async with listening(server.url, "/ws/status") as feed:
+async def test_what_a_watcher_says_is_dropped(server: Live) -> None:
+    async with watching(server.url, "/ws/status") as feed:
         for _ in range(10):
             feed.send(TextMessage(data="x" * 1000))
             feed.send(BytesMessage(data=b"\xff" * 1000))
@@ -153,34 +153,34 @@ async def test_what_a_listener_says_is_dropped(server: Live) -> None:
         assert await feed.message()
 
 
-async def test_a_listener_that_shouts_is_left(server: Live) -> None:
-    async with listening(server.url, "/ws/status") as feed:
+async def test_a_watcher_that_shouts_is_left(server: Live) -> None:
+    async with watching(server.url, "/ws/status") as feed:
         feed.send(TextMessage(data="x" * 1_000_000))
         while await feed.message() is not None:
             pass
-    await until(lambda: not listeners(server))
+    await until(lambda: not watchers(server))
 
 
 @pytest.mark.usefixtures("clock")
-async def test_a_listener_that_reads_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_watcher_that_reads_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     async with live() as server:
         monkeypatch.setattr(sockets.Channel, "text", lambda self: "x" * 10_000_000)
-        async with listening(server.url, "/ws/status") as deaf:
+        async with watching(server.url, "/ws/status") as deaf:
             deaf.reader._transport.pause_reading()  # type: ignore[attr-defined]
-            await until(lambda: listeners(server) == 1)
-            await until(lambda: not listeners(server))
+            await until(lambda: watchers(server) == 1)
+            await until(lambda: not watchers(server))
             await until(lambda: not server.gateway.server_state.connections)
 
 
 async def test_a_server_that_stops_says_goodbye() -> None:
     async with live() as server:
-        async with listening(server.url, "/ws/status") as feed:
+        async with watching(server.url, "/ws/status") as feed:
             await feed.message()
             server.gateway.stop()
             while await feed.message() is not None:
                 pass
             assert feed.code == 1001
-        await until(lambda: not listeners(server))
+        await until(lambda: not watchers(server))
 
 
 HANDSHAKE = (
@@ -213,7 +213,7 @@ async def test_odd_handshakes_are_answered_and_leave_nothing_behind(
         answer = await reader.readline()
     assert int(answer.split()[1]) == status
     writer.close()
-    await until(lambda: not listeners(server))
+    await until(lambda: not watchers(server))
     await until(lambda: not server.gateway.server_state.connections)
 
 

@@ -167,7 +167,7 @@ def build_app(
     keys = KeyRing(key.get_secret_value() for key in settings.api_keys)
     browsers = BrowserGuard(listen, open_to_all=not keys)
     access = settings.log.access
-    most = limits.listeners
+    most = limits.watchers
     return Edge(
         Paths(claims, rooms),
         keys=keys,

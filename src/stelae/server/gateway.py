@@ -25,7 +25,7 @@ FAREWELL_SECONDS = 0.25
 class Gateway(uvicorn.Server):
     """uvicorn on sockets that are bound already, stopped by its owner alone.
 
-    Stopping goes in steps: no new connections; listeners are told goodbye; what
+    Stopping goes in steps: no new connections; watchers are told goodbye; what
     still arrives on open connections is answered with ``Connection: close``; idle
     ones are closed; what is being answered gets ``drain`` seconds.
     """

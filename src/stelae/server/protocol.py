@@ -105,7 +105,7 @@ class Protocol(HttpToolsProtocol):
 
 
 class SocketProtocol(WSProtocol):
-    """uvicorn's WebSocket protocol; a listener that reads nothing does not outlive its end."""
+    """uvicorn's WebSocket protocol; a watcher that reads nothing does not outlive its end."""
 
     def data_received(self, data: bytes) -> None:
         """Bytes came; a handshake with headers that cannot be read is answered too."""
@@ -117,7 +117,7 @@ class SocketProtocol(WSProtocol):
             self.transport.close()
 
     async def run_asgi(self) -> None:
-        """Serve, then leave what the listener has not read after a while."""
+        """Serve, then leave what the watcher has not read after a while."""
         try:
             await super().run_asgi()
         finally:

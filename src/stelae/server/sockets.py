@@ -1,4 +1,4 @@
-"""WebSockets: who may listen, and the messages that are told to those who do."""
+"""WebSockets: who may watch, and the messages that are told to those who do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stelae.telemetry import log
 from stelae.telemetry.metrics import Metrics
 
 SLOW_SECONDS = 10.0
-"""Time for a listener to take a message; one that does not is left."""
+"""Time for a watcher to take a message; one that does not is left."""
 
 GOING_AWAY = 1001
 """Code with which a server that stops closes a WebSocket; to clients it is a good end."""
@@ -28,7 +28,7 @@ SWITCHING = 101
 
 
 class Channel:
-    """A feed, and its latest message for all who listen."""
+    """A feed, and its latest message for all who watch."""
 
     def __init__(self, feed: Feed, dialect: Dialect, rooms: Rooms) -> None:
         self.feed = feed
@@ -50,16 +50,16 @@ class Sockets:
     """Every WebSocket of the server, as an ASGI application.
 
     Attributes:
-        listeners: How many there are.
+        watchers: How many there are.
 
     Args:
         dialects: Protocols to speak.
         rooms: What feeds tell of.
-        keys: Who may listen.
+        keys: Who may watch.
         browsers: Whose pages may.
         metrics: Counts them.
-        most: Listeners at once.
-        access: Whether listeners are logged.
+        most: Watchers at once.
+        access: Whether watchers are logged.
     """
 
     def __init__(
@@ -84,14 +84,14 @@ class Sockets:
         self._most = most
         self._access = access
         self._over = asyncio.Event()
-        self.listeners = 0
+        self.watchers = 0
 
     def stop(self) -> None:
-        """Say goodbye to all who listen."""
+        """Say goodbye to all who watch."""
         self._over.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Tell one listener until it or the server leaves, or say why not."""
+        """Tell one watcher until it or the server leaves, or say why not."""
         record: Record = scope[RECORD]
         channel = self._channels.get(scope["path"])
         await receive()  # the wish to connect
@@ -114,20 +114,20 @@ class Sockets:
             where, there = log.escape(scope["path"][:200]), ", ".join(sorted(self._channels))
             raise NoSuchPath(f"{where}: no WebSocket answers there", hint=f"there are {there}")
         record.route, record.dialect = channel.feed.path, channel.dialect.name
-        if self.listeners >= self._most:
+        if self.watchers >= self._most:
             raise QueueFull(
-                f"{self.listeners} WebSockets are open, which is the most", retry_after=1.0
+                f"{self.watchers} WebSockets are open, which is the most", retry_after=1.0
             )
         return channel
 
     async def _serve(self, channel: Channel, receive: Receive, send: Send) -> None:
         self._count(1)
-        gone = asyncio.create_task(_until_gone(receive), name="listener")
+        gone = asyncio.create_task(_until_gone(receive), name="watcher")
         try:
             await _within(send, {"type": "websocket.accept"})
             await self._tell(channel, gone, send)
         except TimeoutError:
-            log.get().warning("listener_too_slow", route=channel.feed.path, seconds=SLOW_SECONDS)
+            log.get().warning("watcher_too_slow", route=channel.feed.path, seconds=SLOW_SECONDS)
         except OSError:
             pass  # it left while it was told something
         finally:
@@ -147,8 +147,8 @@ class Sockets:
             over.cancel()
 
     def _count(self, change: int) -> None:
-        self.listeners += change
-        self._metrics.listeners.add(change)
+        self.watchers += change
+        self._metrics.watchers.add(change)
 
     def _note(self, record: Record) -> None:
         if self._access:
@@ -157,21 +157,21 @@ class Sockets:
             if record.key_id is not None:
                 told["key"] = record.key_id
             ms = round(record.elapsed_ms, 3)
-            log.get().info("listener", status=record.status, ms=ms, **told)
+            log.get().info("watcher", status=record.status, ms=ms, **told)
 
 
 async def _within(send: Send, message: Message) -> None:
     """Send a message.
 
     Raises:
-        TimeoutError: The listener does not take it.
+        TimeoutError: The watcher does not take it.
     """
     async with asyncio.timeout(SLOW_SECONDS):
         await send(message)
 
 
 async def _until_gone(receive: Receive) -> None:
-    """Drop what the listener says, until it leaves."""
+    """Drop what the watcher says, until it leaves."""
     while (await receive())["type"] != "websocket.disconnect":
         pass
 

@@ -32,7 +32,7 @@ DURATION = Family(
 )
 IN_FLIGHT = Family("stelae_requests_in_flight", "gauge", (), "Requests being worked on.")
 BODY_BYTES = Family("stelae_body_bytes_in_flight", "gauge", (), "Request bodies held in memory.")
-LISTENERS = Family("stelae_listeners", "gauge", (), "WebSockets open.")
+WATCHERS = Family("stelae_watchers", "gauge", (), "WebSockets open.")
 STAGE = Family(
     "stelae_stage_duration_seconds",
     "histogram",
@@ -68,7 +68,7 @@ SERVER_MEMORY = Family("stelae_server_memory_bytes", "gauge", (), "Resident memo
 INFO = Family("stelae_info", "gauge", ("version",), "1, with the version of the server.")
 
 FAMILIES = (
-    REQUESTS, DURATION, IN_FLIGHT, BODY_BYTES, LISTENERS, STAGE, TOKENS, ITEMS, TRUNCATED,
+    REQUESTS, DURATION, IN_FLIGHT, BODY_BYTES, WATCHERS, STAGE, TOKENS, ITEMS, TRUNCATED,
     ERRORS, QUEUE_CALLS, QUEUE_TOKENS, BATCHES, BATCH_ENTRIES, BATCH_TOKENS, RESTARTS, STATE,
     MEMORY, SERVER_MEMORY, INFO,
 )  # fmt: skip
@@ -114,7 +114,7 @@ class Metrics:
         self._errors = Tally(ERRORS)
         self.in_flight = Tally(IN_FLIGHT)
         self.body_bytes = Tally(BODY_BYTES)
-        self.listeners = Tally(LISTENERS)
+        self.watchers = Tally(WATCHERS)
         self.registry.register(_Counted(self._all()))
 
     def _all(self) -> tuple[Tally | Spread, ...]:
@@ -125,7 +125,7 @@ class Metrics:
             self._errors,
             self.in_flight,
             self.body_bytes,
-            self.listeners,
+            self.watchers,
         )
 
     def request(self, route: str, dialect: str, model: str, code: int, seconds: float) -> None:

@@ -31,7 +31,7 @@ class Refused(Exception):
         self.body = body
 
 
-class Listener:
+class Watcher:
     """One connection.
 
     Attributes:
@@ -96,18 +96,18 @@ def answer_ends(part: RejectData) -> bool:
 
 
 @asynccontextmanager
-async def listening(url: str, path: str, **headers: str) -> AsyncIterator[Listener]:
-    """Listen to a feed of a server.
+async def watching(url: str, path: str, **headers: str) -> AsyncIterator[Watcher]:
+    """Watch a feed of a server.
 
     Raises:
         Refused: The server does not want it.
     """
     host, port = url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    listener = Listener(reader, writer)
+    watcher = Watcher(reader, writer)
     try:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        await listener.shake(named.pop("Host", f"{host}:{port}"), path, named)
-        yield listener
+        await watcher.shake(named.pop("Host", f"{host}:{port}"), path, named)
+        yield watcher
     finally:
         writer.close()
