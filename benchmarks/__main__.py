@@ -9,11 +9,13 @@ NAMES = {
     "parity": "vectors against sentence-transformers, 1,000 real texts",
     "inprocess": "tokens/s against SentenceTransformer.encode, same weights and threads",
     "http": "texts/s and latency over HTTP against infinity",
+    "sie": "texts/s from SIE's own client, against sie-server",
     "startup": "time until ready and memory, against infinity",
     "openmp": "what waiting OpenMP threads do to latency beside a busy process",
     "linear": "matrix multiplies: plain and prepacked, fp32 and bf16",
     "architectures": "cost per token of each architecture at equal arithmetic",
     "memory": "how far one huge request makes the processes grow",
+    "adapters": "what adapters cost in a batch",
     "maxsim": "late interaction against plain NumPy",
     "quality": "nDCG@10 of a real retrieval set against sentence-transformers",
 }

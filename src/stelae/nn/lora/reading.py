@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stelae.catalog.adapters import Adapter
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
-from stelae.nn.layers.linear import Adaptable
+from stelae.nn.layers.linear import Adaptable, Linear
 from stelae.nn.lora.places import Place, Places
 from stelae.nn.lora.update import Instead, LowRank, Share
 from stelae.nn.stored import Stored
@@ -144,7 +144,7 @@ class _Fitting:
                 f"{self._where} {found[extra.pop()][0]}, the model has no bias there"
             )
         made = {side: _like(layer, tensor) for side, (_, tensor) in found.items()}
-        return {layer: Instead(made["weight"], made.get("bias"))}
+        return {layer: Instead(_linear(made["weight"], made.get("bias")))}
 
     def _check(self, name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
         if tuple(tensor.shape) != shape:
@@ -195,7 +195,18 @@ def _join(pairs: list[_Pair]) -> LowRank:
         last = first + len(pair.down)
         up[pair.place.rows, first:last] = pair.up
         first = last
-    return LowRank(_like(layer, down), _like(layer, up))
+    return LowRank(_linear(_like(layer, down)), _linear(_like(layer, up)))
+
+
+def _linear(weight: Tensor, bias: Tensor | None = None) -> Linear:
+    """A layer of these numbers, laid out for the device."""
+    outputs, inputs = weight.shape
+    with torch.device("meta"):
+        made = Linear(inputs, outputs, bias=bias is not None)
+    given = {"weight": weight} | ({} if bias is None else {"bias": bias})
+    made.load_state_dict(given, assign=True)
+    made.prepack()
+    return made.requires_grad_(False)
 
 
 def _like(layer: Adaptable, tensor: Tensor) -> Tensor:

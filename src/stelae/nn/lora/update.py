@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from stelae.nn.batch import TokenBatch
-from stelae.nn.layers.linear import Adaptable
+from stelae.nn.layers.linear import Adaptable, Linear
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,16 +22,21 @@ class LowRank:
     """Adds ``x A^T B^T`` to a layer's product.
 
     Attributes:
-        down: ``A``, shape ``(R, inputs)``; where layers are fused, theirs above each other.
-        up: ``B`` with its scale, shape ``(outputs, R)``.
+        down: Multiplies with ``A``, shape ``(R, inputs)``; where layers are fused, theirs
+            above each other.
+        up: Multiplies with ``B`` and its scale, shape ``(outputs, R)``.
     """
 
-    down: Tensor
-    up: Tensor
+    down: Linear
+    up: Linear
 
-    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+    def whole(self, x: Tensor, y: Tensor) -> Tensor:
         """From inputs ``(N, inputs)`` and products ``(N, outputs)`` to new products."""
-        return torch.addmm(y, x @ self.down.T, self.up.T)
+        return self.up.add(self.down(x), y)
+
+    def some(self, x: Tensor, y: Tensor, rows: Tensor) -> None:
+        """Change some rows of the products."""
+        y.index_add_(0, rows, self.up(self.down(x[rows])))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,17 +44,20 @@ class Instead:
     """Takes the place of a layer.
 
     Attributes:
-        weight: Shape ``(outputs, inputs)``.
-        bias: Shape ``(outputs,)``.
+        layer: What multiplies instead; its activation stays that of the layer.
     """
 
-    weight: Tensor
-    bias: Tensor | None
+    layer: Linear
 
-    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+    def whole(self, x: Tensor, y: Tensor) -> Tensor:
         """From inputs ``(N, inputs)`` to products ``(N, outputs)``."""
         del y
-        return functional.linear(x, self.weight, self.bias)
+        made: Tensor = self.layer(x)
+        return made
+
+    def some(self, x: Tensor, y: Tensor, rows: Tensor) -> None:
+        """Replace some rows of the products."""
+        y[rows] = self.layer(x[rows])
 
 
 Share = LowRank | Instead
@@ -99,10 +106,9 @@ class Mixed:
         """From inputs ``(N, inputs)`` and products ``(N, outputs)`` to new products."""
         for rows, share in self._shares:
             if rows is EVERY:
-                y = share(x, y)
+                y = share.whole(x, y)
             else:
-                own = rows.by_size[len(x)]
-                y[own] = share(x[own], y[own])
+                share.some(x, y, rows.by_size[len(x)])
         return y
 
 
