@@ -14,6 +14,8 @@ PLAIN = "default"
 SEPARATORS = ":@"
 """What stands between the name of a model and that of its profile."""
 
+NOT_BESIDE_MUVERA = ("dimensions", "normalize")
+
 SMALLEST = {"dimensions": 1, "pool_factor": 1, "max_new_tokens": 1, "beams": 1}
 
 
@@ -48,8 +50,12 @@ def profiles_of(entry: ModelEntry) -> dict[str, Profile]:
 
 
 def over(profile: Profile, below: Profile) -> Profile:
-    """A profile whose open options are those of another."""
+    """A profile whose open options are those of another, where they go with its own."""
     given = {name: getattr(profile, name) for name in profile.__struct_fields__}
+    if profile.muvera is not None:
+        below = replace(below, **dict.fromkeys(NOT_BESIDE_MUVERA))
+    elif any(given[name] is not None for name in NOT_BESIDE_MUVERA):
+        below = replace(below, muvera=None)
     return replace(below, **{name: value for name, value in given.items() if value is not None})
 
 
@@ -111,7 +117,7 @@ def _check_options(entry: ModelEntry, profile: Profile, place: str) -> None:
 def _check_muvera(profile: Profile, place: str) -> None:
     if profile.muvera is None:
         return
-    for name in ("dimensions", "normalize"):
+    for name in NOT_BESIDE_MUVERA:
         if getattr(profile, name) is not None:
             raise _wrong(
                 f"{place} sets {name} and muvera; the width is muvera.dimensions, and its "

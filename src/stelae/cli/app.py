@@ -19,6 +19,7 @@ from stelae.cli import (
     doctor,
     embed,
     exits,
+    migrate,
     models,
     pull,
     score,
@@ -96,6 +97,7 @@ app.command("ps", rich_help_panel=MODELS)(models.ps)
 app.command("load", rich_help_panel=MODELS)(models.load)
 app.command("unload", rich_help_panel=MODELS)(models.unload)
 app.command("pull", rich_help_panel=MODELS)(pull.pull)
+app.add_typer(migrate.app, name="migrate", rich_help_panel=MODELS)
 app.command("doctor", rich_help_panel=HERE)(doctor.doctor)
 app.add_typer(config.app, name="config", rich_help_panel=HERE)
 app.command("version", rich_help_panel=HERE)(version.version)

@@ -1,0 +1,1 @@
+"""Configuration of other servers, read as it is."""
