@@ -32,6 +32,8 @@ SMALL = {
     "bge-m3": "bge-m3",
     "ms-marco-MiniLM-L6-v2": "cross-encoder",
     "ViT-B-32::openai": "clip",
+    "names": "gliner-span",
+    "judge": "cross-encoder-labels",
 }
 """Models that examples ask for, and the small checkpoint of the same kind that answers here."""
 
