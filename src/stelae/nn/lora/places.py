@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise, starmap
 
 import torch
 from torch import Tensor, nn
@@ -113,41 +114,35 @@ def _places(part: Part, shapes: Mapping[str, Shape]) -> dict[str, Place]:
     they come out, that row is computed.
     """
     matrices = {n: s for n, s in shapes.items() if n.endswith(WEIGHT) and len(s) == 2}
-    spans: dict[str, range] = {}
-    first = 0
-    for name, (outputs, _) in matrices.items():
-        if (new := part.weights.name(name)) not in spans:
-            spans[new] = range(first, first + outputs)
-            first += outputs
-    numbered = {name: _numbers(spans[part.weights.name(name)]) for name in matrices}
-    came = part.weights.apply(numbered)
     names = {part.weights.name(name): name for name in matrices}
-    owners = torch.cat([torch.empty(0, dtype=torch.long), *map(_owned, enumerate(spans.values()))])
+    ends = list(accumulate(matrices[name][0] for name in names.values()))
+    spans = dict(zip(names, starmap(range, pairwise([0, *ends])), strict=True))
+    numbers = {name: _column(spans[part.weights.name(name)]) for name in matrices}
+    came = part.weights.apply(numbers)
     found: dict[str, Place] = {}
     for path, layer in part.root.named_modules():
         if isinstance(layer, Adaptable) and path + WEIGHT in came:
             rows = came[path + WEIGHT][:, 0]
-            for number, own in _shared(owners[rows]):
-                new = [*spans][number]
-                place = own[rows[own].argsort()]
-                inputs = matrices[names[new]][1]
-                stored = names[new].removesuffix(WEIGHT)
-                found[new.removesuffix(WEIGHT)] = Place(layer, place, len(rows), inputs, stored)
-            whole = Place(layer, torch.arange(len(rows)), len(rows), inputs)
-            found.setdefault(path, whole)
+            for new in _owners(rows, ends, [*names]):
+                stored, inputs = names[new].removesuffix(WEIGHT), matrices[names[new]][1]
+                place = Place(layer, _own(rows, spans[new]), len(rows), inputs, stored)
+                found[new.removesuffix(WEIGHT)] = place
+            every = torch.arange(len(rows))
+            found.setdefault(path, replace(place, rows=every, stored=""))
     return found
 
 
-def _numbers(span: range) -> Tensor:
+def _column(span: range) -> Tensor:
     return torch.arange(span.start, span.stop)[:, None]
 
 
-def _owned(numbered: tuple[int, range]) -> Tensor:
-    number, span = numbered
-    return torch.full((len(span),), number)
+def _owners(rows: Tensor, ends: Sequence[int], names: Sequence[str]) -> list[str]:
+    """The matrices that the rows of a layer come from."""
+    numbers = torch.bucketize(rows, torch.tensor(ends), right=True)
+    return [names[number] for number in sorted(set(numbers.tolist()))]
 
 
-def _shared(owners: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """Each owner, and which rows are its."""
-    for owner in sorted(set(owners.tolist())):
-        yield owner, (owners == owner).nonzero()[:, 0]
+def _own(rows: Tensor, span: range) -> Tensor:
+    """Where the rows of one matrix came out, in its order."""
+    own = ((rows >= span.start) & (rows < span.stop)).nonzero()[:, 0]
+    return own[rows[own].argsort()]

@@ -132,19 +132,20 @@ class _Fitting:
                 f"{self._where} {name}; new weights (modules_to_save) are implemented for layers "
                 "of the head that gives the scores"
             )
-        layer, found = place.layer, dict(module.found)
+        return {place.layer: Instead(self._whole(path, module, place))}
+
+    def _whole(self, path: str, module: _Module, place: Place) -> Linear:
+        """A layer of new weights, checked."""
         shapes: dict[str, tuple[int, ...]] = {"weight": (place.total, place.inputs)}
-        shapes |= {} if layer.bias is None else {"bias": (place.total,)}
-        for side, shape in shapes.items():
-            if side not in found:
-                raise self._lacking(f"base_model.model.{path}.{side}", f" beside {name}")
-            self._check(*found[side], shape)
-        if extra := found.keys() - shapes.keys():
-            raise ModelLoadFailed(
-                f"{self._where} {found[extra.pop()][0]}, the model has no bias there"
-            )
-        made = {side: _like(layer, tensor) for side, (_, tensor) in found.items()}
-        return {layer: Instead(_linear(made["weight"], made.get("bias")))}
+        shapes |= {} if place.layer.bias is None else {"bias": (place.total,)}
+        for side in shapes.keys() - module.found.keys():
+            raise self._lacking(f"base_model.model.{path}.{side}", f" of {path}")
+        for side, (name, tensor) in module.found.items():
+            if side not in shapes:
+                raise ModelLoadFailed(f"{self._where} {name}; the model has no bias there")
+            self._check(name, tensor, shapes[side])
+        made = {side: _like(place.layer, tensor) for side, (_, tensor) in module.found.items()}
+        return _linear(made["weight"], made.get("bias"))
 
     def _check(self, name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
         if tuple(tensor.shape) != shape:
@@ -160,7 +161,7 @@ class _Fitting:
 
     def _check_all_there(self) -> None:
         """Refuse an adapter that lacks a layer that its options name."""
-        if self._adapter.targets is None:
+        if self._adapter.targets in (None, "all-linear"):
             return
         found = {self._places.find(path): path for path in self._pairs}
         lead = next(((path, p.stored) for p, path in found.items() if p and p.stored), ("", ""))
