@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import numpy as np
 import pytest
 from live import FAKE, live
+from typer.testing import CliRunner
 
+from stelae.cli.app import app
 from stelae.client import AsyncClient
-from stelae.config import load_settings
+from stelae.config import MuveraSettings, ProfileSettings, load_settings
 from stelae.engines.fake.engine import vector
 from stelae.errors import InvalidInput
 from stelae.server.app import build_catalog
+from stelae.types import Muvera, Profile
 
 PROFILES: dict[str, Any] = {
     "small": {"dtype": "int8"},
@@ -161,6 +167,33 @@ async def test_client_asks_with_profiles(http: httpx.AsyncClient) -> None:
         terms = await client.encode(["a"], model="fake:terms")
         assert len(terms.sparse) == 1
         assert list((await client.model("fake")).profiles) == list(PROFILES)
+
+
+async def test_a_migrated_model_is_served(zoo: Path, tmp_path: Path) -> None:
+    model = {
+        "sie_id": "org/tiny",
+        "weights_path": str(zoo / "bert-mean"),
+        "profiles": {"small": {"adapter_options": {"runtime": {"output_dtype": "int8"}}}},
+    }
+    (tmp_path / "tiny.yaml").write_text(json.dumps(model))
+    file = tmp_path / "stelae.yml"
+    ended = CliRunner().invoke(app, ["migrate", "sie", str(tmp_path), "-o", str(file)])
+    assert ended.exit_code == 0, ended.output
+    settings = load_settings(file).model_dump()
+    async with (
+        live(models=settings["models"]) as server,
+        httpx.AsyncClient(base_url=server.url, timeout=60) as http,
+    ):
+        plain = np.float32((await sie(http, "org/tiny"))["dense"]["values"])
+        small = (await sie(http, "org/tiny:small"))["dense"]
+    codes, step = np.float32(small["values"]), np.abs(plain).max() / 127
+    assert small["dtype"] == "int8"
+    np.testing.assert_allclose(codes * step, plain, rtol=0, atol=0.51 * step)
+
+
+def test_settings_of_profiles_are_those_of_profiles() -> None:
+    assert tuple(ProfileSettings.model_fields) == Profile.__struct_fields__
+    assert MuveraSettings().model_dump() == msgspec.to_builtins(Muvera())
 
 
 def test_profiles_are_checked_when_the_server_starts() -> None:

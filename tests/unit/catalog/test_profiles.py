@@ -104,6 +104,20 @@ def test_default_can_be_extended_whether_it_is_there_or_not() -> None:
     assert found == Profile(dimensions=8, normalize=True)
 
 
+def test_what_does_not_go_with_an_option_is_not_taken_from_the_one_extended() -> None:
+    entry_of = entry(
+        profiles={
+            "default": Profile(normalize=True, dimensions=8),
+            "sketch": Profile(extends="default", muvera=Muvera()),
+            "sketches": Profile(muvera=Muvera(), dtype=EmbeddingDtype.INT8),
+            "unit": Profile(extends="sketches", normalize=True),
+        }
+    )
+    catalog = Catalog([entry_of])
+    assert catalog.resolve("m:sketch")[1] == Profile(muvera=Muvera())
+    assert catalog.resolve("m:unit")[1] == Profile(normalize=True, dtype=EmbeddingDtype.INT8)
+
+
 FAMILY = """
 family: toy
 models:

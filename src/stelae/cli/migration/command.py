@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from stelae.cli.migration.files import ENDINGS, found_in
-from stelae.cli.migration.models import Left, Reading, models_of, reading_of
+from stelae.cli.migration.models import models_of
+from stelae.cli.migration.reading import Left, Reading, reading_of
 from stelae.cli.needs import need
 from stelae.cli.output import Output
 from stelae.errors import InvalidInput, StelaeError
