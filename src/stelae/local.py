@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import CancelledError
 from functools import partial
 from types import ModuleType
@@ -54,6 +54,7 @@ def local(
     dtype: ComputeDtype | Literal["auto", "float32", "bfloat16"] = "auto",
     threads: int | None = None,
     engine: str | None = None,
+    loras: Mapping[str, str | os.PathLike[str]] | None = None,
 ) -> Client:
     """Load a model into this process.
 
@@ -63,6 +64,7 @@ def local(
         dtype: Number format to compute in; ``"auto"`` takes the fastest faithful one.
         threads: CPU threads to compute with; ``None`` takes all cores.
         engine: Name of the engine to use and no other.
+        loras: Adapters that calls may name: folder or hub id by name.
 
     Returns:
         A client of that model, loaded; close it to free the memory. Its calls
@@ -83,7 +85,9 @@ def local(
     options = _options(dtype, threads)
     catalog = Catalog()
     entry = catalog.register_argument(os.fspath(model))
-    name = catalog.register(replace(entry, engine=engine or entry.engine)).name
+    adapters = {key: os.fspath(source) for key, source in (loras or {}).items()} or entry.loras
+    entry = replace(entry, engine=engine or entry.engine, loras=adapters)
+    name = catalog.register(entry).name
     backend = LocalBackend(catalog, options)
     try:
         backend.load(name, None, None, None)

@@ -49,6 +49,16 @@ def test_every_kind_of_representation_is_made(client: Client) -> None:
     np.testing.assert_allclose(rows, token_vectors("c"), atol=0.01)
 
 
+def test_adapters_are_named_where_the_model_is() -> None:
+    with stelae.local(engine="fake", loras={"legal": Path("law")}) as opened:
+        assert opened.model().loras == ("legal",)
+        np.testing.assert_array_equal(
+            opened.encode("a", lora="legal").dense, vector("law a", WIDTH)
+        )
+        with pytest.raises(InvalidInput, match="it has legal"):
+            opened.encode("a", lora="law")
+
+
 def test_documents_are_scored(client: Client) -> None:
     scores = client.score("b c", ["a", "c b", "b"] * 100)
     assert scores.scores.tolist() == [0.0, 1.0, 0.5] * 100
