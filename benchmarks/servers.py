@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -25,14 +25,33 @@ from benchmarks import checkpoint
 PEERS = checkpoint.CACHE / "peers"
 
 SETUP = """
-infinity is not installed in .cache/peers/infinity; it needs these pins to start:
+a peer is not installed in .cache/peers. infinity needs these pins to start:
   python3 -m venv .cache/peers/infinity
   .cache/peers/infinity/bin/pip install torch==2.13.0
   .cache/peers/infinity/bin/pip install 'infinity-emb[torch,server,optimum]==0.0.77' \\
       transformers==4.47.0 optimum==1.24.0 typer==0.12.5 click==8.1.8 fastapi==0.115.2 \\
       prometheus-fastapi-instrumentator==7.0.0 sentence-transformers==3.4.1 torch==2.13.0
   .cache/peers/infinity/bin/pip install numpy==2.4.6
+sie-server needs Python 3.12 and 8 GB:
+  python3.12 -m venv .cache/peers/sie
+  .cache/peers/sie/bin/pip install sie-server==0.10.1
 """
+
+SIE_MODEL = """sie_id: bench
+weights_path: {folder}
+inputs: {{text: true}}
+tasks: {{encode: {{dense: {{dim: 384}}}}}}
+max_sequence_length: 512
+profiles:
+  default:
+    adapter_path: sie_server.adapters.sentence_transformer:SentenceTransformerDenseAdapter
+    max_batch_tokens: 16384
+"""
+"""The benchmarked checkpoint as sie-server wants to have it described."""
+
+
+QUIET = {"SIE_TORCH_NUM_THREADS": "2", "SIE_TELEMETRY": "0", "DO_NOT_TRACK": "1"}
+"""Environment of peers: their best number of threads here, and no reports to anyone."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +63,18 @@ class Contender:
         command: Starts it; ``{port}`` and ``{model}`` are filled in.
         path: Of the embeddings route.
         ready: Of a route that answers 200 once it serves.
+        preload: What makes it load the model at its start.
     """
 
     name: str
     command: tuple[str, ...]
     path: str
     ready: str
+    preload: tuple[str, ...] = ()
+
+    def cold(self) -> Contender:
+        """The same without the model loaded at its start."""
+        return replace(self, preload=())
 
 
 def stelae(dtype: str) -> Contender:
@@ -77,6 +102,24 @@ def infinity(dtype: str) -> Contender:
         ),
         "/embeddings",
         "/health",
+    )
+
+
+def sie() -> Contender:
+    """sie-server with its sentence-transformers adapter and two threads."""
+    models = checkpoint.CACHE / "sie-models"
+    models.mkdir(parents=True, exist_ok=True)
+    (models / "bench.yaml").write_text(SIE_MODEL.format(folder=checkpoint.folder()))
+    return Contender(
+        "sie-server",
+        (
+            *(str(PEERS / "sie/bin/sie-server"), "serve", "--models-dir", str(models)),
+            *("--no-hf-fallback", "--device", "cpu", "--host", "127.0.0.1", "--port", "{port}"),
+            *("--log-level", "warning"),
+        ),
+        "/v1/embeddings",
+        "/readyz",
+        ("--preload", "bench"),
     )
 
 
@@ -116,8 +159,10 @@ def _started(contender: Contender) -> Iterator[Running]:
         sys.exit(SETUP)
     port = _free_port()
     values = {"port": str(port), "model": str(checkpoint.folder())}
-    command = [part.format(**values) for part in contender.command]
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "INFINITY_ANONYMOUS_USAGE_STATS": "0"}
+    command = [part.format(**values) for part in (*contender.command, *contender.preload)]
+    environment = (
+        os.environ | {"HF_HUB_OFFLINE": "1", "INFINITY_ANONYMOUS_USAGE_STATS": "0"} | QUIET
+    )
     log = checkpoint.CACHE / f"{contender.name.replace(' ', '-')}.log"
     started = time.perf_counter()
     with log.open("wb") as out:

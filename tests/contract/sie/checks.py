@@ -33,7 +33,7 @@ VERSION = tuple(int(part) for part in importlib.metadata.version("sie-sdk").spli
 NEW = VERSION >= (0, 6, 5)
 
 MODEL, FAULTY, FINDER = "fake", "faulty", "finder"
-SEEING, RERANKER, LATE = "clip", "reranker", "late"
+SEEING, RERANKER, LATE, TUNED = "clip", "reranker", "late", "tuned"
 KEY = "sesame"
 
 
@@ -111,6 +111,24 @@ def check_dtypes(url: str) -> None:
     assert np.array_equal(got["uint8"], np.round((x - x.min()) / span * 255).astype(np.uint8))
     for name in ("binary", "ubinary"):
         assert np.array_equal(got[name], np.packbits(x > 0))
+
+
+def check_profiles(url: str) -> None:
+    """Profiles by `options` and as a part of the name; unknown ones are refused"""
+    with client(url) as c:
+        item = Item(text="a b")
+        plain = c.encode(TUNED, item)["dense"]
+        by_option = c.encode(TUNED, item, options={"profile": "short"})["dense"]
+        by_name = c.encode(f"{TUNED}:short", item)["dense"]
+        assert by_option.dtype == np.float16
+        assert np.array_equal(by_option, by_name)
+        assert np.allclose(by_option, plain, atol=1e-3)
+        asked = {"profile": "none"}
+        error = raised(RequestError, lambda: c.encode(TUNED, item, options=asked))
+        assert (error.code, error.status_code) == ("INVALID_INPUT", 400)
+        assert "short" in str(error)
+        models = {m["name"]: m for m in c.list_models()}
+    assert f"{TUNED}:short" in models
 
 
 def check_query_and_options(url: str) -> None:
@@ -328,6 +346,22 @@ def check_loading_is_waited_for(url: str) -> None:
         result = c.encode(FAULTY, fault("model_not_ready", 0.25, 2))
         assert 0.4 < time.monotonic() - started < 5
     assert result["dense"].shape == (384,)
+
+
+def check_adapters(url: str) -> None:
+    """LoRA adapters by `options`; one that is loading is asked for again; others are refused"""
+    with client(url) as c:
+        plain = c.encode(TUNED, Item(text="a b"))["dense"]
+        tuned = c.encode(TUNED, Item(text="a b"), options={"lora_id": "legal"})["dense"]
+        same = c.encode(TUNED, Item(text="a b"), options={"lora": "legal"})["dense"]
+        assert not np.allclose(plain, tuned, atol=1e-3)
+        assert np.array_equal(tuned, same)
+        result = c.encode(FAULTY, fault("lora_loading", 0.25, 1))
+        assert result["dense"].shape == (384,)
+        error = raised(
+            RequestError, lambda: c.encode(TUNED, Item(text="a"), options={"lora_id": "none"})
+        )
+    assert (error.code, error.status_code) == ("INVALID_INPUT", 400)
 
 
 def check_queue_full_is_waited_for(url: str) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import clients
 import pytest
 import pytest_asyncio
+from fix_adapters import base_of, trained
 from fix_faults import FAULTY, install
 from live import FAKE, Live, live
 from msgspec.structs import replace
@@ -75,6 +76,12 @@ async def server(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
         "clip": {"source": str(zoo / "clip")},
         "reranker": {"source": str(zoo / "cross-encoder")},
         "late": {"source": str(zoo / "colbert-native")},
+        "tuned": {
+            "source": str(zoo / "bert-mean"),
+            "dtype": "float32",
+            "loras": {"legal": str(adapter(zoo / "bert-mean", broken.parent / "legal"))},
+            "profiles": {"short": {"dtype": "float16"}},
+        },
     }
     with pytest.MonkeyPatch.context() as patch:
         install(patch)
@@ -83,6 +90,12 @@ async def server(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
                 await made.house.fleet.load(name)
             find_names(made)
             yield made
+
+
+def adapter(checkpoint: Path, folder: Path) -> Path:
+    """An adapter of a checkpoint, made by the library that trains them."""
+    trained(base_of(checkpoint), folder, r=4, target_modules=["query", "value"])
+    return folder
 
 
 def find_names(made: Live) -> None:

@@ -49,6 +49,7 @@ def encode_fields(
         "truncate": _truncate(options),
         "pool_factor": options.pool_factor,
         "muvera": muvera_of(options.muvera),
+        "lora": options.lora_id or options.lora,
     }
     if template_of(options) is not None:
         return {**fields, "prompt": ""}
@@ -86,6 +87,7 @@ def score_fields(options: Options, instruction: str | None = None) -> dict[str, 
     return {
         "instruction": instruction_of(options, instruction),
         "by": _mode(options.score_mode),
+        "lora": options.lora_id or options.lora,
         "normalize": options.normalize,
         "truncate": _truncate(options),
     }
