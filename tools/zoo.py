@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from tiny import classic, decoders, finders, gte, heads, pages, rotary, vision
+from tiny import classic, decoders, finders, gte, heads, pages, rotary, seeing, vision
 from tiny.broken import BROKEN
 from tiny.sound import MATRYOSHKA, SOUND
 
@@ -29,6 +29,7 @@ CHECKPOINTS: dict[str, Callable[[Path], None]] = {
         *rotary.SOUND,
         *vision.SOUND,
         *pages.SOUND,
+        *seeing.SOUND,
         *BROKEN,
     )
 }

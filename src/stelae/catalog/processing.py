@@ -6,6 +6,7 @@ classes; open_clip 3.3, ``transform.py``.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -89,16 +90,22 @@ def read_processing(root: Path, folder: str) -> Processing:
         UnsupportedCheckpoint: A class, an option or a value is not implemented.
         ModelLoadFailed: There is no file, or it is broken.
     """
-    config, file = _config(root, folder)
+    config, file = processor_options(root, folder)
     given = {key: NULLS.get(key) if value is None else value for key, value in config.items()}
-    kind = _kind(given, file)
+    kind = processor_class(given, file, DEFAULTS)
     refuse_unknown(given, KNOWN, file)
     require(given, FIXED, file)
     return _processing(DEFAULTS[kind] | given, file, budget=kind == "Siglip2ImageProcessor")
 
 
-def _config(root: Path, folder: str) -> tuple[Json, str]:
-    """The options; those inside ``processor_config.json`` count first, as in the library."""
+def processor_options(root: Path, folder: str) -> tuple[Json, str]:
+    """The options of what reads pictures, and their file for messages.
+
+    Those inside ``processor_config.json`` count first, as in the library.
+
+    Raises:
+        ModelLoadFailed: There is no such file, or it is broken.
+    """
     both = join(folder, "processor_config.json")
     outer = read_object(root, both) or {}
     if (inner := take(outer, "image_processor", dict, f"{both} in {root}")) is not None:
@@ -113,16 +120,27 @@ def _config(root: Path, folder: str) -> tuple[Json, str]:
     return config, f"{name} in {root}"
 
 
-def _kind(config: Json, file: str) -> str:
+def processor_class(config: Json, file: str, known: Collection[str]) -> str:
+    """The class of what reads pictures, by its plain name.
+
+    Args:
+        config: Its options.
+        file: Where they stand, for messages.
+        known: Classes that are implemented.
+
+    Raises:
+        UnsupportedCheckpoint: It is none of them.
+        ModelLoadFailed: The name is no text.
+    """
     given = take(config, "image_processor_type", str, file) or take(
         config, "feature_extractor_type", str, file, "nothing"
     )
     kind = str(given).removesuffix("Fast").removesuffix("Pil")
     kind = kind.replace("FeatureExtractor", "ImageProcessor")
-    if kind not in DEFAULTS:
+    if kind not in known:
         raise UnsupportedCheckpoint(
             f"{file} names the processor {given!r}, which is not implemented; "
-            f"known are {', '.join(DEFAULTS)}"
+            f"known are {', '.join(known)}"
         )
     return kind
 

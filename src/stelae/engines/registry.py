@@ -9,7 +9,15 @@ from importlib.util import find_spec
 from typing import cast
 
 from stelae.catalog.spec import ModelSpec
-from stelae.engines import encoder, fake, gliclass, gliner, sentence_transformers, transformers
+from stelae.engines import (
+    detection,
+    encoder,
+    fake,
+    gliclass,
+    gliner,
+    sentence_transformers,
+    transformers,
+)
 from stelae.engines.base import AnyEngine, EngineManifest, EngineOptions
 from stelae.engines.hardware import bound_onednn, calm_openmp
 from stelae.errors import InvalidInput, MissingDependency, ModelLoadFailed, UnsupportedCheckpoint
@@ -20,6 +28,7 @@ BUILT_IN = (
     sentence_transformers.MANIFEST,
     gliclass.MANIFEST,
     gliner.MANIFEST,
+    detection.MANIFEST,
     fake.MANIFEST,
 )
 

@@ -1,0 +1,69 @@
+"""What runs for one picture, and what comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is looked for, for models that are told in words.
+
+    Attributes:
+        labels: The caller's.
+        ids: Token ids: a row for each label, or one row with all of them.
+        spans: Where each label stands in that one row; empty if each has its own.
+    """
+
+    labels: tuple[str, ...] = ()
+    ids: tuple[tuple[int, ...], ...] = ()
+    spans: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that are read beside each picture."""
+        return sum(map(len, self.ids))
+
+
+NOTHING_ASKED = Asked()
+
+
+@dataclass(slots=True)
+class Seen:
+    """One picture, ready to run.
+
+    Attributes:
+        pixels: Shape ``(3, H, W)``, of the size that the model reads.
+        size: Width and height of the picture as it was given, in pixels.
+        asked: What is looked for.
+    """
+
+    pixels: NDArray[Any]
+    size: tuple[int, int]
+    asked: Asked = NOTHING_ASKED
+
+    def drop(self) -> None:
+        """Let the pixels go once they have run; a call keeps its entries until it is answered."""
+        self.pixels = np.empty((3, 0, 0), np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """All that a model saw, sure or not, ``N`` of them.
+
+    Attributes:
+        scores: How sure it is, 0 to 1, shape ``(N,)``.
+        kinds: Positions of their classes or labels, shape ``(N,)``.
+        edges: Left, upper, right and lower edge as shares of the model's picture,
+            shape ``(N, 4)``.
+    """
+
+    scores: Floats
+    kinds: NDArray[np.int64]
+    edges: Floats
