@@ -15,8 +15,8 @@ from stelae.errors import StelaeError
 from stelae.types import EncodeResult, ExtractResult, ScoreResult, Timing
 
 RETRYABLE = frozenset(
-    {"queue_full", "model_not_ready", "no_capacity", "provisioning", "shutting_down"}
-) | {"worker_died", "out_of_memory"}
+    {"queue_full", "model_not_ready", "lora_loading", "no_capacity", "provisioning"}
+) | {"shutting_down", "worker_died", "out_of_memory"}
 """Codes of errors after which the same request may succeed."""
 
 MAX_RETRY_AFTER = 60
