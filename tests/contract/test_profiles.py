@@ -142,6 +142,12 @@ async def test_native_models_tell_what_their_profiles_come_to(http: httpx.AsyncC
     assert (await http.get("/stelae/v1/models/fake:terms")).json()["name"] == "fake"
 
 
+async def test_a_model_is_loaded_by_the_name_of_a_profile(http: httpx.AsyncClient) -> None:
+    for verb, state in (("load", "ready"), ("unload", "available")):
+        answer = (await http.post(f"/stelae/v1/models/fake:small/{verb}")).json()
+        assert (answer["name"], answer["state"]) == ("fake", state)
+
+
 async def test_sie_lists_profiles_as_models_too(http: httpx.AsyncClient) -> None:
     headers = {"X-SIE-SDK-Version": "0.10.1"}
     found = (await http.get("/v1/models", headers=headers)).json()

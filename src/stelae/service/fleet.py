@@ -85,7 +85,7 @@ class Fleet:
         """Load a model now; returns when it answers.
 
         Args:
-            name: Name or alias.
+            name: Name or alias, with a profile or without.
             engine: Engine to use and no other.
             dtype: Number format to compute in.
 
@@ -94,8 +94,9 @@ class Fleet:
             Conflict: It is loaded with another engine or dtype.
             StelaeError: It cannot be loaded, and why.
         """
-        await self._deployments.load(name, engine, dtype)
-        return self.model(name)
+        entry, _ = self._deployments.catalog.resolve(name)
+        await self._deployments.load(entry.name, engine, dtype)
+        return self.model(entry.name)
 
     async def unload(self, name: str) -> ModelInfo:
         """Unload a model once its calls are answered; one that is not loaded stays so.
@@ -103,7 +104,7 @@ class Fleet:
         Raises:
             ModelNotFound: No such model.
         """
-        entry = self._deployments.catalog.entry(name)
+        entry, _ = self._deployments.catalog.resolve(name)
         await self._deployments.unload(entry.name, UNLOAD_SECONDS)
         return self.model(entry.name)
 
