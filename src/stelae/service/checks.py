@@ -8,19 +8,35 @@ import numpy as np
 from msgspec.structs import replace
 
 from stelae.errors import InvalidInput
-from stelae.types import EncodeCall, ExtractCall, Item, OutputType, ScoreCall
+from stelae.types import EmbeddingDtype, EncodeCall, ExtractCall, Item, OutputType, ScoreCall
+from stelae.vectors import muvera
 
-ROW_BYTES = 4096
-"""Assumed size of one item's vector or terms."""
+ROW_NUMBERS = 1024
+"""Assumed width of one item's vector, and half the numbers of its terms."""
 
-TOKEN_BYTES = 512
-"""Assumed size of one token's vector, where those are asked for."""
+MOST_NUMBERS = 1 << 16
+"""Wider vectors than these are asked for by mistake, and refused by who knows the model."""
+
+ROW_BYTES = 4 * ROW_NUMBERS
+"""Assumed size of one item's terms, or of what is found in it."""
+
+TOKEN_NUMBERS = 128
+"""Assumed width of one token's vector."""
 
 SCORE_BYTES = 64
 """Assumed size of one document's score."""
 
 _HELD = 3
 """Copies of an item that are held at once: as it came, as sent on, as decoded."""
+
+_BITS = {
+    EmbeddingDtype.FLOAT16: 16,
+    EmbeddingDtype.INT8: 8,
+    EmbeddingDtype.UINT8: 8,
+    EmbeddingDtype.BINARY: 1,
+    EmbeddingDtype.UBINARY: 1,
+}
+"""Bits of a number in each format that is not float32."""
 
 _TEXT_BYTES_PER_TOKEN = 4
 _MOST_TOKENS = 8192
@@ -47,10 +63,26 @@ def check_encode(call: EncodeCall) -> int:
     if not call.items:
         raise InvalidInput("items is empty: give at least one text", param="items")
     sizes = [_size(item, "items", index) for index, item in enumerate(call.items)]
-    answers = len(sizes) * ROW_BYTES
+    return _answer(call, sizes) + _HELD * sum(sizes)
+
+
+def _answer(call: EncodeCall, sizes: list[int]) -> int:
+    """Bytes of an answer, by what is asked for."""
+    numbers = 0
+    if OutputType.DENSE in call.kinds:
+        numbers += len(sizes) * _width(call)
     if OutputType.MULTIVECTOR in call.kinds:
-        answers += sum(TOKEN_BYTES * _tokens(size) for size in sizes)
-    return answers + _HELD * sum(sizes)
+        numbers += TOKEN_NUMBERS * sum(map(_tokens, sizes))
+    terms = len(sizes) * ROW_BYTES if OutputType.SPARSE in call.kinds else 0
+    return numbers * _BITS.get(call.format, 32) // 8 + terms
+
+
+def _width(call: EncodeCall) -> int:
+    """Width of the dense vectors asked for; that of the model is not known here."""
+    if call.muvera is None:
+        return min(MOST_NUMBERS, max(1, call.dimensions or ROW_NUMBERS))
+    muvera.check(call.muvera, 1)
+    return muvera.width(call.muvera, TOKEN_NUMBERS)
 
 
 def check_score(call: ScoreCall) -> int:

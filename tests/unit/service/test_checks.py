@@ -7,7 +7,15 @@ import pytest
 
 from stelae.errors import InvalidInput
 from stelae.service.checks import bare, check_encode, check_score
-from stelae.types import EncodeCall, Item, OutputType, ScoreCall, Truncate
+from stelae.types import (
+    EmbeddingDtype,
+    EncodeCall,
+    Item,
+    Muvera,
+    OutputType,
+    ScoreCall,
+    Truncate,
+)
 
 
 def with_items(*items: Any) -> EncodeCall:
@@ -101,6 +109,43 @@ def test_token_vectors_are_estimated_by_the_length_of_the_text() -> None:
         model="m", items=call.items, outputs=(OutputType.DENSE, OutputType.MULTIVECTOR)
     )
     assert check_encode(several) - check_encode(call) >= 1000 * 128 * 4
+
+
+HELD = 3
+"""Bytes of the text "a" in a request: as it came, as sent on, as decoded."""
+
+
+@pytest.mark.parametrize(
+    ("options", "numbers"),
+    [
+        ({"dimensions": 4096}, 4096),
+        ({"muvera": Muvera()}, 10240),
+        ({"muvera": Muvera(dimensions=None)}, 40 * 2**6 * 128),
+        ({"muvera": Muvera(repetitions=1000, projections=7, dimensions=None)}, 1000 * 2**7 * 128),
+    ],
+    ids=str,
+)
+def test_answers_are_estimated_by_the_width_and_dtype_asked_for(
+    options: dict[str, Any], numbers: int
+) -> None:
+    def grown(**others: Any) -> int:
+        one, two = (
+            EncodeCall(model="m", items=[Item(text="a")] * n, **options, **others) for n in (1, 2)
+        )
+        return check_encode(two) - check_encode(one) - HELD
+
+    assert grown() == 4 * numbers
+    assert grown(dtype=EmbeddingDtype.FLOAT16) == 2 * numbers
+    assert grown(dtype=EmbeddingDtype.INT8) == numbers
+    assert grown(dtype=EmbeddingDtype.BINARY) == numbers // 8
+
+
+@pytest.mark.parametrize(
+    "wrong", [Muvera(projections=10**9), Muvera(repetitions=0), Muvera(repetitions=10**9)], ids=str
+)
+def test_muvera_out_of_range_is_refused_before_its_size_is_told(wrong: Muvera) -> None:
+    with pytest.raises(InvalidInput, match="must be from"):
+        check_encode(EncodeCall(model="m", items=[Item(text="a")], muvera=wrong))
 
 
 def test_query_and_documents_count() -> None:

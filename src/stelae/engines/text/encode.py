@@ -12,6 +12,7 @@ from stelae.engines.text.given import as_given, matrix_error
 from stelae.engines.text.intake import Ids, Intake, light, prepared
 from stelae.engines.text.options import check_call, choose_prompt, item_error, wanted_of_device
 from stelae.engines.text.pictures import is_picture
+from stelae.engines.text.sizes import check_size
 from stelae.errors import StelaeError
 from stelae.types import EncodeCall, EncodeResult, Item
 
@@ -35,6 +36,7 @@ class EncodeJob:
         check_call(intake.spec, call)
         self._given = given
         self._call, self._intake, self._fingerprint = call, intake, fingerprint
+        check_size(intake.spec, call, self.estimate)
         self._outputs = wanted_of_device(call)
         marking = intake.marking(self._outputs, call.role)
         self._prompt = (marking.text if marking else "") + choose_prompt(intake.spec, call)
