@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from fix_adapters import asked, base_of, engine_with, settled, shelf_of, trained
 from fix_engine import prepared_of
 from numpy.typing import NDArray
 from safetensors.torch import load_file
-from sentence_transformers import CrossEncoder, SentenceTransformer
+from sentence_transformers import CrossEncoder, SentenceTransformer, SparseEncoder
 from torch.nn import Identity
 
 from stelae.engines.text.engine import TextEngine
@@ -56,6 +57,10 @@ EMBEDDERS: dict[str, tuple[str, dict[str, Any]]] = {
     "mpnet": ("mpnet-mean", {"target_modules": ["q", "k", "v", "o", "dense"]}),
     "albert": ("albert-mean", {"target_modules": ["query", "ffn", "ffn_output"]}),
     "nomic": ("nomic-mean", {"target_modules": "all-linear"}),
+    "electra": ("electra-cls", {"target_modules": "all-linear"}),
+    "jina-v3": ("jina-v3-mean", {"target_modules": "all-linear"}),
+    "gemma3": ("gemma3-embedding", {"target_modules": "all-linear"}),
+    "t5": ("sentence-t5", {"target_modules": "all-linear"}),
 }
 
 
@@ -131,6 +136,19 @@ def test_scores_equal_the_reference(
     expected = library.predict(PAIRS, activation_fn=Identity())
     engine = engine_with(zoo / name, {"one": tmp_path})
     assert_near(score(engine, "one"), expected)
+
+
+def test_weights_of_terms_equal_the_reference(zoo: Path, tmp_path: Path) -> None:
+    library = SparseEncoder(str(zoo / "splade"), device="cpu", local_files_only=True)
+    library[0].model = trained(library[0].model, tmp_path, target_modules=["query", "value"])
+    expected = library.encode(TEXTS, convert_to_tensor=True).to_dense().numpy()
+    engine = engine_with(zoo / "splade", {"one": tmp_path})
+    call = EncodeCall(model="m", items=items_of(TEXTS), outputs=engine.spec.outputs, lora="one")
+    column = asked(engine, call).sparse
+    ours = np.zeros_like(expected)
+    for row, (start, end) in enumerate(pairwise(column.offsets)):
+        ours[row, column.indices[start:end]] = column.values[start:end]
+    assert_near(ours, expected)
 
 
 def test_a_reranker_that_says_yes_equals_the_reference(zoo: Path, tmp_path: Path) -> None:
