@@ -241,6 +241,49 @@ def test_what_cannot_be_scored_is_said(
     assert said in server("score", *arguments, check=code).stderr
 
 
+@pytest.fixture(scope="module")
+def finder(tmp_path_factory: pytest.TempPathFactory, zoo: Path) -> Iterator[Served]:
+    """A server with a model that finds classes, on a free port."""
+    folder = tmp_path_factory.mktemp("finder")
+    process, url = served(folder, f"judge={zoo / 'cross-encoder-labels'}", "--dtype", "float32")
+    yield Served(url)
+    assert stopped(process) == 0
+
+
+def test_what_texts_hold_is_listed_best_first(finder: Served) -> None:
+    ended = finder("extract", "judge", "The king of Ur", "", "-l", "music, water", "--many")
+    head, *lines = ended.stdout.splitlines()
+    assert head.split() == ["ITEM", "FOUND", "LABEL", "SCORE", "TEXT", "START", "END"]
+    assert [line.split()[:2] for line in lines] == [["0", "class"]] * 2
+    assert {line.split()[2] for line in lines} == {"music", "water"}
+    scores = [float(line.split()[3]) for line in lines]
+    assert scores == sorted(scores, reverse=True)
+    (alone,) = json.loads(
+        finder("extract", "judge", "-l", "music,water", "--json", stdin="Ur\n\n").stdout
+    )
+    assert sum(kind["score"] for kind in alone["classifications"]) == pytest.approx(1)
+    assert (alone["entities"], alone["relations"], alone["data"]) == ([], [], {})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["judge", "-l", "x"], 2, "there are no texts"),
+        (["judge", "a"], 2, "what to look for"),
+        (["nobody", "a"], 4, "nobody"),
+        (["judge", "a", "--threshold", "2"], 2, "--threshold"),
+        (["judge", "a", "-l", "x,x"], 2, "twice"),
+        (["judge", "a", "-l", "x", "--hypothesis", "so"], 2, "no place {}"),
+        (["judge", "a", "--local", "--server", "http://x"], 2, "exclude each other"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_extracted_is_said(
+    finder: Served, arguments: list[str], code: int, said: str
+) -> None:
+    assert said in finder("extract", *arguments, check=code).stderr
+
+
 @pytest.mark.slow
 def test_killed_run_goes_on_where_it_was(server: Served, tmp_path: Path) -> None:
     source = tmp_path / "in.txt"

@@ -19,6 +19,7 @@ from stelae.cli import (
     doctor,
     embed,
     exits,
+    extract,
     migrate,
     models,
     pull,
@@ -90,6 +91,7 @@ SERVING, USING, MODELS, HERE = "Serve", "Use", "Models", "This machine"
 app.command("serve", rich_help_panel=SERVING)(serve.serve)
 app.command("embed", rich_help_panel=USING)(embed.embed)
 app.command("score", rich_help_panel=USING)(score.score)
+app.command("extract", rich_help_panel=USING)(extract.extract)
 app.command("verify", rich_help_panel=USING)(verify.verify)
 app.command("bench", rich_help_panel=USING)(bench.bench)
 app.command("models", rich_help_panel=MODELS)(models.models)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stelae.cli import reach
+from stelae.cli.given import read_lines
 from stelae.cli.output import Output
-from stelae.client import Client, Score, ScoreOptions, Scores
-from stelae.errors import InvalidInput
-
-TIMEOUT = 600.0
-"""Seconds for all: a first request may wait for a model to be fetched and loaded."""
+from stelae.client import Score, ScoreOptions, Scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +36,9 @@ def run(request: Request, out: Output) -> bool:
         InvalidInput: There are no documents, or the model cannot do what is asked.
         ServerUnreachable: No server answers there.
     """
-    documents = request.documents or lines(out)
-    with reached(request) as client:
+    documents = request.documents or read_lines(out, "documents")
+    where = (request.server, request.key)
+    with reach.either(request.model, *where, local=request.local) as client:
         scores = client.score(request.query, documents, **request.options)
     best = scores.ranked(request.top_k)
     if out.json:
@@ -53,35 +50,6 @@ def run(request: Request, out: Output) -> bool:
     if cut := int(scores.truncated.sum()):
         out.warn(f"{cut:,} of {len(scores):,} documents were cut, or the query beside them")
     return not scores.errors
-
-
-def lines(out: Output) -> list[str]:
-    """The documents on stdin, one a line; blank lines are none.
-
-    Raises:
-        InvalidInput: There are none, or they are not UTF-8.
-    """
-    if sys.stdin.isatty():
-        out.note("reading documents from the terminal, one a line; Ctrl-D ends")
-    try:
-        found = [line for line in sys.stdin.read().splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"stdin is not UTF-8: {error}", param="documents") from error
-    if not found:
-        raise InvalidInput(
-            "there are no documents: give some after the query, or as lines on stdin",
-            param="documents",
-        )
-    return found
-
-
-def reached(request: Request) -> Client:
-    """The client of the server, or of a model in this process."""
-    if request.local:
-        from stelae.local import local
-
-        return local(request.model)
-    return reach.connect(request.server, request.key, timeout=TIMEOUT)
 
 
 def show(best: Sequence[Score], documents: Sequence[str], out: Output) -> None:

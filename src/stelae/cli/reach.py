@@ -8,6 +8,9 @@ from stelae.client import Client, RetryPolicy
 
 DEFAULT_SERVER = "http://127.0.0.1:8080"
 
+TIMEOUT = 600.0
+"""Seconds for all: a first request may wait for a model to be fetched and loaded."""
+
 PROMPT = RetryPolicy(attempts=0)
 """For people who wait at the prompt: a server that is away is told at once."""
 
@@ -27,3 +30,16 @@ def connect(server: str | None, key: str | None, **options: Any) -> Client:
         InvalidInput: The address or the key cannot be used.
     """
     return Client(server or DEFAULT_SERVER, api_key=key, **{"retries": PROMPT, **options})
+
+
+def either(model: str, server: str | None, key: str | None, *, local: bool) -> Client:
+    """The client of a server, or of a model in this process.
+
+    Raises:
+        InvalidInput: The address or the key cannot be used.
+    """
+    if local:
+        from stelae.local import local as in_process
+
+        return in_process(model)
+    return connect(server, key, timeout=TIMEOUT)

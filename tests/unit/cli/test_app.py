@@ -19,7 +19,7 @@ from stelae.types import ComputeDtype, EmbeddingDtype, OutputType, Role, Truncat
 RUN = CliRunner()
 
 COMMANDS = (
-    "serve embed score verify bench models ps load unload pull doctor version config".split()  # noqa: SIM905
+    "serve embed score extract verify bench models ps load unload pull doctor version config".split()  # noqa: SIM905
 )
 
 
