@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fix_hub import Hub, Repo, repo_of
+from tiny.adapters import write_adapter
 
 from stelae.catalog.adapters import Adapter, adapter_folder, read_adapter
 from stelae.catalog.catalog import Catalog
@@ -113,6 +115,28 @@ def test_a_source_is_a_folder_or_a_hub_id(tmp_path: Path) -> None:
     assert adapter_folder(str(tmp_path), HubOptions()) == tmp_path
     with pytest.raises(ModelNotFound, match="neither a folder nor a hub id"):
         adapter_folder(str(tmp_path / "gone" / "far"), HubOptions(offline=True))
+
+
+def test_an_adapter_is_fetched_without_what_it_does_not_need(
+    hub: Hub, tmp_path: Path, zoo: Path
+) -> None:
+    write_adapter(tmp_path / "made", zoo / "bert-mean")
+    made = repo_of(tmp_path / "made", branches=("main", "v2"))
+    made.files |= {"README.md": b"much text", "adapter_model.bin": b"a pickle"}
+    hub.repos["tiny/lora"] = made
+    options = HubOptions(cache=str(tmp_path / "cache"), endpoint=hub.url)
+    folder = adapter_folder("tiny/lora@v2", options)
+    assert read_adapter(folder).weights == "adapter_model.safetensors"
+    assert sorted(hub.fetched()) == ["adapter_config.json", "adapter_model.safetensors"]
+
+
+def test_torchs_own_file_is_fetched_where_there_is_no_other(hub: Hub, tmp_path: Path) -> None:
+    hub.repos["tiny/lora"] = Repo({"adapter_config.json": b"{}", "adapter_model.bin": b"PK"})
+    options = HubOptions(cache=str(tmp_path / "cache"), endpoint=hub.url)
+    folder = adapter_folder("tiny/lora", options)
+    assert (folder / "adapter_model.bin").read_bytes() == b"PK"
+    with pytest.raises(ModelNotFound):
+        adapter_folder("tiny/no-such", options)
 
 
 @pytest.mark.parametrize(
