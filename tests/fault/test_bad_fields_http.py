@@ -75,7 +75,6 @@ ALL = ["dense", "sparse", "multivector"]
         ({"outputs": ["dense", None]}, "outputs[1]"),
         ({"outputs": "dense"}, "outputs"),
         ({"dtype": "int4"}, "dtype"),
-        ({"dtype": None}, "dtype"),
         ({"instruction": 3}, "instruction"),
         ({"instruction": "find"}, "instruction"),
         ({"pool_factor": "2"}, "pool_factor"),
