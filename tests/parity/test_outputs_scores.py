@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,21 @@ def test_scores_of_a_decoders_last_token_equal_the_library(
     assert_equal(saved(zoo, tmp_path, DECODERS[family], "ForSequenceClassification", **options))
 
 
+@pytest.mark.parametrize("name", ["cross-encoder", "cross-encoder-labels"])
+def test_the_longer_of_two_long_texts_keeps_the_odd_token(zoo: Path, name: str) -> None:
+    """Also where neither is read to its end at first: what counts is how long they are."""
+    engine, library = engine_of(zoo / name), library_of(zoo / name)
+    draw = random.Random(7)
+    words = ["the", "stone", "river", "of", "one", "two", "three", "long", "12", "a"]
+    lengths = [(n, n + draw.choice((-1, 0, 1))) for n in (40, 300, 2000)] + [
+        (draw.randrange(30, 3000), draw.randrange(30, 3000)) for _ in range(24)
+    ]
+    pairs = [tuple(" ".join(draw.choices(words, k=n)) for n in both) for both in lengths]
+    theirs = library.predict(pairs, activation_fn=torch.nn.Identity())
+    ours = [score(engine, pair[0], [pair[1]], normalize=False).scores[0] for pair in pairs]
+    assert_close(np.array(ours), theirs)
+
+
 @pytest.mark.parametrize("family", ["bert", "modernbert", "xlm-roberta"])
 def test_scores_in_bf16_stay_close(zoo: Path, tmp_path: Path, family: str) -> None:
     """All logits together point the same way (cosine >= 0.999)."""
@@ -210,3 +226,13 @@ def test_token_types_in_another_order_are_refused(zoo: Path, tmp_path: Path) -> 
     file.write_text(json.dumps(content), "utf-8")
     with pytest.raises(UnsupportedCheckpoint, match=r"token types \[2, 0"):
         engine_of(folder)
+
+
+@pytest.mark.parametrize("truncate", [Truncate.END, Truncate.START])
+def test_question_of_a_causal_reranker_is_never_cut(zoo: Path, truncate: Truncate) -> None:
+    """Whatever is asked: of a document too long, however long, the library reads the beginning."""
+    folder = zoo / "qwen3-reranker"
+    engine, library = engine_of(folder), library_of(folder)
+    documents = [" ".join(f"stone {n} river" for n in range(words)) for words in (400, 8000)]
+    theirs = library.predict([("a river", document) for document in documents])
+    assert_close(score(engine, "a river", documents, truncate=truncate).scores, theirs)

@@ -23,6 +23,7 @@ from stelae.engines.text.options import (
     item_error,
     unreadable,
 )
+from stelae.engines.text.pairs import Side, measured
 from stelae.errors import EngineFailed, InvalidInput, StelaeError, UnsupportedTask
 from stelae.types import (
     EncodeCall,
@@ -32,6 +33,7 @@ from stelae.types import (
     ScoreCall,
     ScoreResult,
     Similarity,
+    Truncate,
     Usage,
 )
 from stelae.vectors.maxsim import maxsim
@@ -97,7 +99,11 @@ class _HeadJob:
         return light([self._call.query, *self._call.documents])
 
     def _read(self, texts: Sequence[str]) -> Sequence[Ids]:
-        return self._intake.read(texts, self._call.truncate)
+        return self._intake.read(texts, self._truncate)
+
+    @property
+    def _truncate(self) -> Truncate:
+        return self._call.truncate
 
     def finish(
         self, prepared: Sequence[Prepared[Features]], rows: Sequence[Output | StelaeError]
@@ -124,13 +130,13 @@ class PairJob(_HeadJob):
     """Query and document side by side, read by a cross-encoder."""
 
     @cached_property
-    def _query(self) -> Ids:
-        """The query's ids, read once for all documents; given ids stand without a prompt."""
+    def _query(self) -> Side:
+        """The query, read once for all documents; given ids stand without a prompt."""
         query, spec = self._call.query, self._intake.spec
-        if query.token_ids is not None:
-            return query.token_ids
         prompt = spec.prompts[spec.default_prompt] if spec.default_prompt is not None else ""
-        return self._read([prompt + _text(query)])[0]
+        text = None if query.text is None else prompt + query.text
+        ids = query.token_ids if text is None else self._read([text])[0]
+        return Side(self._intake, self._truncate, text, ids or ())
 
     def prepare(self, start: int, stop: int) -> list[Prepared[Features]]:
         items = self._call.documents[start:stop]
@@ -147,7 +153,9 @@ class PairJob(_HeadJob):
                 entries.append(Prepared(None, error=error))
                 continue
             ids = item.token_ids if item.token_ids is not None else next(read)
-            entries.append(prepared(self._intake.pair(self._query, ids, self._call.truncate)))
+            document = Side(self._intake, self._truncate, item.text, ids)
+            pair = measured(self._query, document, self._intake.spec.max_tokens)
+            entries.append(prepared(self._intake.pair(*pair, self._truncate)))
         return entries
 
 
@@ -155,6 +163,12 @@ class AskJob(_HeadJob):
     """Query and document in a prompt that ends where the answer would begin."""
 
     _scoring: YesNo
+
+    @property
+    def _truncate(self) -> Truncate:
+        """The end is cut wherever something is: at the start stands the question."""
+        asked = self._call.truncate
+        return Truncate.END if asked is Truncate.START else asked
 
     @cached_property
     def _frame(self) -> tuple[Ids, Ids]:
@@ -175,9 +189,7 @@ class AskJob(_HeadJob):
         return [
             Prepared(None, error=error)
             if error is not None
-            else prepared(
-                self._intake.asked(next(read), *self._frame, truncate=self._call.truncate)
-            )
+            else prepared(self._intake.asked(next(read), *self._frame, truncate=self._truncate))
             for error in errors
         ]
 
