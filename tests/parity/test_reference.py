@@ -10,8 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from fix_library import LOCAL, bert, colbert, reranker, saved, splade
+from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
+from transformers import AutoTokenizer, ChineseCLIPConfig, ChineseCLIPModel
 
+from stelae.catalog.catalog import Catalog
+from stelae.catalog.entry import ModelEntry
 from stelae.catalog.spec import Backbone, Chain, Classify, ModelSpec, OwnPool, Source
 from stelae.engines.sentence_transformers.reference import Made, load_reference
 from stelae.errors import NoReference
@@ -123,6 +127,22 @@ def test_text_that_the_library_cannot_read_spoils_no_other(tmp_path: Path) -> No
     reference = load_reference(spec_of(tmp_path / "made", OutputType.DENSE), OutputType.DENSE)
     assert reference.encode("lone \ud800", None) == Made(None, 0)
     assert reference.encode("a", None).value is not None
+
+
+def test_padding_named_in_a_text_is_read_as_the_checkpoint_has_it(zoo: Path) -> None:
+    folder = zoo / "chinese-clip"
+    model: Any = ChineseCLIPModel(ChineseCLIPConfig.from_pretrained(folder))
+    model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
+    model.eval()
+    read = AutoTokenizer.from_pretrained(folder)
+    spec = Catalog([ModelEntry(name="mine", source=str(folder))]).spec("mine")
+    reference = load_reference(spec, OutputType.DENSE)
+    for text in ("[PAD]", "a river [PAD] of stone", "word " * 90):
+        given = read(text, return_tensors="pt", truncation=True, max_length=64)
+        expected = model.get_text_features(**given).pooler_output[0].detach().numpy()
+        made = reference.encode(text, None)
+        np.testing.assert_allclose(array(made), expected, atol=1e-5)
+        assert made.tokens == given["input_ids"].numel()
 
 
 def test_weights_made_up_differ_from_seed_to_seed(tmp_path: Path) -> None:

@@ -15,12 +15,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors import safe_open
 from sentence_transformers import (
     CrossEncoder,
     MultiVectorEncoder,
     SentenceTransformer,
     SparseEncoder,
 )
+from torch import nn
+from transformers import ProcessorMixin
 
 from stelae.catalog.backbone import positions
 from stelae.catalog.files import exists, read_object
@@ -203,16 +206,47 @@ def _load(spec: ModelSpec, output: OutputType | None, device: str) -> Any:
         if getattr(trunk.config, "attn_logit_softcapping", None) is not None:
             # Quirk: transformers 5.17 caps scores in this form of attention only.
             trunk.set_attn_implementation("eager")
+        _fill_padding(trunk, spec)
     return model.float().eval()
 
 
+@torch.no_grad()
+def _fill_padding(trunk: nn.Module, spec: ModelSpec) -> None:
+    """Give vectors of padding back what the checkpoint has.
+
+    # Quirk: transformers 5.17 sets them to zero after it has read the weights of some classes
+    # (ChineseCLIPModel); a text may name the token of padding, which is then read as any other.
+    """
+    lost = {
+        f"{name}.weight": module
+        for name, module in trunk.named_modules()
+        if isinstance(module, nn.Embedding)
+        and module.padding_idx is not None
+        and not module.weight[module.padding_idx].any()
+    }
+    folder = Path(spec.folder, spec.backbone.folder)
+    for file in sorted(folder.glob("*.safetensors")) if lost else ():
+        with safe_open(file, "pt") as tensors:
+            for name in lost.keys() & set(tensors.keys()):
+                row = lost[name].padding_idx
+                lost[name].weight[row] = tensors.get_slice(name)[row]
+
+
 def _limit(model: Any, spec: ModelSpec, longest: int | None) -> None:
-    """Cut where a person asks, and where the library would run off its table of positions."""
+    """Cut where a person asks, and where the library would run off its table of positions.
+
+    # Quirk: for texts of a model that sees pictures, sentence-transformers 6.0.1 asks a processor,
+    # which cuts at the length in ``tokenizer.json`` if there is one, whatever the model reads.
+    """
     config = spec.backbone.config if isinstance(spec.backbone, Backbone) else {}
     limits = [limit for limit in (longest, positions(config)) if limit is not None]
     now = model.max_seq_length
     if limits and (now is None or now > min(limits)):
         model.max_seq_length = min(limits)
+    first = model[0]
+    if limits and isinstance(getattr(first, "processor", None), ProcessorMixin):
+        texts = {"max_length": model.max_seq_length}
+        first.processing_kwargs = {**first.processing_kwargs, "text": texts}
 
 
 def _check_kind(spec: ModelSpec, output: OutputType | None) -> None:
