@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from fix_engine import answer
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModel
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from stelae.catalog.adapters import Adapters
 from stelae.catalog.catalog import Catalog
@@ -38,6 +39,17 @@ def trained(model: Any, folder: Path, *, seed: int = 1, **options: Any) -> PeftM
 def base_of(checkpoint: Path) -> Any:
     """The library's model of a checkpoint, to be adapted."""
     return AutoModel.from_pretrained(str(checkpoint))
+
+
+def reranker_of(checkpoint: Path, folder: Path) -> Path:
+    """A cross-encoder with the trunk of a checkpoint and a head of random numbers."""
+    torch.manual_seed(7)
+    made = AutoModelForSequenceClassification.from_pretrained(str(checkpoint), num_labels=1)
+    made.config.pad_token_id = AutoTokenizer.from_pretrained(str(checkpoint)).pad_token_id
+    made.save_pretrained(str(folder))
+    for file in checkpoint.glob("tokenizer*"):
+        shutil.copy(file, folder)
+    return folder
 
 
 def engine_with(

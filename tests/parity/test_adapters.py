@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fix_adapters import asked, base_of, engine_with, settled, shelf_of, trained
+from fix_adapters import asked, base_of, engine_with, reranker_of, settled, shelf_of, trained
 from fix_engine import prepared_of
 from numpy.typing import NDArray
 from safetensors.torch import load_file
@@ -136,6 +136,29 @@ def test_scores_equal_the_reference(
     expected = library.predict(PAIRS, activation_fn=Identity())
     engine = engine_with(zoo / name, {"one": tmp_path})
     assert_near(score(engine, "one"), expected)
+
+
+RERANKERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "xlm-roberta": ("xlm-roberta-mean", {"target_modules": ["query", "value"]}),
+    "modernbert": ("modernbert-mean", {"target_modules": ["Wqkv", "Wi", "dense"]}),
+    "modernbert, all": ("modernbert-mean", {"target_modules": "all-linear"}),
+    "llama": ("llama-mean", {"target_modules": LLAMA}),
+}
+
+
+@pytest.mark.parametrize(("name", "options"), RERANKERS.values(), ids=[*RERANKERS])
+def test_heads_of_other_families_equal_the_reference(
+    zoo: Path, tmp_path: Path, name: str, options: dict[str, Any]
+) -> None:
+    folder = reranker_of(zoo / name, tmp_path / "model")
+    library = CrossEncoder(str(folder), device="cpu", local_files_only=True)
+    plain = library.predict(PAIRS, activation_fn=Identity())
+    adapter = tmp_path / "adapter"
+    library[0].model = trained(library[0].model, adapter, task_type="SEQ_CLS", **options)
+    expected = library.predict(PAIRS, activation_fn=Identity())
+    engine = engine_with(folder, {"one": adapter})
+    assert_near(score(engine, "one"), expected)
+    assert_near(score(engine, None), plain)
 
 
 def test_weights_of_terms_equal_the_reference(zoo: Path, tmp_path: Path) -> None:

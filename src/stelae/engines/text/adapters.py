@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 from stelae.catalog.adapters import Adapters
 from stelae.engines.base import Job, Prepared
 from stelae.engines.text.features import Adapted, Features, Output
-from stelae.errors import InvalidInput, LoraFailed, LoraLoading, StelaeError
+from stelae.errors import InvalidInput, LoraFailed, LoraLoading, StelaeError, from_info
 
 SOON = 0.2
 """Seconds after which a call may try again; small adapters load in less."""
@@ -169,7 +169,7 @@ class Shelf(Generic[A]):
         state = self._state
         if (failure := state.failed.get(name)) is not None:
             if time.monotonic() - failure.at < REMEMBERED:
-                raise failure.error
+                raise from_info(failure.error.info)
             del state.failed[name]
         if name not in state.loading and state.busy() < self._adapters.most:
             state.loading.add(name)
