@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
@@ -18,6 +19,9 @@ MODES = {
 }
 
 HYBRID = "hybrid"
+
+PLACES = re.compile(r"\{instruction\}|\{text\}")
+"""Where a template is filled."""
 
 WEIGHTS = {"dense": 0.4, "sparse": 0.2, "colbert": 0.4}
 """How much each kind counts in ``hybrid``, unless the caller says."""
@@ -51,10 +55,10 @@ def encode_fields(
         "muvera": muvera_of(options.muvera),
         "lora": options.lora_id or options.lora,
     }
+    fields["role"] = Role.QUERY if options.is_query else Role.DOCUMENT
     if template_of(options) is not None:
         return {**fields, "prompt": ""}
-    role = Role.QUERY if options.is_query else Role.DOCUMENT
-    return {**fields, "role": role, "instruction": instruction_of(options, instruction)}
+    return {**fields, "instruction": instruction_of(options, instruction)}
 
 
 def instruction_of(options: Options, instruction: str | None) -> str | None:
@@ -75,7 +79,8 @@ def filled(template: str, text: str, instruction: str | None) -> str:
     """
     if "{text}" not in template:
         raise InvalidInput("a template needs a place {text}", param="options")
-    return template.replace("{instruction}", instruction or "").replace("{text}", text)
+    parts = {"{instruction}": instruction or "", "{text}": text}
+    return PLACES.sub(lambda place: parts[place[0]], template)
 
 
 def score_fields(options: Options, instruction: str | None = None) -> dict[str, Any]:

@@ -92,7 +92,9 @@ def test_templates_take_the_place_of_the_models_prompts() -> None:
     options = {"query_template": "{instruction}: {text}!", "is_query": True}
     call = one(instruction="find", options=options)
     assert [item.text for item in call.items] == ["find: a!"]
-    assert (call.prompt, call.role, call.instruction) == ("", None, None)
+    assert (call.prompt, call.role, call.instruction) == ("", Role.QUERY, None)
+    odd = one(instruction="{text}", options=options)
+    assert [item.text for item in odd.items] == ["{text}: a!"]
 
 
 def test_profile_is_part_of_the_name() -> None:
