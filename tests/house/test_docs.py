@@ -34,6 +34,7 @@ SMALL = {
     "ViT-B-32::openai": "clip",
     "names": "gliner-span",
     "judge": "cross-encoder-labels",
+    "seer": "owlv2",
 }
 """Models that examples ask for, and the small checkpoint of the same kind that answers here."""
 

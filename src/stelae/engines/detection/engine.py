@@ -10,12 +10,12 @@ from PIL import Image
 from stelae.catalog.detection import SQUARE, names_of
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineInfo, EngineOptions, Prepared
-from stelae.engines.detection.features import Asked, Boxes, Floats, Seen
+from stelae.engines.detection.features import Asked, Boxes, Floats
 from stelae.engines.detection.labels import Labels, labels_reader
 from stelae.engines.detection.model import ObjectModel
 from stelae.engines.extract.library import load_library, part_of
 from stelae.engines.extract.options import check_call, threshold_of
-from stelae.engines.extract.pictures import PictureJob
+from stelae.engines.extract.pictures import PictureJob, Seen
 from stelae.engines.extract.processor import Processor
 from stelae.types import DetectedObject, ExtractCall, Extraction, Item
 from stelae.types.extract import Box
@@ -46,7 +46,7 @@ class Looking:
         self._wanted = frozenset(call.labels or self._names)
         self.cost = spec.max_tokens + asked.tokens
 
-    def read(self, image: Image.Image) -> Prepared[Seen]:
+    def read(self, image: Image.Image) -> Prepared[Seen[Asked]]:
         """The entry of a picture.
 
         Raises:
@@ -56,7 +56,7 @@ class Looking:
         tokens = max(1, pixels.shape[1] * pixels.shape[2] // SQUARE**2) + self._asked.tokens
         return Prepared(Seen(pixels, image.size, self._asked), cost=tokens, tokens=tokens)
 
-    def gather(self, features: Seen, row: Boxes) -> Extraction:
+    def gather(self, features: Seen[Asked], row: Boxes) -> Extraction:
         """Objects that are wanted and sure enough, best first, in pixels of the picture given.
 
         What lies beside the picture, in what it was filled up with, is left out.
@@ -69,6 +69,11 @@ class Looking:
             if score > self._threshold and name in self._wanted and min(place[2:]) > 0:
                 found.append(DetectedObject(label=name, score=score, bbox=place))
         return Extraction(objects=tuple(found))
+
+    def cut(self, row: Boxes) -> bool:
+        """No: there are as many boxes as there are."""
+        del row
+        return False
 
 
 def boxed(edges: Floats, frame: tuple[int, int], size: tuple[int, int]) -> Box:
@@ -112,13 +117,13 @@ class ObjectEngine:
     def info(self) -> EngineInfo:
         return self._info
 
-    def open(self, call: ExtractCall) -> PictureJob[Seen, Boxes]:
+    def open(self, call: ExtractCall) -> PictureJob[Seen[Asked], Boxes]:
         check_call(self.spec, call, ())
         asked = self._labels.ask(call.labels)
         looking = Looking(call, self.spec, self._processor, asked)
         return PictureJob(call, looking, self.spec.name, self._info.fingerprint)
 
-    def run(self, batch: Sequence[Seen]) -> list[Boxes]:
+    def run(self, batch: Sequence[Seen[Asked]]) -> list[Boxes]:
         return self._model.run(batch)
 
     def close(self) -> None:

@@ -1,9 +1,8 @@
-"""What runs for one picture, and what comes of it."""
+"""What is asked of a picture, and what comes of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,25 +31,6 @@ class Asked:
 
 
 NOTHING_ASKED = Asked()
-
-
-@dataclass(slots=True)
-class Seen:
-    """One picture, ready to run.
-
-    Attributes:
-        pixels: Shape ``(3, H, W)``, of the size that the model reads.
-        size: Width and height of the picture as it was given, in pixels.
-        asked: What is looked for.
-    """
-
-    pixels: NDArray[Any]
-    size: tuple[int, int]
-    asked: Asked = NOTHING_ASKED
-
-    def drop(self) -> None:
-        """Let the pixels go once they have run; a call keeps its entries until it is answered."""
-        self.pixels = np.empty((3, 0, 0), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,8 @@ from stelae.catalog.files import Json
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.detection.features import NOTHING_ASKED, Asked
 from stelae.engines.extract.library import part_of, tokenizer_of
+from stelae.engines.extract.options import check_count
 from stelae.errors import InvalidInput, ModelLoadFailed, UnsupportedCheckpoint
-
-MOST_LABELS = 2000
-"""Labels that are looked for at once, for models that read each by itself."""
 
 SEPARATORS = ".?"
 """Characters that end a label for Grounding DINO."""
@@ -89,11 +87,7 @@ class Queries:
         Raises:
             InvalidInput: One is too long, or they are too many.
         """
-        if len(labels) > MOST_LABELS:
-            raise InvalidInput(
-                f"labels: {len(labels)} were given, at most {MOST_LABELS} are looked for at once",
-                param="labels",
-            )
+        check_count(labels)
         rows = self._tokenizer(list(labels), padding="max_length", max_length=self._length)
         ids = [tuple(row) for row in rows["input_ids"]]
         for label, row in zip(labels, ids, strict=True):

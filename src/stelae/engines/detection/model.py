@@ -9,18 +9,13 @@ import torch
 from torch import Tensor
 
 from stelae.engines.detection.boxes import read_boxes
-from stelae.engines.detection.features import Asked, Boxes, Seen
-from stelae.engines.extract.batches import alike
+from stelae.engines.detection.features import Asked, Boxes
+from stelae.engines.extract.pictures import Seen, in_groups
 from stelae.engines.extract.processor import Processor
-
-LARGEST = 2**26
-"""Most numbers of pixels that run together."""
 
 
 class ObjectModel:
     """Pictures to what is seen in them.
-
-    Nothing is filled up: a neighbour would change the numbers.
 
     Args:
         library: The library's model.
@@ -36,23 +31,11 @@ class ObjectModel:
         self._deterministic = deterministic
 
     @torch.inference_mode()
-    def run(self, batch: Sequence[Seen]) -> list[Boxes]:
+    def run(self, batch: Sequence[Seen[Asked]]) -> list[Boxes]:
         """What is seen in each picture, in order."""
-        rows: dict[int, Boxes] = {}
-        for indices in alike(
-            batch,
-            key=lambda seen: (seen.pixels.shape, seen.asked),
-            length=lambda _: 0,
-            most=lambda seen: max(1, LARGEST // seen.pixels.size),
-            alone=self._deterministic,
-        ):
-            made = self._together([batch[i] for i in indices])
-            rows |= dict(zip(indices, made, strict=True))
-        for seen in batch:  # only now: a batch that fails is run again in halves
-            seen.drop()
-        return [rows[i] for i in range(len(batch))]
+        return in_groups(batch, self._together, alone=self._deterministic)
 
-    def _together(self, batch: Sequence[Seen]) -> list[Boxes]:
+    def _together(self, batch: Sequence[Seen[Asked]]) -> list[Boxes]:
         asked = batch[0].asked
         pixels = torch.stack([self._processor.tensor(seen.pixels) for seen in batch])
         inputs = {"pixel_values": pixels} | self._words(asked, len(batch))

@@ -29,7 +29,28 @@ MOST_LABELS = 1000
 
 
 def check_call(spec: ModelSpec, call: ExtractCall, takes: Collection[str]) -> None:
-    """Refuse a call that this model cannot run, whatever its items are.
+    """Refuse a call that this model cannot run, whatever its items are; it needs labels.
+
+    Args:
+        spec: The model.
+        call: What is asked.
+        takes: Those of ``OPTIONS`` that have a meaning for it.
+
+    Raises:
+        InvalidInput: An option is wrong; ``param`` names it.
+        UnsupportedTask: The model does not do what is asked.
+    """
+    check_options(spec, call, takes)
+    if not labels_of(spec, call):
+        raise InvalidInput(
+            f"labels is empty: model {spec.name!r} has to be told what to look for, such as "
+            f"{_example(spec)}",
+            param="labels",
+        )
+
+
+def check_options(spec: ModelSpec, call: ExtractCall, takes: Collection[str]) -> None:
+    """Refuse options that mean nothing to a model or cannot be read.
 
     Args:
         spec: The model.
@@ -47,12 +68,6 @@ def check_call(spec: ModelSpec, call: ExtractCall, takes: Collection[str]) -> No
         for label in getattr(call, name):
             if (reason := unreadable(label)) is not None:
                 raise InvalidInput(f"{name}: a label {reason}", param=name)
-    if not labels_of(spec, call):
-        raise InvalidInput(
-            f"labels is empty: model {spec.name!r} has to be told what to look for, such as "
-            f"{_example(spec)}",
-            param="labels",
-        )
 
 
 def labels_of(spec: ModelSpec, call: ExtractCall) -> tuple[str, ...]:

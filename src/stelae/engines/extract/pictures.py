@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from stelae.engines.base import Prepared
+from stelae.engines.extract.batches import alike
 from stelae.engines.text.pictures import is_picture, opened
 from stelae.errors import InvalidInput, StelaeError
 from stelae.types import ExtractCall, Extraction, ExtractResult, Item, Usage
@@ -16,6 +19,58 @@ from stelae.types import ExtractCall, Extraction, ExtractResult, Item, Usage
 F = TypeVar("F")
 R = TypeVar("R")
 Row = TypeVar("Row", contravariant=True)
+A = TypeVar("A", bound=Hashable)
+
+LARGEST = 2**26
+"""Most numbers of pixels that run together."""
+
+
+@dataclass(slots=True)
+class Seen(Generic[A]):
+    """One picture, ready to run.
+
+    Attributes:
+        pixels: Shape ``(3, H, W)``, of the size that the model reads.
+        size: Width and height of the picture as it was given, in pixels.
+        asked: What the call wants of it.
+    """
+
+    pixels: NDArray[Any]
+    size: tuple[int, int]
+    asked: A
+
+    def drop(self) -> None:
+        """Let the pixels go once they have run; a call keeps its entries until it is answered."""
+        self.pixels = np.empty((3, 0, 0), np.uint8)
+
+
+def in_groups(
+    batch: Sequence[Seen[A]], run: Callable[[Sequence[Seen[A]]], Sequence[R]], *, alone: bool
+) -> list[R]:
+    """Run a batch, pictures of one size of which the same is asked together.
+
+    Nothing is filled up: a neighbour would change the numbers.
+
+    Args:
+        batch: The pictures.
+        run: Runs some of them; a row for each.
+        alone: Whether each runs alone.
+
+    Returns:
+        A row for each picture, in order.
+    """
+    rows: dict[int, R] = {}
+    for indices in alike(
+        batch,
+        key=lambda seen: (seen.pixels.shape, seen.asked),
+        length=lambda _: 0,
+        most=lambda seen: max(1, LARGEST // seen.pixels.size),
+        alone=alone,
+    ):
+        rows |= dict(zip(indices, run([batch[i] for i in indices]), strict=True))
+    for seen in batch:  # only now: a batch that fails is run again in halves
+        seen.drop()
+    return [rows[i] for i in range(len(batch))]
 
 
 class Reading(Protocol[F, Row]):
@@ -37,6 +92,10 @@ class Reading(Protocol[F, Row]):
 
     def gather(self, features: F, row: Row) -> Extraction:
         """What the picture holds."""
+        ...
+
+    def cut(self, row: Row) -> bool:
+        """Whether there would have been more."""
         ...
 
 
@@ -87,7 +146,10 @@ class PictureJob(Generic[F, R]):
             fingerprint=self._fingerprint,
             items=tuple(map(self._found, prepared, rows)),
             tokens=tokens,
-            truncated=np.zeros(len(rows), np.bool_),
+            truncated=np.array(
+                [not isinstance(row, StelaeError) and self._reading.cut(row) for row in rows],
+                np.bool_,
+            ),
             errors={i: error.info for i, error in errors.items()},
             usage=Usage(tokens=int(tokens.sum())),
         )
