@@ -108,6 +108,11 @@ def _check_prompt(spec: ModelSpec, call: EncodeCall) -> None:
             f"prompt and prompt_name={call.prompt_name!r} were both given; give one of them",
             param="prompt",
         )
+    given = call.prompt is not None or call.prompt_name is not None
+    if given and call.instruction is not None:
+        raise InvalidInput(
+            "instruction and a prompt were both given; give one of them", param="instruction"
+        )
     if call.prompt is not None and (reason := unreadable(call.prompt)) is not None:
         raise InvalidInput(f"prompt {reason}", param="prompt")
     if call.prompt_name is not None and call.prompt_name not in spec.prompts:
