@@ -18,6 +18,7 @@ from stelae.engines.extract.batches import alike
 from stelae.engines.extract.spans import Candidates, Ints, best
 from stelae.engines.gliner.decoding import read_places, read_tags
 from stelae.engines.gliner.features import Links, Row, Window
+from stelae.engines.gliner.places import place_scorer
 
 LARGEST = 2**24
 """Most scores (words, widths and labels) that are held at once."""
@@ -45,6 +46,7 @@ class NameModel:
         self._width: int = library.config.max_width if self._spans else 1
         self._pad = library.data_processor.transformer_tokenizer.pad_token_id or 0
         self._labels = lru_cache(maxsize=32)(self._read_labels)
+        self._scorer = place_scorer(self._model)
         self._chosen: Chosen | None = None
         if getattr(library.config, "relations_layer", None) is not None:
             self._chosen = Chosen(self._model)
@@ -76,8 +78,8 @@ class NameModel:
             inputs["labels_embeds"] = self._labels(asked.labels)
         if self._chosen is not None:
             inputs |= {"threshold": asked.threshold, "adjacency_threshold": asked.threshold}
-        output = self._model(**inputs)
-        scores = torch.sigmoid(output.logits.float()).cpu().numpy()
+        logits, output = self._logits(inputs)
+        scores = torch.sigmoid(logits.float()).cpu().numpy()
         read = read_places if self._spans else read_tags
         return [
             Row(
@@ -86,6 +88,13 @@ class NameModel:
             )
             for i, window in enumerate(batch)
         ]
+
+    def _logits(self, inputs: dict[str, Any]) -> tuple[Tensor, Any]:
+        """The model's logits, and all else that it makes if it is run as the library does."""
+        if self._scorer is not None:
+            return self._scorer(**inputs), None
+        output = self._model(**inputs)
+        return output.logits, output
 
     def _inputs(self, batch: Sequence[Window]) -> dict[str, Any]:
         longest = max(len(window.ids) for window in batch)
@@ -102,7 +111,7 @@ class NameModel:
             "words_mask": numbers,
             "text_lengths": counts,
         }
-        if self._spans:
+        if self._spans and self._scorer is None:
             places = _places(words, self._width)
             inside = places[None, :, 1] < counts
             named["span_mask"] = inside
@@ -141,7 +150,7 @@ class NameModel:
     def close(self) -> None:
         """Free the model."""
         self._labels.cache_clear()
-        del self._library, self._model
+        del self._library, self._model, self._scorer
 
 
 class Chosen:
