@@ -47,6 +47,8 @@ WRONG: list[tuple[dict[str, Any], type[StelaeError], str, str]] = [
     ({"dimensions": -1}, InvalidInput, "dimensions", "4-wide"),
     ({"dimensions": 5}, InvalidInput, "dimensions", "4-wide"),
     ({"dimensions": 3}, InvalidInput, "dimensions", "not trained"),
+    ({"prompt": "p", "instruction": "i"}, InvalidInput, "instruction", "give one of them"),
+    ({"prompt_name": "query", "instruction": "i"}, InvalidInput, "instruction", "give one"),
 ]
 
 
