@@ -165,6 +165,7 @@ def test_weights_of_terms_equal_the_reference(zoo: Path, tmp_path: Path) -> None
     library = SparseEncoder(str(zoo / "splade"), device="cpu", local_files_only=True)
     library[0].model = trained(library[0].model, tmp_path, target_modules=["query", "value"])
     expected = library.encode(TEXTS, convert_to_tensor=True).to_dense().numpy()
+    assert expected.any(axis=1).all()
     engine = engine_with(zoo / "splade", {"one": tmp_path})
     call = EncodeCall(model="m", items=items_of(TEXTS), outputs=engine.spec.outputs, lora="one")
     column = asked(engine, call).sparse

@@ -145,6 +145,10 @@ def sparse_features(folder: Path) -> None:
     write_settings(folder, "SparseEncoder")
 
 
+MIDDLE = 3.5
+"""About minus the mean of what the weights of BGE-M3's sparse head make of a token."""
+
+
 def bge_m3(folder: Path) -> None:
     """BGE-M3: XLM-RoBERTa with a dense, a sparse and a late-interaction head."""
     vocabulary = classic.write_unigram(folder, ("<s>", "<pad>", "</s>", "<unk>"))
@@ -158,6 +162,8 @@ def bge_m3(folder: Path) -> None:
     width, numbers = classic.OFFSET.width, Numbers("bge-m3/heads")
     for name, outputs in (("sparse_linear", 1), ("colbert_linear", width)):
         head = numbers.linear(name, outputs, width)
+        if outputs == 1:  # so that some weights are positive, and some are not
+            head[f"{name}.bias"] = numbers.uniform(f"{name}.bias", 1, middle=MIDDLE)
         write_torch(folder / f"{name}.pt", {n.rpartition(".")[2]: t for n, t in head.items()})
 
 
