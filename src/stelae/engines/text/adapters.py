@@ -192,14 +192,13 @@ class Shelf(Generic[A]):
             self._changed.notify_all()
 
     def _failed(self, name: str, error: Exception) -> LoraFailed:
-        ours = isinstance(error, StelaeError)
-        reason = (
-            error.message if isinstance(error, StelaeError) else f"{type(error).__name__}: {error}"
-        )
+        reason, hint = f"{type(error).__name__}: {error}", None
+        if isinstance(error, StelaeError):
+            reason, hint = error.message, error.hint
         return LoraFailed(
             f"adapter {name!r} of model {self._model!r} cannot be loaded: {reason}",
             param="lora",
-            hint=error.hint if ours and isinstance(error, StelaeError) else None,
+            hint=hint,
         )
 
 
