@@ -27,6 +27,7 @@ ENGINES = {
     "encoder": "cross-encoder-labels",
     "gliner": "gliner-span",
     "gliclass": "gliclass",
+    "detection": "detr",
     "fake": "bert-cls",
 }
 """Each engine with a checkpoint of the zoo in which it finds things."""
