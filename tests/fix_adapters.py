@@ -53,13 +53,18 @@ def reranker_of(checkpoint: Path, folder: Path) -> Path:
 
 
 def engine_with(
-    checkpoint: Path, sources: Mapping[str, Path], *, most: int = 10, deterministic: bool = False
+    checkpoint: Path,
+    sources: Mapping[str, Path],
+    *,
+    most: int = 10,
+    dtype: ComputeDtype = ComputeDtype.FLOAT32,
+    deterministic: bool = False,
 ) -> TextEngine:
-    """An encoder of a checkpoint with these adapters registered, in fp32."""
+    """An encoder of a checkpoint with these adapters registered."""
     spec = Catalog([ModelEntry(name="m", source=str(checkpoint))]).spec("m")
     named = {name: str(folder) for name, folder in sources.items()}
     options = EngineOptions(
-        dtype=ComputeDtype.FLOAT32,
+        dtype=dtype,
         deterministic=deterministic,
         adapters=Adapters(sources=named, most=most),
     )

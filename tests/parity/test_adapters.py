@@ -18,7 +18,7 @@ from sentence_transformers import CrossEncoder, SentenceTransformer, SparseEncod
 from torch.nn import Identity
 
 from stelae.engines.text.engine import TextEngine
-from stelae.types import EncodeCall, Item, Role, ScoreCall
+from stelae.types import ComputeDtype, EncodeCall, Item, Role, ScoreCall
 
 TEXTS = ["a river", "the stone", "", "long text " * 30, "two", "where is the king", "ÄÖ 12"]
 PAIRS = [("a river", text) for text in TEXTS]
@@ -249,6 +249,23 @@ def test_adapters_let_go_come_back_the_same(zoo: Path, tmp_path: Path) -> None:
     late = engine.run([held[0].features])[0].dense
     assert_near(np.stack([late]), before[:1], most=1e-6)
     np.testing.assert_array_equal(encode(engine, "a"), before)
+
+
+def test_half_the_bits_point_the_same_way(zoo: Path, tmp_path: Path) -> None:
+    trained(base_of(zoo / "qwen3-embedding"), tmp_path, target_modules=LLAMA)
+    sources, folder = {"one": tmp_path}, zoo / "qwen3-embedding"
+    whole = unit(encode(engine_with(folder, sources), "one"))
+    half = unit(encode(engine_with(folder, sources, dtype=ComputeDtype.BFLOAT16), "one"))
+    assert (whole * half).sum(axis=1).min() >= 0.999
+
+
+def test_texts_that_run_alone_do_not_notice_their_neighbours(zoo: Path, tmp_path: Path) -> None:
+    trained(base_of(zoo / "bert-mean"), tmp_path, target_modules=BERT)
+    engine = engine_with(zoo / "bert-mean", {"one": tmp_path}, deterministic=True)
+    together = encode(engine, "one")
+    for row, item in zip(together, items_of(TEXTS), strict=True):
+        alone = asked(engine, EncodeCall(model="m", items=[item], lora="one")).dense[0]
+        np.testing.assert_array_equal(alone, row)
 
 
 def test_torchs_own_files_are_read_without_running_them(zoo: Path, tmp_path: Path) -> None:
