@@ -5,7 +5,7 @@ Source: gliner 0.2.24, ``decoding/decoder.py``, for what is kept of places that 
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +16,9 @@ Ints = NDArray[np.int64]
 
 NONE = np.empty(0, np.int64)
 
-MOST = 20_000
+Place = tuple[int, int]
+
+MOST = 2_000
 """Most candidates of one window; of more, the best count."""
 
 
@@ -89,50 +91,33 @@ def selected(found: Candidates, *, nested: bool, several: bool) -> Candidates:
     Returns:
         Those kept, by start; of equal starts the best first.
     """
-    kept = (_nested if nested else _flat)(found, several=several)
+    kept = _kept(found, nested=nested, several=several)
     order = np.argsort(found.starts[kept], kind="stable")
     return found.take(kept[order])
 
 
-def _by_score(found: Candidates) -> list[int]:
-    order: list[int] = np.argsort(-found.scores, kind="stable").tolist()
-    return order
-
-
-def _flat(found: Candidates, *, several: bool) -> Ints:
-    """Those of which no letter belongs to a better one."""
-    places: list[tuple[int, int]] = []  # kept so far, in order; they do not overlap
-    kept: list[int] = []
+def _kept(found: Candidates, *, nested: bool, several: bool) -> Ints:
+    """Positions of those that give way to nothing better, the best first."""
     starts, ends = found.starts.tolist(), found.ends.tolist()
-    for index in _by_score(found):
+    widest = int((found.ends - found.starts).max(initial=0))
+    places: list[Place] = []  # kept so far, in order
+    kept: list[int] = []
+    for index in np.argsort(-found.scores, kind="stable").tolist():
         place = (starts[index], ends[index])
-        at = bisect_left(places, place)
-        if at < len(places) and places[at] == place:
-            if several:
-                kept.append(index)
-            continue
-        before = at > 0 and places[at - 1][1] > place[0]
-        after = at < len(places) and places[at][0] < place[1]
-        if not before and not after:
-            places.insert(at, place)
+        first = bisect_left(places, (place[0] - widest, 0))
+        near = places[first : bisect_left(places, (place[1], 0))]
+        if not any(_clash(place, other, nested=nested, several=several) for other in near):
+            insort(places, place)
             kept.append(index)
     return np.array(kept, np.int64)
 
 
-def _nested(found: Candidates, *, several: bool) -> Ints:
-    """Those that share letters with a better one only if one lies within the other."""
-    kept = np.empty(len(found), np.int64)
-    starts, ends = np.empty(len(found), np.int64), np.empty(len(found), np.int64)
-    count = 0
-    for index in _by_score(found):
-        start, end = found.starts[index], found.ends[index]
-        others, stops = starts[:count], ends[:count]
-        crossing = ((others < start) & (start < stops) & (stops < end)) | (
-            (start < others) & (others < end) & (end < stops)
-        )
-        if not several:
-            crossing |= (others == start) & (stops == end)
-        if not crossing.any():
-            kept[count], starts[count], ends[count] = index, start, end
-            count += 1
-    return kept[:count]
+def _clash(place: Place, other: Place, *, nested: bool, several: bool) -> bool:
+    """Whether a place gives way to a better one."""
+    if place == other:
+        return not several
+    if place[1] <= other[0] or other[1] <= place[0]:
+        return False
+    inside = place[0] <= other[0] and other[1] <= place[1]
+    around = other[0] <= place[0] and place[1] <= other[1]
+    return not (nested and (inside or around))
