@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stelae.catalog.files import Json, exists, inside, join, read_object
-from stelae.catalog.options import take
+from stelae.catalog.options import require, take
 from stelae.catalog.spec import Backbone
 from stelae.catalog.weights import read_header, weight_files
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
@@ -30,12 +30,21 @@ TABLE_POSITIONS = OFFSET_POSITIONS | frozenset({
 })  # fmt: skip
 """Model types with a table of positions: a longer text cannot be run at all."""
 
+NO_ENGINE: dict[str, dict[str, tuple[Any, ...]]] = {
+    "nomic_bert": {"moe_every_n_layers": (0, None), "num_experts": (0, None)},
+}
+"""Values of options by model type, where the reference passes over all others.
+
+Of those its numbers would be wrong too, if it found the weights.
+"""
+
 
 def read_backbone(root: Path, folder: str) -> Backbone:
     """The transformer in a folder of the checkpoint.
 
     Raises:
-        UnsupportedCheckpoint: The weights are not safetensors, or an adapter.
+        UnsupportedCheckpoint: The weights are not safetensors, or an adapter; or an option
+            is implemented nowhere.
         ModelLoadFailed: ``config.json`` or the weights are missing or broken.
     """
     file = join(folder, "config.json")
@@ -45,6 +54,7 @@ def read_backbone(root: Path, folder: str) -> Backbone:
             f"no {file} in {root}", hint="a checkpoint is a folder with config.json and its weights"
         )
     _check_numbers(config, f"{file} in {root}")
+    require(config, NO_ENGINE.get(str(config.get("model_type")), {}), f"{file} in {root}")
     if exists(root, join(folder, "adapter_config.json")):
         raise UnsupportedCheckpoint(
             f"{join(folder, 'adapter_config.json')} in {root}: the folder holds an adapter (LoRA), "

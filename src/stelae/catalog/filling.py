@@ -14,6 +14,7 @@ import msgspec
 from stelae.catalog.files import MAX_TOKENIZER_BYTES, join, read_bytes, read_object
 from stelae.catalog.options import require, take
 from stelae.catalog.spec import Fill
+from stelae.catalog.tokenizer import read_tokenizer_file
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 
 LOWERED = "Siglip2Tokenizer"
@@ -46,7 +47,8 @@ def read_fill(root: Path, folder: str) -> tuple[Fill, bool]:
     """What fills texts, and whether they are lower-cased first.
 
     Raises:
-        UnsupportedCheckpoint: The filling is on the left, and other tokens do not see it.
+        UnsupportedCheckpoint: The filling is on the left, and other tokens do not see it;
+            or there is no ``tokenizer.json``.
         ModelLoadFailed: A file is broken, or the token is not in the vocabulary.
     """
     file = f"{join(folder, 'tokenizer_config.json')} in {root}"
@@ -73,7 +75,7 @@ def _content(value: Any, file: str) -> str:
 
 
 def _id(root: Path, folder: str, token: str) -> int:
-    name = join(folder, "tokenizer.json")
+    name, _ = read_tokenizer_file(root, folder)
     data = read_bytes(root, name, limit=MAX_TOKENIZER_BYTES) or b""
     try:
         file = msgspec.json.decode(data, type=TokenizerFile)

@@ -120,8 +120,8 @@ def _vision(config: Json, activation: str, file: str) -> Json:
             "not implemented; its pictures are not read as patches",
             hint="take a ViT of the same family, for example ViT-B-32",
         )
-    refuse_unknown(config, {*VISION_KEYS, *FIXED_VISION}, file)
     require(config, FIXED_VISION, file)
+    refuse_unknown(config, {*VISION_KEYS, *FIXED_VISION}, file)
     width = positive(config, "width", file) or 768
     return {
         "hidden_size": width,
@@ -137,8 +137,8 @@ def _vision(config: Json, activation: str, file: str) -> Json:
 
 def _text(config: Json, activation: str, file: str) -> Json:
     """The same as ``config.json`` of a ``CLIPTextModel`` has it."""
-    refuse_unknown(config, {*TEXT_KEYS, *FIXED_TEXT}, file)
     require(config, FIXED_TEXT, file)
+    refuse_unknown(config, {*TEXT_KEYS, *FIXED_TEXT}, file)
     width = positive(config, "width", file) or 512
     return {
         "model_type": "clip_text_model",

@@ -38,6 +38,13 @@ OTHER_FILES = (
 )  # fmt: skip
 """Files of tokenizers without a fast form, for messages."""
 
+WRITE = "AutoTokenizer.from_pretrained(folder).save_pretrained(folder) writes it"
+
+WITHOUT = {
+    "SiglipTokenizer": "this class never writes it; take a copy of the checkpoint that has it",
+}
+"""What to do about classes that never write the file."""
+
 MEND = (
     "save the tokenizer again: AutoTokenizer.from_pretrained(folder).save_pretrained(folder), "
     "and compare a few texts"
@@ -96,7 +103,7 @@ def _vocabulary(root: Path, folder: str, kind: str) -> str:
         f"no {join(folder, 'tokenizer.json')} in {root}"
         + (f", only {', '.join(found)} of a {kind or 'tokenizer'}" if found else "")
         + "; only fast tokenizers are read",
-        hint="AutoTokenizer.from_pretrained(folder).save_pretrained(folder) writes it",
+        hint=WITHOUT.get(kind, WRITE),
     )
 
 
@@ -175,6 +182,30 @@ def _lowered_bytes(parts: TokenizerFile, config: Json) -> Iterator[Fact]:
     yield "post_processor", _order(parts.post_processor or {}), ends
 
 
+def _bare_pieces(parts: TokenizerFile, config: Json) -> Iterator[Fact]:
+    """Unigram pieces of words without punctuation, as SigLIP has them."""
+    lowered = config.get("do_lower_case", True)
+    made = _normalized(parts.normalizer, "Aé, (b)-C!").replace("▁", " ").strip()
+    yield "normalizer('Aé, (b)-C!')", made, "aé bc" if lowered else "Aé bC"
+
+
+def _normalized(normalizer: Json | None, text: str) -> str:
+    from tokenizers import Tokenizer  # most checkpoints are read without it
+
+    if normalizer is None:
+        return text
+    words = {"type": "WordLevel", "vocab": {}, "unk_token": ""}
+    file = {"version": "1.0", "added_tokens": [], "model": words, "normalizer": normalizer}
+    try:
+        step = Tokenizer.from_str(msgspec.json.encode(file).decode()).normalizer
+    except Exception as error:  # the library raises bare Exception
+        raise UnsupportedCheckpoint(
+            f"tokenizer.json has a normalizer that fails: {error}"
+        ) from error
+    made: str = step.normalize_str(text)
+    return made
+
+
 def _frame(parts: TokenizerFile, config: Json, ends: tuple[str, str]) -> Iterator[Fact]:
     """What is put around one text."""
     order = _order(parts.post_processor or {})
@@ -209,6 +240,7 @@ FACTS: dict[str, Callable[[TokenizerFile, Json], Iterator[Fact]]] = {
     "CamembertTokenizer": _pieces,
     "AlbertTokenizer": _plain_pieces,
     "CLIPTokenizer": _lowered_bytes,
+    "SiglipTokenizer": _bare_pieces,
 }
 """What can be compared, by class of tokenizer."""
 
