@@ -23,7 +23,7 @@ from stelae.types import ComputeDtype, ExtractCall, ExtractResult, Item
 
 OPTIONS = EngineOptions(dtype=ComputeDtype.FLOAT32, device=Device.CPU, threads=1)
 LABELS = ("person", "place", "good thing")
-NAMES = ("gliner-span", "gliner-token", "gliner-bi")
+NAMES = ("gliner-span", "gliner-token", "gliner-bi", "gliner-bi-token")
 TEXTS = (
     "Anna was in Berlin and London.",
     "The king made a tablet of stone in Ur for his people, who were many.",

@@ -137,6 +137,19 @@ def span_head(seed: str, factor: float = 0.05) -> dict[str, Tensor]:
     return damped(tensors, "prompt_rep_layer.3", factor)
 
 
+def token_head(seed: str) -> dict[str, Tensor]:
+    """Tensors that score where names begin, end and go on."""
+    numbers = Numbers(f"{seed}/scorer")
+    scorer = merged([
+        numbers.linear("scorer.proj_token", 2 * HIDDEN, HIDDEN),
+        numbers.linear("scorer.proj_label", 2 * HIDDEN, HIDDEN),
+        projection(numbers, "scorer.out_mlp", 3 * HIDDEN, 3, 4 * HIDDEN),
+    ])  # fmt: skip
+    scorer = damped(scorer, "scorer.out_mlp.3", 0.4)
+    scorer["scorer.out_mlp.3.bias"] += np.array([-4.5, -0.5, 3.5], np.float32)
+    return scorer
+
+
 def gliner_span(folder: Path) -> None:
     """GLiNER: texts and labels in one encoder, every place scored; torch's own file."""
     vocabulary = write_marked(folder, ("[FLERT]", "<<ENT>>", "<<SEP>>"))
@@ -152,37 +165,39 @@ def gliner_token(folder: Path) -> None:
     options = {"span_mode": "token_level", "model_type": "gliner_uni_encoder_token"}
     write_json(folder / "gliner_config.json", gliner_config(vocabulary, 2, **options))
     seed = "gliner-token"
-    numbers = Numbers(f"{seed}/scorer")
-    scorer = merged([
-        numbers.linear("scorer.proj_token", 2 * HIDDEN, HIDDEN),
-        numbers.linear("scorer.proj_label", 2 * HIDDEN, HIDDEN),
-        projection(numbers, "scorer.out_mlp", 3 * HIDDEN, 3, 4 * HIDDEN),
-    ])  # fmt: skip
-    scorer = damped(scorer, "scorer.out_mlp.3", 0.4)
-    scorer["scorer.out_mlp.3.bias"] += np.array([-4.5, -0.5, 3.5], np.float32)
-    tensors = merged([encoder(seed, vocabulary), layers(seed), scorer])
+    tensors = merged([encoder(seed, vocabulary), layers(seed), token_head(seed)])
     write_tensors(folder / "model.safetensors", tensors)
 
 
 def gliner_bi(folder: Path) -> None:
     """GLiNER: labels in an encoder of their own."""
+    kind = {"model_type": "gliner_bi_encoder_span"}
+    write_bi(folder, "gliner-bi", span_head("gliner-bi", 0.01), **kind)
+
+
+def gliner_bi_token(folder: Path) -> None:
+    """GLiNER: labels in an encoder of their own, names word by word."""
+    kind = {"span_mode": "token_level", "model_type": "gliner_bi_encoder_token"}
+    write_bi(folder, "gliner-bi-token", token_head("gliner-bi-token"), **kind)
+
+
+def write_bi(folder: Path, seed: str, head: dict[str, Tensor], **options: Any) -> None:
+    """Write a model with an encoder for texts and one for labels."""
     vocabulary = write_marked(folder, ())
     labels = write_wordpiece(folder / "labels_encoder", max_length=64)
-    options = {
+    options |= {
         "labels_encoder": "nobody/no-such-labels",
         "labels_encoder_config": encoder_config(labels),
         "class_token_index": -1,
-        "model_type": "gliner_bi_encoder_span",
     }
     write_json(folder / "gliner_config.json", gliner_config(vocabulary, 0, **options))
-    seed = "gliner-bi"
     home = f"{GLINER}.labels_encoder.model"
     tensors = merged([
         encoder(seed, vocabulary),
         encoder(f"{seed}/labels", labels, home),
         Numbers(f"{seed}/labels").linear(f"{GLINER}.labels_projection", HIDDEN, SIZE.width),
         layers(seed),
-        span_head(seed, 0.01),
+        head,
     ])  # fmt: skip
     write_tensors(folder / "model.safetensors", tensors)
 
@@ -277,4 +292,12 @@ def write_gliclass(folder: Path, seed: str, **options: Any) -> None:
     write_tensors(folder / "model.safetensors", tensors)
 
 
-SOUND = (gliclass, gliclass_average, gliner_span, gliner_token, gliner_bi, gliner_relations)
+SOUND = (
+    gliclass,
+    gliclass_average,
+    gliner_span,
+    gliner_token,
+    gliner_bi,
+    gliner_bi_token,
+    gliner_relations,
+)

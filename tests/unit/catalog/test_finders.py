@@ -22,6 +22,7 @@ KINDS = [
     ("gliner-span", "UniEncoderSpanGLiNER", "gliner", (Finding.ENTITIES,)),
     ("gliner-token", "UniEncoderTokenGLiNER", "gliner", (Finding.ENTITIES,)),
     ("gliner-bi", "BiEncoderSpanGLiNER", "gliner", (Finding.ENTITIES,)),
+    ("gliner-bi-token", "BiEncoderTokenGLiNER", "gliner", (Finding.ENTITIES,)),
     (
         "gliner-relations",
         "UniEncoderSpanRelexGLiNER",
