@@ -241,3 +241,26 @@ def test_lowest_threshold_ends_in_time(zoo: Path) -> None:
     text = " ".join(TEXTS)
     result = found(zoo, "gliner-relations", [text], threshold=0.0, relations=RELATIONS, nested=True)
     assert result.items[0].entities
+
+
+@pytest.mark.parametrize("name", [*NAMES, "gliner-relations"])
+def test_half_the_bits_give_nearly_the_same_scores(zoo: Path, name: str) -> None:
+    spec = engine_of(zoo, name).spec  # type: ignore[attr-defined]
+    half = EngineOptions(dtype=ComputeDtype.BFLOAT16, device=Device.CPU, threads=1)
+    engine = registry.load(registry.choose(spec).manifest, spec, half)
+    call = ExtractCall(
+        model=name,
+        items=[Item(text=text) for text in TEXTS],
+        labels=LABELS,
+        threshold=0.2,
+        nested=True,
+        multi_label=True,
+    )
+    scores, rough = (
+        {(i, e.start, e.end, e.label): e.score for i, x in enumerate(r.items) for e in x.entities}
+        for r in (answer(engine_of(zoo, name), call), answer(engine, call))
+    )
+    shared = scores.keys() & rough.keys()
+    assert len(shared) > 0.6 * len(scores) > 0
+    apart = sorted(abs(scores[place] - rough[place]) for place in shared)
+    assert apart[len(apart) // 2] < 0.03

@@ -8,12 +8,14 @@ from stelae.catalog.fingerprint import fingerprint, weights_digest
 from stelae.catalog.spec import Finding, ModelSpec
 from stelae.engines.base import EngineInfo, EngineOptions
 from stelae.engines.extract.job import ExtractJob
+from stelae.engines.extract.loading import LIBRARY_ERRORS
 from stelae.engines.extract.options import check_call
 from stelae.engines.gliner.features import Row, Window
 from stelae.engines.gliner.loading import load_library
 from stelae.engines.gliner.model import NameModel
 from stelae.engines.gliner.reading import NameReading, Words
 from stelae.engines.runtime import device_of, faithful_dtype, name_of
+from stelae.errors import ModelLoadFailed
 from stelae.types import ExtractCall, Item
 
 
@@ -25,19 +27,22 @@ class NameEngine:
         words: Reads its texts.
         model: Computes.
         info: What is loaded, and how.
+
+    Attributes:
+        takes: Options of a call that only some models take, and this one does.
     """
 
     def __init__(self, spec: ModelSpec, words: Words, model: NameModel, info: EngineInfo) -> None:
         self.spec, self._words, self._model, self._info = spec, words, model, info
         finds = spec.extraction.finds if spec.extraction is not None else ()
-        self._takes = ("nested", *(("relations",) if Finding.RELATIONS in finds else ()))
+        self.takes = ("nested", *(("relations",) if Finding.RELATIONS in finds else ()))
 
     @property
     def info(self) -> EngineInfo:
         return self._info
 
     def open(self, call: ExtractCall) -> ExtractJob[Window, Row]:
-        check_call(self.spec, call, self._takes)
+        check_call(self.spec, call, self.takes)
         reading = NameReading(call, self._words)
         return ExtractJob(call, reading, self.spec.name, self._info.fingerprint)
 
@@ -53,7 +58,7 @@ def load(spec: ModelSpec, options: EngineOptions) -> NameEngine:
 
     Raises:
         UnsupportedCheckpoint: Weights are missing.
-        ModelLoadFailed: The library cannot read it.
+        ModelLoadFailed: The library cannot read it, or not run it in the dtype.
     """
     device = device_of(options)
     dtype, note = faithful_dtype(options)
@@ -66,12 +71,28 @@ def load(spec: ModelSpec, options: EngineOptions) -> NameEngine:
     )
     model = NameModel(library, device, deterministic=options.deterministic)
     engine = NameEngine(spec, Words(spec, library), model, info)
-    _warm_up(engine)
+    _warm_up(engine, info.dtype)
     return engine
 
 
-def _warm_up(engine: NameEngine) -> None:
-    """Run once, so that the first caller does not pay for what torch sets up lazily."""
-    call = ExtractCall(model=engine.spec.name, items=[Item(text="one two")], labels=("word",))
-    ready = engine.open(call).prepare(0, 1)
-    engine.run([entry.features for entry in ready if entry.features is not None])
+def _warm_up(engine: NameEngine, dtype: str) -> None:
+    """Run once, so that the first caller does not pay for what torch sets up lazily.
+
+    Raises:
+        ModelLoadFailed: The library's layers do not run in the number format.
+    """
+    asked = ExtractCall(
+        model=engine.spec.name,
+        items=[Item(text="one two three")],
+        labels=("word",),
+        relations=("after",) if "relations" in engine.takes else (),
+        threshold=0.0,
+    )
+    ready = engine.open(asked).prepare(0, 1)
+    try:
+        engine.run([entry.features for entry in ready if entry.features is not None])
+    except LIBRARY_ERRORS as error:
+        raise ModelLoadFailed(
+            f"model {engine.spec.name!r}: gliner does not run it in {dtype}: {error}",
+            hint="try dtype float32",
+        ) from error
