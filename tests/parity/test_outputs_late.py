@@ -24,9 +24,12 @@ from fix_outputs import (
     spec_of,
 )
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from sentence_transformers import MultiVectorEncoder
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+from tokenizers import Tokenizer
+from transformers import JinaEmbeddingsV3Config, JinaEmbeddingsV3Model
 
 from stelae.engines.text.engine import TextEngine
 from stelae.errors import InvalidInput, UnsupportedCheckpoint
@@ -225,3 +228,52 @@ def test_vectors_that_are_not_the_models_fail_alone(
     pairs = engine_of(zoo / "cross-encoder")
     with pytest.raises(InvalidInput, match="it has multivector"):
         answer(pairs, ScoreCall(model="m", query=documents[1], documents=documents))
+
+
+@torch.inference_mode()
+def by_hand(folder: Path, text: str, role: Role) -> NDArray[np.float32]:
+    """Vectors of a checkpoint of Jina's own code, by the library's class for its transformer."""
+    trunk, tensors = jina_trunk(folder), load_file(folder / "model.safetensors")
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    facts = json.loads((folder / "artifact.metadata").read_text("utf-8"))
+    marker, longest = {
+        Role.QUERY: (facts["query_token_id"], facts["query_maxlen"]),
+        Role.DOCUMENT: (facts["doc_token_id"], facts["doc_maxlen"]),
+    }[role]
+    first, last, mask, mark = map(tokenizer.token_to_id, ("<s>", "</s>", "<mask>", marker))
+    inner = tokenizer.encode(text, add_special_tokens=False).ids[: longest - 3]
+    ids = [first, mark, *inner, last]
+    if role is Role.QUERY:
+        ids += [mask] * (longest - len(ids))
+    states = trunk(input_ids=torch.tensor([ids])).last_hidden_state[0]
+    vectors = torch.nn.functional.normalize(states @ tensors["linear.weight"].T, dim=-1).numpy()
+    dropped = {tokenizer.token_to_id(c) for c in string.punctuation} - {None}
+    keep = [role is Role.QUERY or i not in dropped for i in ids]
+    return np.float32(vectors[keep])
+
+
+def jina_trunk(folder: Path) -> Any:
+    """The transformer alone, as the library's class has it."""
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    angles = {"rope_type": "default", "rope_theta": config.pop("rotary_emb_base")}
+    for name in ("architectures", "model_type", "position_embedding_type"):
+        del config[name]
+    home = folder.parent / "trunk"
+    JinaEmbeddingsV3Config(**config, rope_parameters=angles).save_pretrained(home)
+    tensors = load_file(folder / "model.safetensors")
+    names = {name for name in tensors if name.startswith("roberta.")}
+    save_file({n.removeprefix("roberta."): tensors[n] for n in names}, home / "model.safetensors")
+    return JinaEmbeddingsV3Model.from_pretrained(home).eval()
+
+
+@pytest.mark.parametrize("role", [Role.QUERY, Role.DOCUMENT], ids=str)
+def test_jina_colbert_equals_its_transformer_and_projection(
+    zoo: Path, tmp_path: Path, role: Role
+) -> None:
+    folder = Path(shutil.copytree(zoo / "colbert-rotary", tmp_path / "model"))
+    column = encode(engine_of(folder), TEXTS, OutputType.MULTIVECTOR, role=role).multivector
+    assert column is not None
+    for text, part in zip(TEXTS, parts(column), strict=True):
+        expected = by_hand(folder, text, role)
+        assert column.values[part].shape == expected.shape, text
+        assert_close(column.values[part], expected)

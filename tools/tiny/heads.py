@@ -10,14 +10,13 @@ from typing import Any
 
 from safetensors.numpy import load_file
 
-from tiny import classic, roberta, rotary
+from tiny import classic, jina, roberta, rotary
 from tiny.bert import Size, bert_config, bert_weights, masked_lm_weights
 from tiny.files import write_json, write_tensors
 from tiny.layout import NEW, OLD, pooling_flags, write_dense, write_modules, write_reading
 from tiny.numbers import Numbers, Tensor, merged
 from tiny.sound import IDENTITY, SIZE, TANH, write_bert
 from tiny.torch_file import write_torch
-from tiny.unigram import framed, precompiled, unigram
 from tiny.wordpiece import tokenizer, vocabulary, write_wordpiece
 
 SPARSE = {
@@ -234,39 +233,6 @@ def colbert_stanford(folder: Path) -> None:
     (folder / "artifact.metadata").write_text(json.dumps(facts), "utf-8")
 
 
-def colbert_xlm(folder: Path) -> None:
-    """Stanford's layout with XLM-RoBERTa, as Jina ColBERT: markers of its own, masks are seen."""
-    before, markers = ("<s>", "<pad>", "</s>", "<unk>"), ("[QueryMarker]", "[DocumentMarker]")
-    frame = framed(
-        ["<s>:0", "A:0", "</s>:0"],
-        ["<s>:0", "A:0", "</s>:0", "</s>:0", "B:0", "</s>:0"],
-        {token: before.index(token) for token in ("<s>", "</s>")},
-    )
-    content, size = unigram(
-        before, (*markers, "<mask>"), unknown=3, normalizer=precompiled(), frame=frame
-    )
-    write_json(folder / "tokenizer.json", content)
-    more = {"additional_special_tokens": list(markers)}
-    classic.write_settings(folder, "XLMRobertaTokenizer", **more)
-    options = {**classic.ROBERTA_IDS, "model_type": "xlm-roberta", "layer_norm_eps": 1e-5}
-    config = bert_config(classic.OFFSET, size, "HF_ColBERT") | options
-    write_json(folder / "config.json", config)
-    trunk = bert_weights("colbert-xlm", classic.OFFSET, size)
-    named = {f"roberta.{name}": tensor for name, tensor in trunk.items()}
-    linear = Numbers("colbert-xlm/linear").uniform("weight", 32, classic.OFFSET.width)
-    write_tensors(folder / "model.safetensors", {**named, "linear.weight": linear})
-    facts = {
-        "query_token_id": markers[0],
-        "doc_token_id": markers[1],
-        "query_maxlen": 24,
-        "doc_maxlen": 100,
-        "attend_to_mask_tokens": True,
-        "mask_punctuation": True,
-        "dim": 32,
-    }
-    (folder / "artifact.metadata").write_text(json.dumps(facts), "utf-8")
-
-
 def modernbert_colbert(folder: Path) -> None:
     """ModernBERT for late interaction, as PyLate saves it: byte-level BPE with markers added."""
     plain = roberta.write_bytes(folder)
@@ -461,7 +427,8 @@ SOUND = (
     bge_m3,
     colbert_pylate,
     colbert_stanford,
-    colbert_xlm,
+    jina.colbert_xlm,
+    jina.colbert_rotary,
     colbert_native,
     modernbert_colbert,
     static,

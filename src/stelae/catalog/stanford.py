@@ -1,13 +1,15 @@
 """ColBERT as Stanford's own code saves it: a projection beside the transformer's tensors.
 
 Source: sentence-transformers 6.0.1, ``multi_vector_encoder/model.py``, which reads such
-folders; Santhanam et al. 2021 (ColBERTv2, arXiv:2112.01488).
+folders; Santhanam et al. 2021 (ColBERTv2, arXiv:2112.01488); Jha et al. 2024
+(Jina-ColBERT-v2, arXiv:2408.16672).
 """
 
 from __future__ import annotations
 
 import string
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -15,7 +17,7 @@ from stelae.catalog.backbone import positions, read_backbone
 from stelae.catalog.files import Json, read_object
 from stelae.catalog.found import Found
 from stelae.catalog.late import QUERY_LENGTH, Lengths, marked
-from stelae.catalog.options import positive, require, take
+from stelae.catalog.options import need, positive, require, take
 from stelae.catalog.reading import Expansion, read_reading
 from stelae.catalog.settings import Kind, Settings
 from stelae.catalog.spec import Backbone, Chain, Dense, Normalize
@@ -36,6 +38,15 @@ TRUNKS = {
     "roberta": "RobertaModel", "xlm-roberta": "XLMRobertaModel",
 }  # fmt: skip
 """The transformer of each model type; ``architectures`` names the whole instead."""
+
+ANGLES = {"xlm-roberta": "JinaEmbeddingsV3Model"}
+"""The same where positions are angles, as in Jina ColBERT 2."""
+
+FIXED: dict[str, tuple[Any, ...]] = {
+    "load_trained_adapters": (False, None), "lora_adaptations": (None, []),
+    "truncate_dim": (None,),
+}  # fmt: skip
+"""Options of Jina's own code, of which only these values are implemented."""
 
 MARKERS = {
     Role.QUERY: ("query_token_id", "[unused0]"),
@@ -91,12 +102,7 @@ def read_stanford(root: Path) -> Found:
 
 def _parts(root: Path, backbone: Backbone) -> tuple[Backbone, Dense]:
     """The transformer, and the projection that lies among its tensors."""
-    kind = str(backbone.config.get("model_type"))
-    if kind not in TRUNKS:
-        raise UnsupportedCheckpoint(
-            f"config.json in {root} has the model_type {kind!r}, of which no {ARCHITECTURE} is "
-            f"implemented; known are {', '.join(TRUNKS)}"
-        )
+    architecture, config = _transformer(backbone.config, f"config.json in {root}")
     tensors = Tensors(root, "", backbone.weights)
     dense = tensors.dense(PROJECTION)
     prefixes = {name.partition(".")[0] for name in tensors.heads if name != PROJECTION}
@@ -106,6 +112,26 @@ def _parts(root: Path, backbone: Backbone) -> tuple[Backbone, Dense]:
             f"those of one transformer beside {PROJECTION} were expected"
         )
     trunk = msgspec.structs.replace(
-        backbone, architecture=TRUNKS[kind], prefix=f"{prefixes.pop()}."
+        backbone, architecture=architecture, config=config, prefix=f"{prefixes.pop()}."
     )
     return trunk, dense
+
+
+def _transformer(config: Json, file: str) -> tuple[str, Json]:
+    """The transformer's class, and its options as that class names them."""
+    kind, positions = str(config.get("model_type")), config.get("position_embedding_type")
+    turned = positions == "rotary"
+    known = ANGLES if turned else TRUNKS
+    if kind not in known:
+        which = f" and position_embedding_type={positions!r}" if turned else ""
+        raise UnsupportedCheckpoint(
+            f"{file} has the model_type {kind!r}{which}, of which no {ARCHITECTURE} is "
+            f"implemented; known are {', '.join(known)}"
+        )
+    return known[kind], _as_angles(config, file) if turned else config
+
+
+def _as_angles(config: Json, file: str) -> Json:
+    require(config, FIXED, file)
+    base = need(config, "rotary_emb_base", float, file)
+    return config | {"position_embedding_type": "rope", "rope_theta": base}

@@ -175,6 +175,13 @@ def test_stanfords_folder_without_its_file_has_its_defaults(edited: Edit, read: 
     assert late.document.skip == ids_of(folder, string.punctuation)
 
 
+def test_stanfords_layout_may_have_angles_for_positions(zoo: Path, read: Read) -> None:
+    spec = read(zoo / "colbert-rotary")
+    assert spec.backbone.architecture == "JinaEmbeddingsV3Model"
+    assert spec.backbone.config["rope_theta"] == 10000.0  # type: ignore[union-attr]
+    assert (spec.token_dimensions, marking(spec).query.attend_expansion) == (32, True)
+
+
 def test_stanfords_transformer_lies_under_a_prefix(zoo: Path, read: Read) -> None:
     spec = read(zoo / "colbert-stanford")
     assert (spec.backbone.architecture, spec.backbone.prefix) == ("BertModel", "bert.")  # type: ignore[union-attr]
@@ -218,6 +225,18 @@ REFUSED: list[tuple[str, str, dict[str, Any], type[StelaeError], str]] = [
     ("colbert-stanford", "artifact.metadata", {"similarity": "l2"}, UnsupportedCheckpoint, "'l2'"),
     ("colbert-stanford", "artifact.metadata", {"dim": 128}, UnsupportedCheckpoint, "dim=128"),
     ("colbert-stanford", "config.json", {"model_type": "xlnet"}, UnsupportedCheckpoint, "'xlnet'"),
+    (
+        "colbert-stanford", "config.json", {"position_embedding_type": "rotary"},
+        UnsupportedCheckpoint, "model_type 'bert' and position_embedding_type='rotary'",
+    ),
+    (
+        "colbert-rotary", "config.json", {"rotary_emb_base": None},
+        ModelLoadFailed, "lacks the option 'rotary_emb_base'",
+    ),
+    (
+        "colbert-rotary", "config.json", {"lora_adaptations": ["retrieval.query"]},
+        UnsupportedCheckpoint, "lora_adaptations",
+    ),
 ]  # fmt: skip
 
 
