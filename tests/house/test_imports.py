@@ -38,7 +38,7 @@ def test_every_room_has_its_layer() -> None:
     assert {f"stelae.{room}" for room in _rooms(SOURCE)} == layers
 
 
-SHARED = {"stelae.engines.text"}
+SHARED = {"stelae.engines.text", "stelae.engines.extract"}
 """What engines share: no engine of its own."""
 
 
