@@ -35,6 +35,7 @@ SMALL = {
     "names": "gliner-span",
     "judge": "cross-encoder-labels",
     "seer": "owlv2",
+    "reader": "florence2",
 }
 """Models that examples ask for, and the small checkpoint of the same kind that answers here."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from stelae.catalog.detection import read_detector
+from stelae.catalog.documents import read_document
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.gliclass import read_gliclass
 from stelae.catalog.gliner import read_gliner
@@ -18,7 +19,7 @@ from stelae.catalog.spec import Classify, Extractor, Finding, ModelSpec, Source
 
 Reader = Callable[[Path, ModelEntry, Source], ModelSpec | None]
 
-READERS: tuple[Reader, ...] = (read_gliner, read_gliclass, read_detector)
+READERS: tuple[Reader, ...] = (read_gliner, read_gliclass, read_detector, read_document)
 """Each says what a folder holds, or ``None`` if it is of another layout."""
 
 JUDGES = "entail"

@@ -11,6 +11,7 @@ from typing import cast
 from stelae.catalog.spec import ModelSpec
 from stelae.engines import (
     detection,
+    documents,
     encoder,
     fake,
     gliclass,
@@ -29,6 +30,7 @@ BUILT_IN = (
     gliclass.MANIFEST,
     gliner.MANIFEST,
     detection.MANIFEST,
+    documents.MANIFEST,
     fake.MANIFEST,
 )
 

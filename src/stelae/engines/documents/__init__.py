@@ -1,0 +1,25 @@
+"""What pictures hold, written down: Florence-2 and Donut, by the library transformers."""
+
+from stelae.catalog.documents import LAYOUTS
+from stelae.catalog.spec import ModelSpec
+from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat
+from stelae.types import Task
+
+
+def refuses(spec: ModelSpec) -> str | None:
+    """Say why this engine cannot serve a model, or ``None`` if it can."""
+    if spec.extraction is not None and spec.extraction.layout in LAYOUTS:
+        return None
+    return "it serves Florence-2 and Donut only"
+
+
+MANIFEST = EngineManifest(
+    name="documents",
+    tasks=frozenset({Task.EXTRACT}),
+    formats=frozenset({WeightFormat.SAFETENSORS, WeightFormat.TORCH}),
+    devices=frozenset({Device.CPU, Device.CUDA}),
+    load="stelae.engines.documents.engine:load",
+    needs=(Requirement("torch", extra="server"), Requirement("transformers", extra="server")),
+    preference=40,
+    refuses=refuses,
+)
