@@ -6,9 +6,10 @@ them sees (``sights``); the trunk, the names of tensors and the heads are here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import torch
@@ -18,6 +19,7 @@ from stelae.catalog.spec import Pooling
 from stelae.errors import UnsupportedCheckpoint
 from stelae.nn.backbone import Backbone, activation_of, require
 from stelae.nn.batch import TokenBatch
+from stelae.nn.fields import Count, Epsilon, Layers, Positive, Width
 from stelae.nn.heads.choice import ChoiceHead
 from stelae.nn.heads.classify import CLASSIFIER_NAMES, ClassifierHead
 from stelae.nn.layers.attention import CAUSAL, EVERYWHERE, Span
@@ -26,8 +28,6 @@ from stelae.nn.layers.linear import Activation
 from stelae.nn.layers.prenorm import Block, PreNormLayer
 from stelae.nn.layers.rotary import Rotary, rope_options
 from stelae.nn.weights import WeightMap, assign
-
-Count = Annotated[int, msgspec.Meta(ge=1)]
 
 FULL, SLIDING = "full_attention", "sliding_attention"
 """Kinds of layers in ``layer_types``."""
@@ -40,26 +40,26 @@ class DecoderConfig(msgspec.Struct, kw_only=True):
     """The part of ``config.json`` that all families have and that decides the numbers."""
 
     vocab_size: Count
-    hidden_size: Count
-    intermediate_size: Count
-    num_hidden_layers: Count
-    num_attention_heads: Count
-    num_key_value_heads: Count | None = None
-    head_dim: Count | None = None
+    hidden_size: Width
+    intermediate_size: Width
+    num_hidden_layers: Layers
+    num_attention_heads: Width
+    num_key_value_heads: Width | None = None
+    head_dim: Width | None = None
     hidden_act: str = "silu"
-    rms_norm_eps: float = 1e-6
+    rms_norm_eps: Epsilon = 1e-6
     max_position_embeddings: Count
     original_max_position_embeddings: Count | None = None
     rope_parameters: dict[str, Any] | None = None
     rope_scaling: dict[str, Any] | None = None
-    rope_theta: float = 10000.0
+    rope_theta: Positive = 10000.0
     partial_rotary_factor: float | None = None
     is_causal: bool = True
     sliding_window: Count | None = None
     layer_types: tuple[str, ...] | None = None
     pad_token_id: int | None = None
     tie_word_embeddings: bool = False
-    final_logit_softcapping: float | None = None
+    final_logit_softcapping: Positive | None = None
 
     @property
     def scale(self) -> float:
@@ -121,7 +121,8 @@ class DecoderConfig(msgspec.Struct, kw_only=True):
         part = options.get("partial_rotary_factor", self.partial_rotary_factor)
         require(part is None or part == 1, "partial_rotary_factor", part, "1.0")
         base = options["rope_theta"]
-        require(isinstance(base, int | float) and base > 0, "rope_theta", base, "positive numbers")
+        positive = isinstance(base, int | float) and 0 < base < math.inf
+        require(positive, "rope_theta", base, "positive numbers")
         trained = self.original_max_position_embeddings
         stated = {"original_max_position_embeddings": trained} if trained else {}
         positions = self.max_position_embeddings

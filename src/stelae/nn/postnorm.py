@@ -9,13 +9,14 @@ Source: Devlin et al. 2018 (arXiv:1810.04805).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import msgspec
 from torch import Tensor, nn
 
 from stelae.nn.backbone import Backbone, activation_of, require
 from stelae.nn.batch import TokenBatch
+from stelae.nn.fields import Count, Epsilon, Layers, Width
 from stelae.nn.heads.classify import CLASSIFIER_NAMES, ClassifierHead
 from stelae.nn.heads.masked_lm import MASKED_LM_NAMES, MaskedLmHead
 from stelae.nn.layers.attention import Bias
@@ -25,20 +26,18 @@ from stelae.nn.layers.norm import LayerNorm
 from stelae.nn.layers.postnorm import PostNormLayer
 from stelae.nn.weights import WeightMap
 
-Count = Annotated[int, msgspec.Meta(ge=1)]
-
 
 class PostNormConfig(msgspec.Struct, kw_only=True):
     """The part of ``config.json`` that all families have and that decides the numbers."""
 
     vocab_size: Count
-    hidden_size: Count
-    num_hidden_layers: Count
-    num_attention_heads: Count
-    intermediate_size: Count
+    hidden_size: Width
+    num_hidden_layers: Layers
+    num_attention_heads: Width
+    intermediate_size: Width
     max_position_embeddings: Count
     type_vocab_size: int = 2
-    layer_norm_eps: float = 1e-12
+    layer_norm_eps: Epsilon = 1e-12
     hidden_act: str = "gelu"
     position_embedding_type: str = "absolute"
     is_decoder: bool = False

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from stelae.nn.backbone import require
 from stelae.nn.batch import TokenBatch
+from stelae.nn.fields import Positive
 from stelae.nn.layers.attention import attend, split
 from stelae.nn.layers.postnorm import PostNormLayer
 from stelae.nn.layers.rotary import Rotary, Table, rope_options, rotate
@@ -25,7 +26,7 @@ class RotaryConfig(PostNormConfig, kw_only=True):
     """Positions are angles."""
 
     position_embedding_type: str = "rope"
-    rope_theta: float = 10000.0
+    rope_theta: Positive = 10000.0
     rope_scaling: dict[str, Any] | None = None
     rope_parameters: dict[str, Any] | None = None
 

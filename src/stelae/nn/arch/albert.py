@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from stelae.nn.backbone import architecture, require
 from stelae.nn.batch import TokenBatch
+from stelae.nn.fields import Layers, Width
 from stelae.nn.layers.linear import Linear
 from stelae.nn.postnorm import (
     EMBEDDINGS,
     NORMS,
     UNUSED,
-    Count,
     PostNormConfig,
     PostNormEncoder,
     classifier_names,
@@ -30,9 +30,9 @@ class AlbertConfig(PostNormConfig, kw_only=True):
     """Layers come in groups; the layers of a group share their weights."""
 
     hidden_act: str = "gelu_new"
-    embedding_size: Count = 128
-    num_hidden_groups: Count = 1
-    inner_group_num: Count = 1
+    embedding_size: Width = 128
+    num_hidden_groups: Layers = 1
+    inner_group_num: Layers = 1
 
     @property
     def embedding(self) -> int:

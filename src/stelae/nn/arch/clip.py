@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from stelae.nn.backbone import Backbone, activation_of, architecture, require
 from stelae.nn.batch import TokenBatch
+from stelae.nn.fields import Count, Epsilon, Layers, Width
 from stelae.nn.heads.tower import EndToken, FirstToken
 from stelae.nn.layers.attention import CAUSAL
 from stelae.nn.layers.embedding import Embedding
@@ -30,29 +31,29 @@ LARGEST = 2
 class ClipTextConfig(msgspec.Struct):
     """The part of ``config.json`` that decides the numbers, with the library's defaults."""
 
-    vocab_size: int = 49408
-    hidden_size: int = 512
-    intermediate_size: int = 2048
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 8
-    max_position_embeddings: int = 77
+    vocab_size: Count = 49408
+    hidden_size: Width = 512
+    intermediate_size: Width = 2048
+    num_hidden_layers: Layers = 12
+    num_attention_heads: Width = 8
+    max_position_embeddings: Count = 77
     hidden_act: str = "quick_gelu"
-    layer_norm_eps: float = 1e-5
+    layer_norm_eps: Epsilon = 1e-5
     eos_token_id: int = 49407
 
 
 class ClipVisionConfig(msgspec.Struct):
     """The part of ``config.json`` that decides the numbers, with the library's defaults."""
 
-    hidden_size: int = 768
-    intermediate_size: int = 3072
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 12
-    num_channels: int = 3
-    image_size: int = 224
-    patch_size: int = 32
+    hidden_size: Width = 768
+    intermediate_size: Width = 3072
+    num_hidden_layers: Layers = 12
+    num_attention_heads: Width = 12
+    num_channels: Width = 3
+    image_size: Width = 224
+    patch_size: Width = 32
     hidden_act: str = "quick_gelu"
-    layer_norm_eps: float = 1e-5
+    layer_norm_eps: Epsilon = 1e-5
 
 
 @architecture("CLIPTextModel", "CLIPTextModelWithProjection")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from stelae.nn.backbone import activation_of, architecture, require
 from stelae.nn.batch import TokenBatch
+from stelae.nn.fields import Epsilon, Width
 from stelae.nn.heads.classify import ClassifierHead
 from stelae.nn.heads.masked_lm import MaskedLmHead
 from stelae.nn.layers.convolution import Convolution, flat_kernel
@@ -39,8 +40,8 @@ class DebertaConfig(PostNormConfig, kw_only=True):
     """Positions may be on the scores, in the embeddings, or both."""
 
     type_vocab_size: int = 0
-    layer_norm_eps: float = 1e-7
-    embedding_size: int | None = None
+    layer_norm_eps: Epsilon = 1e-7
+    embedding_size: Width | None = None
     position_biased_input: bool = True
     relative_attention: bool = False
     max_relative_positions: int = -1
@@ -52,7 +53,7 @@ class DebertaConfig(PostNormConfig, kw_only=True):
     conv_groups: int = 1
     conv_act: str = "tanh"
     pooler_hidden_act: str = "gelu"
-    pooler_hidden_size: int | None = None
+    pooler_hidden_size: Width | None = None
 
     @property
     def embedding(self) -> int:

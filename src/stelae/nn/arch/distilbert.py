@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from stelae.nn.backbone import activation_of, architecture
+from stelae.nn.fields import Layers, Width
 from stelae.nn.layers.linear import Activation
 from stelae.nn.postnorm import (
     EMBEDDINGS,
     NORMS,
     UNUSED,
-    Count,
     PostNormConfig,
     PostNormEncoder,
     classifier_names,
@@ -37,10 +37,10 @@ class DistilBertConfig(PostNormConfig, kw_only=True, rename=NAMES):
     among the weights.
     """
 
-    hidden_size: Count
-    num_hidden_layers: Count
-    num_attention_heads: Count
-    intermediate_size: Count
+    hidden_size: Width
+    num_hidden_layers: Layers
+    num_attention_heads: Width
+    intermediate_size: Width
     hidden_act: str = "gelu"
     type_vocab_size: int = 0
 

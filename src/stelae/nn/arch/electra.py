@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from stelae.nn.backbone import architecture
 from stelae.nn.batch import TokenBatch
+from stelae.nn.fields import Width
 from stelae.nn.layers.linear import Activation, Linear
 from stelae.nn.postnorm import (
     FIRST_TOKEN,
-    Count,
     PostNormConfig,
     PostNormEncoder,
     bert_names,
@@ -25,7 +25,7 @@ from stelae.nn.postnorm import (
 class ElectraConfig(PostNormConfig, kw_only=True):
     """Embeddings have a width of their own."""
 
-    embedding_size: Count = 128
+    embedding_size: Width = 128
 
     @property
     def embedding(self) -> int:

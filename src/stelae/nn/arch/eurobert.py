@@ -11,6 +11,7 @@ from stelae.catalog.spec import Pooling
 from stelae.nn.arch.llama import LlamaConfig
 from stelae.nn.backbone import architecture
 from stelae.nn.decoder import TWO_NORMS, Decoder
+from stelae.nn.fields import Epsilon
 from stelae.nn.heads.classify import CLASSIFIER_NAMES, ClassifierHead
 from stelae.nn.heads.masked_lm import MASKED_LM_NAMES, MaskedLmHead
 from stelae.nn.weights import WeightMap
@@ -21,7 +22,7 @@ POOLS = {"bos": Pooling.CLS, "mean": Pooling.MEAN, "late": Pooling.MEAN}
 class EuroBertConfig(LlamaConfig, kw_only=True):
     """Never causal."""
 
-    rms_norm_eps: float = 1e-5
+    rms_norm_eps: Epsilon = 1e-5
     is_causal: bool = False
     classifier_pooling: Literal["bos", "mean", "late"] = "late"
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import ClassVar
 
 from stelae.nn.backbone import activation_of, architecture, require
-from stelae.nn.decoder import FOUR_NORMS, FULL, SLIDING, Count, Decoder, DecoderConfig, Sight
+from stelae.nn.decoder import FOUR_NORMS, FULL, SLIDING, Decoder, DecoderConfig, Sight
+from stelae.nn.fields import Count, Positive, Width
 from stelae.nn.layers.linear import Activation
 from stelae.nn.layers.prenorm import Block
 
@@ -19,11 +20,11 @@ from stelae.nn.layers.prenorm import Block
 class GemmaConfig(DecoderConfig, kw_only=True):
     """What the generations of Gemma have in common."""
 
-    num_key_value_heads: Count | None = 4
-    head_dim: Count | None = 256
+    num_key_value_heads: Width | None = 4
+    head_dim: Width | None = 256
     hidden_activation: str = "gelu_pytorch_tanh"
     attention_bias: bool = False
-    query_pre_attn_scalar: float = 256
+    query_pre_attn_scalar: Positive = 256
     sliding_window: Count | None = 4096
     use_bidirectional_attention: bool | None = None
     pad_token_id: int | None = 0
@@ -55,8 +56,8 @@ class GemmaConfig(DecoderConfig, kw_only=True):
 class Gemma2Config(GemmaConfig, kw_only=True):
     """Caps are on unless they are set to ``null``."""
 
-    attn_logit_softcapping: float | None = 50.0
-    final_logit_softcapping: float | None = 30.0
+    attn_logit_softcapping: Positive | None = 50.0
+    final_logit_softcapping: Positive | None = 30.0
 
     def block(self) -> Block:
         """With a cap on the scores."""

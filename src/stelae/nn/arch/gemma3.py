@@ -12,7 +12,8 @@ from typing import ClassVar
 
 from stelae.nn.arch.gemma2 import GemmaConfig
 from stelae.nn.backbone import architecture
-from stelae.nn.decoder import FOUR_NORMS, FULL, SLIDING, Count, Decoder
+from stelae.nn.decoder import FOUR_NORMS, FULL, SLIDING, Decoder
+from stelae.nn.fields import Count, Positive
 from stelae.nn.layers.attention import Span
 from stelae.nn.layers.prenorm import Block
 from stelae.nn.layers.rotary import Rotary
@@ -21,8 +22,8 @@ from stelae.nn.layers.rotary import Rotary
 class Gemma3Config(GemmaConfig, kw_only=True):
     """Angles of local and global layers, in the older form by names of their own."""
 
-    rope_theta: float = 1_000_000.0
-    rope_local_base_freq: float = 10000.0
+    rope_theta: Positive = 1_000_000.0
+    rope_local_base_freq: Positive = 10000.0
     sliding_window_pattern: Count = 6
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from stelae.nn.backbone import architecture
+from stelae.nn.fields import Epsilon, Positive
 from stelae.nn.layers.linear import Activation
 from stelae.nn.postnorm import FIRST_TOKEN, UNUSED, masked_lm_names
 from stelae.nn.rotary_postnorm import NAMES, QKV, RotaryConfig, RotaryEncoder
@@ -20,8 +21,8 @@ class JinaV3Config(RotaryConfig, kw_only=True):
     """Other defaults."""
 
     type_vocab_size: int = 1
-    layer_norm_eps: float = 1e-5
-    rope_theta: float = 20000.0
+    layer_norm_eps: Epsilon = 1e-5
+    rope_theta: Positive = 20000.0
 
 
 @architecture(

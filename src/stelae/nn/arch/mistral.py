@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from stelae.nn.backbone import architecture
-from stelae.nn.decoder import FULL, SLIDING, Count, Decoder, DecoderConfig
+from stelae.nn.decoder import FULL, SLIDING, Decoder, DecoderConfig
+from stelae.nn.fields import Count, Width
 
 
 class MistralConfig(DecoderConfig, kw_only=True):
     """A window of ``null`` is none."""
 
-    num_key_value_heads: Count | None = 8
+    num_key_value_heads: Width | None = 8
     sliding_window: Count | None = 4096
 
     def kinds(self) -> Sequence[str]:

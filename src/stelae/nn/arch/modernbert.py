@@ -6,7 +6,7 @@ Source: Warner et al. 2024 (arXiv:2412.13663).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from stelae.catalog.spec import Pooling
 from stelae.nn.backbone import Backbone, activation_of, architecture, require
 from stelae.nn.batch import TokenBatch
+from stelae.nn.fields import Count, Epsilon, Layers, Positive, Width
 from stelae.nn.heads.classify import CLASSIFIER_NAMES, ClassifierHead
 from stelae.nn.heads.masked_lm import MASKED_LM_NAMES, MaskedLmHead
 from stelae.nn.layers.attention import EVERYWHERE, Span, attend, split
@@ -24,8 +25,6 @@ from stelae.nn.layers.norm import LayerNorm
 from stelae.nn.layers.rotary import Rotary, Table, rope_options, rotate
 from stelae.nn.weights import WeightMap
 
-Count = Annotated[int, msgspec.Meta(ge=1)]
-
 FULL, SLIDING = "full_attention", "sliding_attention"
 HEAD = {r"^head\.dense\.": "dense.", r"^head\.norm\.": "norm."}
 
@@ -34,13 +33,13 @@ class ModernBertConfig(msgspec.Struct, kw_only=True):
     """The part of ``config.json`` that decides the numbers."""
 
     vocab_size: Count
-    hidden_size: Count
-    intermediate_size: Count
-    num_hidden_layers: Count
-    num_attention_heads: Count
+    hidden_size: Width
+    intermediate_size: Width
+    num_hidden_layers: Layers
+    num_attention_heads: Width
     max_position_embeddings: Count
     hidden_activation: str = "gelu"
-    norm_eps: float = 1e-5
+    norm_eps: Epsilon = 1e-5
     norm_bias: bool = False
     attention_bias: bool = False
     mlp_bias: bool = False
@@ -50,8 +49,8 @@ class ModernBertConfig(msgspec.Struct, kw_only=True):
     layer_types: tuple[str, ...] | None = None
     rope_parameters: dict[str, Any] | None = None
     rope_scaling: dict[str, Any] | None = None
-    global_rope_theta: float = 160_000.0
-    local_rope_theta: float | None = 10_000.0
+    global_rope_theta: Positive = 160_000.0
+    local_rope_theta: Positive | None = 10_000.0
     classifier_pooling: Literal["cls", "mean"] = "cls"
     classifier_bias: bool = False
     classifier_activation: str = "gelu"

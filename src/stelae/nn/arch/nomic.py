@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from stelae.nn.backbone import activation_of, architecture, require
+from stelae.nn.fields import Count, Positive, Width
 from stelae.nn.heads.masked_lm import MaskedLmHead
 from stelae.nn.layers.linear import Activation, GatedLinear, Linear
-from stelae.nn.postnorm import UNUSED, Count, classifier_names, masked_lm_names
+from stelae.nn.postnorm import UNUSED, classifier_names, masked_lm_names
 from stelae.nn.rotary_postnorm import NAMES, QKV, RotaryConfig, RotaryEncoder, RotaryLayer
 from stelae.nn.weights import WeightMap
 
@@ -39,8 +40,8 @@ class NomicConfig(RotaryConfig, kw_only=True):
     max_position_embeddings: Count = 2048
     hidden_act: str = "silu"
     activation_function: str | None = None
-    head_dim: Count | None = None
-    rope_theta: float = 1000.0
+    head_dim: Width | None = None
+    rope_theta: Positive = 1000.0
     rotary_scaling_factor: float | None = None
     rotary_emb_fraction: float = 1.0
     rotary_emb_interleaved: bool = False

@@ -10,14 +10,15 @@ from dataclasses import replace
 from typing import ClassVar
 
 from stelae.nn.backbone import architecture
-from stelae.nn.decoder import FULL, SLIDING, Count, Decoder, DecoderConfig
+from stelae.nn.decoder import FULL, SLIDING, Decoder, DecoderConfig
+from stelae.nn.fields import Count, Width
 from stelae.nn.layers.prenorm import Block
 
 
 class Qwen2Config(DecoderConfig, kw_only=True):
     """``sliding_window`` counts only where ``use_sliding_window`` is set."""
 
-    num_key_value_heads: Count | None = 32
+    num_key_value_heads: Width | None = 32
     use_sliding_window: bool = False
     sliding_window: Count | None = 4096
     max_window_layers: int = 28

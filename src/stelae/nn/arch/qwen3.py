@@ -10,14 +10,15 @@ from typing import ClassVar
 
 from stelae.nn.arch.qwen2 import Qwen2Config
 from stelae.nn.backbone import architecture
-from stelae.nn.decoder import Count, Decoder
+from stelae.nn.decoder import Decoder
+from stelae.nn.fields import Width
 from stelae.nn.layers.prenorm import Block
 
 
 class Qwen3Config(Qwen2Config, kw_only=True):
     """Windows as in Qwen2."""
 
-    head_dim: Count | None = 128
+    head_dim: Width | None = 128
     attention_bias: bool = False
 
     def block(self) -> Block:

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from stelae.nn.backbone import Backbone, activation_of, architecture, require
 from stelae.nn.batch import TokenBatch
+from stelae.nn.fields import Count, Epsilon, Layers, Width
 from stelae.nn.heads.tower import AttentionPool, LastToken
 from stelae.nn.layers.embedding import Embedding
 from stelae.nn.layers.linear import Linear
@@ -29,12 +30,12 @@ from stelae.nn.weights import WeightMap, flat_patches
 class TowerConfig(msgspec.Struct):
     """What both towers state, with the library's defaults."""
 
-    hidden_size: int = 768
-    intermediate_size: int = 3072
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 12
+    hidden_size: Width = 768
+    intermediate_size: Width = 3072
+    num_hidden_layers: Layers = 12
+    num_attention_heads: Width = 12
     hidden_act: str = "gelu_pytorch_tanh"
-    layer_norm_eps: float = 1e-6
+    layer_norm_eps: Epsilon = 1e-6
 
     def sizes(self) -> Sizes:
         """The same for our layers."""
@@ -50,26 +51,26 @@ class TowerConfig(msgspec.Struct):
 class SiglipTextConfig(TowerConfig):
     """The part of ``config.json`` that decides the numbers."""
 
-    vocab_size: int = 32000
-    max_position_embeddings: int = 64
-    projection_size: int | None = None
+    vocab_size: Count = 32000
+    max_position_embeddings: Count = 64
+    projection_size: Width | None = None
 
 
 class SiglipVisionConfig(TowerConfig):
     """The part of ``config.json`` that decides the numbers."""
 
-    num_channels: int = 3
-    image_size: int = 224
-    patch_size: int = 16
+    num_channels: Width = 3
+    image_size: Width = 224
+    patch_size: Width = 16
     vision_use_head: bool = True
 
 
 class Siglip2VisionConfig(TowerConfig):
     """The part of ``config.json`` that decides the numbers."""
 
-    num_channels: int = 3
-    num_patches: int = 256
-    patch_size: int = 16
+    num_channels: Width = 3
+    num_patches: Count = 256
+    patch_size: Width = 16
     vision_use_head: bool = True
 
 

@@ -10,13 +10,14 @@ sentences: Ni et al. 2021 (arXiv:2108.08877, arXiv:2112.07899).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, ClassVar, cast
+from typing import ClassVar, cast
 
 import msgspec
 from torch import Tensor, nn
 
 from stelae.nn.backbone import Backbone, activation_of, architecture, require
 from stelae.nn.batch import TokenBatch
+from stelae.nn.fields import Count, Epsilon, Layers, Width
 from stelae.nn.layers.attention import Bias, attend, split
 from stelae.nn.layers.buckets import RelativeBias
 from stelae.nn.layers.embedding import Embedding
@@ -24,8 +25,6 @@ from stelae.nn.layers.linear import Activation, Linear
 from stelae.nn.layers.mlp import GatedMlp, Mlp
 from stelae.nn.layers.norm import RmsNorm
 from stelae.nn.weights import WeightMap
-
-Count = Annotated[int, msgspec.Meta(ge=1)]
 
 GATED = "gated-"
 
@@ -37,14 +36,14 @@ class T5Config(msgspec.Struct, kw_only=True):
     """
 
     vocab_size: Count = 32128
-    d_model: Count = 512
-    d_kv: Count = 64
-    d_ff: Count = 2048
-    num_layers: Count = 6
-    num_heads: Count = 8
+    d_model: Width = 512
+    d_kv: Width = 64
+    d_ff: Width = 2048
+    num_layers: Layers = 6
+    num_heads: Width = 8
     relative_attention_num_buckets: Count = 32
     relative_attention_max_distance: Count = 128
-    layer_norm_epsilon: float = 1e-6
+    layer_norm_epsilon: Epsilon = 1e-6
     feed_forward_proj: str = "relu"
     is_gated_act: bool | None = None
     dense_act_fn: str | None = None
@@ -86,9 +85,9 @@ class MT5Config(T5Config, kw_only=True):
     """Gated unless it says otherwise."""
 
     vocab_size: Count = 250112
-    d_ff: Count = 1024
-    num_layers: Count = 8
-    num_heads: Count = 6
+    d_ff: Width = 1024
+    num_layers: Layers = 8
+    num_heads: Width = 6
     feed_forward_proj: str = "gated-gelu"
 
 
