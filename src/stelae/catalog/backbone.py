@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stelae.catalog.files import Json, exists, inside, join, read_object
-from stelae.catalog.options import require, take
+from stelae.catalog.options import positive, require, take
 from stelae.catalog.spec import Backbone
 from stelae.catalog.weights import read_header, weight_files
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
@@ -93,12 +93,13 @@ def _check_numbers(value: Any, file: str) -> None:
 
 
 def hidden_size(config: Json) -> int:
-    """Width of a token vector, or 0 if ``config.json`` does not state it."""
-    for key in WIDTHS:
-        value = config.get(key)
-        if isinstance(value, int) and value > 0:
-            return value
-    return 0
+    """Width of a token vector, or 0 if ``config.json`` does not state it.
+
+    Raises:
+        ModelLoadFailed: It states something else than a width.
+    """
+    stated = (positive(config, key, "config.json") for key in WIDTHS)
+    return next((width for width in stated if width is not None), 0)
 
 
 def positions(config: Json) -> int | None:

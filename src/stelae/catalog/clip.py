@@ -9,10 +9,11 @@ import math
 from typing import Any
 
 from stelae.catalog.files import Json
-from stelae.catalog.options import take
+from stelae.catalog.options import need, number, positive, take
 from stelae.catalog.processing import read_processing
-from stelae.catalog.spec import Contrast, Module, OwnPool, Pool, Pooling, Vision
+from stelae.catalog.spec import Contrast, Dense, Module, OwnPool, Pool, Pooling, Vision
 from stelae.catalog.towers import Home, Towers, check_fit
+from stelae.errors import ModelLoadFailed
 
 PARTS = ("text_model.", "vision_model.", "text_projection.", "visual_projection.", "logit_scale")
 
@@ -39,11 +40,38 @@ def part(config: Json, name: str, defaults: Json) -> Json:
 
     Where the file has both ``text_config`` and ``text_config_dict``, as the first
     checkpoints do, the latter counts, and what it leaves out has the class's defaults.
+
+    Raises:
+        ModelLoadFailed: They are stated, but are no options.
     """
     file = "config.json"
     older = take(config, f"{name}_config_dict", dict, file)
     found: dict[str, Any] = older or take(config, f"{name}_config", dict, file, {}) or {}
+    if not older and config.get(f"{name}_config", found) is None:
+        raise ModelLoadFailed(f"{file} sets {name}_config=null; a tower's options were expected")
     return defaults | found
+
+
+def scale_of(home: Home) -> float:
+    """What the cosine of a text and a picture is multiplied by.
+
+    Raises:
+        ModelLoadFailed: There is none, or the file has no number for where training began.
+    """
+    number(home.config, "logit_scale_init_value", "config.json")
+    return math.exp(home.tensors.number("logit_scale"))
+
+
+def _projection(home: Home, name: str) -> Dense:
+    """The last step of a tower, which must be as wide as the file says."""
+    made = home.tensors.dense(name)
+    stated = positive(home.config, "projection_dim", "config.json")
+    if stated not in (None, made.outputs):
+        raise ModelLoadFailed(
+            f"config.json sets projection_dim={stated}, tensor {name!r} in {home.root} makes "
+            f"vectors of {made.outputs}"
+        )
+    return made
 
 
 def read_clip(home: Home) -> Towers:
@@ -52,9 +80,9 @@ def read_clip(home: Home) -> Towers:
     text = part(home.config, "text", TEXT_DEFAULTS)
     return Towers(
         text=home.backbone("CLIPTextModel", text, "text_model."),
-        text_steps=(OwnPool(), home.tensors.dense("text_projection.weight")),
+        text_steps=(OwnPool(), _projection(home, "text_projection.weight")),
         vision=_vision(home, "CLIPVisionModel"),
-        contrast=Contrast(scale=math.exp(home.tensors.number("logit_scale"))),
+        contrast=Contrast(scale=scale_of(home)),
     )
 
 
@@ -64,20 +92,20 @@ def read_chinese_clip(home: Home) -> Towers:
     text = part(home.config, "text", CHINESE_TEXT_DEFAULTS) | {"model_type": "bert"}
     steps: tuple[Module, ...] = (
         Pool(modes=(Pooling.CLS,)),
-        home.tensors.dense("text_projection.weight"),
+        _projection(home, "text_projection.weight"),
     )
     return Towers(
         text=home.backbone("BertModel", text, "text_model."),
         text_steps=steps,
         vision=_vision(home, "ChineseCLIPVisionModel"),
-        contrast=Contrast(scale=math.exp(home.tensors.number("logit_scale"))),
+        contrast=Contrast(scale=scale_of(home)),
     )
 
 
 def read_clip_text(home: Home) -> Towers:
     """``CLIPTextModelWithProjection``."""
     text = home.backbone("CLIPTextModelWithProjection", TEXT_DEFAULTS | home.config)
-    return Towers(text=text, text_steps=(OwnPool(), home.tensors.dense("text_projection.weight")))
+    return Towers(text=text, text_steps=(OwnPool(), _projection(home, "text_projection.weight")))
 
 
 def read_clip_vision(home: Home) -> Towers:
@@ -92,10 +120,13 @@ def _vision(home: Home, architecture: str) -> Vision:
 
 def _tower(home: Home, architecture: str, config: Json, prefix: str) -> Vision:
     config = VISION_DEFAULTS | config
+    for option in ("image_size", "patch_size"):
+        need(config, option, int, "config.json")
+        positive(config, option, "config.json")
     processing = read_processing(home.root, home.folder)
     check_fit(processing, config["image_size"], home.root)
     return Vision(
         backbone=home.backbone(architecture, config, prefix),
-        steps=(OwnPool(), home.tensors.dense("visual_projection.weight")),
+        steps=(OwnPool(), _projection(home, "visual_projection.weight")),
         processing=processing,
     )

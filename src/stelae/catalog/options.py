@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
@@ -75,6 +76,20 @@ def need(config: Json, key: str, kind: type[T], file: str) -> T:
     if value is None:
         raise ModelLoadFailed(f"{file} lacks the option {key!r}")
     return value
+
+
+def number(config: Json, key: str, file: str) -> float | None:
+    """A finite number, or ``None`` if absent.
+
+    Raises:
+        ModelLoadFailed: The option is something else.
+    """
+    value = config.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ModelLoadFailed(f"{file} sets {key}={value!r}; a finite number was expected")
+    return float(value)
 
 
 def positive(config: Json, key: str, file: str) -> int | None:

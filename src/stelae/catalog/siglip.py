@@ -5,9 +5,7 @@ Source: transformers 5.17, ``models/siglip`` and ``models/siglip2``.
 
 from __future__ import annotations
 
-import math
-
-from stelae.catalog.clip import part
+from stelae.catalog.clip import part, scale_of
 from stelae.catalog.files import Json
 from stelae.catalog.filling import read_fill
 from stelae.catalog.processing import read_processing
@@ -58,7 +56,7 @@ def _towers(home: Home, text: str, vision: Vision) -> Towers:
         text_steps=(OwnPool(),),
         vision=vision,
         contrast=Contrast(
-            scale=math.exp(home.tensors.number("logit_scale")),
+            scale=scale_of(home),
             bias=home.tensors.number("logit_bias"),
         ),
         fill=fill,

@@ -230,6 +230,8 @@ CHANGED: list[tuple[str, dict[str, Any], type[StelaeError], str]] = [
     ("config.json", {"vocab_size": 2**70}, ModelLoadFailed, "number"),
     ("config.json", {"architectures": [7]}, ModelLoadFailed, "class names"),
     ("config.json", {"hidden_size": None}, ModelLoadFailed, ""),
+    ("config.json", {"hidden_size": True}, ModelLoadFailed, "hidden_size=True"),
+    ("config.json", {"hidden_size": -64}, ModelLoadFailed, "hidden_size=-64"),
     ("adapter_config.json", {"peft_type": "LORA"}, UnsupportedCheckpoint, "LoRA"),
     ("tokenizer_config.json", {"do_lower_case": False}, UnsupportedCheckpoint, "lowercase"),
     ("tokenizer_config.json", {"strip_accents": False}, UnsupportedCheckpoint, "strip_accents"),

@@ -149,6 +149,30 @@ def test_what_is_not_implemented_is_refused_by_name(
         read(folder)
 
 
+BAD_NUMBERS = [
+    ("clip", "projection_dim", -1, "projection_dim=-1; a number >= 1"),
+    ("clip", "projection_dim", 7, "projection_dim=7, .* makes vectors of 40"),
+    ("clip-text", "projection_dim", 7, "projection_dim=7, .* makes vectors of 40"),
+    ("chinese-clip", "projection_dim", True, "projection_dim=True"),
+    ("clip", "logit_scale_init_value", "x", "logit_scale_init_value='x'; a finite number"),
+    ("siglip", "logit_scale_init_value", True, "logit_scale_init_value=True; a finite number"),
+    ("clip", "text_config", None, "text_config=null; a tower's options"),
+    ("siglip2", "vision_config", None, "vision_config=null; a tower's options"),
+    ("clip-vision", "patch_size", 0, "patch_size=0; a number >= 1"),
+    ("clip-vision", "image_size", None, "lacks the option 'image_size'"),
+]
+
+
+@pytest.mark.parametrize(("name", "option", "value", "reason"), BAD_NUMBERS, ids=str)
+def test_an_option_that_means_nothing_is_refused_by_name(
+    copy: Any, name: str, option: str, value: Any, reason: str
+) -> None:
+    folder = copy(name)
+    edit(folder / "config.json", **{option: value})
+    with pytest.raises(ModelLoadFailed, match=reason):
+        read(folder)
+
+
 def test_a_checkpoint_without_its_processing_is_refused(copy: Any) -> None:
     folder = copy("clip")
     (folder / "preprocessor_config.json").unlink()
@@ -211,6 +235,7 @@ def test_texts_and_pictures_of_other_widths_are_refused(copy: Any) -> None:
     tensors = load_file(folder / "model.safetensors")
     tensors["visual_projection.weight"] = np.zeros((12, 56), np.float32)
     save_file(tensors, folder / "model.safetensors")
+    edit(folder / "config.json", projection_dim=...)
     with pytest.raises(ModelLoadFailed, match="40 and 12"):
         read(folder)
 
