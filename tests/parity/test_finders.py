@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
@@ -264,3 +265,23 @@ def test_half_the_bits_give_nearly_the_same_scores(zoo: Path, name: str) -> None
     assert len(shared) > 0.6 * len(scores) > 0
     apart = sorted(abs(scores[place] - rough[place]) for place in shared)
     assert apart[len(apart) // 2] < 0.03
+
+
+def test_tokenizer_of_labels_is_part_of_what_is_served(zoo: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(zoo / "gliner-bi", tmp_path / "copy")
+    plain = engine_of(zoo, "gliner-bi").info.fingerprint
+    assert engine_of(tmp_path, "copy").info.fingerprint == plain
+    engine_of.cache_clear()
+    file = folder / "labels_encoder" / "tokenizer.json"
+    file.write_text(file.read_text("utf-8") + "\n", "utf-8")
+    assert engine_of(tmp_path, "copy").info.fingerprint != plain
+
+
+def test_call_with_many_labels_is_prepared_aside(zoo: Path) -> None:
+    engine = engine_of(zoo, "cross-encoder-labels")
+    few, many = (
+        ExtractCall(model="x", items=[Item(text="a")], labels=tuple(f"kind {i}" for i in range(n)))
+        for n in (3, 900)
+    )
+    assert engine.open(few).light
+    assert not engine.open(many).light

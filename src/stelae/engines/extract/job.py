@@ -11,7 +11,7 @@ import numpy as np
 
 from stelae.engines.base import Prepared
 from stelae.engines.extract.options import item_error
-from stelae.engines.text.intake import light
+from stelae.engines.text.intake import LIGHT_TOKENS, light
 from stelae.errors import InputTooLong, StelaeError
 from stelae.types import ExtractCall, Extraction, ExtractResult, Item, Truncate, Usage
 
@@ -88,7 +88,7 @@ class ExtractJob(Generic[F, R]):
 
     @property
     def light(self) -> bool:
-        return light(self._call.items)
+        return light(self._call.items) and self.estimate <= LIGHT_TOKENS
 
     def prepare(self, start: int, stop: int) -> list[Prepared[F]]:
         return [self._entry(index) for index in range(start, min(stop, self.size))]

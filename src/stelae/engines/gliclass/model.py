@@ -56,6 +56,7 @@ class ClassModel:
             input_ids=torch.from_numpy(ids).to(self._device),
             attention_mask=torch.from_numpy(mask).to(self._device),
             max_num_classes=count,
+            return_dict=True,
         )
         return list(output.logits[:, :count].float().cpu().numpy())
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from stelae.catalog.fingerprint import fingerprint, weights_digest
+from stelae.catalog.gliner import LABELS
 from stelae.catalog.spec import Finding, ModelSpec
 from stelae.engines.base import EngineInfo, EngineOptions
 from stelae.engines.extract.job import ExtractJob
@@ -64,7 +67,7 @@ def load(spec: ModelSpec, options: EngineOptions) -> NameEngine:
     dtype, note = faithful_dtype(options)
     library = load_library(spec, dtype, device)
     info = EngineInfo(
-        fingerprint=fingerprint(spec, name_of(dtype), weights_digest(spec)),
+        fingerprint=fingerprint(spec, name_of(dtype), _digest(spec)),
         dtype=name_of(dtype),
         device=str(device),
         notes=(note, *spec.notes),
@@ -73,6 +76,15 @@ def load(spec: ModelSpec, options: EngineOptions) -> NameEngine:
     engine = NameEngine(spec, Words(spec, library), model, info)
     _warm_up(engine, info.dtype)
     return engine
+
+
+def _digest(spec: ModelSpec) -> str:
+    """SHA-256 of the weights, and of the tokenizer of labels if that is another."""
+    file = Path(spec.folder, LABELS, "tokenizer.json")
+    weights = weights_digest(spec)
+    if not file.is_file():
+        return weights
+    return hashlib.sha256(weights.encode() + file.read_bytes()).hexdigest()
 
 
 def _warm_up(engine: NameEngine, dtype: str) -> None:
