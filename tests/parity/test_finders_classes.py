@@ -18,8 +18,8 @@ from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
 from stelae.engines import registry
 from stelae.engines.base import AnyEngine, Device, EngineOptions
-from stelae.errors import InvalidInput
-from stelae.types import ComputeDtype, ExtractCall, ExtractResult, Item, ScoreCall
+from stelae.errors import InputTooLong, InvalidInput, from_info
+from stelae.types import ComputeDtype, ExtractCall, ExtractResult, Item, ScoreCall, Truncate
 
 OPTIONS = EngineOptions(dtype=ComputeDtype.FLOAT32, device=Device.CPU, threads=1)
 LABELS = ("music", "water and stone", "the house of a king", "people")
@@ -219,3 +219,13 @@ def test_call_that_cannot_be_sorted_is_refused(
 ) -> None:
     with pytest.raises(InvalidInput, match=said):
         engine_of(zoo, "gliclass").open(asked("gliclass", TEXTS, **options))
+
+
+@pytest.mark.parametrize("name", [JUDGE, *SORTERS])
+def test_long_text_is_refused_if_it_must_be_read_at_once(zoo: Path, name: str) -> None:
+    long = " ".join(TEXTS * 20)
+    result = answer(engine_of(zoo, name), asked(name, [TEXTS[0], long], truncate=Truncate.ERROR))
+    assert list(result.errors) == [1]
+    assert isinstance(from_info(result.errors[1]), InputTooLong)
+    assert classes(result, 0) == pytest.approx(classes(found(zoo, name, TEXTS[:1]), 0))
+    assert not found(zoo, name, [long]).truncated.any()
