@@ -104,10 +104,11 @@ GROUNDING_DINO: Config = {
     "architectures": ["GroundingDinoForObjectDetection"],
     "backbone_config": {
         "depths": [1, 1, 1, 1],
-        "embed_dim": 16,
+        "embed_dim": 8,
         "image_size": 64,
+        "mlp_ratio": 2.0,
         "model_type": "swin",
-        "num_heads": [1, 2, 2, 4],
+        "num_heads": [1, 1, 2, 2],
         "out_features": ["stage2", "stage3", "stage4"],
         "window_size": 4,
     },

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stelae.catalog.spec import Extractor, Finding
 from stelae.cluster.deployment import Deployment
 from stelae.errors import EngineFailed, StelaeError, from_info
 from stelae.types import (
@@ -38,10 +39,17 @@ def canary_call(deployment: Deployment) -> EncodeCall | ScoreCall | ExtractCall:
     item = Item(text=TEXT) if Modality.TEXT in spec.inputs else Item(pixels=_picture())
     if Task.ENCODE in spec.tasks:
         return EncodeCall(model=name, items=[item], outputs=spec.outputs)
-    if Task.SCORE not in spec.tasks:
-        labels = LABELS if spec.extraction is None or not spec.extraction.labels else ()
-        return ExtractCall(model=name, items=[item], labels=labels)
+    if spec.extraction is not None and Task.SCORE not in spec.tasks:
+        return _extract_call(name, spec.extraction, item)
     return ScoreCall(model=name, query=item, documents=[item])
+
+
+def _extract_call(name: str, extraction: Extractor, item: Item) -> ExtractCall:
+    """What to find; models that write are told no labels, and write two tokens."""
+    if Finding.DATA in extraction.finds:
+        return ExtractCall(model=name, items=[item], max_new_tokens=2)
+    labels = () if extraction.labels else LABELS
+    return ExtractCall(model=name, items=[item], labels=labels)
 
 
 def _picture() -> NDArray[np.uint8]:

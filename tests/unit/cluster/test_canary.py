@@ -125,6 +125,15 @@ def test_an_error_of_the_item_is_told(answer: Any) -> None:
     assert isinstance(judge(answer(np.nan, errors={0: error.info})), OutOfMemory)
 
 
+def test_a_model_that_writes_is_told_no_labels() -> None:
+    writes = Extractor(layout="any", finds=(Finding.OBJECTS, Finding.DATA))
+    call = canary_call(deployed(chains=(), extraction=writes, inputs=(Modality.IMAGE,)))
+    assert isinstance(call, ExtractCall)
+    assert call.labels == ()
+    assert call.max_new_tokens == 2
+    assert call.items[0].pixels is not None
+
+
 @pytest.mark.parametrize("labels", [(), ("dog",)])
 def test_a_model_that_only_finds_is_asked_to_find(labels: tuple[str, ...]) -> None:
     finds = Extractor(layout="any", finds=(Finding.ENTITIES,), labels=labels)
