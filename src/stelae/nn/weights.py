@@ -118,7 +118,26 @@ class Named(dict[str, Tensor]):
                 f"{self.source.where} have tensors of different widths that belong together: "
                 f"{', '.join(shapes)}"
             )
+        if any(self[part].is_floating_point() for part in parts):
+            self.check_kinds(parts)  # joined with these, whole numbers would pass as fractions
         self.put(name, torch.cat([self.pop(part) for part in parts]))
+
+    def check_kinds(self, names: Iterable[str]) -> None:
+        """Refuse tensors of whole numbers: weights are fractions, so these mean something else.
+
+        Raises:
+            ModelLoadFailed: Names those that are.
+        """
+        kinds = {name: str(self[name].dtype).removeprefix("torch.") for name in names}
+        wrong = [
+            f"{self.called(n)} of {kinds[n]}" for n in kinds if not self[n].is_floating_point()
+        ]
+        if wrong:
+            shown = ", ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if wrong[5:] else "")
+            raise ModelLoadFailed(
+                f"{self.source.where} hold {shown} where floating-point numbers were expected; "
+                "quantised weights are not implemented"
+            )
 
     def called(self, name: str, between: str = " + ") -> str:
         """What the files call a tensor, or would call one that they lack."""
@@ -184,8 +203,10 @@ def assign(module: nn.Module, tensors: Mapping[str, Tensor], dtype: torch.dtype)
     """
     wanted = {name: tuple(p.shape) for name, p in module.named_parameters()}
     given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    named = tensors if isinstance(tensors, Named) else as_named(tensors)
     if given != wanted:
-        raise _misfit(tensors if isinstance(tensors, Named) else as_named(tensors), given, wanted)
+        raise _misfit(named, given, wanted)
+    named.check_kinds(named)
     module.load_state_dict({k: v.to(dtype) for k, v in tensors.items()}, assign=True)
 
 

@@ -109,3 +109,19 @@ def test_tensors_that_do_not_fit_are_refused_by_name(
 ) -> None:
     with pytest.raises(ModelLoadFailed, match=fault):
         assign(nn.Linear(2, 3), tensors, torch.float32)
+
+
+def test_whole_numbers_are_refused_with_tensor_file_and_type(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    save_file({"model.weight": torch.ones(2, 2, dtype=torch.int8), "model.bias": ones(2)}, file)
+    found = WeightMap(prefixes=("model.",)).apply(read([file]))
+    with pytest.raises(ModelLoadFailed, match=r"model\.weight of int8 where floating") as caught:
+        assign(nn.Linear(2, 2), found, torch.float32)
+    assert str(file) in str(caught.value)
+    assert "bias" not in str(caught.value)
+
+
+def test_whole_numbers_do_not_pass_as_a_part_of_others() -> None:
+    parts = {"0.q.weight": ones(1, 2), "0.v.weight": ones(1, 2)}
+    with pytest.raises(ModelLoadFailed, match=r"0\.k\.weight of int64"):
+        MAP.apply(parts | {"0.k.weight": torch.ones(1, 2, dtype=torch.int64)})
