@@ -16,6 +16,7 @@ from msgspec import to_builtins
 
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
+from stelae.catalog.spec import Finding
 from stelae.engines import registry
 from stelae.engines.base import AnyEngine, Device, EngineOptions
 from stelae.errors import InvalidInput, ShuttingDown, from_info
@@ -28,6 +29,7 @@ ENGINES = {
     "gliner": "gliner-span",
     "gliclass": "gliclass",
     "detection": "detr",
+    "documents": "donut",
     "fake": "bert-cls",
 }
 """Each engine with a checkpoint of the zoo in which it finds things."""
@@ -68,8 +70,10 @@ def item_of(engine: AnyEngine, index: int) -> Item:
 
 def ask(engine: AnyEngine, items: list[Item]) -> ExtractCall:
     spec = getattr(engine, "spec", None)
-    named = spec is not None and spec.extraction is not None and spec.extraction.labels
-    labels = () if named else LABELS
+    finder = None if spec is None else spec.extraction
+    if finder is not None and Finding.DATA in finder.finds:
+        return ExtractCall(model="tiny", items=items, max_new_tokens=8)
+    labels = () if finder is not None and finder.labels else LABELS
     return ExtractCall(model="tiny", items=items, labels=labels, threshold=0.3)
 
 
