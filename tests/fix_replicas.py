@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 
-from stelae.catalog.spec import Backbone, Chain, ModelSpec, Normalize, Source
+from stelae.catalog.operations import Normalize
+from stelae.catalog.spec import Backbone, Chain, ModelSpec, Source
 from stelae.cluster.deployment import Deployment
 from stelae.cluster.patience import Patience
 from stelae.cluster.process import ProcessReplica

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from msgspec import to_builtins
 
+from stelae.catalog.abilities import Finding
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
-from stelae.catalog.spec import Finding
 from stelae.engines import registry
 from stelae.engines.base import AnyEngine, Device, EngineOptions
 from stelae.errors import InvalidInput, ShuttingDown, from_info

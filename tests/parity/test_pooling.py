@@ -5,7 +5,7 @@ import pytest
 import torch
 from sentence_transformers.sentence_transformer.modules import Pooling as Reference
 
-from stelae.catalog.spec import Pooling
+from stelae.catalog.operations import Pooling
 from stelae.nn.batch import pack
 from stelae.nn.heads.pooling import PoolingHead
 

@@ -14,9 +14,11 @@ from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 from transformers import AutoTokenizer, ChineseCLIPConfig, ChineseCLIPModel
 
+from stelae.catalog.abilities import Classify
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
-from stelae.catalog.spec import Backbone, Chain, Classify, ModelSpec, OwnPool, Source
+from stelae.catalog.operations import OwnPool
+from stelae.catalog.spec import Backbone, Chain, ModelSpec, Source
 from stelae.engines.sentence_transformers.reference import Made, load_reference
 from stelae.errors import NoReference
 from stelae.types import OutputType, Role

@@ -8,9 +8,9 @@ import pytest
 import zoo as checkpoints
 from transformers import AutoTokenizer
 
+from stelae.catalog.abilities import Classify
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
-from stelae.catalog.spec import Classify
 from stelae.engines import encoder
 from stelae.engines.encoder.tokenizer import FileTokenizer
 from stelae.types import Truncate

@@ -9,7 +9,7 @@ import msgspec
 from reference.markdown import code, codes, joined, table
 from stelae.catalog.entry import DEFAULT
 from stelae.catalog.families import BUILT_IN, Family
-from stelae.catalog.spec import Pooling
+from stelae.catalog.operations import Pooling
 from stelae.engines.registry import BUILT_IN as MANIFESTS
 from stelae.nn.architectures import homes
 

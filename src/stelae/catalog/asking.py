@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stelae.catalog.abilities import YesNo
 from stelae.catalog.backbone import read_backbone
 from stelae.catalog.chat_template import PLACES, Template, read_template
 from stelae.catalog.entry import Ask
@@ -15,7 +16,6 @@ from stelae.catalog.found import Found
 from stelae.catalog.options import refuse_unknown, require, take
 from stelae.catalog.place import Place
 from stelae.catalog.reading import Reading, read_reading
-from stelae.catalog.spec import YesNo
 from stelae.catalog.vocabulary import Vocabulary
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 

@@ -11,9 +11,7 @@ from pathlib import Path
 
 from stelae.catalog.files import exists, inside
 from stelae.catalog.found import Found
-from stelae.catalog.spec import (
-    Backbone,
-    Chain,
+from stelae.catalog.operations import (
     Dense,
     LateInteraction,
     Marking,
@@ -21,6 +19,7 @@ from stelae.catalog.spec import (
     Normalize,
     TermWeights,
 )
+from stelae.catalog.spec import Backbone, Chain
 from stelae.catalog.torch_file import StoredTensor, read_torch_heads
 from stelae.catalog.vocabulary import Vocabulary
 from stelae.catalog.weights import FLOATS

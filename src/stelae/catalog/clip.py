@@ -9,9 +9,10 @@ import math
 from typing import Any
 
 from stelae.catalog.files import Json
+from stelae.catalog.operations import Dense, Module, OwnPool, Pool, Pooling
 from stelae.catalog.options import need, number, positive, take
 from stelae.catalog.processing import read_processing
-from stelae.catalog.spec import Contrast, Dense, Module, OwnPool, Pool, Pooling, Vision
+from stelae.catalog.spec import Contrast, Vision
 from stelae.catalog.towers import Home, Towers, check_fit
 from stelae.errors import ModelLoadFailed
 

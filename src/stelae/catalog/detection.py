@@ -9,11 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from stelae.catalog.abilities import Extractor, Finding
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.files import Json, exists, inside, read_object
 from stelae.catalog.options import need, positive, take
 from stelae.catalog.processing import processor_class, processor_options
-from stelae.catalog.spec import Backbone, Extractor, Finding, ModelSpec, Source
+from stelae.catalog.spec import Backbone, ModelSpec, Source
 from stelae.catalog.weights import read_header, weight_files
 from stelae.errors import InvalidInput, ModelLoadFailed, UnsupportedCheckpoint
 from stelae.types import Modality

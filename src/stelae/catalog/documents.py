@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from stelae.catalog.abilities import Extractor, Finding
 from stelae.catalog.detection import backbone_of, class_of, tokenizer_of, whole
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.files import Json, read_object
 from stelae.catalog.options import need, positive, take
 from stelae.catalog.processing import processor_class, processor_options
-from stelae.catalog.spec import Extractor, Finding, ModelSpec, Source
+from stelae.catalog.spec import ModelSpec, Source
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 from stelae.types import Modality
 

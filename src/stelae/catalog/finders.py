@@ -10,12 +10,13 @@ from pathlib import Path
 
 import msgspec
 
+from stelae.catalog.abilities import Classify, Extractor, Finding
 from stelae.catalog.detection import read_detector
 from stelae.catalog.documents import read_document
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.gliclass import read_gliclass
 from stelae.catalog.gliner import read_gliner
-from stelae.catalog.spec import Classify, Extractor, Finding, ModelSpec, Source
+from stelae.catalog.spec import ModelSpec, Source
 
 Reader = Callable[[Path, ModelEntry, Source], ModelSpec | None]
 

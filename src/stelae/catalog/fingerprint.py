@@ -10,16 +10,15 @@ import msgspec
 
 from stelae.catalog.adapters import Adapter
 from stelae.catalog.files import inside, join
-from stelae.catalog.spec import (
-    Backbone,
+from stelae.catalog.operations import (
     Dense,
     LayerNorm,
     LayerPool,
-    ModelSpec,
     StaticTerms,
     TermWeights,
     TopTerms,
 )
+from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.errors import ModelLoadFailed
 
 LENGTH = 32

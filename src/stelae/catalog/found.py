@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stelae.catalog.abilities import Classify, YesNo
 from stelae.catalog.reading import Reading
 from stelae.catalog.settings import Settings
-from stelae.catalog.spec import Backbone, Chain, Classify, Static, YesNo
+from stelae.catalog.spec import Backbone, Chain, Static
 
 NO_SETTINGS = Settings()
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stelae.catalog.abilities import Extractor, Finding
 from stelae.catalog.backbone import positions
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.files import Json, exists, inside, read_object
 from stelae.catalog.options import require, take
 from stelae.catalog.reading import lowered
-from stelae.catalog.spec import Backbone, Extractor, Finding, ModelSpec, Source
+from stelae.catalog.spec import Backbone, ModelSpec, Source
 from stelae.catalog.tokenizer import stated_limit
 from stelae.catalog.weights import read_header, weight_files
 from stelae.errors import UnsupportedCheckpoint

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from stelae.catalog.files import Json, exists
 from stelae.catalog.module_weights import check_tensors, single_file
+from stelae.catalog.operations import Dense, LayerNorm, LayerPool, Normalize, Pool, Pooling
 from stelae.catalog.options import need, positive, refuse_unknown, require, take
 from stelae.catalog.place import Place
-from stelae.catalog.spec import Dense, LayerNorm, LayerPool, Normalize, Pool, Pooling
 from stelae.catalog.steps import Stage, Step
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stelae.catalog.files import join, read_object
+from stelae.catalog.operations import LateInteraction, Marking
 from stelae.catalog.options import positive, refuse_unknown, require, take
 from stelae.catalog.place import Place
 from stelae.catalog.reading import Expansion, Reading, read_expansion
 from stelae.catalog.settings import NAME, Settings
-from stelae.catalog.spec import LateInteraction, Marking
 from stelae.catalog.steps import Mask
 from stelae.catalog.vocabulary import Vocabulary
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint

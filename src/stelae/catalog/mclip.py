@@ -10,8 +10,8 @@ Source: Carlsson et al. 2022, https://github.com/FreddeFrallan/Multilingual-CLIP
 from __future__ import annotations
 
 from stelae.catalog.files import Json
+from stelae.catalog.operations import Pool, Pooling
 from stelae.catalog.options import need
-from stelae.catalog.spec import Pool, Pooling
 from stelae.catalog.towers import Home, Towers
 from stelae.errors import UnsupportedCheckpoint
 

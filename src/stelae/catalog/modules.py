@@ -18,12 +18,13 @@ from stelae.catalog.heads import (
     read_pool,
 )
 from stelae.catalog.late import read_mask, read_token_pooling
+from stelae.catalog.operations import LayerPool
 from stelae.catalog.place import Place
 from stelae.catalog.router import read_routes
 from stelae.catalog.rows import Row, kind_of, read_rows
 from stelae.catalog.settings import Kind, Settings
 from stelae.catalog.sparse import read_splade, read_static_terms, read_top_terms
-from stelae.catalog.spec import Backbone, LayerPool
+from stelae.catalog.spec import Backbone
 from stelae.catalog.static import read_static
 from stelae.catalog.steps import Chained, Part, Start, Step, follow
 from stelae.catalog.transformer import read_masked_transformer, read_transformer

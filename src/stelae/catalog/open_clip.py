@@ -9,9 +9,10 @@ import math
 from pathlib import Path
 
 from stelae.catalog.files import Json, exists, read_object
+from stelae.catalog.operations import OwnPool
 from stelae.catalog.options import need, positive, refuse_unknown, require, take
 from stelae.catalog.processing import open_clip_processing
-from stelae.catalog.spec import Contrast, OwnPool, Vision
+from stelae.catalog.spec import Contrast, Vision
 from stelae.catalog.tensors import Tensors
 from stelae.catalog.towers import Home, Towers, check_fit
 from stelae.errors import UnsupportedCheckpoint

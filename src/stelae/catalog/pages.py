@@ -9,9 +9,10 @@ from pathlib import Path
 
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.files import Json, join, read_object
+from stelae.catalog.operations import Normalize
 from stelae.catalog.options import positive, take
 from stelae.catalog.reading import lowered
-from stelae.catalog.spec import Chain, ModelSpec, Normalize, Source
+from stelae.catalog.spec import Chain, ModelSpec, Source
 from stelae.catalog.tokenizer import read_tokenizer
 from stelae.catalog.towers import Home
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint

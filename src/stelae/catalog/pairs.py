@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from stelae.catalog.abilities import Classify, YesNo
 from stelae.catalog.asking import read_answers, read_prompt
 from stelae.catalog.found import Found
 from stelae.catalog.place import Place
@@ -16,7 +17,7 @@ from stelae.catalog.reading import Use
 from stelae.catalog.rows import kind_of, read_rows
 from stelae.catalog.scoring import activation_of, read_scoring
 from stelae.catalog.settings import Settings
-from stelae.catalog.spec import Backbone, Classify, YesNo
+from stelae.catalog.spec import Backbone
 from stelae.catalog.steps import Stage, Start
 from stelae.catalog.transformer import read_transformer
 from stelae.errors import UnsupportedCheckpoint

@@ -11,11 +11,12 @@ from pathlib import Path
 from stelae.catalog.backbone import hidden_size, read_backbone
 from stelae.catalog.files import exists, join, read_object
 from stelae.catalog.found import NO_SETTINGS, Found
+from stelae.catalog.operations import Module, Normalize, Pool, Pooling
 from stelae.catalog.place import Place
 from stelae.catalog.reading import Reading, read_reading
 from stelae.catalog.scoring import read_scoring
 from stelae.catalog.settings import NAME
-from stelae.catalog.spec import Backbone, Chain, Module, Normalize, Pool, Pooling
+from stelae.catalog.spec import Backbone, Chain
 from stelae.catalog.stanford import is_stanford, read_stanford
 from stelae.catalog.static import is_model2vec, normalizes, read_model2vec
 from stelae.catalog.tokenizer import CHAT_TEMPLATES

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stelae.catalog.abilities import Classify
 from stelae.catalog.files import Json, join
 from stelae.catalog.options import positive, take
 from stelae.catalog.segments import tells_apart
 from stelae.catalog.settings import NAME, Settings
-from stelae.catalog.spec import Backbone, Classify
+from stelae.catalog.spec import Backbone
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 
 ACTIVATIONS = {

@@ -15,8 +15,9 @@ from stelae.catalog.files import inside
 from stelae.catalog.found import Found
 from stelae.catalog.late import read_late, without_markers
 from stelae.catalog.modules import Sides
+from stelae.catalog.operations import Cut, Module, Normalize
 from stelae.catalog.settings import Kind, Settings
-from stelae.catalog.spec import Backbone, Chain, Cut, Module, Normalize, Static
+from stelae.catalog.spec import Backbone, Chain, Static
 from stelae.catalog.steps import Chained, Stage, Start
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 from stelae.types import OutputType

@@ -8,8 +8,9 @@ from __future__ import annotations
 from stelae.catalog.clip import part, scale_of
 from stelae.catalog.files import Json
 from stelae.catalog.filling import read_fill
+from stelae.catalog.operations import OwnPool
 from stelae.catalog.processing import read_processing
-from stelae.catalog.spec import Contrast, OwnPool, Vision
+from stelae.catalog.spec import Contrast, Vision
 from stelae.catalog.towers import Home, Towers, check_budget, check_fit
 
 PARTS = ("text_model.", "vision_model.", "logit_scale", "logit_bias")

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from stelae.catalog.files import inside
 from stelae.catalog.module_weights import check_tensors, single_file
+from stelae.catalog.operations import SparsePool, StaticTerms, Terms, TopTerms
 from stelae.catalog.options import need, positive, refuse_unknown, require, take
 from stelae.catalog.place import Place
 from stelae.catalog.reading import Reading
-from stelae.catalog.spec import SparsePool, StaticTerms, Terms, TopTerms
 from stelae.catalog.steps import Stage, Start, Step
 from stelae.catalog.tokenizer import read_tokenizer_file
 from stelae.catalog.vocabulary import Vocabulary

@@ -17,10 +17,11 @@ from stelae.catalog.backbone import positions, read_backbone
 from stelae.catalog.files import Json, read_object
 from stelae.catalog.found import Found
 from stelae.catalog.late import QUERY_LENGTH, Lengths, marked
+from stelae.catalog.operations import Dense, Normalize
 from stelae.catalog.options import need, positive, require, take
 from stelae.catalog.reading import Expansion, read_reading
 from stelae.catalog.settings import Kind, Settings
-from stelae.catalog.spec import Backbone, Chain, Dense, Normalize
+from stelae.catalog.spec import Backbone, Chain
 from stelae.catalog.steps import Mask
 from stelae.catalog.tensors import Tensors
 from stelae.catalog.vocabulary import Vocabulary

@@ -12,10 +12,11 @@ import msgspec
 
 from stelae.catalog.files import MAX_TOKENIZER_BYTES, inside, join, read_bytes, read_object
 from stelae.catalog.module_weights import single_file
+from stelae.catalog.operations import Pool, Pooling
 from stelae.catalog.options import take
 from stelae.catalog.place import Place
 from stelae.catalog.reading import Reading
-from stelae.catalog.spec import Pool, Pooling, Static
+from stelae.catalog.spec import Static
 from stelae.catalog.steps import Stage, Start
 from stelae.catalog.vocabulary import Vocabulary
 from stelae.catalog.weights import FLOATS, TensorHead, read_header

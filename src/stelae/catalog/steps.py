@@ -11,18 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from stelae.catalog.operations import Cut, Dense, LayerNorm, LayerPool, Module, Pool, TopTerms
 from stelae.catalog.reading import Reading
-from stelae.catalog.spec import (
-    Backbone,
-    Cut,
-    Dense,
-    LayerNorm,
-    LayerPool,
-    Module,
-    Pool,
-    Static,
-    TopTerms,
-)
+from stelae.catalog.spec import Backbone, Static
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 from stelae.types import Role
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from stelae.catalog.files import inside, join
-from stelae.catalog.spec import Dense
+from stelae.catalog.operations import Dense
 from stelae.catalog.weights import TensorHead, read_header, read_numbers
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stelae.catalog.files import Json
-from stelae.catalog.spec import Backbone, Contrast, Fill, Module, Vision
+from stelae.catalog.operations import Module
+from stelae.catalog.spec import Backbone, Contrast, Fill, Vision
 from stelae.catalog.tensors import Tensors
 from stelae.errors import UnsupportedCheckpoint
 from stelae.images.processing import PatchBudget, Processing

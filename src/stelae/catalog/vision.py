@@ -18,12 +18,13 @@ from stelae.catalog.entry import ModelEntry
 from stelae.catalog.files import Json, join, read_json, read_object
 from stelae.catalog.mclip import read_mclip
 from stelae.catalog.open_clip import only_open_clip, read_open_clip
+from stelae.catalog.operations import Dense, Module, Normalize
 from stelae.catalog.options import positive, refuse_unknown, require
 from stelae.catalog.pages import QUESTIONS, read_pages
 from stelae.catalog.reading import lowered
 from stelae.catalog.settings import read_settings
 from stelae.catalog.siglip import read_siglip, read_siglip2
-from stelae.catalog.spec import Backbone, Chain, Dense, ModelSpec, Module, Normalize, Source, Vision
+from stelae.catalog.spec import Backbone, Chain, ModelSpec, Source, Vision
 from stelae.catalog.tensors import Tensors
 from stelae.catalog.tokenizer import read_tokenizer
 from stelae.catalog.towers import Home, Towers

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stelae.catalog.spec import Extractor, Finding
+from stelae.catalog.abilities import Extractor, Finding
 from stelae.cluster.deployment import Deployment
 from stelae.errors import EngineFailed, StelaeError, from_info
 from stelae.types import (

@@ -15,7 +15,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from stelae.catalog.spec import Pooling
+from stelae.catalog.operations import Pooling
 from stelae.errors import UnsupportedCheckpoint
 from stelae.nn.backbone import Backbone, activation_of, require
 from stelae.nn.batch import TokenBatch

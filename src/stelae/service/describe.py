@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from stelae.catalog.abilities import Classify, YesNo
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.profiles import profiles_of
-from stelae.catalog.spec import Classify, ModelSpec, YesNo
+from stelae.catalog.spec import ModelSpec
 from stelae.cluster.replica import Replica
 from stelae.service.deployments import Standing
 from stelae.types import ModelInfo, ModelState

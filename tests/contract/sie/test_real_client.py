@@ -21,7 +21,7 @@ from fix_faults import FAULTY, install
 from live import FAKE, Live, live
 from msgspec.structs import replace
 
-from stelae.catalog.spec import Extractor, Finding
+from stelae.catalog.abilities import Extractor, Finding
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 

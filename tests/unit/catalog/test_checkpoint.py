@@ -10,7 +10,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from stelae.catalog.catalog import Catalog
-from stelae.catalog.spec import Backbone, Dense, ModelSpec, Normalize, Pool, Pooling
+from stelae.catalog.operations import Dense, Normalize, Pool, Pooling
+from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.errors import (
     InvalidInput,
     ModelLoadFailed,

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from stelae.catalog.abilities import Classify, Finding
 from stelae.catalog.finders import entailment
-from stelae.catalog.spec import Classify, Finding, ModelSpec
+from stelae.catalog.spec import ModelSpec
 from stelae.errors import InvalidInput, ModelLoadFailed, UnsupportedCheckpoint
 from stelae.types import Task
 

@@ -11,7 +11,8 @@ import pytest
 
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.fingerprint import fingerprint, weight_paths, weights_digest
-from stelae.catalog.spec import Chain, ModelSpec, Normalize, Pool, Pooling
+from stelae.catalog.operations import Normalize, Pool, Pooling
+from stelae.catalog.spec import Chain, ModelSpec
 from stelae.errors import ModelLoadFailed
 from stelae.types import OutputType
 

@@ -10,16 +10,16 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
-from stelae.catalog.spec import (
+from stelae.catalog.operations import (
     Dense,
     LateInteraction,
     Marking,
-    ModelSpec,
     Normalize,
     SparsePool,
     Terms,
     TopTerms,
 )
+from stelae.catalog.spec import ModelSpec
 from stelae.errors import ModelLoadFailed, StelaeError, UnsupportedCheckpoint
 from stelae.types import OutputType, Similarity
 

@@ -9,7 +9,8 @@ import pytest
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
-from stelae.catalog.spec import Classify, ModelSpec, YesNo
+from stelae.catalog.abilities import Classify, YesNo
+from stelae.catalog.spec import ModelSpec
 from stelae.errors import ModelLoadFailed, StelaeError, UnsupportedCheckpoint
 from stelae.types import Task
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from stelae.catalog.abilities import YesNo
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import Ask, ModelEntry
 from stelae.catalog.families import BUILT_IN, advices, known_models
-from stelae.catalog.spec import ModelSpec, YesNo
+from stelae.catalog.spec import ModelSpec
 from stelae.errors import InvalidInput, UnsupportedCheckpoint
 
 Read = Callable[..., ModelSpec]

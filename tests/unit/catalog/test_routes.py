@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from stelae.catalog.spec import Cut, Dense, ModelSpec, Normalize, Pool, SparsePool, StaticTerms
+from stelae.catalog.operations import Cut, Dense, Normalize, Pool, SparsePool, StaticTerms
+from stelae.catalog.spec import ModelSpec
 from stelae.errors import ModelLoadFailed, StelaeError, UnsupportedCheckpoint
 from stelae.types import OutputType, Role
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from stelae.catalog.spec import ModelSpec, Normalize, Pool, Pooling, Static
+from stelae.catalog.operations import Normalize, Pool, Pooling
+from stelae.catalog.spec import ModelSpec, Static
 from stelae.errors import ModelLoadFailed, StelaeError, UnsupportedCheckpoint
 from stelae.types import OutputType
 

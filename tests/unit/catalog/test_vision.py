@@ -13,7 +13,8 @@ from safetensors.numpy import load_file, save_file
 
 from stelae.catalog.checkpoint import read_spec
 from stelae.catalog.entry import ModelEntry
-from stelae.catalog.spec import Dense, ModelSpec, Normalize, OwnPool, Source
+from stelae.catalog.operations import Dense, Normalize, OwnPool
+from stelae.catalog.spec import ModelSpec, Source
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 from stelae.images.processing import Exact, PatchBudget, ShortestEdge
 from stelae.types import Modality, OutputType, Similarity

@@ -7,7 +7,9 @@ import pytest
 from fix_replicas import deployment
 from msgspec.structs import replace
 
-from stelae.catalog.spec import Chain, Classify, Extractor, Finding, SparsePool
+from stelae.catalog.abilities import Classify, Extractor, Finding
+from stelae.catalog.operations import SparsePool
+from stelae.catalog.spec import Chain
 from stelae.cluster.canary import TEXT, canary_call, judge
 from stelae.cluster.deployment import Deployment
 from stelae.errors import EngineFailed, OutOfMemory

@@ -9,7 +9,7 @@ from fix_house import Gate, encode, house
 from fix_replicas import until
 from msgspec.structs import replace
 
-from stelae.catalog.spec import Classify, Extractor, Finding
+from stelae.catalog.abilities import Classify, Extractor, Finding
 from stelae.engines.fake.engine import vector
 from stelae.errors import (
     DeadlineExceeded,

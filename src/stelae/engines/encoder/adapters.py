@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
+from stelae.catalog.abilities import YesNo
 from stelae.catalog.adapters import adapter_folder, read_adapter
 from stelae.catalog.fingerprint import adapter_digest
-from stelae.catalog.spec import ModelSpec, OwnPool, SparsePool, Static, YesNo
+from stelae.catalog.operations import OwnPool, SparsePool
+from stelae.catalog.spec import ModelSpec, Static
 from stelae.catalog.tensors import Tensors
 from stelae.engines.base import EngineOptions
 from stelae.engines.encoder.model import TextEncoder

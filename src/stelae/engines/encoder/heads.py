@@ -10,16 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stelae.catalog.spec import Backbone as SpecBackbone
-from stelae.catalog.spec import (
-    Chain,
-    Classify,
+from stelae.catalog.abilities import Classify, YesNo
+from stelae.catalog.operations import (
     Cut,
     Dense,
     LateInteraction,
     LayerNorm,
     LayerPool,
-    ModelSpec,
     Module,
     Normalize,
     OwnPool,
@@ -28,8 +25,9 @@ from stelae.catalog.spec import (
     StaticTerms,
     TermWeights,
     TopTerms,
-    YesNo,
 )
+from stelae.catalog.spec import Backbone as SpecBackbone
+from stelae.catalog.spec import Chain, ModelSpec
 from stelae.engines.text.features import Output
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 from stelae.nn.backbone import Backbone

@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from stelae.catalog.operations import Pool
 from stelae.catalog.spec import Backbone as SpecBackbone
-from stelae.catalog.spec import Chain, ModelSpec, Pool, Static
+from stelae.catalog.spec import Chain, ModelSpec, Static
 from stelae.engines.encoder.heads import Head, Trunk, build_head, build_scorer
 from stelae.engines.text.features import Features, Output
 from stelae.nn.backbone import Backbone, backbone_class

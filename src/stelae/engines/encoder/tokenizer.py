@@ -8,7 +8,8 @@ from pathlib import Path
 from tokenizers.normalizers import Lowercase, Normalizer
 from tokenizers.normalizers import Sequence as Sequential
 
-from stelae.catalog.spec import Classify, ModelSpec, Static, WordPiece
+from stelae.catalog.abilities import Classify
+from stelae.catalog.spec import ModelSpec, Static, WordPiece
 from stelae.catalog.wordpiece import open_tokenizer
 from stelae.errors import UnsupportedCheckpoint
 from stelae.types import Truncate

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from stelae.catalog.spec import Finding, ModelSpec
+from stelae.catalog.abilities import Finding
+from stelae.catalog.spec import ModelSpec
 from stelae.engines.text.options import unreadable
 from stelae.errors import InvalidInput, UnsupportedTask
 from stelae.types import ExtractCall, Item

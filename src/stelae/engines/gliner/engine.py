@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from stelae.catalog.abilities import Finding
 from stelae.catalog.fingerprint import fingerprint, weights_digest
 from stelae.catalog.gliner import LABELS
-from stelae.catalog.spec import Finding, ModelSpec
+from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineInfo, EngineOptions
 from stelae.engines.extract.job import ExtractJob
 from stelae.engines.extract.loading import LIBRARY_ERRORS

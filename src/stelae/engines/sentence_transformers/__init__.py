@@ -1,7 +1,8 @@
 """The sentence-transformers library itself: the reference, and the visible fallback."""
 
 from stelae.catalog.fingerprint import weight_paths
-from stelae.catalog.spec import Backbone, Dense, ModelSpec, Normalize, Pool
+from stelae.catalog.operations import Dense, Normalize, Pool
+from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat
 from stelae.types import OutputType, Task
 

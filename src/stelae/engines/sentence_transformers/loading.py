@@ -18,16 +18,8 @@ from sentence_transformers.sentence_transformer.modules import Pooling as Poolin
 from torch import nn
 from transformers.utils import logging as transformers_log
 
-from stelae.catalog.spec import (
-    Backbone,
-    Dense,
-    ModelSpec,
-    Module,
-    Normalize,
-    Pool,
-    Pooling,
-    Static,
-)
+from stelae.catalog.operations import Dense, Module, Normalize, Pool, Pooling
+from stelae.catalog.spec import Backbone, ModelSpec, Static
 from stelae.errors import ModelLoadFailed, OutOfMemory, UnsupportedCheckpoint
 from stelae.types import OutputType
 

@@ -27,7 +27,8 @@ from transformers import ProcessorMixin
 
 from stelae.catalog.backbone import positions
 from stelae.catalog.files import exists, read_object
-from stelae.catalog.spec import Backbone, ModelSpec, OwnPool, Static
+from stelae.catalog.operations import OwnPool
+from stelae.catalog.spec import Backbone, ModelSpec, Static
 from stelae.engines.base import EngineOptions
 from stelae.engines.runtime import device_of
 from stelae.engines.sentence_transformers.loading import LIBRARY_ERRORS, check_class, quiet

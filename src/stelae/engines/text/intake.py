@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from stelae.catalog.spec import Fill, Marking, ModelSpec
+from stelae.catalog.operations import Marking
+from stelae.catalog.spec import Fill, ModelSpec
 from stelae.engines.base import Prepared
 from stelae.engines.text.features import DENSE, Features, Tokenizer
 from stelae.engines.text.pictures import Pictures, is_picture

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from stelae.catalog.abilities import Classify
 from stelae.catalog.finders import entailment
-from stelae.catalog.spec import Classify
 from stelae.engines.base import Prepared
 from stelae.engines.extract.classes import ranked, softmax
 from stelae.engines.extract.job import ExtractJob

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stelae.catalog.spec import Classify, ModelSpec, YesNo
+from stelae.catalog.abilities import Classify, YesNo
+from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Job, Prepared
 from stelae.engines.text.assemble import error_of, scaled
 from stelae.engines.text.encode import EncodeJob

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from stelae.catalog.spec import Pooling
+from stelae.catalog.operations import Pooling
 from stelae.nn.arch.llama import LlamaConfig
 from stelae.nn.backbone import architecture
 from stelae.nn.decoder import TWO_NORMS, Decoder

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 from torch import Tensor, nn
 
-from stelae.catalog.spec import Pooling
+from stelae.catalog.operations import Pooling
 from stelae.nn.backbone import Backbone, activation_of, architecture, require
 from stelae.nn.batch import TokenBatch
 from stelae.nn.fields import Count, Epsilon, Layers, Positive, Width

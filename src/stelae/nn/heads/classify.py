@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from stelae.catalog.spec import Pooling
+from stelae.catalog.operations import Pooling
 from stelae.nn.batch import TokenBatch
 from stelae.nn.heads.pooling import POOLINGS, Pooler
 from stelae.nn.layers.linear import Activation, Linear

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stelae.catalog.spec import LateInteraction, Marking
+from stelae.catalog.operations import LateInteraction, Marking
 from stelae.nn.batch import TokenBatch
 from stelae.types import Role
 

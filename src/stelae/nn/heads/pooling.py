@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from stelae.catalog.spec import Pooling
+from stelae.catalog.operations import Pooling
 from stelae.nn.batch import TokenBatch
 
 Pooler = Callable[[Tensor, TokenBatch], Tensor]

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stelae.catalog.spec import Terms
+from stelae.catalog.operations import Terms
 from stelae.nn.batch import TokenBatch
 from stelae.nn.layers.linear import Linear
 

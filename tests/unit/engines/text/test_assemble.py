@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stelae.catalog.spec import Backbone, Chain, ModelSpec, Normalize, Pool, Pooling, Source
+from stelae.catalog.operations import Normalize, Pool, Pooling
+from stelae.catalog.spec import Backbone, Chain, ModelSpec, Source
 from stelae.engines.base import Prepared
 from stelae.engines.text.assemble import assemble
 from stelae.engines.text.features import Output

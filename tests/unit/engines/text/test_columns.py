@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stelae.catalog.spec import Backbone, Chain, LateInteraction, Marking, ModelSpec, Source
+from stelae.catalog.operations import LateInteraction, Marking
+from stelae.catalog.spec import Backbone, Chain, ModelSpec, Source
 from stelae.engines.base import Prepared
 from stelae.engines.text.assemble import assemble
 from stelae.engines.text.features import Output

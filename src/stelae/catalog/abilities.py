@@ -1,0 +1,77 @@
+"""What a model does beside making representations: scoring pairs, finding things."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Finding(StrEnum):
+    """Kinds of things that are found in items."""
+
+    ENTITIES = "entities"
+    RELATIONS = "relations"
+    CLASSIFICATIONS = "classifications"
+    OBJECTS = "objects"
+    DATA = "data"
+
+
+class Extractor(msgspec.Struct, frozen=True, kw_only=True, tag="extractor", omit_defaults=True):
+    """How a model finds things in items.
+
+    Attributes:
+        layout: How it does that, by the name of its library or kind of head.
+        finds: What it finds.
+        labels: The kinds that it was trained to tell apart, if the caller does not name them.
+        threshold: Least score of what is returned if the caller does not say.
+    """
+
+    layout: str
+    finds: tuple[Finding, ...]
+    labels: tuple[str, ...] = ()
+    threshold: float = 0.5
+
+
+class Classify(msgspec.Struct, frozen=True, kw_only=True, tag="classify"):
+    """A cross-encoder: query and document are read together, a head gives the scores.
+
+    Attributes:
+        labels: Names of the scores, in order.
+        activation: Class name in ``torch.nn``: ``Identity``, ``Sigmoid`` or ``Softmax``.
+        typed: Whether token types tell the two texts apart, if the tokenizer has any.
+    """
+
+    labels: tuple[str, ...]
+    activation: str = "Identity"
+    typed: bool = True
+
+
+class YesNo(msgspec.Struct, frozen=True, kw_only=True, tag="yes_no"):
+    """A language model that is asked whether a document fits, and how sure it is.
+
+    The prompt is ``prefix``, then ``pair`` with ``{instruction}``, ``{query}`` and
+    ``{document}`` filled in, then ``suffix``; of a long pair the end is cut.
+
+    Attributes:
+        yes: Token id of the answer that it fits.
+        no: Token id of the other answer; ``None`` if only ``yes`` counts.
+        prefix: Start of the prompt.
+        pair: The middle of the prompt.
+        suffix: End of the prompt.
+        instruction: What is asked if the caller does not say.
+        activation: Class name in ``torch.nn``, on ``logit(yes) - logit(no)``.
+    """
+
+    yes: int
+    no: int | None = None
+    prefix: str = ""
+    pair: str = "{query}{document}"
+    suffix: str = ""
+    instruction: str = ""
+    activation: str = "Sigmoid"
+
+    @property
+    def instructed(self) -> bool:
+        """Whether the prompt has a place for an instruction."""
+        return "{instruction}" in self.pair
