@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stelae.engines.extract.batches import alike
 from stelae.engines.extract.spans import Candidates, merged, selected
-from stelae.engines.extract.windows import bound, overlap_of, plan
+from stelae.engines.extract.windows import Windows, bound, overlap_of, plan
 
 COSTS = st.lists(st.integers(1, 12), max_size=120)
 Span = tuple[int, int, int, float]
@@ -63,6 +63,18 @@ def test_word_that_is_too_long_stands_alone() -> None:
 def test_no_text_needs_more_windows_than_were_set_aside(text: str, room: int, most: int) -> None:
     for costs in ([1] * len(text), [2 * len(c.encode("utf-8", "surrogatepass")) for c in text]):
         assert len(plan(costs, room, most, overlap_of(most, 4))) <= bound(text, room, most)
+
+
+def test_windows_are_made_when_they_are_asked_for() -> None:
+    made: list[tuple[int, int]] = []
+
+    def make(first: int, end: int) -> int:
+        made.append((first, end))
+        return end - first
+
+    windows = Windows([(0, 4), (2, 9)], make)
+    assert (len(windows), made) == (2, [])
+    assert (windows[1], made) == (7, [(2, 9)])
 
 
 def test_overlap_has_room_for_the_longest_name() -> None:

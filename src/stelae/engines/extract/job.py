@@ -20,6 +20,14 @@ R = TypeVar("R")
 Seen = TypeVar("Seen", contravariant=True)
 
 
+class Entries(Protocol[F]):
+    """Entries of one text, in order; each is asked for once."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Prepared[F]: ...
+
+
 class Reading(Protocol[F, Seen]):
     """How one engine reads the texts of one call."""
 
@@ -31,7 +39,7 @@ class Reading(Protocol[F, Seen]):
         """Most entries that a text can need."""
         ...
 
-    def read(self, text: str) -> Sequence[Prepared[F]]:
+    def read(self, text: str) -> Entries[F]:
         """The entries of a text, in order; none if it has no words.
 
         Raises:
@@ -76,7 +84,7 @@ class ExtractJob(Generic[F, R]):
         self._model, self._fingerprint = model, fingerprint
         counts = [1 if item_error(item) else reading.most(item.text or "") for item in call.items]
         self._starts = [0, *accumulate(counts)]
-        self._read: tuple[int, Sequence[Prepared[F]]] = (-1, ())
+        self._read: tuple[int, Entries[F]] = (-1, [])
 
     @property
     def size(self) -> int:
@@ -101,7 +109,7 @@ class ExtractJob(Generic[F, R]):
         entries = self._read[1]
         return entries[place] if place < len(entries) else Prepared(None, row=NOTHING)
 
-    def _entries(self, item: Item, index: int) -> Sequence[Prepared[F]]:
+    def _entries(self, item: Item, index: int) -> Entries[F]:
         try:
             if (error := item_error(item)) is not None:
                 raise error
@@ -111,7 +119,7 @@ class ExtractJob(Generic[F, R]):
             return [Prepared(None, error=error)]
         return entries
 
-    def _check(self, entries: Sequence[Prepared[F]], most: int) -> None:
+    def _check(self, entries: Entries[F], most: int) -> None:
         """Refuse a text that is too long, if the call wants that, or strangely long."""
         count = self._reading.windows(len(entries))
         if count > 1 and self._call.truncate is Truncate.ERROR:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 SHARE = 8
 """Windows overlap by one part in so many of their length, unless more is asked for."""
@@ -71,3 +74,21 @@ def bound(text: str, room: int, most: int) -> int:
     if len(text) <= most and 2 * size <= room:
         return 1
     return 2 + 4 * len(text) // most + 4 * size // room
+
+
+class Windows(Generic[T]):
+    """The windows of a text, each made when it is asked for: of long texts there are many.
+
+    Args:
+        places: First word and the word after the last, of each.
+        make: Makes a window of them.
+    """
+
+    def __init__(self, places: Sequence[tuple[int, int]], make: Callable[[int, int], T]) -> None:
+        self._places, self._make = places, make
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> T:
+        return self._make(*self._places[index])

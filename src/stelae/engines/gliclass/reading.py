@@ -15,9 +15,10 @@ import numpy as np
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Prepared
 from stelae.engines.extract.classes import Logits, ranked, sigmoid, softmax
+from stelae.engines.extract.job import Entries
 from stelae.engines.extract.options import LEAST_ROOM, labels_of, threshold_of
 from stelae.engines.extract.spans import Ints
-from stelae.engines.extract.windows import bound, overlap_of, plan
+from stelae.engines.extract.windows import Windows, bound, overlap_of, plan
 from stelae.engines.text.intake import CHARS_PER_TOKEN
 from stelae.errors import InvalidInput
 from stelae.types import ExtractCall, Extraction
@@ -133,14 +134,14 @@ class ClassReading:
     def windows(self, entries: int) -> int:
         return entries
 
-    def read(self, text: str) -> list[Prepared[Window]]:
+    def read(self, text: str) -> Entries[Window]:
         text = _unmarked(text)
         places = self._tokens.places(text) if text.strip() else []
         if len(places) + SLACK <= self._room:
             return [self._window(text)] if places else []
         room = self._room - SLACK
         windows = plan([1] * len(places), room, room, overlap_of(room))
-        return [self._window(text[places[a][0] : places[b - 1][1]]) for a, b in windows]
+        return Windows(windows, lambda a, b: self._window(text[places[a][0] : places[b - 1][1]]))
 
     def _window(self, text: str) -> Prepared[Window]:
         parts = (self._prompt, text) if self._tokens.first else (text, self._prompt)

@@ -13,9 +13,10 @@ import numpy as np
 
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Prepared
+from stelae.engines.extract.job import Entries
 from stelae.engines.extract.options import LEAST_ROOM, check_count, labels_of, threshold_of
 from stelae.engines.extract.spans import Ints, merged, selected
-from stelae.engines.extract.windows import bound, overlap_of, plan
+from stelae.engines.extract.windows import Windows, bound, overlap_of, plan
 from stelae.engines.gliner.features import Asked, Links, Row, Window
 from stelae.engines.text.intake import CHARS_PER_TOKEN
 from stelae.errors import InvalidInput
@@ -120,7 +121,7 @@ class NameReading:
     def windows(self, entries: int) -> int:
         return entries
 
-    def read(self, text: str) -> list[Prepared[Window]]:
+    def read(self, text: str) -> Entries[Window]:
         words, places = self._words.split(text)
         ids, owners = self._words.tokens([*self._prompt, *words])
         costs = np.bincount(owners[owners >= 0], minlength=len(self._prompt) + len(words))
@@ -132,10 +133,12 @@ class NameReading:
         windows = plan(costs.tolist(), self._room, self._most, self._overlap())
         if len(windows) == 1 and not unseen:
             return [self._window(ids, owners, places)]
-        return [
-            self._window(*self._words.tokens([*self._prompt, *words[a:b]]), places[a:b])
-            for a, b in windows
-        ]
+
+        def cut(first: int, end: int) -> Prepared[Window]:
+            found = self._words.tokens([*self._prompt, *words[first:end]])
+            return self._window(*found, places[first:end])
+
+        return Windows(windows, cut)
 
     def _overlap(self) -> int:
         return overlap_of(self._most, self._words.config.max_width)
