@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,13 @@ def _eight_bit(planes: NDArray[Any]) -> NDArray[np.uint8]:
             param="items",
         )
     low, high = float(planes.min()), float(planes.max())
-    if not 0 <= low <= high <= 1:  # false for NaN too
+    if not math.isfinite(low) or not math.isfinite(high):
+        raise InvalidInput(
+            "pixels has numbers that are not finite (nan or inf), which are no colours; 0 to 1 was "
+            "expected; mend what made them",
+            param="items",
+        )
+    if not 0 <= low <= high <= 1:
         raise InvalidInput(
             f"pixels has floats from {low:g} to {high:g}; 0 to 1 was expected; for 0..255 use "
             "astype(numpy.uint8)",

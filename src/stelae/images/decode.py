@@ -96,8 +96,8 @@ def decode(data: bytes, limits: Limits = LIMITS) -> Image.Image:
             param="items",
         )
     try:
-        if name == "WebP":  # its reader takes memory for the whole picture when it opens
-            check_size(*_webp_size(data), limits)
+        if name in SIZES:
+            check_size(*SIZES[name](data), limits)
         with reader(BytesIO(data)) as image:
             check_size(*image.size, limits)
             image.load()
@@ -107,6 +107,20 @@ def decode(data: bytes, limits: Limits = LIMITS) -> Image.Image:
         raise InvalidInput(
             f"the {name} file is cut off or broken ({reason}); send the whole file", param="items"
         ) from error
+
+
+def pixels_of(data: bytes) -> int:
+    """Width times height of a picture file by its header; 0 if it has none that can be read."""
+    try:
+        name, reader = _format(data)
+        if name in SIZES:
+            width, height = SIZES[name](data)
+        else:
+            with reader(BytesIO(data)) as image:
+                width, height = image.size
+    except (InvalidInput, *BROKEN):
+        return 0
+    return width * height
 
 
 def _format(data: bytes) -> tuple[str, Callable[[BytesIO], ImageFile]]:
@@ -142,6 +156,23 @@ def _webp_size(data: bytes) -> tuple[int, int]:
         bits = int.from_bytes(data[21:25], "little")
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     raise ValueError("it has no picture header")
+
+
+def _png_size(data: bytes) -> tuple[int, int]:
+    """Width and height from the first chunk.
+
+    Source:
+        PNG specification (third edition), section 11.2.1.
+    """
+    if data[12:16] != b"IHDR" or len(data) < 24:
+        raise ValueError("it has no picture header")
+    width, height = struct.unpack(">II", data[16:24])
+    return width, height
+
+
+SIZES: dict[str, Callable[[bytes], tuple[int, int]]] = {"PNG": _png_size, "WebP": _webp_size}
+"""Sizes told before the reader opens a file: that of WebP then takes memory for the whole
+picture, and that of PNG does not know a file whose picture has no pixels."""
 
 
 def _upright(image: Image.Image) -> Image.Image:

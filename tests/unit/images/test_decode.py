@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from stelae.errors import InvalidInput
-from stelae.images.decode import decode
+from stelae.images.decode import decode, pixels_of
 from stelae.images.limits import Limits
 
 RED = Image.new("RGB", (4, 3), (255, 0, 0))
@@ -106,6 +106,17 @@ def test_a_jpeg_of_endless_scans_is_refused() -> None:
 
 def test_a_picture_without_pixels_is_refused() -> None:
     assert "0 x 5" in refusal(png(0, 5, b"")) or "broken" in refusal(png(0, 5, b""))
+
+
+@pytest.mark.parametrize(("width", "height"), [(0, 0), (0, 5), (5, 0)])
+def test_a_png_without_pixels_is_told_its_size(width: int, height: int) -> None:
+    assert f"{width} x {height} pixels; it needs at least one" in refusal(png(width, height, b""))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WebP", "GIF", "BMP", "TIFF"])
+def test_pixels_are_counted_by_the_header(kind: str) -> None:
+    assert pixels_of(saved(RED, kind)) == 12
+    assert pixels_of(saved(RED, kind)[:14]) == pixels_of(b"no picture") == 0
 
 
 def test_of_an_animation_the_first_picture_is_read() -> None:

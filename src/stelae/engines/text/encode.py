@@ -11,7 +11,7 @@ from stelae.engines.text.features import Features, Output
 from stelae.engines.text.given import as_given, matrix_error
 from stelae.engines.text.intake import Ids, Intake, light, prepared
 from stelae.engines.text.options import check_call, choose_prompt, item_error, wanted_of_device
-from stelae.engines.text.pictures import is_picture
+from stelae.engines.text.pictures import Allowance, is_picture
 from stelae.engines.text.sizes import check_size
 from stelae.errors import StelaeError
 from stelae.types import EncodeCall, EncodeResult, Item
@@ -37,7 +37,7 @@ class EncodeJob:
         self._given = given
         self._call, self._intake, self._fingerprint = call, intake, fingerprint
         check_size(intake.spec, call, self.estimate)
-        self._outputs = wanted_of_device(call)
+        self._outputs, self._allowance = wanted_of_device(call), Allowance()
         marking = intake.marking(self._outputs, call.role)
         self._prompt = (marking.text if marking else "") + choose_prompt(intake.spec, call)
 
@@ -86,7 +86,8 @@ class EncodeJob:
         """Given ids and pictures stand as they are, without a prompt."""
         call = self._call
         if self._intake.pictures is not None and is_picture(item):
-            return self._intake.pictures.read(item, self._outputs, call.role)
+            refusal = self._allowance.refusal(item)
+            return refusal or self._intake.pictures.read(item, self._outputs, call.role)
         ids, prompt = (
             (next(read), self._prompt_ids) if item.token_ids is None else (item.token_ids, ())
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +13,7 @@ from stelae.catalog.spec import Vision
 from stelae.engines.text.features import DENSE, Features
 from stelae.errors import InvalidInput
 from stelae.images.arrays import from_array
-from stelae.images.decode import decode
+from stelae.images.decode import decode, pixels_of
 from stelae.images.limits import LIMITS, Limits
 from stelae.images.preprocess import Pixels, fit
 from stelae.images.processing import PatchBudget
@@ -35,6 +36,10 @@ class PictureFeatures(Features):
 
 
 NOTHING = np.empty((0, 0, 3), np.uint8)
+
+
+CALL_PIXELS = 512_000_000
+"""Pixels of all pictures of a call: some seconds of work."""
 
 
 class Pictures(Protocol):
@@ -95,6 +100,33 @@ class PictureIntake:
 
     def _tokens(self, height: int, width: int) -> int:
         return self._own + (height // self._side) * (width // self._side)
+
+
+class Allowance:
+    """Pixels that may be read for one call: a small file may hold many.
+
+    Args:
+        pixels: So many in all.
+    """
+
+    def __init__(self, pixels: int = CALL_PIXELS) -> None:
+        self._most, self._left = pixels, pixels
+
+    def refusal(self, item: Item) -> InvalidInput | None:
+        """Count an item's picture; why it is too much, if it is."""
+        self._left -= pixels_of(item.image) if item.image is not None else _numbers(item)
+        if self._left >= 0:
+            return None
+        return InvalidInput(
+            f"the pictures of the call up to this one have over {self._most / 1e6:.0f} million "
+            "pixels; send fewer at a time, or smaller ones",
+            param="items",
+        )
+
+
+def _numbers(item: Item) -> int:
+    shape = () if item.pixels is None else item.pixels.shape
+    return prod(shape[:2]) if len(shape) > 1 else 0
 
 
 def opened(item: Item, limits: Limits = LIMITS) -> Image.Image:
