@@ -114,6 +114,11 @@ def test_checkpoint_whose_own_code_is_never_run_says_so_without_a_link(zoo: Path
     assert "http" not in ended.stderr
 
 
+def test_model_that_finds_things_has_nothing_to_compare(zoo: Path) -> None:
+    ended = verify(str(zoo / "gliner-span"), check=1)
+    assert "neither vectors nor scores" in ended.stderr
+
+
 def test_model_that_lies_fails(zoo: Path) -> None:
     ended = verify(str(zoo / "bert-mean"), "--engine", "fake", "--dtype", "float32", check=1)
     assert ended.stdout.splitlines()[-1].endswith("failed")

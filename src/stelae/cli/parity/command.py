@@ -28,6 +28,8 @@ QUERIES = 4
 
 RANDOM = "the library fills in weights that the checkpoint lacks at random, so it is no reference"
 
+NOTHING = "vectors and scores are compared, and it makes neither vectors nor scores"
+
 AskAll = Callable[[Side], list[Rows | None]]
 """Has a side make all that there is a reference for."""
 
@@ -86,7 +88,8 @@ def run(request: Request, out: Output) -> bool:
     check(request, entry, spec)
     expected = expect(bench)
     if all(one.rows is None for one in expected):
-        raise NoReference("; ".join(dict.fromkeys(one.missing for one in expected)))
+        reasons = "; ".join(dict.fromkeys(one.missing for one in expected))
+        raise NoReference(reasons or f"model {spec.name!r} has no reference: {NOTHING}")
     make = serve if request.server is not None else load
     made = make(request, entry, spec, partial(asked, expected, bench.samples))
     report = Report(
