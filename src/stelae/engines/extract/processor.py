@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -25,7 +26,7 @@ from stelae.images.processing import Processing
 
 LIBRARY_ERRORS = (
     ArithmeticError, AttributeError, ImportError, IndexError, KeyError, OSError, RuntimeError,
-    TypeError, ValueError,
+    StrictDataclassError, TypeError, ValueError,
 )  # fmt: skip
 """What the library raises for files that it cannot read."""
 
