@@ -18,9 +18,8 @@ from stelae.types import ComputeDtype, EmbeddingDtype, OutputType, Role, Truncat
 
 RUN = CliRunner()
 
-COMMANDS = (
-    "serve embed score extract verify bench models ps load unload pull doctor version config".split()  # noqa: SIM905
-)
+COMMANDS = ("serve", "embed", "score", "extract", "verify", "bench", "models", "ps", "load")
+COMMANDS += ("unload", "pull", "doctor", "version", "config")
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
