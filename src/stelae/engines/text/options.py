@@ -24,6 +24,9 @@ FORMS = {
 }
 """Forms of an item, and what a model must read to take them."""
 
+GIVEN = (*FORMS, "multivector")
+"""All forms of an item."""
+
 LONGEST_NAME = 128
 """Characters of a wrong name that are looked at and shown."""
 
@@ -153,6 +156,12 @@ def _unknown_prompt(spec: ModelSpec, name: str) -> InvalidInput:
 
 def _check_dimensions(spec: ModelSpec, wanted: int) -> None:
     width = spec.dimensions
+    if not width:
+        raise InvalidInput(
+            f"dimensions={wanted}: model {spec.name!r} makes no dense vectors, and only "
+            "these are cut; leave dimensions out",
+            param="dimensions",
+        )
     if not 1 <= wanted <= width:
         choice = f"1..{width}" if spec.matryoshka else f"{width} or leave it out"
         raise InvalidInput(
@@ -212,7 +221,7 @@ def item_error(
         inputs: What the model reads.
     """
     forms = {form: kind for form, kind in FORMS.items() if kind in inputs}
-    given = [form for form in (*FORMS, "multivector") if getattr(item, form) is not None]
+    given = [form for form in GIVEN if getattr(item, form) is not None]
     if len(given) != 1 or given[0] not in forms:
         return InvalidInput(
             f"for this model an item needs either {' or '.join(forms)}; "

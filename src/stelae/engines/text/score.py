@@ -19,6 +19,7 @@ from stelae.engines.text.features import Features, Output, Row
 from stelae.engines.text.given import matrix_error
 from stelae.engines.text.intake import Ids, Intake, guess, light, prepared
 from stelae.engines.text.options import (
+    GIVEN,
     check_instruction,
     check_kind,
     item_error,
@@ -260,7 +261,8 @@ class SimilarityJob:
 
 def _dense(spec: ModelSpec, rows: Sequence[Output]) -> NDArray[np.float32]:
     matrix = np.stack([row.dense for row in rows if row.dense is not None])
-    if spec.normalized or spec.similarity in (None, Similarity.COSINE):
+    unit = spec.normalized or spec.similarity in (None, Similarity.COSINE)
+    if unit:
         matrix = scaled(matrix)
     query, documents = matrix[0], matrix[1:]
     if spec.similarity is Similarity.EUCLIDEAN:
@@ -270,7 +272,7 @@ def _dense(spec: ModelSpec, rows: Sequence[Output]) -> NDArray[np.float32]:
         distance = np.abs(documents - query).sum(axis=1)
         return -distance
     product: NDArray[np.float32] = documents @ query
-    return product
+    return product.clip(-1, 1) if unit else product  # rounding goes a little beyond
 
 
 def _sparse(spec: ModelSpec, rows: Sequence[Output]) -> NDArray[np.float32]:
@@ -372,8 +374,10 @@ def _text(item: Item) -> str:
 
 def _text_error(item: Item) -> InvalidInput | None:
     if item.text is None:
+        given = " and ".join(f for f in GIVEN if getattr(item, f) is not None) or "nothing"
         return InvalidInput(
-            "this model puts texts in a prompt: give text, not token_ids", param="documents"
+            f"this model puts texts in a prompt: give text; the item has {given}",
+            param="documents",
         )
     reason = unreadable(item.text)
     return InvalidInput(f"text {reason}", param="documents") if reason else None

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stelae.catalog.operations import Normalize, Pool, Pooling
+from stelae.catalog.operations import Normalize, Pool, Pooling, SparsePool
 from stelae.catalog.spec import Backbone, Chain, ModelSpec, Source
 from stelae.engines.base import Prepared
 from stelae.engines.text.assemble import assemble
@@ -62,6 +63,13 @@ def test_option_that_the_model_cannot_do_is_refused(
     assert caught.value.param == param
     assert part in str(caught.value)
     assert len(str(caught.value)) < 1000
+
+
+def test_model_without_dense_vectors_has_none_to_cut() -> None:
+    chain = Chain(output=OutputType.SPARSE, steps=(SparsePool(),))
+    sparse = msgspec.structs.replace(spec_of(dimensions=0), chains=(chain,))
+    with pytest.raises(InvalidInput, match=r"makes no dense vectors.*leave dimensions out"):
+        check_call(sparse, call_of(outputs=(OutputType.SPARSE,), dimensions=8))
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 3, 4, None])
