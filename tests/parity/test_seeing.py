@@ -248,6 +248,7 @@ def test_words_that_make_no_label_are_refused(zoo: Path, labels: tuple[str, ...]
         ("output_schema", {"type": "object"}),
         ("relations", ("beside",)),
         ("nested", True),
+        ("multi_label", False),
     ],
 )
 def test_options_without_meaning_are_refused(zoo: Path, name: str, option: str, value: Any) -> None:

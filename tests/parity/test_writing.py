@@ -299,6 +299,7 @@ REFUSED = (
     *((name, {"max_new_tokens": n}, "choose 1..") for name in NAMES for n in (0, -1, 10_000)),
     *((name, {"beams": n}, "choose 1..16") for name in NAMES for n in (0, 17)),
     *((name, {"hypothesis": "It is {}."}, "hypothesis") for name in NAMES),
+    *((name, {"multi_label": True}, "multi_label") for name in NAMES),
 )
 
 

@@ -1,4 +1,4 @@
-"""What a call may ask of a model that finds things in texts."""
+"""What a call may ask of a model that finds things."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ OPTIONS = {
     "max_new_tokens": None,
     "beams": None,
     "nested": False,
+    "multi_label": None,
 }
 """Options that only some models take, and their value if they are not given."""
 

@@ -35,7 +35,7 @@ class ClassEngine:
         return self._info
 
     def open(self, call: ExtractCall) -> ExtractJob[Window, Logits]:
-        check_call(self.spec, call, ())
+        check_call(self.spec, call, ("multi_label",))
         reading = ClassReading(call, self._tokens)
         return ExtractJob(call, reading, self.spec.name, self._info.fingerprint)
 

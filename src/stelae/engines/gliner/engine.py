@@ -39,7 +39,11 @@ class NameEngine:
     def __init__(self, spec: ModelSpec, words: Words, model: NameModel, info: EngineInfo) -> None:
         self.spec, self._words, self._model, self._info = spec, words, model, info
         finds = spec.extraction.finds if spec.extraction is not None else ()
-        self.takes = ("nested", *(("relations",) if Finding.RELATIONS in finds else ()))
+        self.takes = (
+            "nested",
+            "multi_label",
+            *(("relations",) if Finding.RELATIONS in finds else ()),
+        )
 
     @property
     def info(self) -> EngineInfo:

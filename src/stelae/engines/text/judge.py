@@ -50,7 +50,7 @@ def judge_job(call: ExtractCall, intake: Intake, fingerprint: str) -> ExtractJob
     entails = entailment(scoring) if isinstance(scoring, Classify) else None
     if not isinstance(scoring, Classify) or entails is None:
         raise UnsupportedTask(f"model {intake.spec.name!r} finds nothing in texts")
-    check_call(intake.spec, call, ("hypothesis",))
+    check_call(intake.spec, call, ("hypothesis", "multi_label"))
     reading = JudgeReading(call, intake, entails, contradiction(scoring, entails))
     return ExtractJob(call, reading, intake.spec.name, fingerprint)
 
