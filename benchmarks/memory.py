@@ -23,25 +23,29 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--kind", default="mixed")
     parser.add_argument("--dtype", default="auto", choices=["auto", "float32", "bfloat16"])
+    parser.add_argument("--folder", default="{model}", help="another checkpoint")
+    parser.add_argument("--outputs", default="dense", help="such as dense,sparse,multivector")
     options = parser.parse_args(arguments)
+    outputs = options.outputs.split(",")
     report.machine("torch", "stelae")
     samples = texts(options.kind, options.count, checkpoint.tokenizer())
-    with servers.running([servers.stelae(options.dtype)]) as (server,):
+    with servers.running([servers.stelae(options.dtype, options.folder)]) as (server,):
         url = server.url.removesuffix("/v1/embeddings") + PATH
-        _encode(url, samples[:64])
+        _encode(url, samples[:64], outputs)
         family = [server.process, *server.process.children(recursive=True)]
         rest = [process.memory_info().rss / 2**20 for process in family]
         for process in family:
             _forget_peak(process)
         started = time.perf_counter()
-        _encode(url, samples)
+        size = _encode(url, samples, outputs) / 2**20
         seconds = time.perf_counter() - started
         peaks = [_peak_mb(process) for process in family]
     rows = [
         (name, f"{before:.0f}", f"{peak:.0f}", f"{peak - before:.0f}")
         for name, before, peak in zip(_names(family), rest, peaks, strict=True)
     ]
-    title = f"one request of {len(samples)} {options.kind} texts, {seconds:.0f} s"
+    asked = f"{len(samples)} {options.kind} texts, {options.outputs}"
+    title = f"one request of {asked}, an answer of {size:.0f} MB, {seconds:.0f} s"
     report.table(title, ("process", "at rest MB", "peak MB", "growth MB"), rows)
 
 
@@ -49,11 +53,13 @@ def _names(family: Sequence[psutil.Process]) -> list[str]:
     return ["gateway", *(f"worker {n}" for n in range(1, len(family)))]
 
 
-def _encode(url: str, samples: Sequence[str]) -> None:
-    call = {"model": "bench", "items": [{"text": text} for text in samples]}
+def _encode(url: str, samples: Sequence[str], outputs: Sequence[str]) -> int:
+    """Bytes of the answer, which is not kept."""
+    items = [{"text": text} for text in samples]
+    call = {"model": "bench", "items": items, "outputs": outputs}
     head = {"Content-Type": "application/msgpack", "Accept": "application/msgpack"}
     with urlopen(Request(url, msgspec.msgpack.encode(call), head), timeout=3600) as answer:
-        answer.read()
+        return sum(map(len, iter(lambda: answer.read(1 << 20), b"")))
 
 
 def _forget_peak(process: psutil.Process) -> None:

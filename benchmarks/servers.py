@@ -77,12 +77,12 @@ class Contender:
         return replace(self, preload=())
 
 
-def stelae(dtype: str) -> Contender:
-    """This project, as installed."""
+def stelae(dtype: str, folder: str = "{model}") -> Contender:
+    """This project, as installed, with the embedded model or another checkpoint."""
     return Contender(
         f"stelae {dtype}",
         (
-            *(str(Path(sys.executable).parent / "stelae"), "serve", "bench={model}"),
+            *(str(Path(sys.executable).parent / "stelae"), "serve", f"bench={folder}"),
             *("--listen", "http://127.0.0.1:{port}", "--dtype", dtype, "--log-level", "warning"),
         ),
         "/v1/embeddings",

@@ -8,6 +8,7 @@ between processes copies nothing.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from math import prod
 from typing import Any, TypeVar
@@ -27,6 +28,15 @@ DTYPES = frozenset(
 """Number formats accepted from outside: plain, little-endian, no objects."""
 
 MAX_DIMENSIONS = 8
+
+LARGE = 1 << 16
+"""Bytes from which an array is sent from where it lies; copying fewer is cheaper."""
+
+_BIN8, _BIN32 = 0xC4, 0xC6
+"""How msgpack starts bytes whose count is in one byte, or in four."""
+
+_MARK, _INDEX = 20, 4
+"""Bytes that stand for a large array until the message is cut, and those that number it."""
 
 
 class ArrayHead(msgspec.Struct, array_like=True, frozen=True):
@@ -113,6 +123,35 @@ _PACK = msgspec.msgpack.Encoder(enc_hook=_inline)
 def pack(value: Any) -> bytes:
     """Encode a value as msgpack with its arrays inside."""
     return _PACK.encode(value)
+
+
+def pack_pieces(value: Any) -> list[Buffer]:
+    """Encode a value as ``pack`` does, but in pieces that leave large arrays where they are.
+
+    Returns:
+        What joined is the message; an array of ``LARGE`` bytes and more is a view of it.
+    """
+    nonce = os.urandom(_MARK - _INDEX)
+    large: list[memoryview] = []
+
+    def hook(inner: Any) -> Any:
+        said = _inline(inner)
+        if said["data"].nbytes < LARGE:
+            return said
+        large.append(said["data"])
+        return said | {"data": nonce + len(large).to_bytes(_INDEX, "big")}
+
+    encoded = msgspec.msgpack.Encoder(enc_hook=hook).encode(value)
+    message = memoryview(encoded)
+    pieces: list[Buffer] = []
+    start = 0
+    for number, data in enumerate(large, 1):
+        mark = bytes((_BIN8, _MARK)) + nonce + number.to_bytes(_INDEX, "big")
+        place = encoded.index(mark, start)
+        head = bytes((_BIN32,)) + data.nbytes.to_bytes(4, "big")
+        pieces += [message[start:place], head, data]
+        start = place + len(mark)
+    return [*pieces, message[start:]]
 
 
 def unpack(data: Buffer, kind: type[T]) -> T:

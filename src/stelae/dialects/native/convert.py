@@ -15,7 +15,7 @@ from stelae.dialects.base import record_of
 from stelae.dialects.decode import Decoder, decode
 from stelae.errors import InvalidInput, StelaeError
 from stelae.types import EncodeCall, ExtractCall, ScoreCall
-from stelae.wire.arrays import from_plain, pack, to_json
+from stelae.wire.arrays import Buffer, from_plain, pack, pack_pieces, to_json
 
 T = TypeVar("T")
 
@@ -88,6 +88,11 @@ def call_of(kind: type[T], body: bytes, media: Media) -> T:
 def answer_body(value: Any, media: Media) -> bytes:
     """A value in the form wanted; arrays are raw buffers in msgpack, lists in JSON."""
     return pack(value) if media is Media.MSGPACK else to_json(value)
+
+
+def answer_pieces(value: Any, media: Media) -> list[Buffer]:
+    """The same in pieces: large arrays stay where they are in msgpack."""
+    return pack_pieces(value) if media is Media.MSGPACK else [to_json(value)]
 
 
 def answer(value: Any, request: Request, headers: dict[str, str] | None = None) -> Response:

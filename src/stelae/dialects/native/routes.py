@@ -16,6 +16,7 @@ from stelae.dialects.base import Handle, Operation, Rooms, record_of
 from stelae.dialects.decode import Decoder, decode, read, whole
 from stelae.dialects.native import convert
 from stelae.dialects.native.schema import LoadRequest, ModelsResponse, ServerResponse
+from stelae.dialects.pieces import PiecesResponse
 from stelae.errors import (
     Conflict,
     DeadlineExceeded,
@@ -56,8 +57,8 @@ def _verb(
         call = await offload(len(body), convert.call_of, kind, body, media)
         result = await ask(request, rooms, call)
         wanted = convert.wanted(request)
-        answer = await offload(array_bytes(result), convert.answer_body, result, wanted)
-        return Response(answer, 200, result_headers(result, record_of(request)), wanted)
+        pieces = await offload(array_bytes(result), convert.answer_pieces, result, wanted)
+        return PiecesResponse(pieces, result_headers(result, record_of(request)), wanted)
 
     handle.__name__ = name
     return handle
