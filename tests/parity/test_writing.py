@@ -221,6 +221,21 @@ def test_what_is_not_finished_is_told(zoo: Path) -> None:
     assert short.truncated.all()
 
 
+def test_writing_stops_before_the_worker_is_taken_to_hang(
+    zoo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"instruction": "<CAPTION>", "beams": 1}
+    whole = written(zoo / "florence2", pixels(BUSY), **options)
+    monkeypatch.setattr("stelae.engines.documents.model.LONGEST", 0.0)
+    monkeypatch.setattr("stelae.engines.documents.model.LEAST", 0.0)
+    stopped = written(zoo / "florence2", pixels(BUSY), **options)
+    assert not whole.truncated.all()
+    assert stopped.truncated.all()
+    for full, short in zip(whole.items, stopped.items, strict=True):
+        assert full.data["text"].startswith(short.data["text"])
+        assert full.data["text"] != short.data["text"]
+
+
 TEXTS = (
     "<s_menu><s_nm>Tea</s_nm><s_price>2.50</s_price></s_menu>",
     "<s_menu><s_nm>Tea</s_nm><sep/><s_nm>Milk</s_nm><s_price>1</s_price></s_menu><s_price>3</s_price>",

@@ -15,13 +15,10 @@ from stelae.engines.detection.labels import Labels, labels_reader
 from stelae.engines.detection.model import ObjectModel
 from stelae.engines.extract.library import load_library, part_of
 from stelae.engines.extract.options import check_call, threshold_of
-from stelae.engines.extract.pictures import PictureJob, Seen
+from stelae.engines.extract.pictures import PictureJob, Seen, warm_up
 from stelae.engines.extract.processor import Processor
-from stelae.types import DetectedObject, ExtractCall, Extraction, Item
+from stelae.types import DetectedObject, ExtractCall, Extraction
 from stelae.types.extract import Box
-
-SIDE = 64
-"""Height and width of the picture that a model is warmed up with."""
 
 
 class Looking:
@@ -142,14 +139,6 @@ def load(spec: ModelSpec, options: EngineOptions) -> ObjectEngine:
     layout = spec.extraction.layout if spec.extraction is not None else ""
     model = ObjectModel(library, layout, processor, deterministic=options.deterministic)
     engine = ObjectEngine(spec, labels_reader(spec), processor, model, info)
-    _warm_up(engine)
+    known = spec.extraction is not None and spec.extraction.labels
+    warm_up(engine, ExtractCall(model=spec.name, items=[], labels=() if known else ("thing",)))
     return engine
-
-
-def _warm_up(engine: ObjectEngine) -> None:
-    """Run once, so that the first caller does not pay for what torch sets up lazily."""
-    item = Item(pixels=np.zeros((SIDE, SIDE, 3), np.uint8))
-    known = engine.spec.extraction is not None and engine.spec.extraction.labels
-    call = ExtractCall(model=engine.spec.name, items=[item], labels=() if known else ("thing",))
-    ready = engine.open(call).prepare(0, 1)
-    engine.run([entry.features for entry in ready if entry.features is not None])

@@ -19,7 +19,11 @@ MANIFEST = EngineManifest(
     formats=frozenset({WeightFormat.SAFETENSORS, WeightFormat.TORCH}),
     devices=frozenset({Device.CPU, Device.CUDA}),
     load="stelae.engines.documents.engine:load",
-    needs=(Requirement("torch", extra="server"), Requirement("transformers", extra="server")),
+    needs=(
+        Requirement("torch", extra="server"),
+        Requirement("transformers", extra="server"),
+        Requirement("scipy", extra="server"),
+    ),
     preference=40,
     refuses=refuses,
 )

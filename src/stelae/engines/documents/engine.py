@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from PIL import Image
 
 from stelae.catalog.detection import SQUARE
@@ -15,18 +14,15 @@ from stelae.engines.documents.model import WritingModel
 from stelae.engines.documents.writers import WRITERS, Writer
 from stelae.engines.extract.library import load_library, part_of
 from stelae.engines.extract.options import check_options
-from stelae.engines.extract.pictures import PictureJob, Seen
+from stelae.engines.extract.pictures import PictureJob, Seen, warm_up
 from stelae.engines.extract.processor import Processor
 from stelae.errors import InvalidInput, ModelLoadFailed
-from stelae.types import ExtractCall, Extraction, Item
+from stelae.types import ExtractCall, Extraction
 
 TAKES = ("instruction", "max_new_tokens", "beams")
 
 MOST_BEAMS = 16
 """Widest search."""
-
-SIDE = 64
-"""Height and width of the picture that a model is warmed up with."""
 
 
 class Reading:
@@ -154,13 +150,5 @@ def load(spec: ModelSpec, options: EngineOptions) -> DocumentEngine:
         library, writer, processor, config["generation"], deterministic=options.deterministic
     )
     engine = DocumentEngine(spec, writer, processor, model, info)
-    _warm_up(engine)
+    warm_up(engine, ExtractCall(model=spec.name, items=[], max_new_tokens=2))
     return engine
-
-
-def _warm_up(engine: DocumentEngine) -> None:
-    """Run once, so that the first caller does not pay for what torch sets up lazily."""
-    item = Item(pixels=np.zeros((SIDE, SIDE, 3), np.uint8))
-    call = ExtractCall(model=engine.spec.name, items=[item], max_new_tokens=2)
-    ready = engine.open(call).prepare(0, 1)
-    engine.run([entry.features for entry in ready if entry.features is not None])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +63,14 @@ def _build(spec: ModelSpec, part: Backbone, dtype: torch.dtype) -> Any:
     tensors = read(Path(spec.folder, name) for name in part.weights)
     config = {k: v for k, v in copy.deepcopy(part.config).items() if k not in OURS}
     try:
-        model, report = kind.from_pretrained(
-            None,
-            config=kind.config_class.from_dict(config),
-            state_dict=dict(tensors),
-            dtype=dtype,
-            output_loading_info=True,
-        )
+        with quiet():
+            model, report = kind.from_pretrained(
+                None,
+                config=kind.config_class.from_dict(config),
+                state_dict=dict(tensors),
+                dtype=dtype,
+                output_loading_info=True,
+            )
     except LIBRARY_ERRORS as error:
         raise ModelLoadFailed(
             f"model {spec.name!r}: transformers cannot load {spec.folder}: {error}"
@@ -78,6 +81,21 @@ def _build(spec: ModelSpec, part: Backbone, dtype: torch.dtype) -> Any:
             f"weights in {spec.folder} do not fit the model: {', '.join(missing[:5])} are missing"
         )
     return model
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the library's bars and reports, which say nothing that is not looked at here."""
+    logs: Any = transformers.logging
+    level, bars = logs.get_verbosity(), logs.is_progress_bar_enabled()
+    logs.set_verbosity_error()
+    logs.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logs.set_verbosity(level)
+        if bars:
+            logs.enable_progress_bar()
 
 
 def tokenizer_of(spec: ModelSpec) -> Any:

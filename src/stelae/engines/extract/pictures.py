@@ -7,19 +7,23 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image
 
-from stelae.engines.base import Prepared
+from stelae.engines.base import AnyEngine, Prepared
 from stelae.engines.extract.batches import alike
 from stelae.engines.text.pictures import is_picture, opened
-from stelae.errors import InvalidInput, StelaeError
+from stelae.errors import InvalidInput, ModelLoadFailed, StelaeError
 from stelae.types import ExtractCall, Extraction, ExtractResult, Item, Usage
 
 F = TypeVar("F")
 R = TypeVar("R")
 Row = TypeVar("Row", contravariant=True)
 A = TypeVar("A", bound=Hashable)
+
+SIDE = 64
+"""Height and width of the picture that a model is warmed up with."""
 
 LARGEST = 2**26
 """Most numbers of pixels that run together."""
@@ -158,6 +162,25 @@ class PictureJob(Generic[F, R]):
         if isinstance(row, StelaeError) or entry.features is None:
             return Extraction()
         return self._reading.gather(entry.features, row)
+
+
+def warm_up(engine: AnyEngine, call: ExtractCall) -> None:
+    """Run once, so that the first caller does not pay for what torch sets up lazily.
+
+    Args:
+        engine: Which looks at pictures.
+        call: What to ask; a black picture takes the place of its items.
+
+    Raises:
+        ModelLoadFailed: It cannot look at a plain picture.
+    """
+    plain = Item(pixels=np.zeros((SIDE, SIDE, 3), np.uint8))
+    (ready,) = engine.open(replace(call, items=[plain])).prepare(0, 1)
+    if ready.error is not None:
+        raise ModelLoadFailed(
+            f"model {call.model!r} cannot look at a plain picture: {ready.error.message}"
+        )
+    engine.run([ready.features])
 
 
 def opened_picture(item: Item) -> Image.Image:
