@@ -187,6 +187,10 @@ class StoreSettings(_Group):
 
     folder: Path | None = None
     """Where they are kept; ``stelae`` in the user's folder for states if not given."""
+    bytes: ByteSize = Field(default=ByteSize(20 * 1024**3), ge=1024**2)
+    """Size from which on nothing more is taken; it is refused with 409."""
+    keep_days: float = Field(default=30.0, gt=0)
+    """Age at which files, and work that is over, are forgotten."""
 
 
 class LogSettings(_Group):

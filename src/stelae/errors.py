@@ -334,6 +334,12 @@ BY_CODE = _tree(StelaeError)
 """Every error class by its code."""
 
 
+RETRYABLE = frozenset(
+    {"queue_full", "model_not_ready", "lora_loading", "no_capacity", "provisioning"}
+) | {"shutting_down", "worker_died", "out_of_memory"}
+"""Codes of errors after which the same request may succeed."""
+
+
 def from_info(info: ErrorInfo) -> StelaeError:
     """Build the exception that an ``ErrorInfo`` describes.
 

@@ -11,13 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.base import Record, record_of
-from stelae.errors import StelaeError
+from stelae.errors import RETRYABLE, StelaeError
 from stelae.types import EncodeResult, ExtractResult, ScoreResult, Timing
-
-RETRYABLE = frozenset(
-    {"queue_full", "model_not_ready", "lora_loading", "no_capacity", "provisioning"}
-) | {"shutting_down", "worker_died", "out_of_memory"}
-"""Codes of errors after which the same request may succeed."""
 
 MAX_RETRY_AFTER = 60
 _JSON = msgspec.json.Encoder(enc_hook=str)

@@ -87,9 +87,16 @@ def build_house(settings: Settings, catalog: Catalog) -> House:
         defaults=defaults,
         bounds=Bounds(calls=limits.calls),
         machine=build_machine(settings),
-        store=Store(settings.store.folder or state_folder()),
+        store=build_store(settings),
         kinds=[kind for dialect in DIALECTS for kind in dialect.works],
     )
+
+
+def build_store(settings: Settings) -> Store:
+    """What outlives the server."""
+    kept = settings.store
+    folder = kept.folder or state_folder()
+    return Store(folder, most_bytes=kept.bytes, keep_seconds=kept.keep_days * 86_400)
 
 
 def build_machine(settings: Settings) -> Machine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import msgspec
 import numpy as np
 from msgspec.structs import replace
 
@@ -116,8 +117,17 @@ def check_extract(call: ExtractCall) -> int:
         raise InvalidInput(f"threshold={call.threshold}: 0 to 1 was expected", param="threshold")
     for name in ("labels", "relations"):
         _check_labels(name, getattr(call, name))
+    _check_plain("output_schema", call.output_schema)
     sizes = [_size(item, "items", index) for index, item in enumerate(call.items)]
     return ROW_BYTES * len(sizes) + _HELD * sum(sizes)
+
+
+def _check_plain(name: str, value: object) -> None:
+    """Refuse what JSON does not have."""
+    try:
+        msgspec.json.encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput(f"{name} is not JSON: {error}", param=name) from error
 
 
 def _check_labels(name: str, labels: tuple[str, ...]) -> None:

@@ -34,7 +34,7 @@ MOST_BYTES = 16 * 1024
 RETRY_SECONDS = 5.0
 """Seconds after which it is worth asking again for a machine that is not here."""
 
-_NAME = re.compile(r"[^\s/\x00-\x1f\x7f]{1,128}")
+_NAME = re.compile(r"[^\s/?#%\\\x00-\x1f\x7f]{1,128}")
 
 _SHIFT = time.time() - time.monotonic()
 
@@ -85,6 +85,8 @@ class Pools:
         _check(spec)
         now = self._clock()
         lease = self._find(spec.name)
+        if lease is self._default:
+            raise Forbidden(f"the pool {DEFAULT!r} cannot be changed: it serves all other calls")
         if lease is None:
             if len(self._leases) >= MOST_POOLS:
                 raise Conflict(
@@ -229,7 +231,8 @@ def _check(spec: PoolSpec) -> None:
         raise InvalidInput(f"the description of a pool has at most {MOST_BYTES} bytes")
     if not _NAME.fullmatch(spec.name):
         raise InvalidInput(
-            f"pool name {spec.name[:128]!r} must have 1 to 128 characters without spaces and '/'",
+            f"pool name {spec.name[:128]!r} must have 1 to 128 characters, without spaces "
+            "and without / ? # %",
             param="name",
         )
     for field in ("gpus", "gpu_caps"):

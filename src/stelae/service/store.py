@@ -12,18 +12,21 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
-from stelae.errors import Conflict, NotFound, StelaeError
+from stelae.errors import Conflict, NotFound, ShuttingDown, StelaeError
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
-    id TEXT PRIMARY KEY, name TEXT, purpose TEXT, size INTEGER, created REAL, data BLOB
+    id TEXT PRIMARY KEY, name TEXT, purpose TEXT, size INTEGER, created REAL
+);
+CREATE TABLE IF NOT EXISTS pieces (
+    file TEXT, number INTEGER, data BLOB, PRIMARY KEY (file, number)
 );
 CREATE TABLE IF NOT EXISTS works (
     id TEXT PRIMARY KEY, kind TEXT, state TEXT, created REAL, facts BLOB
@@ -82,6 +85,12 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
 
 
+PIECE = 8 << 20
+"""Bytes of a file that are kept, and read, at once."""
+
+MOST_BYTES = 20 << 30
+KEEP_SECONDS = 30 * 86_400.0
+
 OPEN = ("queued", "running", "cancelling")
 """States of work that is not over."""
 
@@ -91,10 +100,17 @@ class Store:
 
     Args:
         folder: Made if need be, when it is first used.
+        most_bytes: Size from which on nothing more is taken.
+        keep_seconds: Age at which files, and work that is over, are forgotten.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, most_bytes: int = MOST_BYTES, keep_seconds: float = KEEP_SECONDS
+    ) -> None:
         self.folder = folder
+        self.most_bytes = most_bytes
+        self.keep_seconds = keep_seconds
+        self._over = False
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
         self._claim: IO[str] | None = None
@@ -105,8 +121,9 @@ class Store:
         return (self.folder / "store.sqlite").exists()
 
     def close(self) -> None:
-        """Let the folder go."""
+        """Let the folder go, for good."""
         with self._lock:
+            self._over = True
             if self._database is not None:
                 self._database.close()
             if self._claim is not None:
@@ -115,19 +132,29 @@ class Store:
 
     # -- files -------------------------------------------------------------------------------
 
-    def put(self, name: str, purpose: str, data: bytes) -> File:
-        """Keep a file."""
+    def put(self, name: str, purpose: str, data: Iterable[bytes]) -> File:
+        """Keep a file, piece by piece.
+
+        Raises:
+            Conflict: The store is full.
+        """
+        self._make_room()
         file = File(
             id=f"file-{secrets.token_hex(12)}",
             name=name,
             purpose=purpose,
-            size=len(data),
+            size=0,
             created=time.time(),
         )
+        size = 0
+        for number, piece in enumerate(_cut(data)):
+            size += len(piece)
+            with self._open() as database:
+                database.execute("INSERT INTO pieces VALUES (?, ?, ?)", (file.id, number, piece))
         with self._open() as database:
-            row = (file.id, file.name, file.purpose, file.size, file.created, data)
-            database.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)", row)
-        return file
+            row = (file.id, file.name, file.purpose, size, file.created)
+            database.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?)", row)
+        return msgspec.structs.replace(file, size=size)
 
     def file(self, name: str) -> File:
         """A file's facts.
@@ -135,7 +162,19 @@ class Store:
         Raises:
             NotFound: There is none of that name.
         """
-        return self._file(self._one("SELECT * FROM files WHERE id = ?", name, "file"))
+        with self._open() as database:
+            row = database.execute("SELECT * FROM files WHERE id = ?", (name,)).fetchone()
+        if row is None:
+            raise NotFound(f"there is no file {name[:80]!r} here", param="id")
+        return self._file(row)
+
+    def piece(self, name: str, number: int) -> bytes | None:
+        """The bytes of a piece of a file; ``None`` after its last."""
+        with self._open() as database:
+            row = database.execute(
+                "SELECT data FROM pieces WHERE file = ? AND number = ?", (name, number)
+            ).fetchone()
+        return None if row is None else row[0]
 
     def data(self, name: str) -> bytes:
         """A file's bytes.
@@ -143,8 +182,11 @@ class Store:
         Raises:
             NotFound: There is none of that name.
         """
-        data: bytes = self._one("SELECT data FROM files WHERE id = ?", name, "file")[0]
-        return data
+        self.file(name)
+        found: list[bytes] = []
+        while (piece := self.piece(name, len(found))) is not None:
+            found.append(piece)
+        return b"".join(found)
 
     def files(self) -> list[File]:
         """All files, the newest first."""
@@ -163,11 +205,13 @@ class Store:
         self.file(name)
         with self._open() as database:
             database.execute("DELETE FROM files WHERE id = ?", (name,))
+            database.execute("DELETE FROM pieces WHERE file = ?", (name,))
 
     # -- works -------------------------------------------------------------------------------
 
     def begin(self, kind: str, prefix: str, facts: dict[str, Any], units: Iterable[bytes]) -> Work:
         """Note work to be done."""
+        self._make_room()
         name = f"{prefix}_{secrets.token_hex(12)}"
         with self._open() as database:
             database.execute(
@@ -198,23 +242,35 @@ class Store:
         marks = ", ".join("?" * len(OPEN))
         return self._works(f"WHERE state IN ({marks})", OPEN)[::-1]
 
-    def move(self, name: str, state: str, **facts: Any) -> Work:
-        """Note a new state of work, and new facts of it."""
-        known = self.work(name)
+    def move(
+        self, name: str, state: str, *, was: Sequence[str] | None = None, **facts: Any
+    ) -> Work:
+        """Note a new state of work, and new facts of it; returns how it stands then.
+
+        Args:
+            name: The work.
+            state: The new state.
+            was: Only if it is in one of these.
+            facts: Kept beside those that are known.
+        """
         with self._open() as database:
-            database.execute(
-                "UPDATE works SET state = ?, facts = ? WHERE id = ?",
-                (state, msgspec.json.encode(known.facts | facts), name),
-            )
+            row = database.execute(
+                "SELECT state, facts FROM works WHERE id = ?", (name,)
+            ).fetchone()
+            if row is not None and (was is None or row[0] in was):
+                database.execute(
+                    "UPDATE works SET state = ?, facts = ? WHERE id = ?",
+                    (state, msgspec.json.encode(msgspec.json.decode(row[1]) | facts), name),
+                )
         return self.work(name)
 
-    def todo(self, name: str, most: int) -> list[tuple[int, bytes]]:
-        """The next units without a result, with their numbers."""
+    def todo(self, name: str, after: int, most: int) -> list[tuple[int, bytes]]:
+        """The next units after a number that have no result, with their numbers."""
         with self._open() as database:
             return database.execute(
                 "SELECT number, input FROM units WHERE work = ? AND output IS NULL "
-                "ORDER BY number LIMIT ?",
-                (name, most),
+                "AND number > ? ORDER BY number LIMIT ?",
+                (name, after, most),
             ).fetchall()
 
     def settle(self, name: str, number: int, output: bytes, *, ok: bool) -> None:
@@ -251,15 +307,20 @@ class Store:
         output: bytes = row[0]
         return output
 
-    def outputs(self, name: str) -> Iterator[tuple[int, bytes, bool]]:
-        """Results so far, in order: number, bytes, whether it went well."""
-        with self._open() as database:
-            rows = database.execute(
-                "SELECT number, output, ok FROM units WHERE work = ? AND output IS NOT NULL "
-                "ORDER BY number",
-                (name,),
-            ).fetchall()
-        return ((number, output, bool(ok)) for number, output, ok in rows)
+    def outputs(self, name: str, *, ok: bool) -> Iterator[bytes]:
+        """Results that went well, or those that did not, in order, one at a time."""
+        number = -1
+        while True:
+            with self._open() as database:
+                row = database.execute(
+                    "SELECT number, output FROM units WHERE work = ? AND ok = ? "
+                    "AND number > ? ORDER BY number LIMIT 1",
+                    (name, int(ok), number),
+                ).fetchone()
+            if row is None:
+                return
+            number = row[0]
+            yield row[1]
 
     # -- the database ------------------------------------------------------------------------
 
@@ -276,12 +337,30 @@ class Store:
         found = [dict(zip(names, row, strict=True)) for row in rows]
         return [Work(**row | {"facts": msgspec.json.decode(row["facts"])}) for row in found]
 
-    def _one(self, query: str, name: str, kind: str) -> Any:
+    def _make_room(self) -> None:
+        """Forget what is old.
+
+        Raises:
+            Conflict: The store is full all the same.
+        """
+        old = time.time() - self.keep_seconds
+        over = f"created < ? AND state NOT IN ({', '.join(repr(state) for state in OPEN)})"
         with self._open() as database:
-            row = database.execute(query, (name,)).fetchone()
-        if row is None:
-            raise NotFound(f"there is no {kind} {name[:80]!r} here", param="id")
-        return row
+            gone = f"(SELECT id FROM works WHERE {over})"  # noqa: S608  # words of our own
+            database.execute(f"DELETE FROM units WHERE work IN {gone}", (old,))  # noqa: S608
+            database.execute(f"DELETE FROM works WHERE {over}", (old,))  # noqa: S608
+            database.execute(
+                "DELETE FROM pieces WHERE file IN (SELECT id FROM files WHERE created < ?)", (old,)
+            )
+            database.execute("DELETE FROM files WHERE created < ?", (old,))
+            (pages,) = database.execute("PRAGMA page_count").fetchone()
+            (free,) = database.execute("PRAGMA freelist_count").fetchone()
+            (size,) = database.execute("PRAGMA page_size").fetchone()
+        if (pages - free) * size > self.most_bytes:
+            raise Conflict(
+                f"the store holds {(pages - free) * size:,} bytes, over {self.most_bytes:,}",
+                hint="delete files, or set store.bytes",
+            )
 
     def _file(self, row: Any) -> File:
         name, given, purpose, size, created, *_ = row
@@ -296,6 +375,8 @@ class Store:
             StelaeError: It cannot be read or written.
         """
         with self._lock:
+            if self._over:
+                raise ShuttingDown("the server stops and keeps nothing more", retry_after=1.0)
             try:
                 database = self._database = self._database or self._connect()
                 with database:
@@ -317,9 +398,28 @@ class Store:
                 f"another server uses the store in {self.folder}",
                 hint="store.folder gives this one a place of its own",
             ) from error
+        try:
+            database = sqlite3.connect(self.folder / "store.sqlite", check_same_thread=False)
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = NORMAL")
+            database.executescript(SCHEMA)
+        except sqlite3.Error:
+            claim.close()  # so that the next try is not told of another server
+            raise
         self._claim = claim
-        database = sqlite3.connect(self.folder / "store.sqlite", check_same_thread=False)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.executescript(SCHEMA)
         return database
+
+
+def _cut(data: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of about ``PIECE``."""
+    held: list[bytes] = []
+    size = 0
+    for part in data:
+        for start in range(0, len(part), PIECE):
+            held.append(part[start : start + PIECE])
+            size += len(held[-1])
+            if size >= PIECE:
+                yield b"".join(held)
+                held, size = [], 0
+    if held:
+        yield b"".join(held)

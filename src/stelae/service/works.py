@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
-from stelae.errors import NotFound, StelaeError
+from stelae.errors import RETRYABLE, NotFound, StelaeError
 from stelae.service.inference import Caller, Inference
 from stelae.service.store import File, Store, Work
 from stelae.telemetry.log import get
@@ -17,14 +18,14 @@ log = get()
 P = ParamSpec("P")
 T = TypeVar("T")
 
-AT_ONCE = 4
+AT_ONCE = 16
 """Units under way at once."""
 
 PATIENCE = 20
 """Further attempts for a unit that is refused because the server is busy."""
 
-NOT_NOW = frozenset({"queue_full", "model_not_ready", "no_capacity", "worker_died"})
-"""Codes of errors after which a unit is tried again."""
+PAGE = 64
+"""Units read at once."""
 
 Run = Callable[[bytes, Inference, Caller], Awaitable[tuple[bytes, bool]]]
 """Does one unit: its result, and whether it went well."""
@@ -69,7 +70,12 @@ class Works:
         """Go on with what is not over."""
         if not self._kinds or not self.store.exists:
             return
-        for work in await self.ask(self.store.unfinished):
+        try:
+            unfinished = await self.ask(self.store.unfinished)
+        except StelaeError as error:  # no reason not to answer other calls
+            log.warning("store_unused", error=str(error))
+            return
+        for work in unfinished:
             self._go(work)
 
     async def stop(self) -> None:
@@ -105,11 +111,13 @@ class Works:
     async def cancel(self, kind: str, name: str) -> Work:
         """Stop work; what is done of it stays. Work that is over stays as it is."""
         work = await self.find(kind, name)
-        task = self._tasks.get(name)
-        if work.state not in ("queued", "running") or task is None:
+        work = await self.ask(self.store.move, name, "cancelling", was=("queued", "running"))
+        if work.state != "cancelling":
             return work
-        work = await self.ask(self.store.move, name, "cancelling")
-        task.cancel()
+        if (task := self._tasks.get(name)) is not None:
+            task.cancel()
+        else:
+            self._go(work)
         return work
 
     async def file(self, name: str) -> File:
@@ -124,17 +132,18 @@ class Works:
     async def _carry_out(self, work: Work) -> None:
         kind = self._kinds[work.kind]
         try:
-            if work.state != "cancelling":
-                await self.ask(self.store.move, work.id, "running")
+            work = await self.ask(self.store.move, work.id, "running", was=("queued", "running"))
+            if work.state == "running":
                 await self._do_units(work, kind)
             await self._over(work, kind)
         except asyncio.CancelledError:
             if (await asyncio.shield(self.ask(self.store.work, work.id))).state != "cancelling":
                 raise
             await asyncio.shield(self._over(work, kind))
-        except StelaeError as error:
-            log.error("work_failed", work=work.id, code=error.code, error=error.message)
-            await self.ask(self.store.move, work.id, "failed", error=error.message)
+        except Exception as error:  # whatever a kind raises is this work's end
+            said = str(error) if isinstance(error, StelaeError) else f"{type(error).__name__}"
+            log.exception("work_failed", work=work.id, error=said)
+            await self.ask(self.store.move, work.id, "failed", error=said, over_at=time.time())
 
     async def _over(self, work: Work, kind: Kind) -> None:
         found = await self.ask(self.store.work, work.id)
@@ -144,10 +153,32 @@ class Works:
         log.info("work_over", work=work.id, state=state, done=found.done, failed=found.failed)
 
     async def _do_units(self, work: Work, kind: Kind) -> None:
-        while units := await self.ask(self.store.todo, work.id, AT_ONCE):
-            async with asyncio.TaskGroup() as group:
-                for number, unit in units:
-                    group.create_task(self._do(work, kind, number, unit))
+        """Do what has no result yet, so many at once; the first failure ends it all."""
+        units = self._units(work)
+        turn = asyncio.Lock()
+
+        async def hand() -> None:
+            while True:
+                async with turn:
+                    unit = await anext(units, None)
+                if unit is None:
+                    return
+                await self._do(work, kind, *unit)
+
+        hands = [asyncio.create_task(hand()) for _ in range(min(AT_ONCE, work.total))]
+        try:
+            await asyncio.gather(*hands)
+        finally:
+            for task in hands:
+                task.cancel()
+            await asyncio.gather(*hands, return_exceptions=True)
+
+    async def _units(self, work: Work) -> AsyncIterator[tuple[int, bytes]]:
+        last = -1
+        while page := await self.ask(self.store.todo, work.id, last, PAGE):
+            for unit in page:
+                yield unit
+            last = page[-1][0]
 
     async def _do(self, work: Work, kind: Kind, number: int, unit: bytes) -> None:
         caller = Caller(request_id=f"{work.id}-{number}")
@@ -158,7 +189,7 @@ class Works:
                 break
             except StelaeError as error:
                 attempt += 1
-                if error.code not in NOT_NOW or attempt > PATIENCE:
+                if error.code not in RETRYABLE or attempt > PATIENCE:
                     raise
                 await asyncio.sleep(min(60.0, error.retry_after or 1.0))
         await self.ask(self.store.settle, work.id, number, output, ok=ok)

@@ -7,7 +7,6 @@ import pytest
 from starlette.requests import Request
 
 from stelae.dialects.answers import (
-    RETRYABLE,
     error_headers,
     house_error,
     retry_after,
@@ -16,6 +15,7 @@ from stelae.dialects.answers import (
 from stelae.dialects.base import RECORD, Record
 from stelae.errors import (
     BY_CODE,
+    RETRYABLE,
     ErrorInfo,
     InvalidInput,
     NoSuchMethod,

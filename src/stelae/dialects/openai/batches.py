@@ -11,9 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer
+from stelae.dialects.ask import array_bytes, offload
 from stelae.dialects.base import Operation, Rooms
 from stelae.dialects.decode import decode, read
 from stelae.dialects.openai import convert
+from stelae.dialects.openai.pages import paged
 from stelae.dialects.openai.schema import (
     Batch,
     BatchCounts,
@@ -22,10 +24,10 @@ from stelae.dialects.openai.schema import (
     BatchRequest,
     EmbeddingRequest,
 )
-from stelae.errors import InvalidInput, NotFound, StelaeError
+from stelae.errors import RETRYABLE, InvalidInput, NotFound, StelaeError
 from stelae.service.inference import Caller, Inference
 from stelae.service.store import Store, Work
-from stelae.service.works import NOT_NOW, Kind
+from stelae.service.works import Kind
 
 KIND = "batch"
 
@@ -112,7 +114,7 @@ def lines_of(data: bytes, endpoint: str) -> list[bytes]:
 def _checked(line: bytes, number: int, endpoint: str) -> str:
     try:
         asked = _LINE.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _wrong(number, str(error)) from error
     if (asked.method, asked.url) != ("POST", endpoint):
         raise _wrong(number, f"asks for {asked.method} {asked.url[:80]}, not POST {endpoint}")
@@ -130,9 +132,9 @@ async def run(unit: bytes, inference: Inference, caller: Caller) -> tuple[bytes,
     try:
         asked = decode(_EMBED, bytes(line.body))
         result = await inference.encode(convert.encode_call(asked), caller)
-        body = convert.embedding_body(result, asked)
+        body = await offload(array_bytes(result), convert.embedding_body, result, asked)
     except StelaeError as error:
-        if error.code in NOT_NOW:
+        if error.code in RETRYABLE:
             raise
         status, body = error.status, msgspec.json.encode({"error": _error(error)})
     answer = {
@@ -156,11 +158,12 @@ def _error(error: StelaeError) -> dict[str, Any]:
 def close(work: Work, store: Store) -> dict[str, Any]:
     """Write the answers into a file, and those that failed into another."""
     facts: dict[str, Any] = {"over_at": int(time.time())}
-    results = list(store.outputs(work.id))
-    for name, wanted in (("output", True), ("error", False)):
-        lines = [output for _, output, ok in results if ok is wanted]
-        if lines:
-            file = store.put(f"{work.id}_{name}.jsonl", "batch_output", b"\n".join(lines) + b"\n")
+    counts = {"output": work.done - work.failed, "error": work.failed}
+    for name, count in counts.items():
+        known = work.facts.get(f"{name}_file_id")
+        if count and known is None:
+            lines = (line + b"\n" for line in store.outputs(work.id, ok=name == "output"))
+            file = store.put(f"{work.id}_{name}.jsonl", "batch_output", lines)
             facts[f"{name}_file_id"] = file.id
     return facts
 
@@ -197,10 +200,10 @@ def batch(work: Work) -> Batch:
 
 
 async def list_batches(request: Request, rooms: Rooms) -> Response:
-    """All batches, the newest first."""
-    del request
+    """Batches, the newest first."""
     found = [batch(work) for work in await rooms.works.ask(rooms.works.store.works, KIND)]
-    return json_answer(BatchList(object="list", data=found, has_more=False))
+    page, more = paged(found, request)
+    return json_answer(BatchList(object="list", data=page, has_more=more))
 
 
 async def get_batch(request: Request, rooms: Rooms) -> Response:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from stelae.dialects.answers import json_answer
 from stelae.dialects.base import Operation, Rooms
 from stelae.dialects.decode import read
+from stelae.dialects.openai.pages import paged
 from stelae.dialects.openai.schema import FileDeleted, FileList, FileObject
 from stelae.errors import InvalidInput, NotFound
 from stelae.service.store import File
+from stelae.service.works import Works
 
 PURPOSE = "batch"
 """What a file is for if nobody says."""
@@ -41,7 +44,7 @@ async def upload(request: Request, rooms: Rooms) -> Response:
     if not data:
         raise InvalidInput("the file is empty", param="file")
     works = rooms.works
-    return json_answer(file_object(await works.ask(works.store.put, name, purpose, data)))
+    return json_answer(file_object(await works.ask(works.store.put, name, purpose, [data])))
 
 
 async def _from_form(request: Request) -> tuple[str, str, bytes]:
@@ -71,15 +74,17 @@ async def _from_body(request: Request) -> tuple[str, str, bytes]:
 
 def _name(given: str | None) -> str:
     """A name without a path before it."""
-    return (given or "upload").replace("\\", "/").rpartition("/")[2][:LONGEST_NAME]
+    bare = (given or "").replace("\\", "/").rpartition("/")[2]
+    return "".join(c for c in bare if c.isprintable() and c != '"')[:LONGEST_NAME] or "upload"
 
 
 async def list_files(request: Request, rooms: Rooms) -> Response:
-    """All files, the newest first."""
+    """Files, the newest first."""
     purpose = request.query_params.get("purpose")
     files = await rooms.works.ask(rooms.works.store.files)
     found = [file_object(f) for f in files if purpose in (None, f.purpose)]
-    return json_answer(FileList(object="list", data=found, has_more=False))
+    page, more = paged(found, request)
+    return json_answer(FileList(object="list", data=page, has_more=more))
 
 
 async def get_file(request: Request, rooms: Rooms) -> Response:
@@ -89,8 +94,17 @@ async def get_file(request: Request, rooms: Rooms) -> Response:
 
 async def get_content(request: Request, rooms: Rooms) -> Response:
     """The bytes of a file."""
-    data = await rooms.works.ask(rooms.works.store.data, request.path_params["id"])
-    return Response(data, 200, None, "application/octet-stream")
+    file = await rooms.works.file(request.path_params["id"])
+    pieces = _pieces(rooms.works, file.id)
+    headers = {"Content-Length": str(file.size)}
+    return StreamingResponse(pieces, 200, headers, "application/octet-stream")
+
+
+async def _pieces(works: Works, name: str) -> AsyncIterator[bytes]:
+    number = 0
+    while (piece := await works.ask(works.store.piece, name, number)) is not None:
+        yield piece
+        number += 1
 
 
 async def delete_file(request: Request, rooms: Rooms) -> Response:

@@ -12,10 +12,11 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stelae.dialects.answers import RETRYABLE, error_headers, json_answer
+from stelae.dialects.answers import error_headers, json_answer
 from stelae.dialects.base import record_of
 from stelae.dialects.sie.versions import told, version
 from stelae.errors import (
+    RETRYABLE,
     HubUnreachable,
     InvalidInput,
     MissingDependency,

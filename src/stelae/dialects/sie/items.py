@@ -15,29 +15,33 @@ from stelae.dialects.sie.schema import ItemIn
 from stelae.errors import InvalidInput
 from stelae.types import Item, Modality
 
+EMPTY = (b"", b"null", b"\xc0")
+"""Parts that were not given, or given as null."""
+
 UNREAD = ("audio", "document", "video")
 """Kinds of input that no model here reads yet."""
 
 
-def item_of(given: ItemIn, inputs: Collection[Modality], place: str) -> Item:
+def item_of(sent: ItemIn, inputs: Collection[Modality], place: str, *, given: bool = False) -> Item:
     """One item; of a text and a picture, the picture if the model reads pictures.
 
     Args:
-        given: As it came.
+        sent: As it came.
         inputs: What the model reads; empty if that is not known yet.
         place: Where it stands in the request, for messages.
+        given: Whether token vectors that were made before count; they do for scores.
 
     Raises:
         InvalidInput: It has nothing that the model reads, or cannot be read.
     """
-    if given.multivector is not None:
-        return Item(id=given.id, multivector=_matrix(given.multivector, place))
-    seen = bool(given.images) and (not inputs or Modality.IMAGE in inputs)
-    if given.images and (seen or given.text is None):
-        return Item(id=given.id, image=_picture(given, place))
-    if given.text is not None:
-        return Item(id=given.id, text=given.text)
-    other = [name for name in UNREAD if getattr(given, name) is not None]
+    if given and sent.multivector is not None:
+        return Item(id=sent.id, multivector=_matrix(sent.multivector, place))
+    seen = bool(sent.images) and (not inputs or Modality.IMAGE in inputs)
+    if sent.images and (seen or sent.text is None):
+        return Item(id=sent.id, image=_picture(sent, place))
+    if sent.text is not None:
+        return Item(id=sent.id, text=sent.text)
+    other = [name for name in UNREAD if bytes(getattr(sent, name)) not in EMPTY]
     has = f"has {' and '.join(other)}, which no model here reads" if other else "has nothing"
     raise InvalidInput(
         f"{place} {has}; give {' or '.join(inputs) or 'text or images'}", param=place
@@ -86,3 +90,8 @@ def _matrix(value: Any, place: str) -> NDArray[Any]:
             param=place,
         )
     return np.asarray(array, np.float32)
+
+
+def named_or(name: str | None, index: int) -> str:
+    """The caller's name of an item, or one by its place."""
+    return f"item-{index}" if name is None else name

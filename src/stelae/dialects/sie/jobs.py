@@ -17,10 +17,18 @@ from stelae.dialects.sie.arrays import list_of, map_of, pack
 from stelae.dialects.sie.encode import encode_call, encode_items
 from stelae.dialects.sie.errors import version_headers
 from stelae.dialects.sie.schema import EncodeParams, EncodeRequest, ItemIn, Job, JobRequest, Jobs
-from stelae.errors import ErrorInfo, InvalidInput, ModelNotFound, NotFound, StelaeError, from_info
+from stelae.errors import (
+    RETRYABLE,
+    ErrorInfo,
+    InvalidInput,
+    ModelNotFound,
+    NotFound,
+    StelaeError,
+    from_info,
+)
 from stelae.service.inference import Caller, Inference
 from stelae.service.store import Store, Work
-from stelae.service.works import NOT_NOW, Kind
+from stelae.service.works import Kind
 from stelae.types import ModelInfo
 from stelae.wire.sie.codes import code_of
 
@@ -63,7 +71,8 @@ async def submit(request: Request, rooms: Rooms) -> Response:
         )
     info = rooms.fleet.model(asked.model)
     params = EncodeParams(output_types=asked.output_types, options=asked.options)
-    encode_call(EncodeRequest(items=asked.items, params=params), asked.model, info)
+    made = encode_call(EncodeRequest(items=asked.items, params=params), asked.model, info)
+    rooms.fleet.model(made.call.model)  # with its profile
     facts = {
         "operation": asked.operation,
         "model": asked.model,
@@ -89,7 +98,7 @@ async def run(data: bytes, inference: Inference, caller: Caller) -> tuple[bytes,
         made = encode_call(asked, unit.model, ModelInfo(name=unit.model, source=""))
         result = await inference.encode(made.call, caller)
     except StelaeError as error:
-        if error.code in NOT_NOW:
+        if error.code in RETRYABLE:
             raise
         return _all_failed(unit, error), False
     items = encode_items(result, made)

@@ -154,7 +154,13 @@ def _added(parts: Sequence[ScoreResult], weights: Sequence[float]) -> ScoreResul
     """Scores added up, each with its weight; the rest is that of the first."""
     if len(parts) == 1:
         return parts[0]
-    scores = sum(np.float32(w) * part.scores for w, part in zip(weights, parts, strict=True))
+    with np.errstate(over="ignore", invalid="ignore"):
+        scores = sum(np.float32(w) * part.scores for w, part in zip(weights, parts, strict=True))
+    if not np.isfinite(scores).all():
+        raise InvalidInput(
+            "options.score_weights: the scores times these are beyond float32",
+            param="options.score_weights",
+        )
     return replace(parts[0], scores=np.asarray(scores, np.float32))
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from stelae.types import EmbeddingDtype, OutputType
+
+NOTHING = msgspec.Raw()
+"""A part that was not given; what is not used is not read either."""
+
+MOST_ITEMS = 131_072
+"""Items of one request at most; more are refused before anything is made of them."""
 
 
 class ImageIn(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +27,7 @@ class ImageIn(msgspec.Struct, frozen=True, kw_only=True):
     format: str | None = None
 
 
-class ItemIn(msgspec.Struct, frozen=True, kw_only=True):
+class ItemIn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An item.
 
     Attributes:
@@ -39,10 +45,13 @@ class ItemIn(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None = None
     images: list[ImageIn] | None = None
     multivector: Any = None
-    audio: Any = None
-    document: Any = None
-    video: Any = None
-    metadata: dict[str, Any] | None = None
+    audio: msgspec.Raw = NOTHING
+    document: msgspec.Raw = NOTHING
+    video: msgspec.Raw = NOTHING
+    metadata: msgspec.Raw = NOTHING
+
+
+Items = Annotated[list[ItemIn], msgspec.Meta(max_length=MOST_ITEMS)]
 
 
 class EncodeParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +78,7 @@ class EncodeRequest(msgspec.Struct, frozen=True, kw_only=True):
         params: How.
     """
 
-    items: list[ItemIn]
+    items: Items
     params: EncodeParams | None = None
 
 
@@ -84,7 +93,7 @@ class ScoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     query: ItemIn
-    items: list[ItemIn]
+    items: Items
     instruction: str | None = None
     options: dict[str, Any] | None = None
 
@@ -113,7 +122,7 @@ class ExtractRequest(msgspec.Struct, frozen=True, kw_only=True):
         params: What for.
     """
 
-    items: list[ItemIn]
+    items: Items
     params: ExtractParams | None = None
 
 

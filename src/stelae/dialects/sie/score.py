@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from stelae.dialects.sie.asked import Asked
-from stelae.dialects.sie.items import item_of
+from stelae.dialects.sie.items import item_of, named_or
 from stelae.dialects.sie.schema import ScoreRequest
 from stelae.errors import InvalidInput
 from stelae.types import ModelInfo, ScoreCall
@@ -32,8 +32,10 @@ def score_calls(
     inputs = info.inputs if info.architecture else ()
     call = ScoreCall(
         model=named(model, options),
-        query=item_of(asked.query, inputs, "query"),
-        documents=[item_of(item, inputs, f"items[{i}]") for i, item in enumerate(asked.items)],
+        query=item_of(asked.query, inputs, "query", given=True),
+        documents=[
+            item_of(item, inputs, f"items[{i}]", given=True) for i, item in enumerate(asked.items)
+        ],
         **score_fields(options, asked.instruction),
     )
     kinds = kinds_of(options)
@@ -55,6 +57,6 @@ def ranking(scores: NDArray[np.float32], ids: Sequence[str | None]) -> list[dict
         )
     order = np.argsort(-scores, kind="stable").tolist()
     return [
-        {"item_id": ids[i] or f"item-{i}", "score": float(scores[i]), "rank": rank}
+        {"item_id": named_or(ids[i], i), "score": float(scores[i]), "rank": rank}
         for rank, i in enumerate(order)
     ]

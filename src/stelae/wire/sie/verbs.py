@@ -111,9 +111,11 @@ def kinds_of(options: Options) -> dict[OutputType, float] | None:
         given = WEIGHTS
     elif not isinstance(given, Mapping):
         given = dict(zip(WEIGHTS, given, strict=False)) if len(given) == len(WEIGHTS) else {"": 1}
-    if not given or not set(given) <= set(WEIGHTS) or not all(map(isfinite, given.values())):
+    sound = set(given) <= set(WEIGHTS) and all(map(isfinite, given.values()))
+    if not sound or not any(given.values()):
         raise InvalidInput(
-            f"options.score_weights: a number for each of {', '.join(WEIGHTS)} was expected",
+            f"options.score_weights: a number for each of {', '.join(WEIGHTS)} was expected, "
+            "not all of them 0",
             param="options.score_weights",
         )
     return {MODES[mode]: weight for mode, weight in given.items() if weight}

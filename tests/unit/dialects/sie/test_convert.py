@@ -42,8 +42,13 @@ TEXTS = ModelInfo(name="m", source="/m", architecture="BertModel", max_tokens=25
 BOTH = msgspec.structs.replace(TEXTS, inputs=(Modality.TEXT, Modality.IMAGE))
 
 
+def sent(plain: dict[str, Any], kind: type[Any]) -> Any:
+    """A request as it comes."""
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(plain), type=kind)
+
+
 def encoded(plain: dict[str, Any], info: ModelInfo = TEXTS) -> Asked[EncodeCall]:
-    return encode_call(msgspec.convert(plain, EncodeRequest), "m", info)
+    return encode_call(sent(plain, EncodeRequest), "m", info)
 
 
 def one(info: ModelInfo = TEXTS, item: dict[str, Any] | None = None, **params: Any) -> EncodeCall:
@@ -162,10 +167,14 @@ def test_picture_in_json_is_base64_or_a_data_uri(start: str) -> None:
 
 def test_token_vectors_made_before_are_taken() -> None:
     matrix = np.ones((2, 3), np.float32)
-    sent = msgspec.msgpack.decode(b"".join(write(matrix)))
-    item = one(item={"id": "x", "multivector": sent}).items[0]
-    np.testing.assert_array_equal(item.multivector, matrix)
-    assert item.id == "x"
+    packed = msgspec.msgpack.decode(b"".join(write(matrix)))
+    item = {"id": "", "multivector": packed}
+    plain = {"query": {"text": "q"}, "items": [item, {"multivector": packed, "text": "a"}]}
+    call = score_calls(sent(plain, ScoreRequest), "m", TEXTS)[0].call
+    np.testing.assert_array_equal(call.documents[0].multivector, matrix)
+    assert call.documents[0].id == ""
+    assert call.documents[1].text is None
+    assert one(item={"multivector": packed, "text": "a"}).items == [Item(text="a")]
 
 
 @pytest.mark.parametrize(
@@ -176,14 +185,32 @@ def test_token_vectors_made_before_are_taken() -> None:
         ({"images": [{"data": b"a"}, {"data": b"b"}]}, "2 pictures"),
         ({"images": [{"data": 3}]}, "is a int; bytes were expected"),
         ({"images": [{"data": "%%%"}]}, "is not base64"),
-        ({"multivector": [1.0, 2.0]}, "1 dimensions"),
-        ({"multivector": "x"}, "expected an array"),
     ],
 )
 def test_item_that_cannot_be_read_is_named(item: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInput, match=said) as caught:
         encoded({"items": [{"text": "good"}, item]}, TEXTS)
     assert str(caught.value.param).startswith("items[1]")
+
+
+@pytest.mark.parametrize(
+    ("matrix", "said"), [([1.0, 2.0], "1 dimensions"), ("x", "expected an array")]
+)
+def test_token_vectors_that_are_none_are_refused(matrix: Any, said: str) -> None:
+    plain = {"query": {"text": "q"}, "items": [{"multivector": matrix}]}
+    with pytest.raises(InvalidInput, match=said):
+        score_calls(sent(plain, ScoreRequest), "m", TEXTS)
+
+
+def test_what_is_not_used_is_not_read_and_too_many_items_are_not_made() -> None:
+    start = b"\x81\xa5items\x91\x82\xa4text\xa1a\xa8metadata\xdd"
+    wide = start + (10**5).to_bytes(4, "big") + b"\x90" * 10**5
+    (item,) = msgspec.msgpack.decode(wide, type=EncodeRequest).items
+    assert item.text == "a"
+    assert len(bytes(item.metadata)) == 10**5 + 5
+    many = b"\x81\xa5items\xdd" + (10**7).to_bytes(4, "big") + b"\x80" * 100
+    with pytest.raises(msgspec.ValidationError, match="length <= 131072"):
+        msgspec.msgpack.decode(many, type=EncodeRequest)
 
 
 def test_no_items_are_refused_by_every_verb() -> None:
@@ -193,7 +220,7 @@ def test_no_items_are_refused_by_every_verb() -> None:
         (score_calls, ScoreRequest, {"query": {"text": "q"}}),
     ):
         with pytest.raises(InvalidInput, match="items is empty"):
-            verb(msgspec.convert({"items": [], **more}, kind), "m", TEXTS)  # type: ignore[operator]
+            verb(sent({"items": [], **more}, kind), "m", TEXTS)  # type: ignore[operator]
 
 
 COUNTS = {"tokens": np.ones(3, np.int32), "truncated": np.zeros(3, np.bool_)}
@@ -270,7 +297,7 @@ def test_ranking_is_stable_and_names_every_item() -> None:
 
 def scored(**options: Any) -> Any:
     plain = {"query": {"text": "q"}, "items": [{"text": "d"}], "options": options}
-    return score_calls(msgspec.convert(plain, ScoreRequest), "m", TEXTS)[1]
+    return score_calls(sent(plain, ScoreRequest), "m", TEXTS)[1]
 
 
 def test_score_mode_chooses_what_is_compared() -> None:
@@ -287,6 +314,7 @@ def test_score_mode_chooses_what_is_compared() -> None:
     "options",
     [{"score_mode": "x"}, {"score_mode": "hybrid", "score_weights": [1]},
      {"score_mode": "hybrid", "score_weights": {"x": 1}},
+     {"score_mode": "hybrid", "score_weights": [0, 0, 0]},
      {"score_mode": "hybrid", "score_weights": [1, 2, float("nan")]}],
 )  # fmt: skip
 def test_score_mode_that_is_none_is_refused(options: dict[str, Any]) -> None:
@@ -300,7 +328,7 @@ def test_extraction_is_asked_for_and_told_in_the_sdks_words() -> None:
         "items": [{"text": "Ada"}, {"text": "b"}],
         "params": {"labels": ["x"], "options": options},
     }
-    asked = extract_call(msgspec.convert(plain, ExtractRequest), "m", TEXTS)
+    asked = extract_call(sent(plain, ExtractRequest), "m", TEXTS)
     assert asked.call == ExtractCall(
         model="m", items=[Item(text="Ada"), Item(text="b")], labels=("x",), threshold=0.3,
         hypothesis="about {}", beams=2,
