@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,69 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import transformers
-from fix_engine import answer
 from fix_pictures import blots
+from fix_writing import LONG, PLAIN, library, pixels, places_of, written
 from PIL import Image
 
-from stelae.catalog.catalog import Catalog
-from stelae.catalog.entry import ModelEntry
-from stelae.engines import registry
-from stelae.engines.base import AnyEngine, Device, EngineOptions
-from stelae.engines.documents.donut import fields
-from stelae.engines.documents.florence import TASKS, Florence
 from stelae.errors import InputTooLong, InvalidInput, UnsupportedTask
-from stelae.types import ComputeDtype, ExtractCall, Extraction, ExtractResult, Item
+from stelae.types import Item
 
-OPTIONS = EngineOptions(dtype=ComputeDtype.FLOAT32, device=Device.CPU, threads=1)
 NAMES = ("florence2", "donut")
 PICTURES = [blots(60, 90), blots(90, 60, 1), blots(200, 40, 3), blots(50, 50, 5)]
-PLAIN = ("<CAPTION>", "<DETAILED_CAPTION>", "<MORE_DETAILED_CAPTION>", "<OCR>")
 BUSY = [blots(60 + i, 90, i) for i in (10, 11, 12, 15, 31)]
 """Pictures of which much is written."""
-
-LONG = 100
-
-
-@cache
-def engine_of(folder: Path) -> AnyEngine:
-    spec = Catalog([ModelEntry(name="writer", source=str(folder))]).spec("writer")
-    choice = registry.choose(spec)
-    assert choice.manifest.name == "documents"
-    return registry.load(choice.manifest, spec, OPTIONS)
-
-
-def written(folder: Path, items: Sequence[Item], **options: Any) -> ExtractResult:
-    options.setdefault("max_new_tokens", LONG)
-    call = ExtractCall(model="writer", items=list(items), **options)
-    result: ExtractResult = answer(engine_of(folder), call)
-    return result
-
-
-def pixels(pictures: Sequence[Image.Image]) -> list[Item]:
-    return [Item(pixels=np.asarray(picture)) for picture in pictures]
-
-
-@cache
-def library(folder: Path) -> tuple[Any, Any]:
-    """The library's own model and processor of a checkpoint."""
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    if folder.name == "donut":
-        reader = transformers.DonutImageProcessorPil.from_pretrained(folder)
-        model = transformers.VisionEncoderDecoderModel.from_pretrained(folder)
-        return model.eval(), transformers.DonutProcessor(reader, tokenizer)
-    reader = transformers.CLIPImageProcessorPil.from_pretrained(folder)
-    reader.image_seq_length = 17
-    processor = transformers.Florence2Processor(
-        reader, tokenizer, post_processor_config=rules(folder)
-    )
-    model = transformers.Florence2ForConditionalGeneration.from_pretrained(folder)
-    return model.eval(), processor
-
-
-def rules(folder: Path) -> dict[str, Any]:
-    config = Catalog([ModelEntry(name="x", source=str(folder))]).spec("x").backbone.config
-    return dict(config["processor"]["post_processor_config"])
 
 
 @torch.inference_mode()
@@ -128,70 +74,6 @@ def test_fields_are_those_of_the_library(zoo: Path, instruction: str | None, bea
         assert found.data == (expected if isinstance(expected, dict) else {"items": expected})
 
 
-ANSWERS = (
-    "</s><s>cat<loc_1><loc_2><loc_500><loc_999>a dog<loc_0><loc_0><loc_10><loc_20></s><pad>",
-    "<s>cat<loc_1><loc_2><loc_3><loc_4><loc_5><loc_6><loc_7><loc_8><loc_9>it<loc_1><loc_2>"
-    "<loc_3><loc_4></s>",
-    "<s>two lines<loc_1><loc_2><loc_3><loc_4><loc_5><loc_6><loc_7><loc_8>2 &amp; 3<loc_11><loc_12>"
-    "<loc_13><loc_14><loc_15><loc_16><loc_17><loc_18></s>",
-    "<s><poly><loc_1><loc_2><loc_30><loc_40><loc_50><loc_60><sep><loc_7><loc_8><loc_9><loc_10>"
-    "</poly></s>",
-    "<s>a cat<poly><loc_1><loc_2><loc_30><loc_40><loc_50><loc_60></poly><poly><loc_7><loc_8>"
-    "<loc_9><loc_10><loc_11></poly>dog<poly><loc_100><loc_200><loc_300><loc_400></poly></s>",
-    "<s><loc_5><loc_6><loc_70><loc_80><loc_9><loc_10><loc_110><loc_120></s>",
-    "<s>nothing here</s>",
-    "<s>short<loc_1><loc_2><loc_3></s>",
-    "<s></s>",
-)
-
-
-def boxed(corners: Sequence[Sequence[float]]) -> tuple[float, ...]:
-    points = np.array([value for shape in corners for value in shape]).reshape(-1, 2)
-    low, high = points.min(0), points.max(0)
-    return (*low, *(high - low))
-
-
-TAG = re.compile(r"^/?\w+>")
-
-
-def places_of(answer: dict[str, Any]) -> list[tuple[str, tuple[float, ...]]]:
-    """Labels and boxes of any of the library's forms.
-
-    Where nothing stands before a place, the library takes the end of a tag for its name;
-    such are left out.
-    """
-    found = []
-    for names, places in (
-        ("labels", "bboxes"),
-        ("bboxes_labels", "bboxes"),
-        ("labels", "polygons"),
-        ("polygons_labels", "polygons"),
-        ("labels", "quad_boxes"),
-    ):
-        for name, place in zip(answer.get(names, ()), answer.get(places, ()), strict=False):
-            shapes = place if isinstance(place[0], list) else [place]
-            if not name or TAG.sub("", name):
-                found.append((TAG.sub("", name), boxed(shapes)))
-    return found
-
-
-@pytest.mark.parametrize("task", [task for task in TASKS if task not in PLAIN])
-@pytest.mark.parametrize("text", ANSWERS)
-def test_places_are_those_of_the_library(zoo: Path, task: str, text: str) -> None:
-    _, processor = library(zoo / "florence2")
-    size = (640, 481)
-    raw = processor.post_process_generation(text.replace("<pad>", ""), task=task, image_size=size)
-    expected = raw[task]
-    writer: Florence = engine_of(zoo / "florence2")._writer  # type: ignore[attr-defined]
-    found = writer.read(task, text, size)
-    if isinstance(expected, str):
-        assert found == Extraction(data={"text": expected})
-        return
-    seen = [(o.label, o.bbox) for o in found.objects]
-    read = [(e.text, e.bbox) for e in found.entities]
-    assert seen + read == places_of(expected)
-
-
 @pytest.mark.parametrize("task", ["<OD>", "<REGION_PROPOSAL>", "<OPEN_VOCABULARY_DETECTION> a cat"])
 def test_boxes_are_those_of_the_library(zoo: Path, task: str) -> None:
     name = task.split()[0]
@@ -234,49 +116,6 @@ def test_writing_stops_before_the_worker_is_taken_to_hang(
     for full, short in zip(whole.items, stopped.items, strict=True):
         assert full.data["text"].startswith(short.data["text"])
         assert full.data["text"] != short.data["text"]
-
-
-TEXTS = (
-    "<s_menu><s_nm>Tea</s_nm><s_price>2.50</s_price></s_menu>",
-    "<s_menu><s_nm>Tea</s_nm><sep/><s_nm>Milk</s_nm><s_price>1</s_price></s_menu><s_price>3</s_price>",
-    "<s_nm>a<sep/>b<sep/><yes/></s_nm>",
-    "<s_nm>Tea</s_nm><sep/><s_nm>Milk</s_nm><sep/>",
-    "<s_nm>Tea</s_nm><sep/><s_nm>Milk</s_nm> tail",
-    "plain words",
-    "",
-    "<s_nm>never closed <s_price>1</s_price>",
-    "</s_nm><s_nm>late</s_nm>",
-    "<s_NM>one</s_nm><s_nm>two</S_NM>",
-    "<s_menu><s_menu>x</s_menu></s_menu>",
-    "<s_a.b>dots</s_a.b><s_+>plus</s_+>",
-    "<s_nm",
-    "<s_nm>Tea</s_nm><s_nm>Milk</s_nm>",
-    "<s_menu><s_nm></s_nm></s_menu><s_price> </s_price>",
-    "<s_menu><s_nm></s_menu>",
-    "<s_answer><no/></s_answer><s_x><other/></s_x>",
-    "<s_menu><s_nm>a</s_nm><sep/></s_menu>",
-    "<sep/><s_nm>a</s_nm>",
-)
-
-
-@pytest.mark.parametrize("text", TEXTS)
-def test_tags_mean_what_they_mean_to_the_library(zoo: Path, text: str) -> None:
-    _, processor = library(zoo / "donut")
-    assert fields(text, processor.tokenizer.get_added_vocab()) == processor.token2json(text)
-
-
-def test_deep_nesting_and_long_lists_are_read() -> None:
-    deep = "<s_menu>" * 500 + "x" + "</s_menu>" * 500
-    assert isinstance(fields(deep, ()), dict)
-    nested = "".join(f"<s_{i}>" for i in range(500)) + "x"
-    nested += "".join(f"</s_{i}>" for i in reversed(range(500)))
-    found: Any = fields(nested, ())
-    depth = 0
-    while isinstance(found, dict):
-        found, depth = next(iter(found.values())), depth + 1
-    assert depth < 40
-    rows = fields("<sep/>".join(["<s_nm>x</s_nm>"] * 3000), ())
-    assert rows == [{"nm": "x"}] * 3000
 
 
 @pytest.mark.parametrize("name", NAMES)
