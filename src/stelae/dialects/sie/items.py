@@ -7,16 +7,17 @@ from binascii import Error as NotBase64
 from collections.abc import Collection
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from stelae.dialects.sie.arrays import read
-from stelae.dialects.sie.schema import ItemIn
+from stelae.dialects.sie.schema import ItemIn, Unread
 from stelae.errors import InvalidInput
 from stelae.types import Item, Modality
 
-EMPTY = (b"", b"null", b"\xc0")
-"""Parts that were not given, or given as null."""
+NULL = (b"null", b"\xc0")
+"""Null, in JSON and in msgpack."""
 
 UNREAD = ("audio", "document", "video")
 """Kinds of input that no model here reads yet."""
@@ -41,11 +42,15 @@ def item_of(sent: ItemIn, inputs: Collection[Modality], place: str, *, given: bo
         return Item(id=sent.id, image=_picture(sent, place))
     if sent.text is not None:
         return Item(id=sent.id, text=sent.text)
-    other = [name for name in UNREAD if bytes(getattr(sent, name)) not in EMPTY]
+    other = [name for name in UNREAD if _is_given(getattr(sent, name))]
     has = f"has {' and '.join(other)}, which no model here reads" if other else "has nothing"
     raise InvalidInput(
         f"{place} {has}; give {' or '.join(inputs) or 'text or images'}", param=place
     )
+
+
+def _is_given(part: Unread) -> bool:
+    return isinstance(part, msgspec.Raw) and bytes(part) not in NULL
 
 
 def _picture(given: ItemIn, place: str) -> bytes:

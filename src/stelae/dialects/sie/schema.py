@@ -8,8 +8,8 @@ import msgspec
 
 from stelae.types import EmbeddingDtype, OutputType
 
-NOTHING = msgspec.Raw()
-"""A part that was not given; what is not used is not read either."""
+Unread = msgspec.Raw | msgspec.UnsetType
+"""A part that is not used, and therefore not read either."""
 
 MOST_ITEMS = 131_072
 """Items of one request at most; more are refused before anything is made of them."""
@@ -27,7 +27,7 @@ class ImageIn(msgspec.Struct, frozen=True, kw_only=True):
     format: str | None = None
 
 
-class ItemIn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ItemIn(msgspec.Struct, frozen=True, kw_only=True):
     """An item.
 
     Attributes:
@@ -45,10 +45,10 @@ class ItemIn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str | None = None
     images: list[ImageIn] | None = None
     multivector: Any = None
-    audio: msgspec.Raw = NOTHING
-    document: msgspec.Raw = NOTHING
-    video: msgspec.Raw = NOTHING
-    metadata: msgspec.Raw = NOTHING
+    audio: Unread = msgspec.UNSET
+    document: Unread = msgspec.UNSET
+    video: Unread = msgspec.UNSET
+    metadata: Unread = msgspec.UNSET
 
 
 Items = Annotated[list[ItemIn], msgspec.Meta(max_length=MOST_ITEMS)]
