@@ -15,6 +15,9 @@ from tiny.torch_file import write_torch
 from tiny.wordpiece import write_wordpiece
 
 SIZE = Size(layers=1, positions=256)
+LABELS = Size(layers=1, positions=64)
+"""Of an encoder for labels, which are short."""
+
 HIDDEN = 48
 """Width of the layers after the encoder, which real checkpoints have narrower too."""
 
@@ -79,14 +82,16 @@ def gliner_config(vocabulary: int, marks: int, **options: Any) -> dict[str, Any]
     }
 
 
-def encoder_config(vocabulary: int) -> dict[str, Any]:
+def encoder_config(vocabulary: int, size: Size = SIZE) -> dict[str, Any]:
     """The encoder's own configuration, as it stands within that of the whole."""
-    return bert_config(SIZE, vocabulary)
+    return bert_config(size, vocabulary)
 
 
-def encoder(seed: str, vocabulary: int, prefix: str = ENCODER) -> dict[str, Tensor]:
+def encoder(
+    seed: str, vocabulary: int, prefix: str = ENCODER, size: Size = SIZE
+) -> dict[str, Tensor]:
     """Tensors of the encoder, under their names in the whole."""
-    tensors = bert_weights(seed, SIZE, vocabulary)
+    tensors = bert_weights(seed, size, vocabulary)
     return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
 
 
@@ -187,14 +192,14 @@ def write_bi(folder: Path, seed: str, head: dict[str, Tensor], **options: Any) -
     labels = write_wordpiece(folder / "labels_encoder", max_length=64)
     options |= {
         "labels_encoder": "nobody/no-such-labels",
-        "labels_encoder_config": encoder_config(labels),
+        "labels_encoder_config": encoder_config(labels, LABELS),
         "class_token_index": -1,
     }
     write_json(folder / "gliner_config.json", gliner_config(vocabulary, 0, **options))
     home = f"{GLINER}.labels_encoder.model"
     tensors = merged([
         encoder(seed, vocabulary),
-        encoder(f"{seed}/labels", labels, home),
+        encoder(f"{seed}/labels", labels, home, LABELS),
         Numbers(f"{seed}/labels").linear(f"{GLINER}.labels_projection", HIDDEN, SIZE.width),
         layers(seed),
         head,
