@@ -18,6 +18,7 @@ from stelae.types import (
     EncodeResult,
     Muvera,
     OutputType,
+    Quantization,
     Ragged,
     Role,
     Sparse,
@@ -26,6 +27,9 @@ from stelae.types import (
 from stelae.vectors import muvera
 from stelae.vectors.pooling import pool
 from stelae.vectors.quantize import quantize
+
+WRITTEN_AT_ONCE = 64
+"""Texts whose token vectors are written in a smaller number format together."""
 
 SMALLEST = np.float32(1e-12)
 """Length below which a vector is not scaled up (torch ``normalize`` has the same)."""
@@ -151,12 +155,40 @@ def _multivector(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Co
     matrices = [
         nothing if i in failed else _pooled(call, vectors) for i, vectors in enumerate(given)
     ]
-    values, quantization = quantize(
-        np.concatenate([nothing, *matrices]), call.format, output=OutputType.MULTIVECTOR
-    )
+    values, quantization = _written(nothing, matrices, call.format)
     offsets = offsets_of([len(matrix) for matrix in matrices])
     column = Ragged(values=values, offsets=offsets, quantization=quantization)
     return {"multivector": column}, failed
+
+
+def _written(
+    nothing: Matrix, matrices: Sequence[Matrix], dtype: EmbeddingDtype
+) -> tuple[Matrix, Quantization | None]:
+    """Token vectors end to end in a number format: a smaller one a few texts at a time.
+
+    Rows are written each by itself, so that it makes no difference but to the memory: the
+    float32 numbers of all texts would stand there once more.
+    """
+    step = max(1, len(matrices)) if dtype is EmbeddingDtype.FLOAT32 else WRITTEN_AT_ONCE
+    parts = [
+        quantize(
+            np.concatenate([nothing, *matrices[start : start + step]]),
+            dtype,
+            output=OutputType.MULTIVECTOR,
+        )
+        for start in range(0, max(1, len(matrices)), step)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    values = np.concatenate([codes for codes, _ in parts])
+    readings = [reading for _, reading in parts if reading is not None]
+    if not readings:
+        return values, None
+    return values, Quantization(
+        scale=np.concatenate([reading.scale for reading in readings]),
+        zero=np.concatenate([reading.zero for reading in readings]),
+        dimensions=readings[0].dimensions,
+    )
 
 
 def _pooled(call: EncodeCall, vectors: Matrix) -> Matrix:

@@ -16,7 +16,7 @@ from stelae.engines.text.options import check_call, wanted_of_device
 from stelae.errors import EngineFailed, InvalidInput
 from stelae.types import EmbeddingDtype, EncodeCall, EncodeResult, Item, Muvera, OutputType, Role
 from stelae.vectors import muvera
-from stelae.vectors.quantize import dequantize
+from stelae.vectors.quantize import dequantize, quantize
 
 DENSE, SPARSE, MULTI = OutputType.DENSE, OutputType.SPARSE, OutputType.MULTIVECTOR
 LATE = LateInteraction(query=Marking(max_tokens=8), document=Marking(max_tokens=8))
@@ -144,3 +144,20 @@ def test_numbers_beyond_half_precision_are_told_and_never_infinite() -> None:
     assert many.multivector is not None
     assert np.isfinite(many.multivector.values).all()
     assert list(run(call_of(SPARSE, dtype=half), rows).errors) == [0, 1]
+
+
+@pytest.mark.parametrize("dtype", list(EmbeddingDtype))
+def test_many_texts_are_written_as_one_after_the_other(dtype: EmbeddingDtype) -> None:
+    """Each row by itself, whatever stands before it; among them texts without any."""
+    matrices = [RNG.standard_normal((n % 7, 4)).astype(np.float32) for n in range(200)]
+    result = run(call_of(MULTI, dtype=dtype), texts(matrices))
+    codes, reading = quantize(np.concatenate(matrices), dtype, output=MULTI)
+    assert result.multivector is not None
+    np.testing.assert_array_equal(result.multivector.values, codes)
+    assert result.multivector.values.dtype == codes.dtype
+    found = result.multivector.quantization
+    assert (found is None) == (reading is None)
+    if found is not None and reading is not None:
+        np.testing.assert_array_equal(found.scale, reading.scale)
+        np.testing.assert_array_equal(found.zero, reading.zero)
+        assert found.dimensions == reading.dimensions
