@@ -27,6 +27,8 @@ FILES = (
     "special_tokens_map.json",
     "added_tokens.json",
     "vocab.txt",
+    "vocab.json",
+    "merges.txt",
     "chat_template.jinja",
     "router_config.json",
     "artifact.metadata",
@@ -34,13 +36,14 @@ FILES = (
     "colbert_linear.pt",
     "preprocessor_config.json",
     "processor_config.json",
+    "generation_config.json",
     "gliner_config.json",
     OPEN_CLIP,
     "model.safetensors",
     "model-*-of-*.safetensors",
     "model.safetensors.index.json",
 )
-"""Files that decide a vector; nothing else is fetched."""
+"""Files that decide a vector or an answer; nothing else is fetched."""
 
 WANTED = [*FILES, *(f"*/{name}" for name in FILES)]
 UNWANTED = ["onnx/*", "openvino/*", "original/*", "gguf/*", "coreml/*", ".*"]
