@@ -113,9 +113,16 @@ class Allowance:
         self._most, self._left = pixels, pixels
 
     def refusal(self, item: Item) -> InvalidInput | None:
-        """Count an item's picture; why it is too much, if it is."""
-        self._left -= pixels_of(item.image) if item.image is not None else _numbers(item)
-        if self._left >= 0:
+        """Count an item's picture; why it is too much, if it is.
+
+        A picture that is too large by itself is refused where it is opened, and takes
+        nothing from the others.
+        """
+        pixels = pixels_of(item.image) if item.image is not None else _numbers(item)
+        if pixels > LIMITS.pixels:
+            return None
+        if pixels <= self._left:
+            self._left -= pixels
             return None
         return InvalidInput(
             f"the pictures of the call up to this one have over {self._most / 1e6:.0f} million "

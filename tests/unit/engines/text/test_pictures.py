@@ -52,3 +52,9 @@ def test_what_is_no_picture_is_left_to_who_reads_it() -> None:
     allowance = Allowance(pixels=0)
     assert allowance.refusal(Item(image=b"no picture")) is None
     assert allowance.refusal(Item(pixels=np.zeros(3, np.uint8))) is None
+
+
+def test_picture_that_is_refused_by_itself_takes_nothing_from_the_others() -> None:
+    allowance = Allowance()
+    assert allowance.refusal(Item(image=png(2**31 - 1, 2**31 - 1))) is None
+    assert allowance.refusal(Item(image=png(8000, 7999))) is None
