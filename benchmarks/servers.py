@@ -77,16 +77,17 @@ class Contender:
         return replace(self, preload=())
 
 
-def stelae(dtype: str, folder: str = "{model}") -> Contender:
-    """This project, as installed, with the embedded model or another checkpoint."""
+def stelae(dtype: str) -> Contender:
+    """This project, as installed."""
     return Contender(
         f"stelae {dtype}",
         (
-            *(str(Path(sys.executable).parent / "stelae"), "serve", f"bench={folder}"),
+            *(str(Path(sys.executable).parent / "stelae"), "serve"),
             *("--listen", "http://127.0.0.1:{port}", "--dtype", dtype, "--log-level", "warning"),
         ),
         "/v1/embeddings",
         "/readyz",
+        ("bench={model}",),
     )
 
 
@@ -163,6 +164,7 @@ def _started(contender: Contender) -> Iterator[Running]:
     environment = (
         os.environ | {"HF_HUB_OFFLINE": "1", "INFINITY_ANONYMOUS_USAGE_STATS": "0"} | QUIET
     )
+    environment["STELAE_MODELS__BENCH__SOURCE"] = str(checkpoint.folder())
     log = checkpoint.CACHE / f"{contender.name.replace(' ', '-')}.log"
     started = time.perf_counter()
     with log.open("wb") as out:
