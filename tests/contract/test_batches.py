@@ -125,6 +125,7 @@ async def test_batch_that_cannot_be_done_is_refused_at_once(
     with pytest.raises(openai.BadRequestError, match=message):
         await client.batches.create(
             input_file_id=file.id,
+            # One of the rows asks for an endpoint that the client does not know.
             endpoint=endpoint,  # type: ignore[arg-type]
             completion_window="24h",
         )

@@ -55,6 +55,7 @@ async def test_pool_is_made_used_renewed_and_forgotten(server: Live) -> None:
         with pytest.raises(InvalidInput):
             await client.encode("a", gpu="none")
         with pytest.raises(InvalidInput, match="an argument of create_pool"):
+            # A text for a count, which the types forbid and untyped callers send.
             await client.create_pool("mine", {"cpu": "many"})  # type: ignore[dict-item]
 
 

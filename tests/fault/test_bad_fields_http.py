@@ -41,6 +41,7 @@ async def server(zoo: Path) -> AsyncIterator[Live]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def http(server: Live) -> AsyncIterator[httpx.AsyncClient]:
     """A client; afterwards the server must be alive and right."""
+    # Without verify=False each client reads all certificates of the machine, for 40 ms.
     async with httpx.AsyncClient(base_url=server.url, timeout=30, verify=False) as client:  # noqa: S501
         yield client
         documents = [{"text": "still here"}]
@@ -336,6 +337,7 @@ async def test_pixels_in_msgpack_must_have_their_bytes(http: httpx.AsyncClient) 
 
 async def test_odd_texts_are_texts_in_every_kind_of_answer(http: httpx.AsyncClient) -> None:
     texts = ["", "  \t\n", "nul \0 byte", "\U0001f600 \ufdfa", "\u202eright", "a" * 100_000]
+    # A word where a member of the set is meant, as untyped callers write it.
     asked = EncodeCall(model="fake", items=[Item(text=t) for t in texts], outputs=("sparse",))  # type: ignore[arg-type]
     answer = await http.post(ENCODE, content=pack(asked), headers=MSGPACK)
     found = unpack(answer.content, EncodeResult).sparse

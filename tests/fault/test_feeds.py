@@ -166,6 +166,7 @@ async def test_a_watcher_that_reads_nothing_is_left(monkeypatch: pytest.MonkeyPa
     async with live() as server:
         monkeypatch.setattr(sockets.Channel, "text", lambda self: "x" * 10_000_000)
         async with watching(server.url, "/ws/status") as deaf:
+            # No public way stops a stream of asyncio from reading on.
             deaf.reader._transport.pause_reading()  # type: ignore[attr-defined]
             await until(lambda: watchers(server) == 1)
             await until(lambda: not watchers(server))

@@ -58,7 +58,7 @@ def real() -> Path:
     try:
         return clients.python_of(REAL)
     except clients.Absent as absent:
-        pytest.skip(str(absent))
+        pytest.skip(str(absent))  # no Python 3.12, or no package index, on this machine
 
 
 @pytest.mark.parametrize("whose", ["theirs", "ours"])

@@ -14,7 +14,7 @@ from stelae.cli.needs import need
 from stelae.cli.output import Output
 from stelae.cli.parity.ask import Loaded, Served, Side, ask
 from stelae.cli.parity.compare import compare, tolerance_of
-from stelae.cli.parity.library import Bench, Expected, expect, steady
+from stelae.cli.parity.expected import Bench, Expected, expect, steady
 from stelae.cli.parity.report import Report, Row, tell
 from stelae.cli.parity.values import Group, Rows, Samples
 from stelae.engines import registry

@@ -13,10 +13,10 @@ from stelae.engines.base import EngineInfo, EngineOptions, Prepared
 from stelae.engines.detection.features import Asked, Boxes, Floats
 from stelae.engines.detection.labels import Labels, labels_reader
 from stelae.engines.detection.model import ObjectModel
-from stelae.engines.extract.library import load_library, part_of
 from stelae.engines.extract.options import check_call, threshold_of
 from stelae.engines.extract.pictures import PictureJob, Seen, warm_up
 from stelae.engines.extract.processor import Processor
+from stelae.engines.extract.upstream import load_library, part_of
 from stelae.types import DetectedObject, ExtractCall, Extraction
 from stelae.types.extract import Box
 

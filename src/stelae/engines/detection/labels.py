@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from stelae.catalog.files import Json
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.detection.features import NOTHING_ASKED, Asked
-from stelae.engines.extract.library import part_of, tokenizer_of
 from stelae.engines.extract.options import check_count
+from stelae.engines.extract.upstream import part_of, tokenizer_of
 from stelae.errors import InvalidInput, ModelLoadFailed, UnsupportedCheckpoint
 
 SEPARATORS = ".?"

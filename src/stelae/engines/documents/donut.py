@@ -15,7 +15,7 @@ from torch import Tensor
 
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.documents.features import Asked
-from stelae.engines.extract.library import part_of, tokenizer_of
+from stelae.engines.extract.upstream import part_of, tokenizer_of
 from stelae.errors import InputTooLong, InvalidInput, ModelLoadFailed
 from stelae.types import Extraction
 

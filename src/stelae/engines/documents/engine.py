@@ -12,10 +12,10 @@ from stelae.engines.base import EngineInfo, EngineOptions, Prepared
 from stelae.engines.documents.features import Asked, Written
 from stelae.engines.documents.model import WritingModel
 from stelae.engines.documents.writers import WRITERS, Writer
-from stelae.engines.extract.library import load_library, part_of
 from stelae.engines.extract.options import check_options
 from stelae.engines.extract.pictures import PictureJob, Seen, warm_up
 from stelae.engines.extract.processor import Processor
+from stelae.engines.extract.upstream import load_library, part_of
 from stelae.errors import InvalidInput, ModelLoadFailed
 from stelae.types import ExtractCall, Extraction
 

@@ -25,7 +25,7 @@ from stelae.engines.documents.answers import (
     shapes,
 )
 from stelae.engines.documents.features import Asked
-from stelae.engines.extract.library import part_of, tokenizer_of
+from stelae.engines.extract.upstream import part_of, tokenizer_of
 from stelae.errors import InputTooLong, InvalidInput
 from stelae.types import DetectedObject, Entity, Extraction
 
