@@ -19,6 +19,8 @@ from stelae.catalog.entry import (
     ModelEntry,
     check_loras,
     check_name,
+    is_name,
+    name_of,
 )
 from stelae.catalog.families import BUILT_IN, Advice, advices, known_models, refused_models
 from stelae.catalog.hub import HubOptions, fetch, is_hub_id
@@ -157,7 +159,8 @@ class Catalog:
 
         Args:
             text: A known name, a folder or a hub id, the last perhaps with
-                ``@revision``; before each of them ``name=`` may stand.
+                ``@revision``; before each of them ``name=`` may stand. What is a
+                folder as a whole is that folder, whatever its name looks like.
 
         Returns:
             The model; a known one is returned as it is.
@@ -165,10 +168,11 @@ class Catalog:
         Raises:
             ModelNotFound: It is none of these.
             Conflict: The name belongs to another model.
+            InvalidInput: The name before ``=`` cannot be one.
         """
         if _is_folder(text):
             return self._register_folder("", text)
-        name, _, source = text.rpartition("=")
+        name, source = _named(text)
         if _is_folder(source):
             return self._register_folder(name, source)
         if (known := self._found(source)) is not None:
@@ -182,7 +186,15 @@ class Catalog:
 
     def _register_folder(self, name: str, source: str) -> ModelEntry:
         folder = Path(source).expanduser().absolute()
-        entry = ModelEntry(name=name or folder.resolve().name, source=str(folder))
+        entry = ModelEntry(name=name or name_of(folder), source=str(folder))
+        other = None if name else self._entries.get(entry.name)
+        if other is not None and other.source == entry.source:
+            return other
+        if other is not None and other.source != EMBEDDED:
+            raise Conflict(
+                f"the folder {source!r} would be named {entry.name!r}, which already means "
+                f"{other.source!r}; give it a name of its own: NAME={source}"
+            )
         return self.register(entry)
 
     def spec(self, name: str, progress: Progress | None = None) -> ModelSpec:
@@ -248,6 +260,12 @@ def _separators(name: str) -> list[int]:
     """Where the name of a profile may begin, the last place first."""
     longest = 2 * LONGEST_NAME + 1
     return [i for i in reversed(range(1, min(len(name), longest))) if name[i] in SEPARATORS]
+
+
+def _named(text: str) -> tuple[str, str]:
+    """What stands before the first ``=``, if it is meant as a name, and what is named."""
+    name, given, source = text.partition("=")
+    return (name, source) if given and (is_name(name) or _is_folder(source)) else ("", text)
 
 
 def _is_folder(text: str) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from unicodedata import normalize
 
 import msgspec
 
@@ -98,6 +100,24 @@ NAME = re.compile(r"[\w][\w.:@+-]*(/[\w][\w.:@+-]*)*", re.ASCII)
 LONGEST_NAME = 128
 
 
+def is_name(name: str) -> bool:
+    """Whether a name can stand in a URL and a command line."""
+    return len(name) <= LONGEST_NAME and NAME.fullmatch(name) is not None
+
+
+def name_of(folder: Path) -> str:
+    """The name that a model of a folder gets if none is given.
+
+    It is the folder's own, where that can be a name. If not, letters lose their accents,
+    each run of other characters becomes a ``-``, and what is left over is ``model``.
+    """
+    own = folder.resolve().name
+    if is_name(own):
+        return own
+    plain = normalize("NFKD", own).encode("ascii", "ignore").decode()
+    return re.sub(r"[^\w.:@+-]+", "-", plain).strip("-.:@+")[:LONGEST_NAME] or "model"
+
+
 def check_name(name: str, what: str = "model", param: str = "name") -> None:
     """Refuse a name that cannot stand in a URL and a command line.
 
@@ -109,10 +129,10 @@ def check_name(name: str, what: str = "model", param: str = "name") -> None:
     Raises:
         InvalidInput: The name is empty, too long, or has other characters.
     """
-    if len(name) > LONGEST_NAME or not NAME.fullmatch(name):
+    if not is_name(name):
         raise InvalidInput(
             f"{param}={name[:LONGEST_NAME]!r}: a name of this kind ({what}) has up to "
-            f"{LONGEST_NAME} letters, digits and . : @ + _ -, in parts separated by /",
+            f"{LONGEST_NAME} ASCII letters, digits and . : @ + _ -, in parts separated by /",
             param=param,
         )
 

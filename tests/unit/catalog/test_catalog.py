@@ -136,6 +136,57 @@ def test_folder_with_an_equals_sign_is_a_folder(zoo: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("my model", "my-model"),
+        ("lr=0.1 final", "lr-0.1-final"),
+        ("modèle", "modele"),
+        ("模型", "model"),
+        (".hidden", "hidden"),
+        ("v1.0", "v1.0"),
+        ("(copy)", "copy"),
+        ("...", "model"),
+        ("a\nb", "a-b"),
+        ("x" * 200, "x" * 128),
+    ],
+)
+def test_any_folder_gets_a_name_that_callers_can_write(
+    tmp_path: Path, folder: str, name: str
+) -> None:
+    (tmp_path / folder).mkdir()
+    entry = Catalog().register_argument(str(tmp_path / folder))
+    assert (entry.name, entry.source) == (name, str(tmp_path / folder))
+
+
+@pytest.mark.parametrize("folder", ["a=b", "my model", "模型", "x=y z"])
+def test_name_ends_at_the_first_equals_sign(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    entry = Catalog().register_argument(f"mine={tmp_path / folder}")
+    assert (entry.name, entry.source) == ("mine", str(tmp_path / folder))
+
+
+def test_given_name_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="name='naïve'"):
+        Catalog().register_argument(f"naïve={tmp_path}")
+
+
+def test_two_folders_of_one_name_need_names(tmp_path: Path) -> None:
+    for folder in ("模型", "модель"):
+        (tmp_path / folder).mkdir()
+    catalog = Catalog()
+    catalog.register_argument(str(tmp_path / "模型"))
+    with pytest.raises(Conflict, match="NAME="):
+        catalog.register_argument(str(tmp_path / "модель"))
+    assert catalog.register_argument(f"other={tmp_path / 'модель'}").name == "other"
+
+
+def test_folder_that_is_registered_keeps_its_settings(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    entry = ModelEntry(name="mine", source=str(tmp_path / "mine"), max_tokens=9)
+    assert Catalog([entry]).register_argument(str(tmp_path / "mine")) == entry
+
+
+@pytest.mark.parametrize(
     ("text", "name", "source", "revision"),
     [
         ("minilm", DEFAULT, EMBEDDED, None),
