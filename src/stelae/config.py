@@ -41,6 +41,7 @@ def _split(value: Any) -> Any:
 
 
 Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 
 
@@ -193,6 +194,21 @@ class StoreSettings(_Group):
     """Age at which files, and work that is over, are forgotten."""
 
 
+class FetchSettings(_Group):
+    """Content that callers may name by an address instead of sending it; by default none."""
+
+    hosts: Listed = ()
+    """Hosts of which ``http`` and ``https`` addresses are fetched: ``example.com``,
+    ``*.example.com``, ``host:8000``, or ``*`` for every public one. Only those named in full may
+    lie in a private network."""
+    folders: Folders = ()
+    """Folders of which callers may have files read, by path or ``file:`` address."""
+    bytes: ByteSize = Field(default=ByteSize(20 * 1024**2), ge=1)
+    """Largest content taken, data URIs included."""
+    seconds: float = Field(default=10.0, gt=0)
+    """Time for one fetch."""
+
+
 class LogSettings(_Group):
     """What is logged, and how."""
 
@@ -255,6 +271,8 @@ class Settings(BaseSettings):
     """What this machine is among those that callers may ask for by name."""
     store: StoreSettings = StoreSettings()
     """What outlives the server: files, batches and jobs."""
+    fetch: FetchSettings = FetchSettings()
+    """Content that callers may name by an address instead of sending it; by default none."""
     log: LogSettings = LogSettings()
     """What is logged, and how."""
     hub: HubSettings = HubSettings()

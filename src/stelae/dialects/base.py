@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from stelae.errors import StelaeError
+from stelae.security.fetch import Fetcher
 from stelae.service.fleet import Fleet
 from stelae.service.inference import Inference
 from stelae.service.lookout import Lookout
@@ -82,6 +83,7 @@ class Rooms:
     works: Works
     metrics: Metrics
     about: About
+    fetcher: Fetcher = field(default_factory=Fetcher)
 
 
 Handle = Callable[[Request, Rooms], Awaitable[Response]]

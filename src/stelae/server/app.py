@@ -37,6 +37,7 @@ from stelae.engines.base import Device, EngineOptions
 from stelae.errors import StelaeError
 from stelae.scheduler.queue import Limits
 from stelae.security.browsers import BrowserGuard
+from stelae.security.fetch import Fetcher, rules_of
 from stelae.security.keys import KeyRing
 from stelae.server.edge import Edge
 from stelae.server.inbox import Ledger
@@ -97,6 +98,16 @@ def build_store(settings: Settings) -> Store:
     kept = settings.store
     folder = kept.folder or state_folder()
     return Store(folder, most_bytes=kept.bytes, keep_seconds=kept.keep_days * 86_400)
+
+
+def build_fetcher(settings: Settings) -> Fetcher:
+    """What may be fetched for callers.
+
+    Raises:
+        InvalidInput: A folder of the settings is not one.
+    """
+    allowed = settings.fetch
+    return Fetcher(rules_of(allowed.hosts, allowed.folders, allowed.bytes, allowed.seconds))
 
 
 def build_machine(settings: Settings) -> Machine:
@@ -169,6 +180,7 @@ def build_app(
         works=house.works,
         metrics=metrics,
         about=_about(settings, listen),
+        fetcher=build_fetcher(settings),
     )
     limits = settings.limits
     keys = KeyRing(key.get_secret_value() for key in settings.api_keys)
