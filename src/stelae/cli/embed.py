@@ -59,7 +59,7 @@ def embed(
         options.OutputTypeName,
         typer.Option(
             "--output-type",
-            help="Kind of representation; sparse and multivector are written as JSONL.",
+            help="Kind of representation; .npy holds dense vectors only.",
         ),
     ] = "dense",
     dimensions: Annotated[
@@ -70,7 +70,11 @@ def embed(
     ] = None,
     dtype: Annotated[
         options.EmbeddingDtypeName,
-        typer.Option("--dtype", help="Number format of the vectors."),
+        typer.Option(
+            "--dtype",
+            help="Number format of the vectors; those in whole numbers are read with "
+            "x = q * scale + zero, which stand beside them.",
+        ),
     ] = "float32",
     truncate: Annotated[
         options.TruncateName,
@@ -107,8 +111,12 @@ def embed(
     An item that fails gets a row of NaN in .npy (and a line in OUT.errors.jsonl), or null and its
     error in JSONL and Parquet; the exit code is then 1.
 
+    With --dtype int8, uint8, binary or ubinary each vector has a scale and a zero: columns of
+    these names, or those of OUT.scales.npy beside a .npy, whose failed rows are 0 with NaN there.
+
     In JSONL the embedding is a list of numbers; with --output-type sparse it has the indices and
-    the values of the terms, with multivector it is a list of vectors, one for each token.
+    the values of the terms, with multivector it is a list of vectors, one for each token. Parquet
+    has columns of lists for the same.
     """
     from stelae.cli.bulk import command
     from stelae.cli.bulk.state import Options

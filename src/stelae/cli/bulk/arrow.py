@@ -1,4 +1,4 @@
-"""Parquet through pyarrow: a column of texts in, vectors out."""
+"""Parquet through pyarrow: a column of texts in, rows of any kind out."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stelae.cli.bulk.columns import columns
 from stelae.cli.bulk.rows import Row, Shape
 from stelae.errors import InvalidInput
 
@@ -64,66 +64,42 @@ class TextColumn:
 
 
 def schema(shape: Shape, *, with_ids: bool) -> Any:
-    """Columns of the output; model and fingerprint stand in the file's metadata."""
-    number = pa.float16() if shape.dtype == "float16" else pa.float32()
-    fields = [
-        pa.field("index", pa.int64(), nullable=False),
-        *([pa.field("id", pa.string())] if with_ids else []),
-        pa.field("embedding", pa.list_(number, shape.width)),
-        pa.field("tokens", pa.int32(), nullable=False),
-        pa.field("truncated", pa.bool_(), nullable=False),
-        pa.field("error", pa.string()),
-    ]
+    """Columns of the output; what made the numbers stands in the file's metadata."""
     facts = {"stelae.model": shape.model, "stelae.fingerprint": shape.fingerprint}
-    return pa.schema(fields, metadata=facts)
+    if shape.dimensions is not None:
+        facts["stelae.dimensions"] = str(shape.dimensions)
+    return pa.schema([c.field for c in columns(shape, with_ids=with_ids)], metadata=facts)
 
 
 def write_part(path: Path, rows: Sequence[Row], shape: Shape, *, with_ids: bool) -> None:
     """Write rows as one Arrow file, whole or not at all."""
     kind = schema(shape, with_ids=with_ids)
-    table = pa.table([_column(field.name, rows, shape) for field in kind], schema=kind)
+    made = [column.make(rows) for column in columns(shape, with_ids=with_ids)]
+    table = pa.table(made, schema=kind)
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, kind) as writer:
         writer.write_table(table)
 
 
-def _column(name: str, rows: Sequence[Row], shape: Shape) -> Any:
-    match name:
-        case "embedding":
-            return _vectors(rows, shape)
-        case "id":
-            return pa.array([None if row.id is None else str(row.id) for row in rows], pa.string())
-        case "error":
-            return pa.array([row.error and row.error.message for row in rows], pa.string())
-        case "index":
-            return pa.array([row.index for row in rows], pa.int64())
-        case "tokens":
-            return pa.array([row.tokens for row in rows], pa.int32())
-        case _:
-            return pa.array([row.truncated for row in rows], pa.bool_())
-
-
-def _vectors(rows: Sequence[Row], shape: Shape) -> Any:
-    values = np.zeros((len(rows), shape.width), dtype=shape.dtype)
-    lacking = np.array([row.embedding is None for row in rows], dtype=np.bool_)
-    for number, row in enumerate(rows):
-        if row.embedding is not None:
-            values[number] = row.embedding
-    return pa.FixedSizeListArray.from_arrays(
-        pa.array(values.reshape(-1)), shape.width, mask=pa.array(lacking)
-    )
-
-
 def join_parts(
-    parts: Sequence[Path], path: Path, shape: Shape, *, with_ids: bool, group: int
+    parts: Sequence[Path], path: Path, shape: Shape, *, with_ids: bool, group: int, most: int
 ) -> None:
-    """Write the rows of all parts into one Parquet file, in row groups of ``group``."""
+    """Write the rows of all parts into one Parquet file.
+
+    Args:
+        parts: The Arrow files, in order.
+        path: The Parquet file.
+        shape: What the rows look like.
+        with_ids: Whether they may carry ids.
+        group: Rows of a row group.
+        most: Bytes from which a row group is closed with fewer rows.
+    """
     kind = schema(shape, with_ids=with_ids)
     waiting = kind.empty_table()
     with pq.ParquetWriter(path, kind, compression="zstd", use_dictionary=False) as writer:
         for part in parts:
             with pa.OSFile(str(part), "rb") as file:
                 waiting = pa.concat_tables([waiting, pa.ipc.open_file(file).read_all()])
-            while waiting.num_rows >= group:
+            while waiting.num_rows >= group or waiting.nbytes >= most:
                 writer.write_table(waiting.slice(0, group), row_group_size=group)
                 waiting = waiting.slice(group)
         if waiting.num_rows:

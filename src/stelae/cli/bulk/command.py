@@ -94,11 +94,11 @@ def make_plan(request: Request) -> Plan:
             param="output_format",
             hint=f"give a file with -o OUT.{written}",
         )
-    if request.options.output_type != "dense" and written != "jsonl":
+    if request.options.output_type != "dense" and written == "npy":
         raise InvalidInput(
             f"--output-type {request.options.output_type}: {written} holds one vector a row",
             param="output_type",
-            hint="give a file with -o OUT.jsonl",
+            hint="give a file with -o OUT.parquet or -o OUT.jsonl",
         )
     options = msgspec.structs.replace(
         request.options,
@@ -144,7 +144,8 @@ def report(request: Request, job: Job, before: int, seconds: float, out: Output)
     if request.json and request.output is not None:
         out.document(summary(request, job, seconds))
     rate = (counts.rows - before) / max(seconds, 1e-9)
-    kind = f"{job.shape.width} dimensions" if job.shape.width else "sparse"
+    width = dimensions(job)
+    kind = f"{width} dimensions" if width else "sparse"
     to = f" to {request.output}" if request.output else ""
     out.note(
         f"embedded {counts.rows:,} item{'' if counts.rows == 1 else 's'}{to}: "
@@ -160,12 +161,17 @@ def summary(request: Request, job: Job, seconds: float) -> dict[str, Any]:
     return {
         "output": str(request.output),
         **msgspec.structs.asdict(job.counts),
-        "dimensions": job.shape.width,
-        "dtype": job.shape.dtype,
+        "dimensions": dimensions(job),
+        "dtype": job.plan.options.dtype,
         "model": job.shape.model,
         "fingerprint": job.shape.fingerprint,
         "seconds": round(seconds, 3),
     }
+
+
+def dimensions(job: Job) -> int:
+    """Numbers that each vector stands for; 0 for terms."""
+    return job.shape.dimensions or job.shape.width
 
 
 def cut(counts: Counts, side: str) -> str:

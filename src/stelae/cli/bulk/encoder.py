@@ -8,6 +8,7 @@ from itertools import chain
 
 import numpy as np
 
+from stelae.cli.bulk.job import reading
 from stelae.cli.bulk.rows import Shape
 from stelae.cli.options import OutputTypeName
 from stelae.client import Client, Encoding
@@ -58,9 +59,13 @@ class ClientEncoder:
         strict["errors"] = "raise"
         tried = self._client.encode([PROBE], **strict)
         numbers = tried.dense if self._kind == "dense" else getattr(tried, self._kind).values
+        read = reading(tried.columns)
         return Shape(
             width=0 if self._kind == "sparse" else numbers.shape[1],
             dtype=str(numbers.dtype),
+            kind=self._kind,
+            scaled=read is not None,
+            dimensions=None if read is None else read.dimensions,
             model=tried.model,
             fingerprint=tried.fingerprint,
         )

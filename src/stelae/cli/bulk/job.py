@@ -16,7 +16,9 @@ from stelae.cli.bulk.sink import Mark, Sink, open_sink
 from stelae.cli.bulk.source import Source
 from stelae.cli.bulk.state import Counts, Options, State
 from stelae.client import Encoding
+from stelae.client._columns import Columns
 from stelae.errors import Conflict, InvalidInput, StelaeError
+from stelae.types import Quantization
 
 BLOCK = 64
 """Rows that are written together."""
@@ -212,7 +214,14 @@ def make_row(index: int, record: Record, encoding: Encoding | None) -> Row:
         return Row(index, record.id, None, error=record.error)
     if encoding.error is not None:
         return Row(index, record.id, None, error=encoding.error.info)
-    return Row(index, record.id, embedding(encoding), encoding.tokens, encoding.truncated)
+    return Row(
+        index,
+        record.id,
+        embedding(encoding),
+        encoding.tokens,
+        encoding.truncated,
+        reading=reading(encoding.columns),
+    )
 
 
 def embedding(encoding: Encoding) -> Embedding:
@@ -221,3 +230,9 @@ def embedding(encoding: Encoding) -> Embedding:
     if columns.sparse is not None:
         return encoding.sparse._asdict()
     return encoding.dense if columns.dense is not None else encoding.multivector
+
+
+def reading(columns: Columns) -> Quantization | None:
+    """How to read what was made of an item, if it is in whole numbers."""
+    many = columns.multivector
+    return columns.quantization if many is None else many.quantization

@@ -20,9 +20,12 @@ from stelae.errors import Conflict
 GROUP = 8192
 """Rows of a row group, and at most of a part."""
 
+MOST_BYTES = 128 * 2**20
+"""Bytes of embeddings from which a part, and a row group, is closed with fewer rows."""
+
 
 class ParquetSink:
-    """A table with index, id, embedding, tokens, truncated and error.
+    """A table with the columns of ``stelae.cli.bulk.columns``.
 
     Raises:
         Conflict: Another run writes it, or parts of the earlier run are gone.
@@ -43,6 +46,7 @@ class ParquetSink:
         # Windows opens no folders, and has no locks of this kind either.
         self._lock = os.open(self._folder, os.O_RDONLY) if os.name != "nt" else None
         self._waiting: list[Row] = []
+        self._bytes = 0
         self._finished = False
         self._parts = mark.parts if mark else 0
         try:
@@ -69,25 +73,26 @@ class ParquetSink:
 
     def write(self, rows: Sequence[Row]) -> None:
         """Take rows; a full part is written at once."""
-        self._waiting.extend(rows)
-        while len(self._waiting) >= GROUP:
-            self._write_part(self._waiting[:GROUP])
-            self._waiting = self._waiting[GROUP:]
+        for row in rows:
+            self._waiting.append(row)
+            self._bytes += row.nbytes
+            if len(self._waiting) >= GROUP or self._bytes >= MOST_BYTES:
+                self._write_part()
 
-    def _write_part(self, rows: Sequence[Row]) -> None:
+    def _write_part(self) -> None:
         from stelae.cli.bulk import arrow
 
         file = self._part(self._parts)
-        arrow.write_part(file, rows, self._shape, with_ids=self._with_ids)
+        arrow.write_part(file, self._waiting, self._shape, with_ids=self._with_ids)
         with file.open("rb") as written:
             os.fsync(written.fileno())
         self._parts += 1
+        self._waiting, self._bytes = [], 0
 
     def commit(self) -> Mark:
         """Write what waits as a part."""
         if self._waiting:
-            self._write_part(self._waiting)
-            self._waiting = []
+            self._write_part()
         return Mark(parts=self._parts)
 
     def finish(self) -> None:
@@ -96,7 +101,9 @@ class ParquetSink:
 
         joined = self._folder / "joined.parquet"
         parts = [self._part(number) for number in range(self._parts)]
-        arrow.join_parts(parts, joined, self._shape, with_ids=self._with_ids, group=GROUP)
+        arrow.join_parts(
+            parts, joined, self._shape, with_ids=self._with_ids, group=GROUP, most=MOST_BYTES
+        )
         joined.replace(self._path)
         self._finished = True
 

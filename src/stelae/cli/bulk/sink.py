@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 import msgspec
+import numpy as np
 
 from stelae.cli.bulk.rows import Row, Shape
 from stelae.errors import Conflict, InvalidInput
@@ -37,11 +38,13 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         bytes: Of the output.
         error_bytes: Of the list of failed items beside a ``.npy``.
+        scale_bytes: Of the scales beside a ``.npy`` of whole numbers.
         parts: Number of finished parts of a Parquet file.
     """
 
     bytes: int = 0
     error_bytes: int = 0
+    scale_bytes: int = 0
     parts: int = 0
 
 
@@ -172,14 +175,30 @@ class StdoutSink:
 
 
 def line(row: Row) -> bytes:
-    """A row as a line of JSON: index, id if it has one, embedding or error, tokens."""
+    """A row as a line of JSON: index, id if it has one, embedding or error, tokens.
+
+    An embedding in whole numbers is followed by its scale and zero, for token vectors a
+    list of each; one of bits by the number of them.
+    """
     value: dict[str, object] = {"index": row.index}
     if row.id is not None:
         value["id"] = row.id
-    value |= {"embedding": row.embedding, "tokens": row.tokens, "truncated": row.truncated}
+    value |= {"embedding": row.embedding, **_reading(row)}
+    value |= {"tokens": row.tokens, "truncated": row.truncated}
     if row.error is not None:
         value["error"] = {"code": row.error.code, "message": row.error.message}
     return arrays.to_json(value) + b"\n"
+
+
+def _reading(row: Row) -> dict[str, object]:
+    if row.reading is None or not isinstance(row.embedding, np.ndarray):
+        return {}
+    many = row.embedding.ndim > 1
+    found = {name: getattr(row.reading, name) for name in ("scale", "zero")}
+    value: dict[str, object] = {k: v if many else float(v[0]) for k, v in found.items()}
+    if row.reading.dimensions is not None:
+        value["dimensions"] = row.reading.dimensions
+    return value
 
 
 def claim(descriptor: int, path: Path) -> None:

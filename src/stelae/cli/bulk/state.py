@@ -11,6 +11,7 @@ import msgspec
 from stelae.cli.bulk.rows import Shape
 from stelae.cli.bulk.sink import Mark
 from stelae.cli.bulk.source import Identity
+from stelae.cli.options import EmbeddingDtypeName, OutputTypeName
 from stelae.errors import Conflict
 
 VERSION = 1
@@ -25,9 +26,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     prompt_name: str | None = None
     instruction: str | None = None
     lora: str | None = None
-    output_type: Literal["dense", "sparse", "multivector"] = "dense"
+    output_type: OutputTypeName = "dense"
     dimensions: int | None = None
-    dtype: Literal["float32", "float16"] = "float32"
+    dtype: EmbeddingDtypeName = "float32"
     truncate: Literal["error", "end", "start"] = "end"
     input_format: str = "text"
     output_format: str = "jsonl"
@@ -51,7 +52,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         version: Of this format.
         input: Which input is read.
         options: What was asked for.
-        shape: Width, dtype, model and fingerprint of the vectors.
+        shape: What the vectors look like, and what made them.
         counts: What is committed.
         digest: SHA-256 over the records of the committed rows.
         mark: How far the output's files are committed; ``None`` before they are made.

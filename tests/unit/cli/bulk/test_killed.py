@@ -26,25 +26,42 @@ def source(tmp_path: Path) -> str:
     return str(path)
 
 
-def die(source: str, output: Path, after: int, *more: str) -> None:
+def die(kind: str, source: str, output: Path, after: int, *more: str) -> None:
     ended = subprocess.run(
-        [sys.executable, bulk_job.__file__, source, str(output), str(after), *more],
+        [sys.executable, bulk_job.__file__, kind, source, str(output), str(after), *more],
         capture_output=True,
         timeout=60,
     )
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
 
 
-@pytest.mark.parametrize("ending", ["npy", "jsonl", "parquet"])
-@pytest.mark.parametrize(("after", "left"), [(63, 299), (200, 108)])
+WRITTEN = [
+    *((kind, ending) for kind in ("dense", "int8", "ubinary") for ending in ("npy", "parquet")),
+    *((kind, "parquet") for kind in ("sparse", "multivector")),
+    *((kind, "jsonl") for kind in ("dense", "int8", "multivector")),
+]
+
+
+@pytest.mark.parametrize(("kind", "ending"), WRITTEN)
 def test_same_file_as_an_undisturbed_run(
-    source: str, tmp_path: Path, ending: str, after: int, left: int
+    source: str, tmp_path: Path, kind: str, ending: str
+) -> None:
+    assert_continued(source, tmp_path, kind, ending, after=200, left=108)
+
+
+@pytest.mark.parametrize("ending", ["npy", "jsonl", "parquet"])
+def test_killed_before_the_first_block(source: str, tmp_path: Path, ending: str) -> None:
+    assert_continued(source, tmp_path, "int8", ending, after=63, left=299)
+
+
+def assert_continued(
+    source: str, tmp_path: Path, kind: str, ending: str, *, after: int, left: int
 ) -> None:
     whole, broken = tmp_path / f"whole.{ending}", tmp_path / f"broken.{ending}"
-    bulk_job.run(source, whole, bulk_job.Scripted())
+    bulk_job.run(source, whole, bulk_job.Scripted(kind=kind))
 
-    die(source, broken, after)
-    encoder = bulk_job.Scripted()
+    die(kind, source, broken, after)
+    encoder = bulk_job.Scripted(kind=kind)
     job = bulk_job.run(source, broken, encoder)
 
     assert job.counts.rows == ROWS
@@ -60,7 +77,7 @@ def test_killed_between_output_and_state(source: str, tmp_path: Path, ending: st
     whole, broken = tmp_path / f"whole.{ending}", tmp_path / f"broken.{ending}"
     bulk_job.run(source, whole, bulk_job.Scripted())
 
-    die(source, broken, ROWS * 2, ".state.json")
+    die("dense", source, broken, ROWS * 2, ".state.json")
     bulk_job.run(source, broken, bulk_job.Scripted())
 
     assert same(whole, broken)
@@ -70,8 +87,12 @@ def same(a: Path, b: Path) -> bool:
     if a.suffix == ".parquet":
         return bool(pq.read_table(a).equals(pq.read_table(b), check_metadata=True))
     if a.suffix == ".npy":
-        listed = [Path(f"{path}.errors.jsonl").read_bytes() for path in (a, b)]
-        matrices = [np.load(path) for path in (a, b)]
-        assert matrices[0].shape == (ROWS, 4)
-        return listed[0] == listed[1] and a.read_bytes() == b.read_bytes()
+        assert len(np.load(a)) == ROWS
+        beside = [
+            [Path(f"{path}{end}") for end in (".errors.jsonl", ".scales.npy")] for path in (a, b)
+        ]
+        assert [p.exists() for p in beside[0]] == [p.exists() for p in beside[1]]
+        return a.read_bytes() == b.read_bytes() and all(
+            p.read_bytes() == q.read_bytes() for p, q in zip(*beside, strict=True) if p.exists()
+        )
     return a.read_bytes() == b.read_bytes()

@@ -11,11 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from stelae.cli.bulk.npy import HEADER, header
 from stelae.cli.bulk.rows import Row, Shape
 from stelae.cli.bulk.sink import Mark, Sink, open_sink, output_format
 from stelae.errors import Conflict, InvalidInput
+from stelae.types import Quantization
 
 SHAPE = Shape(width=3, dtype="float32", model="m", fingerprint="f")
 FAILED = InvalidInput("no text").info
@@ -60,8 +62,7 @@ def test_name_that_does_not_tell_the_format_is_wrong_usage() -> None:
 
 @given(rows=st.integers(0, 2**63), width=st.integers(1, 2**31))
 def test_npy_header_has_room_for_any_shape(rows: int, width: int) -> None:
-    shape = Shape(width=width, dtype="float16", model="m", fingerprint="f")
-    assert len(header(rows, shape)) == HEADER
+    assert len(header(rows, width, "float16")) == HEADER
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
@@ -75,6 +76,119 @@ def test_npy_is_a_matrix_with_nan_for_failures(tmp_path: Path, dtype: str) -> No
     np.testing.assert_array_equal(found, [[0, 0, 0], [np.nan] * 3, [2, 2, 2]])
     listed = json.loads((tmp_path / "out.npy.errors.jsonl").read_text())
     assert (listed["index"], listed["id"], listed["error"]["code"]) == (1, "id1", "invalid_input")
+
+
+def whole_numbers(index: int, *, failed: bool = False) -> Row:
+    if failed:
+        return Row(index, None, None, error=FAILED)
+    read = Quantization(scale=np.float32([0.5]), zero=np.float32([index]))
+    return Row(index, None, np.int8([index, -1, 2]), tokens=1, reading=read)
+
+
+INT8 = Shape(width=3, dtype="int8", scaled=True, model="m", fingerprint="f")
+
+
+def test_npy_of_whole_numbers_has_its_scales_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "out.npy"
+    sink = opened(path, "npy", shape=INT8)
+    sink.write([whole_numbers(0), whole_numbers(1, failed=True), whole_numbers(2)])
+    done(sink)
+    codes, scales = np.load(path), np.load(tmp_path / "out.npy.scales.npy")
+    np.testing.assert_array_equal(codes, np.int8([[0, -1, 2], [0, 0, 0], [2, -1, 2]]))
+    np.testing.assert_array_equal(scales, np.float32([[0.5, 0], [np.nan] * 2, [0.5, 2]]))
+    assert codes.dtype == np.int8
+
+
+def test_npy_of_other_numbers_leaves_no_scales(tmp_path: Path) -> None:
+    (tmp_path / "out.npy.scales.npy").write_text("of an older run")
+    sink = opened(tmp_path / "out.npy", "npy")
+    sink.write([row(0)])
+    done(sink)
+    assert [p.name for p in tmp_path.iterdir()] == ["out.npy"]
+
+
+def test_parquet_of_whole_numbers_has_columns_for_the_scales(tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    sink = opened(path, "parquet", shape=replace(INT8, dimensions=24))
+    sink.write([whole_numbers(0), whole_numbers(1, failed=True), whole_numbers(2)])
+    done(sink)
+    table = pq.read_table(path, columns=["embedding", "scale", "zero"])
+    assert table.schema.field("embedding").type == pa.list_(pa.int8(), 3)
+    assert table.to_pydict() == {
+        "embedding": [[0, -1, 2], None, [2, -1, 2]],
+        "scale": [0.5, None, 0.5],
+        "zero": [0.0, None, 2.0],
+    }
+    assert table.schema.metadata[b"stelae.dimensions"] == b"24"
+
+
+def test_jsonl_of_bits_says_how_to_read_them(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    read = Quantization(scale=np.float32([2]), zero=np.float32([-1]), dimensions=7)
+    sink = opened(path, "jsonl")
+    sink.write([Row(0, None, np.uint8([254]), reading=read)])
+    done(sink)
+    assert json.loads(path.read_text()) == {
+        "index": 0,
+        "embedding": [254],
+        "scale": 2,
+        "zero": -1,
+        "dimensions": 7,
+        "tokens": 0,
+        "truncated": False,
+    }
+
+
+def terms(index: int, ids: list[int]) -> Row:
+    weights = np.float16([i / 2 for i in ids])
+    return Row(index, None, {"indices": np.int32(ids), "values": weights})
+
+
+def test_parquet_of_terms_has_columns_of_lists(tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    sink = opened(path, "parquet", shape=replace(SHAPE, kind="sparse", width=0, dtype="float16"))
+    sink.write([terms(0, [1, 5]), Row(1, None, None, error=FAILED), terms(2, []), terms(3, [4])])
+    done(sink)
+    table = pq.read_table(path, columns=["indices", "values"])
+    assert table.schema.types == [pa.list_(pa.int32()), pa.list_(pa.float16())]
+    assert table.to_pydict() == {
+        "indices": [[1, 5], None, [], [4]],
+        "values": [[0.5, 2.5], None, [], [2]],
+    }
+
+
+def tokens(index: int, rows: int) -> Row:
+    values = np.arange(3 * rows, dtype=np.int8).reshape(rows, 3)
+    read = Quantization(scale=np.ones(rows, np.float32), zero=np.zeros(rows, np.float32))
+    return Row(index, None, values, reading=read)
+
+
+def test_parquet_of_token_vectors_has_lists_of_vectors(tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    sink = opened(path, "parquet", shape=replace(INT8, kind="multivector"))
+    sink.write([tokens(0, 2), Row(1, None, None, error=FAILED), tokens(2, 0), tokens(3, 1)])
+    done(sink)
+    table = pq.read_table(path, columns=["embedding", "scale", "zero"])
+    assert table.schema.field("embedding").type == pa.list_(pa.list_(pa.int8(), 3))
+    assert table.to_pydict() == {
+        "embedding": [[[0, 1, 2], [3, 4, 5]], None, [], [[0, 1, 2]]],
+        "scale": [[1, 1], None, [], [1]],
+        "zero": [[0, 0], None, [], [0]],
+    }
+
+
+def test_parquet_groups_of_large_rows_are_smaller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stelae.cli.bulk.parquet.MOST_BYTES", 3000)
+    path = tmp_path / "out.parquet"
+    sink = opened(path, "parquet", shape=replace(INT8, kind="multivector"))
+    sink.write([tokens(n, 500) for n in range(7)])
+    done(sink)
+    file = pq.ParquetFile(path)
+    groups = [file.metadata.row_group(n).num_rows for n in range(file.metadata.num_row_groups)]
+    assert groups == [2, 2, 2, 1]
+    assert [len(r) for r in file.read().column("embedding").to_pylist()] == [500] * 7
 
 
 def test_npy_can_be_read_after_each_commit(tmp_path: Path) -> None:
