@@ -1,0 +1,11 @@
+"""CLIP's client under its own names, for any Stelae server: change the import, keep the code.
+
+Write ``from stelae.clip import Client, Document, DocumentArray`` in place of the lines that import
+``clip_client`` and ``docarray``.
+"""
+
+from stelae.clip.array import DocumentArray
+from stelae.clip.document import Document
+from stelae.clip.scores import NamedScore
+
+__all__ = ["Document", "DocumentArray", "NamedScore"]
