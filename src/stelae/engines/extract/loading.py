@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor, nn
 
 from stelae.errors import UnsupportedCheckpoint
@@ -12,8 +13,8 @@ COUNTED = ("position_ids", "token_type_ids")
 """Tables that are counted, not learned; older checkpoints keep them, newer ones do not."""
 
 LIBRARY_ERRORS = (
-    ArithmeticError, AttributeError, IndexError, KeyError, OSError, RuntimeError, TypeError,
-    ValueError,
+    ArithmeticError, AttributeError, ImportError, IndexError, KeyError, OSError, RuntimeError,
+    StrictDataclassError, TypeError, ValueError,
 )  # fmt: skip
 """What a library raises where a file is not as it expects."""
 

@@ -14,24 +14,17 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from huggingface_hub.errors import StrictDataclassError
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 from torch import Tensor
 
 from stelae.catalog.files import Json
+from stelae.engines.extract.loading import LIBRARY_ERRORS
 from stelae.errors import InvalidInput, ModelLoadFailed
 from stelae.images.limits import LIMITS, Limits, check_size
 from stelae.images.preprocess import normalize
 from stelae.images.processing import Processing
-
-LIBRARY_ERRORS = (
-    ArithmeticError, AttributeError, ImportError, IndexError, KeyError, OSError, RuntimeError,
-    StrictDataclassError, TypeError, ValueError,
-)  # fmt: skip
-"""What the library raises for files that it cannot read."""
-
 
 SQUARED = ("do_rescale", "do_pad", "do_resize", "do_normalize")
 """Steps that OWLv2's processor takes; another choice of them is left to the library."""

@@ -14,7 +14,7 @@ import transformers
 from stelae.catalog.fingerprint import fingerprint, weights_digest
 from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.engines.base import EngineInfo, EngineOptions
-from stelae.engines.extract.processor import LIBRARY_ERRORS
+from stelae.engines.extract.loading import LIBRARY_ERRORS
 from stelae.engines.runtime import device_of, faithful_dtype, name_of
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 from stelae.nn.stored import read

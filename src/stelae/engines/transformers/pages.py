@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor
 
 from stelae.catalog.pages import PROCESSORS
@@ -21,7 +22,9 @@ from stelae.types import Item, OutputType, Role, Truncate
 
 MULTIVECTOR = (OutputType.MULTIVECTOR,)
 
-LIBRARY_ERRORS = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
+LIBRARY_ERRORS = (
+    AttributeError, KeyError, OSError, RuntimeError, StrictDataclassError, TypeError, ValueError,
+)  # fmt: skip
 """What the library raises for files that it cannot read."""
 
 REPEATS = 10
