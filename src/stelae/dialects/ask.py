@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from typing import ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
-import msgspec
 import numpy as np
 from starlette.requests import Request
 
@@ -23,6 +22,7 @@ from stelae.types import (
     ScoreCall,
     ScoreResult,
 )
+from stelae.wire.slices import is_large
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -116,17 +116,20 @@ def timeout_of(request: Request) -> float | None:
     return seconds
 
 
-def array_bytes(value: object) -> int:
-    """Bytes of all arrays in a Struct; turning a result into a body takes as long as they are."""
-    if isinstance(value, np.ndarray):
-        return value.nbytes
-    if isinstance(value, msgspec.Struct):
-        return sum(array_bytes(getattr(value, name)) for name in value.__struct_fields__)
-    return 0
-
-
 async def offload(size: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call a function here if it works on few bytes, else in a thread."""
     if size <= OFFLOAD_BYTES:
         return function(*args, **kwargs)
     return await asyncio.to_thread(function, *args, **kwargs)
+
+
+async def render(
+    function: Callable[Concatenate[AnyResult, P], T],
+    result: AnyResult,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Make the answer that tells a result here if it is small, else in a thread."""
+    if not is_large(result):
+        return function(result, *args, **kwargs)
+    return await asyncio.to_thread(function, result, *args, **kwargs)

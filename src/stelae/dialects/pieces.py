@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -11,6 +11,20 @@ from stelae.wire.arrays import Buffer
 
 AT_ONCE = 1 << 20
 """Bytes handed to the connection at once; it holds what the caller has not read yet."""
+
+
+def gathered(pieces: Iterable[Buffer]) -> list[Buffer]:
+    """The same bytes in fewer pieces: those that are not large are joined."""
+    done: list[Buffer] = []
+    held: list[Buffer] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += memoryview(piece).nbytes
+        if size >= AT_ONCE:
+            done.append(b"".join(held) if held[1:] else piece)
+            held, size = [], 0
+    return [*done, b"".join(held)]
 
 
 class PiecesResponse(Response):
@@ -32,13 +46,27 @@ class PiecesResponse(Response):
         super().__init__(None, 200, {**headers, "content-length": str(size)}, media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it; each part is copied only when the one before is on its way."""
+        """Send it; a part is copied only when the one before the last is on its way."""
         start = {"type": "http.response.start", "status": self.status_code}
         await send({**start, "headers": self.raw_headers})
-        part = b""
-        for piece in self._pieces:
-            for begin in range(0, piece.nbytes, AT_ONCE):
-                if part:
-                    await send({"type": "http.response.body", "body": part, "more_body": True})
-                part = bytes(piece[begin : begin + AT_ONCE])
+        parts = self._parts()
+        part = next(parts, b"")
+        for following in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+            part = following
         await send({"type": "http.response.body", "body": part})
+
+    def _parts(self) -> Iterator[bytes]:
+        """The body cut anew, each part copied when it is due."""
+        held: list[memoryview] = []
+        room = AT_ONCE
+        for piece in self._pieces:
+            for start in range(0, piece.nbytes, AT_ONCE):
+                rest = piece[start : start + AT_ONCE]
+                if rest.nbytes >= room:
+                    yield b"".join([*held, rest[:room]])
+                    rest, held, room = rest[room:], [], AT_ONCE
+                held.append(rest)
+                room -= rest.nbytes
+        if room < AT_ONCE:
+            yield b"".join(held)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,9 @@ from stelae.types import (
     ScoreResult,
     Task,
 )
+
+MANY = 10_000
+"""Items from which on looking at each of them would keep other calls waiting."""
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +105,7 @@ class Inference:
     ) -> Any:
         entry, profile = self._deployments.catalog.resolve(call.model)
         call = filled(call, profile)
-        size = check(call)
+        size = await _checked(check, call)
         self._pools.admit(*_place(call, caller))
         check_lora(entry, call)
         deadline = None if caller.timeout is None else time.monotonic() + caller.timeout
@@ -112,6 +116,16 @@ class Inference:
             result = await answered(replica, bare(call, entry.name), left, patience)
         self._health.answered(entry.name)
         return result
+
+
+async def _checked(check: Callable[[AnyCall], int], call: AnyCall) -> int:
+    """Bytes that a call is expected to take; a long one is looked at in a thread.
+
+    Raises:
+        InvalidInput: No model can answer it.
+    """
+    items = call.documents if isinstance(call, ScoreCall) else call.items
+    return check(call) if len(items) <= MANY else await asyncio.to_thread(check, call)
 
 
 def _place(call: AnyCall, caller: Caller) -> tuple[str | None, str | None]:

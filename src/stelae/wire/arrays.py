@@ -168,8 +168,12 @@ def unpack(data: Buffer, kind: type[T]) -> T:
 
 def to_json(value: Any) -> bytes:
     """Encode a value as JSON; arrays become nested lists, straight from memory."""
-    builtin = msgspec.to_builtins(value, enc_hook=_keep, builtin_types=(np.ndarray,), str_keys=True)
-    return orjson.dumps(builtin, option=orjson.OPT_SERIALIZE_NUMPY, default=_widen)
+    return orjson.dumps(keep_arrays(value), option=orjson.OPT_SERIALIZE_NUMPY, default=_widen)
+
+
+def keep_arrays(value: Any) -> Any:
+    """A value in plain types, with its arrays as they are."""
+    return msgspec.to_builtins(value, enc_hook=_keep, builtin_types=(np.ndarray,), str_keys=True)
 
 
 def _keep(value: Any) -> Any:

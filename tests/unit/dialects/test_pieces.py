@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from starlette.types import Message
 
-from stelae.dialects.pieces import AT_ONCE, PiecesResponse
+from stelae.dialects.pieces import AT_ONCE, PiecesResponse, gathered
 from stelae.types import EncodeResult, Ragged
 from stelae.wire.arrays import LARGE, pack, pack_pieces
 
@@ -66,3 +66,19 @@ def test_a_body_goes_out_whole_and_a_little_at_a_time(sizes: list[int]) -> None:
     assert [part.get("more_body", False) for part in parts] == [True] * (len(parts) - 1) + [False]
     assert (b"content-length", str(sum(sizes)).encode()) in start["headers"]
     assert len(parts) == 1 or sum(sizes) > AT_ONCE
+
+
+def test_many_small_pieces_go_out_together() -> None:
+    pieces: list[Any] = [bytes([i % 251]) * (1 + i % 7) for i in range(700_000)]
+    whole = b"".join(pieces)
+    _, *parts = sent(PiecesResponse(pieces, {}, "application/msgpack"))
+    assert b"".join(part["body"] for part in parts) == whole
+    assert len(parts) == -(-len(whole) // AT_ONCE)
+
+
+def test_pieces_are_gathered_without_copying_those_that_are_large() -> None:
+    large = bytes(AT_ONCE)
+    joined = gathered([b"a", b"b", large, large, b"c"])
+    assert b"".join(joined) == b"ab" + large + large + b"c"
+    assert len(joined) == 3
+    assert joined[1] is large

@@ -16,6 +16,7 @@ from stelae.dialects.decode import Decoder, decode
 from stelae.errors import InvalidInput, StelaeError
 from stelae.types import EncodeCall, ExtractCall, ScoreCall
 from stelae.wire.arrays import Buffer, from_plain, pack, pack_pieces, to_json
+from stelae.wire.slices import json_slices
 
 T = TypeVar("T")
 
@@ -91,8 +92,8 @@ def answer_body(value: Any, media: Media) -> bytes:
 
 
 def answer_pieces(value: Any, media: Media) -> list[Buffer]:
-    """The same in pieces: large arrays stay where they are in msgpack."""
-    return pack_pieces(value) if media is Media.MSGPACK else [to_json(value)]
+    """The same in pieces: in msgpack large arrays stay where they are, JSON is made in slices."""
+    return pack_pieces(value) if media is Media.MSGPACK else list(json_slices(value))
 
 
 def answer(value: Any, request: Request, headers: dict[str, str] | None = None) -> Response:

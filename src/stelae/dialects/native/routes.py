@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import result_headers
-from stelae.dialects.ask import array_bytes, encode, extract, offload, score
+from stelae.dialects.ask import encode, extract, offload, render, score
 from stelae.dialects.base import Handle, Operation, Rooms, record_of
 from stelae.dialects.decode import Decoder, decode, read, whole
 from stelae.dialects.native import convert
@@ -57,7 +57,7 @@ def _verb(
         call = await offload(len(body), convert.call_of, kind, body, media)
         result = await ask(request, rooms, call)
         wanted = convert.wanted(request)
-        pieces = await offload(array_bytes(result), convert.answer_pieces, result, wanted)
+        pieces = await render(convert.answer_pieces, result, wanted)
         return PiecesResponse(pieces, result_headers(result, record_of(request)), wanted)
 
     handle.__name__ = name

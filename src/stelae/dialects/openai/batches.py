@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer
-from stelae.dialects.ask import array_bytes, offload
+from stelae.dialects.ask import render
 from stelae.dialects.base import Operation, Rooms
 from stelae.dialects.decode import decode, read
 from stelae.dialects.openai import convert
@@ -132,7 +132,7 @@ async def run(unit: bytes, inference: Inference, caller: Caller) -> tuple[bytes,
     try:
         asked = decode(_EMBED, bytes(line.body))
         result = await inference.encode(convert.encode_call(asked), caller)
-        body = await offload(array_bytes(result), convert.embedding_body, result, asked)
+        body = await render(convert.embedding_body, result, asked)
     except StelaeError as error:
         if error.code in RETRYABLE:
             raise

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from binascii import b2a_base64
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import numpy as np
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,6 +24,8 @@ from stelae.types import (
     OutputType,
     Truncate,
 )
+from stelae.wire.arrays import Buffer
+from stelae.wire.slices import json_slices
 
 CODES = {
     "queue_full": "server_overloaded",
@@ -91,41 +93,45 @@ def _token_item(index: int, ids: list[int]) -> Item:
 
 
 def embedding_body(result: EncodeResult, request: EmbeddingRequest) -> bytes:
-    """The answer's JSON; numbers are written straight from the array.
+    """The answer's JSON.
 
     Raises:
         StelaeError: An item failed; this protocol has no place for partial answers.
     """
+    return b"".join(embedding_pieces(result, request))
+
+
+def embedding_pieces(result: EncodeResult, request: EmbeddingRequest) -> list[Buffer]:
+    """The same in pieces; numbers are written straight from the array.
+
+    Raises:
+        StelaeError: An item failed.
+    """
     if result.errors:
         raise _first_failure(result.errors, lone=not _is_list(request.input))
-    base64 = request.encoding_format is EncodingFormat.BASE64
-    data: list[dict[str, Any]] = [
-        {"object": "embedding", "index": index, "embedding": vector}
-        for index, vector in enumerate(_vectors(result, base64=base64))
-    ]
-    for index in np.flatnonzero(result.truncated).tolist():
-        data[index]["truncated"] = True
     tokens = result.usage.tokens
     body = {
         "object": "list",
-        "data": data,
+        "data": _data(result, base64=request.encoding_format is EncodingFormat.BASE64),
         "model": request.model,
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     }
-    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+    return list(json_slices(body))
 
 
 def _is_list(given: str | list[Any]) -> bool:
     return isinstance(given, list) and not (given and isinstance(given[0], int))
 
 
-def _vectors(result: EncodeResult, *, base64: bool) -> list[Any]:
+def _data(result: EncodeResult, *, base64: bool) -> Iterator[dict[str, Any]]:
+    """What is told of each item, made when it is written."""
     if result.dense is None:
         raise EngineFailed(f"model '{result.model}' returned no vectors")
     rows = np.ascontiguousarray(result.dense, dtype="<f4")
-    if not base64:
-        return list(rows)
-    return [b2a_base64(row, newline=False).decode("ascii") for row in rows]
+    for index, (row, cut) in enumerate(zip(rows, result.truncated.tolist(), strict=True)):
+        vector = b2a_base64(row, newline=False).decode("ascii") if base64 else row
+        said = {"object": "embedding", "index": index, "embedding": vector}
+        yield said | {"truncated": True} if cut else said
 
 
 def _first_failure(errors: dict[int, ErrorInfo], *, lone: bool) -> StelaeError:

@@ -7,11 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer, result_headers
-from stelae.dialects.ask import array_bytes, encode, offload
+from stelae.dialects.ask import encode, offload, render
 from stelae.dialects.base import Operation, Rooms, record_of
 from stelae.dialects.decode import decode, read
 from stelae.dialects.openai import convert
 from stelae.dialects.openai.schema import EmbeddingRequest, EmbeddingResponse, Model, ModelList
+from stelae.dialects.pieces import PiecesResponse
 from stelae.errors import (
     DeadlineExceeded,
     InputTooLong,
@@ -30,9 +31,9 @@ async def embeddings(request: Request, rooms: Rooms) -> Response:
     body = await read(request)
     asked, call = await offload(len(body), _understand, body)
     result = await encode(request, rooms, call)
-    answer = await offload(array_bytes(result), convert.embedding_body, result, asked)
+    pieces = await render(convert.embedding_pieces, result, asked)
     headers = result_headers(result, record_of(request))
-    return Response(answer, 200, headers, "application/json")
+    return PiecesResponse(pieces, headers, "application/json")
 
 
 def _understand(body: bytes) -> tuple[EmbeddingRequest, EncodeCall]:

@@ -8,7 +8,7 @@ costs one short piece each and no copy but the last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -22,6 +22,9 @@ Piece = bytes | memoryview
 
 DTYPES_READ = DTYPES | {name.replace("<", ">") for name in DTYPES if name[0] == "<"}
 """Number formats taken from clients."""
+
+AT_ONCE = 256
+"""Values of a list that are packed at once; other threads may run between."""
 
 _ENCODER = msgspec.msgpack.Encoder()
 pack = _ENCODER.encode
@@ -84,6 +87,13 @@ def rows(matrix: NDArray[Any]) -> Callable[[int], tuple[bytes, Piece]]:
     plain = little(matrix)
     first = head(plain.dtype, plain.shape[1:])
     return lambda index: (first, memory(plain[index]))
+
+
+def pack_list(values: Sequence[Any]) -> Iterator[bytes]:
+    """A list of plain values, a few at a time."""
+    yield list_of(len(values))
+    for start in range(0, len(values), AT_ONCE):
+        yield b"".join(map(pack, values[start : start + AT_ONCE]))
 
 
 class _Sent(msgspec.Struct, frozen=True):

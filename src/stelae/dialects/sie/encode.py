@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace
 
+from stelae.dialects.pieces import gathered
 from stelae.dialects.sie.arrays import Piece, list_of, map_of, pack, rows, write
 from stelae.dialects.sie.asked import Asked
 from stelae.dialects.sie.items import item_of
@@ -25,9 +26,10 @@ from stelae.types import (
     Ragged,
     Sparse,
 )
-from stelae.wire.arrays import to_json
+from stelae.wire.arrays import Buffer
 from stelae.wire.sie.options import limit_checked, read_options
 from stelae.wire.sie.verbs import encode_fields, filled, instruction_of, named, template_of
+from stelae.wire.slices import json_slices
 
 Pieces = Callable[[int], list[Piece]]
 
@@ -66,14 +68,16 @@ def _filled(item: Item, template: str, instruction: str | None) -> Item:
     return replace(item, text=filled(template, item.text, instruction))
 
 
-def encode_body(result: EncodeResult, asked: Asked[EncodeCall], model: str) -> bytes:
-    """The answer as msgpack; numbers are copied once, into the body."""
-    pieces: list[Piece] = [map_of(3), pack("model"), pack(model), pack("items")]
-    pieces.append(list_of(len(asked.ids)))
+def encode_pieces(result: EncodeResult, asked: Asked[EncodeCall], model: str) -> list[Buffer]:
+    """The answer as msgpack, in pieces; numbers are copied once, into them."""
+    return gathered(_packed(result, asked, model))
+
+
+def _packed(result: EncodeResult, asked: Asked[EncodeCall], model: str) -> Iterator[Piece]:
+    yield b"".join((map_of(3), pack("model"), pack(model), pack("items"), list_of(len(asked.ids))))
     for item in _items(result, asked):
-        pieces += item
-    pieces += [pack("timing"), pack(timing_of(result.timing))]
-    return b"".join(pieces)
+        yield from item
+    yield pack("timing") + pack(timing_of(result.timing))
 
 
 def encode_items(result: EncodeResult, asked: Asked[EncodeCall]) -> list[bytes]:
@@ -93,15 +97,14 @@ def _items(result: EncodeResult, asked: Asked[EncodeCall]) -> Iterator[list[Piec
         yield pieces
 
 
-def encode_json(result: EncodeResult, asked: Asked[EncodeCall], model: str) -> bytes:
-    """The answer as JSON, with nested lists for arrays."""
+def encode_json(result: EncodeResult, asked: Asked[EncodeCall], model: str) -> list[Buffer]:
+    """The answer as JSON, in pieces, with nested lists for arrays."""
     plain = _plain(result)
-    items = [
+    items = (
         ({} if given is None else {"id": given}) | {name: part(i) for name, part in plain}
         for i, given in enumerate(asked.ids)
-    ]
-    body = {"model": model, "items": items, "timing": timing_of(result.timing)}
-    return to_json(body)
+    )
+    return list(json_slices({"model": model, "items": items, "timing": timing_of(result.timing)}))
 
 
 Facts = Callable[[int], dict[str, Any]]

@@ -12,15 +12,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer, result_headers
-from stelae.dialects.ask import array_bytes, encode, extract, offload, score
+from stelae.dialects.ask import encode, extract, offload, render, score
 from stelae.dialects.base import Operation, Rooms, record_of
 from stelae.dialects.decode import Decoder, decode, read
-from stelae.dialects.sie.arrays import pack
+from stelae.dialects.pieces import PiecesResponse
 from stelae.dialects.sie.asked import Asked
 from stelae.dialects.sie.callers import caller_of
-from stelae.dialects.sie.encode import encode_body, encode_call, encode_json
+from stelae.dialects.sie.encode import encode_call, encode_json, encode_pieces
 from stelae.dialects.sie.errors import version_headers
 from stelae.dialects.sie.extract import extract_call, extract_items
+from stelae.dialects.sie.forms import JSON, MSGPACK, sent, wanted, written
 from stelae.dialects.sie.models import sie_detail, sie_models
 from stelae.dialects.sie.schema import (
     EncodeRequest,
@@ -43,11 +44,18 @@ from stelae.errors import (
     UnsupportedTask,
     from_info,
 )
-from stelae.types import EncodeResult, ExtractResult, ModelInfo, ScoreResult, Task
+from stelae.types import (
+    EncodeResult,
+    ExtractCall,
+    ExtractResult,
+    ModelInfo,
+    ScoreCall,
+    ScoreResult,
+    Task,
+)
+from stelae.wire.arrays import Buffer
 
 T = TypeVar("T")
-
-MSGPACK, JSON = "application/msgpack", "application/json"
 
 
 def _decoders(kind: type[T]) -> dict[str, Decoder[T]]:
@@ -57,17 +65,6 @@ def _decoders(kind: type[T]) -> dict[str, Decoder[T]]:
 _ENCODE = _decoders(EncodeRequest)
 _SCORE = _decoders(ScoreRequest)
 _EXTRACT = _decoders(ExtractRequest)
-
-
-def sent(request: Request) -> str:
-    """The form of the body: msgpack if the header says so, else JSON."""
-    return MSGPACK if "msgpack" in request.headers.get("content-type", "").lower() else JSON
-
-
-def wanted(request: Request) -> str:
-    """The form of the answer: JSON if the caller names it and not msgpack."""
-    accept = request.headers.get("accept", "").lower()
-    return JSON if JSON in accept and "msgpack" not in accept else MSGPACK
 
 
 def name_of(request: Request) -> str:
@@ -100,8 +97,8 @@ async def encode_items(request: Request, rooms: Rooms) -> Response:
     asked = await offload(len(body), encode_call, given, name, info)
     result = await encode(request, rooms, asked.call, caller_of(request))
     _all_there(result.errors)
-    write = encode_json if wanted(request) == JSON else encode_body
-    answer = await offload(array_bytes(result), write, result, asked, name)
+    write = encode_json if wanted(request) == JSON else encode_pieces
+    answer = await render(write, result, asked, name)
     return _answer(request, result, answer, asked)
 
 
@@ -116,13 +113,8 @@ async def score_items(request: Request, rooms: Rooms) -> Response:
     for part in parts:
         _all_there(part.errors)
     result = _added(parts, [weight for weight, _ in calls])
-    answer = {
-        "model": name,
-        "query_id": given.query.id,
-        "scores": ranking(result.scores, asked.ids),
-        "usage": {"input_tokens": result.usage.tokens},
-    }
-    return _answer(request, result, _packed(request, answer), asked, pairs=len(asked.ids))
+    answer = await render(_ranked, result, asked, name, given.query.id, wanted(request))
+    return _answer(request, result, answer, asked, pairs=len(asked.ids))
 
 
 async def extract_from(request: Request, rooms: Rooms) -> Response:
@@ -133,8 +125,8 @@ async def extract_from(request: Request, rooms: Rooms) -> Response:
     given = await offload(len(body), decode, _EXTRACT[sent(request)], body)
     asked = await offload(len(body), extract_call, given, name, info)
     result = await extract(request, rooms, asked.call, caller_of(request))
-    answer = {"model": name, "items": extract_items(result, asked)}
-    return _answer(request, result, _packed(request, answer), asked)
+    answer = await render(_found, result, asked, name, wanted(request))
+    return _answer(request, result, answer, asked)
 
 
 async def list_models(request: Request, rooms: Rooms) -> Response:
@@ -177,14 +169,26 @@ def _all_there(errors: dict[int, ErrorInfo]) -> None:
         raise from_info(replace(info, message=f"{place}: {info.message}", param=place))
 
 
-def _packed(request: Request, answer: dict[str, Any]) -> bytes:
-    return msgspec.json.encode(answer) if wanted(request) == JSON else pack(answer)
+def _ranked(
+    result: ScoreResult, asked: Asked[ScoreCall], name: str, query: str | None, form: str
+) -> list[Buffer]:
+    answer = {
+        "model": name,
+        "query_id": query,
+        "scores": ranking(result.scores, asked.ids),
+        "usage": {"input_tokens": result.usage.tokens},
+    }
+    return written(answer, form)
+
+
+def _found(result: ExtractResult, asked: Asked[ExtractCall], name: str, form: str) -> list[Buffer]:
+    return written({"model": name, "items": extract_items(result, asked)}, form)
 
 
 def _answer(
     request: Request,
     result: EncodeResult | ScoreResult | ExtractResult,
-    body: bytes,
+    body: list[Buffer],
     asked: Asked[Any],
     pairs: int | None = None,
 ) -> Response:
@@ -199,7 +203,7 @@ def _answer(
         headers["X-SIE-Units-Images"] = str(images)
     if asked.ignored:
         headers["X-Stelae-Ignored"] = ", ".join(map(ascii, asked.ignored))[:1024]
-    return Response(body, 200, headers, wanted(request))
+    return PiecesResponse(body, headers, wanted(request))
 
 
 def _images(asked: Asked[Any]) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from stelae.dialects.sie.arrays import read, write
 from stelae.dialects.sie.asked import Asked
-from stelae.dialects.sie.encode import encode_body, encode_call, encode_json
+from stelae.dialects.sie.encode import encode_call, encode_json, encode_pieces
 from stelae.dialects.sie.extract import extract_call, extract_items
 from stelae.dialects.sie.models import sie_detail
 from stelae.dialects.sie.schema import EncodeRequest, ExtractRequest, ScoreRequest
@@ -252,8 +252,8 @@ def test_answer_holds_every_output_in_every_dtype(dtype: EmbeddingDtype) -> None
     result = made(dtype)
     call = EncodeCall(model="m", items=[Item(text="a")] * 3, dtype=dtype)
     asked = Asked(call, ["a", None, "ü"])
-    body = msgspec.msgpack.decode(encode_body(result, asked, "org/m"))
-    plain = msgspec.json.decode(encode_json(result, asked, "org/m"))
+    body = msgspec.msgpack.decode(b"".join(encode_pieces(result, asked, "org/m")))
+    plain = msgspec.json.decode(b"".join(encode_json(result, asked, "org/m")))
     assert body["model"] == plain["model"] == "org/m"
     assert [item.get("id") for item in body["items"]] == ["a", None, "ü"]
     assert {"total_ms", "queue_ms", "tokenization_ms", "inference_ms"} <= body["timing"].keys()
@@ -282,7 +282,7 @@ def test_vectors_share_the_memory_they_came_in() -> None:
         truncated=np.zeros(512, np.bool_),
     )  # fmt: skip
     call = EncodeCall(model="m", items=[Item(text="a")] * 512)
-    body = encode_body(result, Asked(call, [None] * 512), "m")
+    body = b"".join(encode_pieces(result, Asked(call, [None] * 512), "m"))
     assert len(body) - dense.nbytes < 512 * 100
 
 
