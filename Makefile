@@ -25,6 +25,7 @@ check: $(READY)  ## lint, format, types, import contracts, generated files
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python tools/unasync.py --check
+	@$(BIN)/python tools/protos.py --check
 	@$(BIN)/python tools/docs.py --check
 
 fix: $(READY)  ## mend what check can mend

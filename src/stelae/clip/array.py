@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Self, overload
 import numpy as np
 
 from stelae.clip import summary
-from stelae.clip.paths import Move, parsed
 from stelae.errors import InvalidInput
+from stelae.wire.clip.paths import Move, parsed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
