@@ -59,8 +59,9 @@ def _of_spec(spec: ModelSpec) -> dict[str, Any]:
 
 def _instructed(spec: ModelSpec) -> bool:
     """Whether it can be told what is looked for."""
-    asked = isinstance(spec.scoring, YesNo) and spec.scoring.instructed
-    return spec.instruction is not None or asked
+    if spec.scoring is not None:
+        return isinstance(spec.scoring, YesNo) and spec.scoring.instructed
+    return spec.instruction is not None
 
 
 def _labels(spec: ModelSpec) -> tuple[str, ...]:

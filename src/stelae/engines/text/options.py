@@ -132,9 +132,11 @@ def check_instruction(spec: ModelSpec, instruction: str | None) -> None:
         return
     if spec.instruction is None:
         raise InvalidInput(
-            f"instruction: model {spec.name!r} was not trained with instructions; leave it out, "
-            "or give the whole text before each item as prompt",
+            f"instruction: model {spec.name!r} is not known to be trained with instructions; "
+            "leave it out, or give the whole text before each item as prompt",
             param="instruction",
+            hint="if it was trained so, the prompt that holds its instructions is the setting "
+            f"models.{spec.name}.instruction",
         )
     if (reason := unreadable(instruction)) is not None:
         raise InvalidInput(f"instruction {reason}", param="instruction")
@@ -171,9 +173,10 @@ def _check_dimensions(spec: ModelSpec, wanted: int) -> None:
         )
     if wanted != width and not spec.matryoshka:
         raise InvalidInput(
-            f"dimensions={wanted}: model {spec.name!r} was not trained to have its {width}-wide "
-            "vectors cut (Matryoshka); leave dimensions out",
+            f"dimensions={wanted}: model {spec.name!r} is not known to be trained to have its "
+            f"{width}-wide vectors cut (Matryoshka); leave dimensions out",
             param="dimensions",
+            hint=f"if it was trained so, its widths are the setting models.{spec.name}.matryoshka",
         )
 
 

@@ -20,7 +20,6 @@ from stelae.engines.text.given import matrix_error
 from stelae.engines.text.intake import Ids, Intake, guess, light, prepared
 from stelae.engines.text.options import (
     GIVEN,
-    check_instruction,
     check_kind,
     item_error,
     unreadable,
@@ -70,11 +69,16 @@ def score_job(call: ScoreCall, intake: Intake, fingerprint: str) -> ScoreJob:
             "has one kind of score; leave by out",
             param="by",
         )
-    if isinstance(scoring, YesNo):
-        if not scoring.instructed:
-            check_instruction(spec, call.instruction)
+    if isinstance(scoring, YesNo) and scoring.instructed:
         return AskJob(call, intake, fingerprint, scoring)
-    check_instruction(spec, call.instruction)
+    if call.instruction is not None:
+        raise InvalidInput(
+            f"instruction: model {spec.name!r} reads query and document together, with no place "
+            "for an instruction; leave it out",
+            param="instruction",
+        )
+    if isinstance(scoring, YesNo):
+        return AskJob(call, intake, fingerprint, scoring)
     return PairJob(call, intake, fingerprint, scoring)
 
 

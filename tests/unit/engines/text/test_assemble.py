@@ -48,7 +48,8 @@ WRONG: list[tuple[dict[str, Any], type[StelaeError], str, str]] = [
     ({"dimensions": 0}, InvalidInput, "dimensions", "4 or leave it out"),
     ({"dimensions": -1}, InvalidInput, "dimensions", "4-wide"),
     ({"dimensions": 5}, InvalidInput, "dimensions", "4-wide"),
-    ({"dimensions": 3}, InvalidInput, "dimensions", "not trained"),
+    ({"dimensions": 3}, InvalidInput, "dimensions", "setting models.m.matryoshka"),
+    ({"instruction": "i"}, InvalidInput, "instruction", "setting models.m.instruction"),
     ({"prompt": "p", "instruction": "i"}, InvalidInput, "instruction", "give one of them"),
     ({"prompt_name": "query", "instruction": "i"}, InvalidInput, "instruction", "give one"),
 ]

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from stelae.catalog.abilities import YesNo
+from stelae.catalog.abilities import Classify, YesNo
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Prepared
@@ -14,6 +14,7 @@ from stelae.engines.encoder.tokenizer import NoTokenizer
 from stelae.engines.text.features import Output
 from stelae.engines.text.intake import Intake
 from stelae.engines.text.score import ScoreJob, score_job
+from stelae.errors import InvalidInput
 from stelae.types import Item, ScoreCall, Similarity
 
 
@@ -41,6 +42,16 @@ def test_scores_of_unit_vectors_are_no_cosines_beyond_one(similarity: Similarity
     scores = np.array(found)
     assert np.abs(scores).max() <= 1
     np.testing.assert_allclose(scores, [[1, -1]] * len(scores), atol=1e-6)
+
+
+@pytest.mark.parametrize("scoring", [Classify(labels=("fits",)), YesNo(yes=1)])
+def test_instruction_without_a_place_is_refused_whatever_the_settings_say(
+    scoring: Classify | YesNo,
+) -> None:
+    told = msgspec.structs.replace(spec(), scoring=scoring, instruction="Do: {instruction}")
+    call = ScoreCall(model="m", query=Item(text="q"), documents=[], instruction="find")
+    with pytest.raises(InvalidInput, match="no place for an instruction"):
+        score_job(call, Intake(told, NoTokenizer()), "")
 
 
 @pytest.mark.parametrize(
