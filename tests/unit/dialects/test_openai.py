@@ -16,6 +16,7 @@ from stelae.dialects.openai.convert import (
     CODES,
     embedding_body,
     encode_call,
+    fields_as_sent,
     model_list,
     render_error,
 )
@@ -28,6 +29,7 @@ from stelae.errors import (
     InvalidInput,
     QueueFull,
     StelaeError,
+    UnsupportedTask,
 )
 from stelae.types import EncodeResult, Item, ModelInfo, Truncate, Usage
 
@@ -49,6 +51,25 @@ def result(dense: Any, truncated: list[int] | None = None, **more: Any) -> Encod
         usage=Usage(tokens=3 * count),
         **more,
     )
+
+
+@pytest.mark.parametrize(
+    ("of_the_call", "sent"),
+    [
+        ("outputs", "model"),
+        ("items", "input"),
+        ("dimensions", "dimensions"),
+        ("instruction", None),
+        ("dtype", None),
+        ("input[3]", "input[3]"),
+        ("X-Request-Timeout-Ms", "X-Request-Timeout-Ms"),
+        (None, None),
+    ],
+)
+def test_error_names_a_field_that_the_caller_sent(of_the_call: str | None, sent: str) -> None:
+    with pytest.raises(UnsupportedTask, match="why") as caught, fields_as_sent():
+        raise UnsupportedTask("why", param=of_the_call, hint="how")
+    assert (caught.value.param, caught.value.hint) == (sent, "how")
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,8 @@ async def run(unit: bytes, inference: Inference, caller: Caller) -> tuple[bytes,
     status, body = 200, b""
     try:
         asked = decode(_EMBED, bytes(line.body))
-        result = await inference.encode(convert.encode_call(asked), caller)
+        with convert.fields_as_sent():
+            result = await inference.encode(convert.encode_call(asked), caller)
         body = await render(convert.embedding_body, result, asked)
     except StelaeError as error:
         if error.code in RETRYABLE:

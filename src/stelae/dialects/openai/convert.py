@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -47,6 +48,28 @@ NEVER_AGAIN = frozenset(
     {"model_load_failed", "unsupported_checkpoint", "missing_dependency", "deadline_exceeded"}
 )
 """Server errors that this protocol's clients would retry, in vain."""
+
+
+SENT = {"items": "input", "outputs": "model"}
+"""Fields of a call that stand for one of this protocol's under another name."""
+
+
+@contextmanager
+def fields_as_sent() -> Iterator[None]:
+    """Errors of a call name the field that the caller sent, or none if he sent none for it."""
+    try:
+        yield
+    except StelaeError as error:
+        field = _field_sent(error.param)
+        if field == error.param:
+            raise
+        raise from_info(msgspec.structs.replace(error.info, param=field)) from error
+
+
+def _field_sent(param: str | None) -> str | None:
+    if param not in EncodeCall.__struct_fields__ or param in EmbeddingRequest.__struct_fields__:
+        return param
+    return SENT.get(param)
 
 
 def encode_call(request: EmbeddingRequest) -> EncodeCall:

@@ -30,7 +30,8 @@ async def embeddings(request: Request, rooms: Rooms) -> Response:
     """Texts or token ids to vectors."""
     body = await read(request)
     asked, call = await offload(len(body), _understand, body)
-    result = await encode(request, rooms, call)
+    with convert.fields_as_sent():
+        result = await encode(request, rooms, call)
     pieces = await render(convert.embedding_pieces, result, asked)
     headers = result_headers(result, record_of(request))
     return PiecesResponse(pieces, headers, "application/json")

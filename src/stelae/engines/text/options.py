@@ -101,7 +101,7 @@ def check_kind(spec: ModelSpec, kind: OutputType, param: str) -> None:
     if kind not in spec.outputs:
         made = _listed(spec.outputs) or "scores"
         raise UnsupportedTask(
-            f"{param}={kind.value!r}: model {spec.name!r} makes {made} only", param=param
+            f"model {spec.name!r} makes {made} only, {kind.value} was asked for", param=param
         )
 
 
