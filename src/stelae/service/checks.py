@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from stelae.errors import InvalidInput
 from stelae.types import EmbeddingDtype, EncodeCall, ExtractCall, Item, OutputType, ScoreCall
@@ -159,12 +160,32 @@ def _size(item: Item, name: str, index: int | None) -> int:
         case "pixels", np.ndarray() if value.dtype.kind in "biuf":
             return int(value.nbytes)
         case "multivector", np.ndarray() if value.dtype.kind in "iuf" and value.ndim == 2:
+            refuse_codes(value, f"{_place(name, index)}.multivector")
             return int(value.nbytes)
     raise _wrong(name, index, f".{given[0]}", f"is a {type(value).__name__}, {_EXPECTED[given[0]]}")
 
 
+def refuse_codes(vectors: NDArray[Any], place: str) -> None:
+    """Refuse token vectors in a small format: each row has a scale, which is not there.
+
+    Raises:
+        InvalidInput: They are numbers of one byte.
+    """
+    if vectors.dtype.itemsize == 1:
+        raise InvalidInput(
+            f"{place} holds {vectors.dtype} codes, whose scale is lost; float32 or float16 was "
+            "expected",
+            param=place,
+            hint="encode with output_dtype float32 or float16, or dequantize them first",
+        )
+
+
+def _place(name: str, index: int | None) -> str:
+    return name if index is None else f"{name}[{index}]"
+
+
 def _wrong(name: str, index: int | None, field: str, fault: str) -> InvalidInput:
-    place = name if index is None else f"{name}[{index}]"
+    place = _place(name, index)
     return InvalidInput(f"{place}{field} {fault}", param=place)
 
 

@@ -19,6 +19,7 @@ from stelae.sie.types import (
 )
 from stelae.types import Capacity, ModelState, OutputType, Pool, Task
 from stelae.types import ModelInfo as OurModelInfo
+from stelae.wire.sie.names import named_all
 
 LISTS = ("entities", "relations", "classifications", "objects")
 
@@ -41,20 +42,21 @@ def score_result(
 ) -> ScoreResult:
     """All items, best first; equal ones in the order given."""
     order = sorted(range(len(names)), key=lambda index: -values[index])
+    known = named_all(names)
     ranked: ScoreResult = {
         "model": scores.model,
         "scores": [
-            {"item_id": names[i] or f"item-{i}", "score": float(values[i]), "rank": rank}
+            {"item_id": known[i], "score": float(values[i]), "rank": rank}
             for rank, i in enumerate(order)
         ],
     }
     return ranked if query is None else {**ranked, "query_id": query}
 
 
-def extract_result(found: Extracted, index: int, name: str | None) -> ExtractResult:
+def extract_result(found: Extracted, name: str) -> ExtractResult:
     """What one item holds."""
     lists = {kind: [_plain(thing) for thing in getattr(found, kind)] for kind in LISTS}
-    result = {"id": name or f"item-{index}", **lists, "data": found.data}
+    result = {"id": name, **lists, "data": found.data}
     return result  # type: ignore[return-value]
 
 

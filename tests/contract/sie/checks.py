@@ -29,6 +29,9 @@ from sie_sdk.client.errors import (
 from sie_sdk.scoring import maxsim
 from sie_sdk.types import Item
 
+with contextlib.suppress(ImportError):
+    from sie_sdk.client.errors import JobFailedError
+
 VERSION = tuple(int(part) for part in importlib.metadata.version("sie-sdk").split(".")[:3])
 NEW = VERSION >= (0, 6, 5)
 
@@ -193,6 +196,17 @@ def check_score(url: str) -> None:
     assert all(isinstance(s["score"], float) for s in result["scores"])
 
 
+def check_made_up_names(url: str) -> None:
+    """Names made up for items are never those that the caller gave to others"""
+    items = [Item(id="item-1", text="one"), Item(text="two"), Item(id="item-1-2", text="Ada")]
+    with client(url) as c:
+        scores = c.score(MODEL, Item(text="two"), items)["scores"]
+        found = c.extract(FINDER, items, labels=["person"])
+    assert scores[0]["item_id"] == found[1]["id"] == "item-1-3"
+    assert sorted(s["item_id"] for s in scores) == ["item-1", "item-1-2", "item-1-3"]
+    assert [f["id"] for f in found] == ["item-1", "item-1-3", "item-1-2"]
+
+
 def check_cross_encoder(url: str) -> None:
     """`score` with a cross-encoder"""
     with client(url) as c:
@@ -216,6 +230,21 @@ def check_late_interaction(url: str) -> None:
         by_name = {s["item_id"]: s["score"] for s in result["scores"]}
         ranked = np.array([by_name[f"item-{i}"] for i in range(3)])
         assert np.allclose(ranked, here, atol=1e-4)
+
+
+def check_vectors_in_small_formats(url: str) -> None:
+    """`score` refuses token vectors whose scale is lost, and takes `float16`"""
+    texts = [Item(text="ferry"), Item(text="the ferry leaves"), Item(text="a cow")]
+    with client(url) as c:
+        for dtype in ("int8", "uint8", "binary"):
+            made = c.encode(LATE, texts, output_types=["multivector"], output_dtype=dtype)
+            query, *items = [Item(multivector=m["multivector"]) for m in made]
+            error = raised(RequestError, lambda q=query, i=items: c.score(LATE, q, i))
+            assert (error.code, error.status_code) == ("INVALID_INPUT", 400)
+            assert "float32 or float16" in str(error)
+        made = c.encode(LATE, texts, output_types=["multivector"], output_dtype="float16")
+        query, *items = [Item(multivector=m["multivector"]) for m in made]
+        assert len(c.score(LATE, query, items)["scores"]) == 2
 
 
 def check_extract(url: str) -> None:
@@ -512,6 +541,26 @@ def check_jobs(url: str) -> None:
         assert results[5]["success"] is False
         assert results[5]["error"]["code"] == "INVALID_INPUT"
         assert any(job["id"] == made["id"] for job in c.jobs.list())
+
+
+def check_failed_jobs(url: str) -> None:
+    """`jobs`: one of which every item failed has failed and says why; some failures are partial"""
+    with client(url) as c:
+        if not hasattr(c, "jobs"):
+            raise Skip("no jobs in this version")
+        bad = [{"id": str(i), "text": "!bad"} for i in range(200)]
+        made = c.jobs.submit(source=bad, operation="encode", model=MODEL)
+        error = raised(
+            JobFailedError,
+            lambda: c.jobs.wait(made["id"], timeout_s=30, poll_s=0.05, raise_on_failure=True),
+        )
+        assert (error.state, error.error_code) == ("failed", "INVALID_INPUT")
+        results = c.jobs.results(made["id"])["items"]
+        assert [r["id"] for r in results] == [str(i) for i in range(200)]
+        assert not any(r["success"] for r in results)
+        made = c.jobs.submit(source=[*bad, {"text": "good"}], operation="encode", model=MODEL)
+        job = c.jobs.wait(made["id"], timeout_s=30, poll_s=0.05, raise_on_failure=True)
+        assert (job["state"], job["outcome"]) == ("succeeded", "partial")
 
 
 def check_unreachable(url: str) -> None:

@@ -183,3 +183,18 @@ def test_a_call_that_is_bare_already_is_not_copied() -> None:
     assert bare(call, "m") is call
     pair = score_call(Item(text="q"), Item(text="d"))
     assert bare(pair, "m") is pair
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+def test_given_vectors_in_codes_are_refused_for_their_scale_is_lost(dtype: str) -> None:
+    codes = Item(multivector=np.ones((2, 4), dtype))
+    with pytest.raises(InvalidInput, match=rf"documents\[1\].*{dtype}.*float32 or float16"):
+        check_score(score_call(Item(text="q"), Item(text="d"), codes))
+    with pytest.raises(InvalidInput, match=r"^query\.multivector"):
+        check_score(score_call(codes, Item(text="d")))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int64"])
+def test_given_vectors_in_numbers_are_taken(dtype: str) -> None:
+    whole = Item(multivector=np.ones((2, 4), dtype))
+    assert check_score(score_call(whole, whole)) > 0

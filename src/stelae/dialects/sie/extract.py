@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 
 from stelae.dialects.sie.asked import Asked
-from stelae.dialects.sie.items import item_of, named_or
+from stelae.dialects.sie.items import item_of
 from stelae.dialects.sie.schema import ExtractParams, ExtractRequest
 from stelae.errors import InvalidInput, from_info
 from stelae.types import Box, ExtractCall, Extraction, ExtractResult, ModelInfo
 from stelae.wire.sie.codes import code_of
+from stelae.wire.sie.names import named_all
 from stelae.wire.sie.options import read_options
 from stelae.wire.sie.verbs import extract_fields, named
 
@@ -43,8 +44,8 @@ def extract_call(asked: ExtractRequest, model: str, info: ModelInfo) -> Asked[Ex
 def extract_items(result: ExtractResult, asked: Asked[ExtractCall]) -> list[dict[str, Any]]:
     """One entry for each item, in order; a failed one keeps its place and says why."""
     return [
-        {"id": named_or(given, index), **_found(result.items[index]), **_error(result, index)}
-        for index, given in enumerate(asked.ids)
+        {"id": name, **_found(result.items[index]), **_error(result, index)}
+        for index, name in enumerate(named_all(asked.ids))
     ]
 
 

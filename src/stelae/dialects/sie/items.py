@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stelae.dialects.sie.arrays import read
 from stelae.dialects.sie.schema import ItemIn, Unread
 from stelae.errors import InvalidInput
+from stelae.service.checks import refuse_codes
 from stelae.types import Item, Modality
 
 NULL = (b"null", b"\xc0")
@@ -94,9 +95,5 @@ def _matrix(value: Any, place: str) -> NDArray[Any]:
             f"{place} has {array.ndim} dimensions; a matrix of a row per token was expected",
             param=place,
         )
+    refuse_codes(array, place)
     return np.asarray(array, np.float32)
-
-
-def named_or(name: str | None, index: int) -> str:
-    """The caller's name of an item, or one by its place."""
-    return f"item-{index}" if name is None else name

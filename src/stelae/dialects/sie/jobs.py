@@ -40,6 +40,9 @@ OPERATIONS = ("encode",)
 CHUNK = 128
 """Items of one chunk."""
 
+FAILED = "INFERENCE_ERROR"
+"""Code of a job that ended before all its chunks were there."""
+
 LONGEST_NUMBER = 9
 """Digits of a chunk's number at most."""
 
@@ -55,6 +58,15 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     params: EncodeParams
 
 
+class Row(msgspec.Struct, frozen=True):
+    """What a chunk says of an item, without its vectors."""
+
+    success: bool
+    error: str = ""
+    error_code: str = ""
+
+
+_ROWS = msgspec.msgpack.Decoder(list[Row])
 _REQUEST = msgspec.json.Decoder(JobRequest)
 _UNIT = msgspec.json.Decoder(Unit)
 
@@ -126,9 +138,13 @@ def _all_failed(unit: Unit, error: StelaeError) -> bytes:
 
 
 def close(work: Work, store: Store) -> dict[str, Any]:
-    """Note when a job was over; its chunks stay where they are."""
-    del work, store
-    return {"over_at": time.time()}
+    """Note when a job was over and what failed of it; its chunks stay where they are."""
+    chunks = store.outputs(work.id, ok=False)
+    failed = [row for chunk in chunks for row in _ROWS.decode(chunk) if not row.success]
+    facts: dict[str, Any] = {"over_at": time.time(), "failed_items": len(failed)}
+    if failed:
+        facts |= {"error": failed[0].error, "error_code": failed[0].error_code}
+    return facts
 
 
 JOBS = Kind(KIND, "job", run, close)
@@ -136,20 +152,31 @@ JOBS = Kind(KIND, "job", run, close)
 
 def job(work: Work, chunks: list[dict[str, Any]] | None = None) -> Job:
     """Work as the SDK is told of it."""
-    state = STATES.get(work.state, work.state)
+    facts, state = work.facts, _state(work)
+    failed = facts.get("failed_items", 0)
     return Job(
         id=work.id,
         object="job",
-        operation=work.facts["operation"],
-        model=work.facts["model"],
+        operation=facts["operation"],
+        model=facts["model"],
         state=state,
-        total_items=work.facts["items"],
-        completed_items=min(work.facts["items"], work.done * CHUNK),
+        outcome="partial" if state == "succeeded" and failed else None,
+        total_items=facts["items"],
+        completed_items=min(facts["items"], work.done * CHUNK),
+        failed_items=failed,
         created_at=work.created,
-        finished_at=work.facts.get("over_at"),
-        error_code="INFERENCE_ERROR" if state == "failed" else None,
+        finished_at=facts.get("over_at"),
+        error_code=facts.get("error_code", FAILED) if state == "failed" else None,
+        error=facts.get("error"),
         output={"chunks": chunks or []},
     )
+
+
+def _state(work: Work) -> str:
+    """A job of which no item was encoded has failed, though all of it was done."""
+    if work.state == "done" and work.facts.get("failed_items") == work.facts["items"]:
+        return "failed"
+    return STATES.get(work.state, work.state)
 
 
 async def get_job(request: Request, rooms: Rooms) -> Response:

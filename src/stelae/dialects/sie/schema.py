@@ -216,7 +216,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A job and how far it is; times are Unix times.
 
     Attributes:
-        state: ``queued``, ``running``, ``succeeded``, ``failed`` or ``cancelled``.
+        state: ``queued``, ``running``, ``succeeded``, ``failed`` or ``cancelled``; failed if
+            not one item was encoded.
+        outcome: ``partial`` if some items failed and others did not.
+        failed_items: Items that failed, once it is over; their chunks say why.
+        error_code: Why it failed, or the first item of it.
+        error: The same in a sentence; told of the first item that failed as well.
         output: Its ``chunks``, each with the address (``ref``) of its results.
     """
 
@@ -225,11 +230,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     operation: str
     model: str
     state: str
+    outcome: str | None
     total_items: int
     completed_items: int
+    failed_items: int
     created_at: float
     finished_at: float | None
     error_code: str | None
+    error: str | None
     output: dict[str, Any]
 
 

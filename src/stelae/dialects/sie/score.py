@@ -10,10 +10,11 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from stelae.dialects.sie.asked import Asked
-from stelae.dialects.sie.items import item_of, named_or
+from stelae.dialects.sie.items import item_of
 from stelae.dialects.sie.schema import ScoreRequest
 from stelae.errors import InvalidInput
 from stelae.types import ModelInfo, ScoreCall
+from stelae.wire.sie.names import named_all
 from stelae.wire.sie.options import read_options
 from stelae.wire.sie.verbs import kinds_of, named, score_fields
 
@@ -56,7 +57,8 @@ def ranking(scores: NDArray[np.float32], ids: Sequence[str | None]) -> list[dict
             param="model",
         )
     order = np.argsort(-scores, kind="stable").tolist()
+    names = named_all(ids)
     return [
-        {"item_id": named_or(ids[i], i), "score": float(scores[i]), "rank": rank}
+        {"item_id": names[i], "score": float(scores[i]), "rank": rank}
         for rank, i in enumerate(order)
     ]

@@ -27,6 +27,7 @@ from stelae.sie.types import (
     PoolSpec,
     ScoreResult,
 )
+from stelae.wire.sie.names import named_all
 from stelae.wire.sie.options import read_options
 from stelae.wire.sie.verbs import encode_fields, extract_fields, kinds_of, named, score_fields
 
@@ -243,8 +244,8 @@ class SIEAsyncClient:
                 gpu=await self._place(gpu),
                 **fields,
             )
-        pairs = enumerate(zip(found, mine, strict=True))
-        made = [extract_result(f, i, m.get("id")) for i, (f, m) in pairs]
+        names = named_all([item.get("id") for item in mine])
+        made = [extract_result(f, name) for f, name in zip(found, names, strict=True)]
         return made[0] if alone else made
 
     async def list_models(self) -> list[ModelInfo]:
