@@ -10,7 +10,7 @@ from stelae.catalog.asking import read_asked
 from stelae.catalog.bge_m3 import with_m3_heads
 from stelae.catalog.entry import Ask, ModelEntry
 from stelae.catalog.families import Advice
-from stelae.catalog.files import exists
+from stelae.catalog.files import check_plain, exists
 from stelae.catalog.finders import judging, read_finder
 from stelae.catalog.found import Found
 from stelae.catalog.modules import read_modules
@@ -53,6 +53,7 @@ def read_spec(
         raise ModelNotFound(
             f"model {entry.name!r}: there is no folder {folder}", hint="check the path"
         )
+    check_plain(folder)
     spec = read_finder(folder, entry, source) or read_towers(folder, entry, source)
     if spec is None:
         ask = entry.ask or (None if advice is None else advice.ask)

@@ -1,8 +1,14 @@
-"""Reading a checkpoint's files: never outside it, never too much, never a crash."""
+"""Reading a checkpoint's files: never outside it, never too much, never a crash or a wait.
+
+Plain files and folders are read. A symbolic link is followed to a place in the checkpoint
+itself, and in the hub's cache from ``snapshots/<commit>`` to its ``blobs``; one that leads
+elsewhere is refused, and so is a pipe, a device or a socket, whose reading may never end.
+"""
 
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -28,7 +34,8 @@ def inside(root: Path, relative: str) -> Path:
     the blob store of the hub cache that the checkpoint lies in.
 
     Raises:
-        ModelLoadFailed: The path leads out of the checkpoint.
+        ModelLoadFailed: The path leads out of the checkpoint, or to something that is
+            neither a file nor a folder.
     """
     parts = PurePosixPath(relative)
     if parts.is_absolute() or ".." in parts.parts or "\\" in relative or "\0" in relative:
@@ -40,7 +47,40 @@ def inside(root: Path, relative: str) -> Path:
         raise ModelLoadFailed(f"cannot follow {relative!r} in {root}: {error}") from error
     if not any(target.is_relative_to(home) for home in _homes(root)):
         raise _outside(root, relative)
+    if _is_odd(target):
+        raise _odd(path)
     return path
+
+
+def check_plain(root: Path) -> None:
+    """Refuse a checkpoint with a pipe, a device or a socket among its files.
+
+    Libraries are given whole folders and open what they find there.
+
+    Raises:
+        ModelLoadFailed: There is one; or the folder cannot be listed.
+    """
+    try:
+        found = next((path for path in root.iterdir() if _is_odd(path)), None)
+    except OSError as error:
+        raise ModelLoadFailed(f"cannot list {root}: {error.strerror or error}") from error
+    if found is not None:
+        raise _odd(found)
+
+
+def _is_odd(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # whoever opens it tells why not
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _odd(path: Path) -> ModelLoadFailed:
+    return ModelLoadFailed(
+        f"{path} is a pipe, a device or a socket; the files of a checkpoint are plain ones",
+        hint="put the file itself there, or remove it",
+    )
 
 
 def _homes(root: Path) -> Iterator[Path]:

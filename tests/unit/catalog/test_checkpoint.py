@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -395,6 +396,29 @@ def test_link_in_a_circle_gives_a_typed_error(edited: Edit, read: Read) -> None:
     (folder / "config.json").symlink_to("config.json")
     with pytest.raises(ModelLoadFailed):
         read(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", "1_Pooling/config.json", "added_tokens.json"])
+def test_pipe_among_the_files_is_refused_unread(edited: Edit, read: Read, name: str) -> None:
+    folder = edited("bert-mean", "config.json")
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    with pytest.raises(ModelLoadFailed, match="a pipe, a device or a socket"):
+        read(folder)
+
+
+def test_link_to_a_device_is_refused_unread(edited: Edit, read: Read) -> None:
+    folder = edited("bert-mean", "config.json")
+    (folder / "added_tokens.json").symlink_to("/dev/zero")
+    with pytest.raises(ModelLoadFailed, match="a pipe, a device or a socket"):
+        read(folder)
+
+
+def test_link_within_the_checkpoint_is_followed(edited: Edit, read: Read) -> None:
+    folder = edited("bert-mean", "config.json")
+    (folder / "config.json").rename(folder / "the-config.json")
+    (folder / "config.json").symlink_to("the-config.json")
+    assert read(folder).dimensions == 64
 
 
 @pytest.mark.parametrize(
