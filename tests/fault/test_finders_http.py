@@ -62,6 +62,9 @@ async def test_blank_text_holds_nothing(http: httpx.AsyncClient, text: str) -> N
         ({"labels": ["person"], "output_schema": {"type": "object"}}, "output_schema", "generate"),
         ({"labels": ["person"], "threshold": 2}, "threshold", "0 to 1"),
         ({"labels": ["person", "person"]}, "labels", "twice"),
+        ({"labels": ["person", " "]}, "labels", "letters"),
+        ({"labels": ["person", "x" * 1_000_000]}, "labels", "at most 4,000"),
+        ({"labels": ["x " * 1_000 + str(i) for i in range(101)]}, "labels", "at most 200,000"),
     ],
 )
 async def test_wrong_call_is_refused_by_name(
@@ -80,6 +83,17 @@ async def test_wrong_item_fails_alone(http: httpx.AsyncClient) -> None:
     assert list(body["errors"]) == ["1"]
     assert body["items"][0]["entities"] == body["items"][2]["entities"] != []
     assert body["items"][1].get("entities", []) == []
+
+
+async def test_one_word_without_end_harms_no_neighbour(http: httpx.AsyncClient) -> None:
+    asked = {"labels": ["person", "good thing"], "threshold": 0.1}
+    alone = await ask(http, TEXT, **asked)
+    answer = await ask(http, "stone" * 20_000, TEXT, "stone " * 20_000, TEXT, **asked)
+    assert answer.status_code == 200, answer.text
+    expected = alone.json()["items"][0]["entities"]
+    for index in (1, 3):
+        found = answer.json()["items"][index]["entities"]
+        assert [e["start"] for e in found] == [e["start"] for e in expected]
 
 
 async def test_text_that_must_not_be_cut_is_refused(http: httpx.AsyncClient) -> None:

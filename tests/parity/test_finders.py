@@ -15,11 +15,13 @@ import pytest
 import torch
 from fix_engine import answer, prepared_of
 from gliner import GLiNER
+from torch.nn.modules.module import register_module_forward_hook
 
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
 from stelae.engines import registry
 from stelae.engines.base import AnyEngine, Device, EngineOptions
+from stelae.errors import InvalidInput
 from stelae.types import ComputeDtype, ExtractCall, ExtractResult, Item
 
 OPTIONS = EngineOptions(dtype=ComputeDtype.FLOAT32, device=Device.CPU, threads=1)
@@ -235,6 +237,55 @@ def test_names_alone_need_no_relations(zoo: Path, library: Callable[[str], Any])
         expected = library("gliner-relations").inference([text], list(LABELS), [])[0][0]
         assert rows(result, index) == [(e["start"], e["end"], e["label"]) for e in expected]
         assert result.items[index].relations == ()
+
+
+def ran(zoo: Path, **options: Any) -> set[str]:
+    """Classes of the modules that run for a call to the model that finds relations."""
+    seen: set[str] = set()
+    engine_of(zoo, "gliner-relations")
+    hook = register_module_forward_hook(lambda module, *_: seen.add(type(module).__name__))
+    found(zoo, "gliner-relations", TEXTS, threshold=0.2, **options)
+    hook.remove()
+    return seen
+
+
+def test_relations_are_computed_where_they_are_asked_for(zoo: Path) -> None:
+    assert "RelationsRepLayer" in ran(zoo, relations=RELATIONS)
+    assert "RelationsRepLayer" not in ran(zoo)
+
+
+WIDTH = 4
+"""Words of the longest name of the small checkpoints."""
+
+
+def places_of(words: int) -> int:
+    """Places of at most so many words in a text of one window; at no threshold all are names."""
+    return sum(words - more for more in range(WIDTH))
+
+
+@pytest.mark.parametrize("words", [26, 28])
+def test_pairs_that_are_not_looked_at_are_counted(zoo: Path, words: int) -> None:
+    texts = ["stone " * words, "Anna was in Berlin."]
+    result = found(zoo, "gliner-relations", texts, threshold=0.0, relations=RELATIONS)
+    places = places_of(words)
+    left = places * (places - 1) - min(places, 100) * (min(places, 100) - 1)
+    assert result.items[0].data == ({"left_out": {"pairs": left}} if left else {})
+    assert result.truncated.tolist() == [left > 0, False]
+    assert result.items[1].data == {}
+    assert (left > 0) == (words == 28)
+
+
+def test_places_that_are_too_many_are_counted(zoo: Path) -> None:
+    labels = tuple(f"kind {i}" for i in range(19))
+    result = found(zoo, "gliner-span", ["stone " * 28], labels=labels, threshold=0.0)
+    assert result.items[0].data == {"left_out": {"names": 19 * places_of(28) - 2_000}}
+    assert result.truncated.tolist() == [True]
+
+
+def test_label_is_not_cut_where_labels_are_read_apart(zoo: Path) -> None:
+    call = ExtractCall(model="x", items=[Item(text="Ur")], labels=("stone", "clay " * 70))
+    with pytest.raises(InvalidInput, match=r"a label is 72 tokens, and the encoder .* reads 64"):
+        engine_of(zoo, "gliner-bi").open(call)
 
 
 def test_lowest_threshold_ends_in_time(zoo: Path) -> None:

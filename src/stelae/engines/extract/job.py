@@ -56,6 +56,10 @@ class Reading(Protocol[F, Seen]):
         ...
 
 
+LEFT_OUT = "left_out"
+"""Field of an answer that counts what was not looked at, for there was too much of it."""
+
+
 class _Nothing:
     """The row of an entry that was set aside and is not needed."""
 
@@ -154,7 +158,11 @@ class ExtractJob(Generic[F, R]):
             items=tuple(found),
             tokens=tokens,
             truncated=np.array(
-                [any(p.truncated for p in prepared[a:b]) for a, b in self._pairs()], np.bool_
+                [
+                    LEFT_OUT in item.data or any(p.truncated for p in prepared[a:b])
+                    for item, (a, b) in zip(found, self._pairs(), strict=True)
+                ],
+                np.bool_,
             ),
             errors={i: error.info for i, error in errors.items()},
             usage=Usage(tokens=int(tokens.sum())),

@@ -29,6 +29,12 @@ LEAST_ROOM = 16
 MOST_LABELS = 1000
 """Labels of a call, for models that do not read them together with the text."""
 
+LONGEST_LABEL = 4_000
+"""Characters of a label, or of the sentence that is made of each."""
+
+MOST_CHARACTERS = 200_000
+"""Characters of all labels of a call, with the sentences made of them: 0.2 s of reading."""
+
 
 def check_call(spec: ModelSpec, call: ExtractCall, takes: Collection[str]) -> None:
     """Refuse a call that this model cannot run, whatever its items are; it needs labels.
@@ -70,6 +76,26 @@ def check_options(spec: ModelSpec, call: ExtractCall, takes: Collection[str]) ->
         for label in getattr(call, name):
             if (reason := unreadable(label)) is not None:
                 raise InvalidInput(f"{name}: a label {reason}", param=name)
+        _check_sizes(name, getattr(call, name), call.hypothesis or "")
+
+
+def _check_sizes(name: str, labels: tuple[str, ...], sentence: str) -> None:
+    """Refuse labels that take long to read, before anything reads them."""
+    longest = max(map(len, labels), default=0)
+    if max(longest, len(sentence)) > LONGEST_LABEL:
+        what = "hypothesis" if longest <= LONGEST_LABEL else name
+        raise InvalidInput(
+            f"{what}: {max(longest, len(sentence)):,} characters were given in one, at most "
+            f"{LONGEST_LABEL:,} are read; say it in a few words",
+            param=what,
+        )
+    total = len(labels) * len(sentence) + sum(map(len, labels))
+    if total > MOST_CHARACTERS:
+        raise InvalidInput(
+            f"{name}: {len(labels):,} labels were given, with {total:,} characters in all; at most "
+            f"{MOST_CHARACTERS:,} are read; ask for fewer or shorter ones at a time",
+            param=name,
+        )
 
 
 def labels_of(spec: ModelSpec, call: ExtractCall) -> tuple[str, ...]:

@@ -54,17 +54,26 @@ class Links:
         tails: The same of the second.
         kinds: Positions of the relations in the call.
         scores: How sure the model is.
+        left: Pairs of names that were not looked at, for there were too many names.
     """
 
     heads: Ints
     tails: Ints
     kinds: Ints
     scores: NDArray[np.float64]
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What the model sees in a window."""
+    """What the model sees in a window.
+
+    Attributes:
+        names: Places that may be names.
+        links: Relations between them, if any were asked for.
+        left: Places that would have been names too; there were too many.
+    """
 
     names: Candidates
     links: Links | None = None
+    left: int = 0

@@ -29,6 +29,12 @@ LABELS_AT_ONCE = 64
 MOST_NAMES = 100
 """Most names of a window between which relations are looked for: the best count."""
 
+PAIRS_AT_ONCE = 2**17
+"""Most pairs of names that are looked at together, each a row of some thousands of numbers."""
+
+NEVER = 2.0
+"""A threshold that no score reaches."""
+
 
 class NameModel:
     """Windows to what is seen in them.
@@ -68,35 +74,33 @@ class NameModel:
         return [rows[i] for i in range(len(batch))]
 
     def _most(self, window: Window) -> int:
+        if window.asked.relations:
+            return PAIRS_AT_ONCE // MOST_NAMES**2
         each = max(1, len(window.starts)) * self._width * max(1, len(window.asked.labels))
         return max(1, LARGEST // each)
 
     def _together(self, batch: Sequence[Window]) -> list[Row]:
         asked = batch[0].asked
-        inputs = self._inputs(batch)
+        scorer = None if asked.relations else self._scorer
+        inputs = self._inputs(batch, placed=self._spans and scorer is None)
         if hasattr(self._model.token_rep_layer, "labels_encoder"):
             inputs["labels_embeds"] = self._labels(asked.labels)
         if self._chosen is not None:
-            inputs |= {"threshold": asked.threshold, "adjacency_threshold": asked.threshold}
-        logits, output = self._logits(inputs)
+            least = asked.threshold if asked.relations else NEVER
+            inputs |= {"threshold": least, "adjacency_threshold": least}
+        output: Any = None if scorer is not None else self._model(**inputs)
+        logits = output.logits if scorer is None else scorer(**inputs)
         scores = torch.sigmoid(logits.float()).cpu().numpy()
         read = read_places if self._spans else read_tags
         return [
-            Row(
-                best(_placed(window, *read(scores[i], len(window.starts), asked))),
-                self._links(i, window, output),
+            _row(
+                _placed(window, *read(scores[i], len(window.starts), asked)),
+                self._links(i, window, output) if asked.relations else None,
             )
             for i, window in enumerate(batch)
         ]
 
-    def _logits(self, inputs: dict[str, Any]) -> tuple[Tensor, Any]:
-        """The model's logits, and all else that it makes if it is run as the library does."""
-        if self._scorer is not None:
-            return self._scorer(**inputs), None
-        output = self._model(**inputs)
-        return output.logits, output
-
-    def _inputs(self, batch: Sequence[Window]) -> dict[str, Any]:
+    def _inputs(self, batch: Sequence[Window], *, placed: bool) -> dict[str, Any]:
         longest = max(len(window.ids) for window in batch)
         words = max(len(window.starts) for window in batch)
         ids = np.full((len(batch), longest), self._pad, np.int64)
@@ -111,7 +115,7 @@ class NameModel:
             "words_mask": numbers,
             "text_lengths": counts,
         }
-        if self._spans and self._scorer is None:
+        if placed:
             places = _places(words, self._width)
             inside = places[None, :, 1] < counts
             named["span_mask"] = inside
@@ -131,7 +135,7 @@ class NameModel:
 
     def _links(self, index: int, window: Window, output: Any) -> Links | None:
         """Relations above the threshold between the names of one window."""
-        if self._chosen is None or not window.asked.relations:
+        if self._chosen is None:
             return None
         names = self._chosen.places(index, self._width)
         pairs = output.rel_idx[index].cpu().numpy()
@@ -145,6 +149,7 @@ class NameModel:
             np.stack([window.starts[tails[:, 0]], window.ends[tails[:, 1]]], axis=1),
             kinds,
             scores[rows, kinds].astype(np.float64),
+            self._chosen.left(index),
         )
 
     def close(self) -> None:
@@ -165,7 +170,7 @@ class Chosen:
 
     def __init__(self, model: Any) -> None:
         self._pack = model.select_target_embedding
-        self._kept = torch.empty(0)
+        self._kept = self._sure = torch.empty(0)
 
     def __call__(
         self, vectors: Tensor, scores: Tensor, inside: Tensor, labels: None, threshold: float
@@ -183,6 +188,7 @@ class Chosen:
         count, width = vectors.shape[0], vectors.shape[-1]
         sure = torch.sigmoid(scores.float()).amax(dim=-1).view(count, -1)
         kept = (sure > threshold) & inside.view(count, -1).bool()
+        self._sure = kept.sum(dim=1).cpu()
         if kept.shape[1] > MOST_NAMES:
             ranked = sure.masked_fill(~kept, -1.0).topk(MOST_NAMES, dim=1).indices
             kept &= torch.zeros_like(kept).scatter_(1, ranked, True)
@@ -199,6 +205,17 @@ class Chosen:
         """First and last word of each place chosen in one window, shape ``(N, 2)``."""
         flat = self._kept[index].nonzero().flatten().numpy()
         return np.stack([flat // width, flat // width + flat % width], axis=1)
+
+    def left(self, index: int) -> int:
+        """Pairs of one window's names that were not looked at."""
+        counts = (int(self._sure[index]), int(self._kept[index].sum()))
+        sure, kept = (count * (count - 1) for count in counts)
+        return sure - kept
+
+
+def _row(found: Candidates, links: Links | None) -> Row:
+    kept = best(found)
+    return Row(kept, links, len(found) - len(kept))
 
 
 def _places(words: int, width: int) -> Ints:

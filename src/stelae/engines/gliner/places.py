@@ -13,13 +13,17 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from gliner.modeling.base import BiEncoderSpanModel, UniEncoderSpanModel
+from gliner.modeling.base import (
+    BiEncoderSpanModel,
+    UniEncoderSpanModel,
+    UniEncoderSpanRelexModel,
+)
 from gliner.modeling.span_rep import SpanMarkerV0
 from torch import Tensor
 from torch.nn import functional
 
-KINDS = (UniEncoderSpanModel, BiEncoderSpanModel)
-"""Models that need the vectors of places for their scores alone."""
+KINDS = (UniEncoderSpanModel, BiEncoderSpanModel, UniEncoderSpanRelexModel)
+"""Models that need the vectors of places for their scores alone, if for no relations."""
 
 
 class PlaceScorer:

@@ -5,24 +5,26 @@ Source: gliner 0.2.24, ``data_processing/processor.py``, for prompts and words.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from stelae.catalog.backbone import positions
 from stelae.catalog.spec import ModelSpec
+from stelae.catalog.tokenizer import UNLIMITED
 from stelae.engines.base import Prepared
-from stelae.engines.extract.job import Entries
+from stelae.engines.extract.job import LEFT_OUT, Entries
 from stelae.engines.extract.options import LEAST_ROOM, check_count, labels_of, threshold_of
 from stelae.engines.extract.spans import Ints, merged, selected
 from stelae.engines.extract.windows import Windows, bound, overlap_of, plan
 from stelae.engines.gliner.features import Asked, Links, Row, Window
+from stelae.engines.gliner.relations import related
 from stelae.engines.text.intake import CHARS_PER_TOKEN
 from stelae.errors import InvalidInput
 from stelae.types import Entity, ExtractCall, Extraction, Relation
-
-Place = tuple[int, int]
 
 
 class Words:
@@ -43,7 +45,7 @@ class Words:
             "labels": (library.config.class_token_index, "ent_token"),
             "relations": (getattr(library.config, "rel_token_index", -1), "rel_token"),
         }
-        self.apart = getattr(library.config, "labels_encoder", None) is not None
+        self._apart = _label_reader(library)
         self.prompt = lru_cache(maxsize=256)(self._prompt)
 
     def split(self, text: str) -> tuple[list[str], Ints]:
@@ -65,8 +67,9 @@ class Words:
         Raises:
             InvalidInput: They leave no room for a text, or a label has the library's marks.
         """
-        if self.apart:
+        if self._apart is not None:
             check_count(labels)
+            self._check_lengths(labels, *self._apart)
             return ()
         ((words, *_), _) = self._processor.prepare_inputs([[]], list(labels), relations=relations)
         ids, _ = self.tokens(words)
@@ -81,6 +84,16 @@ class Words:
             )
         return tuple(words)
 
+    def _check_lengths(self, labels: tuple[str, ...], tokenizer: Any, most: int) -> None:
+        """Refuse labels of which the library would read the beginning alone."""
+        longest = max(len(read.ids) for read in tokenizer.encode_batch(list(labels)))
+        if longest > most:
+            raise InvalidInput(
+                f"labels: a label is {longest} tokens, and the encoder of labels of model "
+                f"{self.spec.name!r} reads {most}; say it in fewer words",
+                param="labels",
+            )
+
     def _check_marks(self, name: str, labels: tuple[str, ...], ids: Ints) -> None:
         mark, key = self._marks[name]
         if labels and int((ids == mark).sum()) != len(labels):
@@ -89,6 +102,18 @@ class Words:
                 "tell labels apart; write it without",
                 param=name,
             )
+
+
+def _label_reader(library: Any) -> tuple[Any, int] | None:
+    """A tokenizer of labels and their most tokens, for models that read them by themselves."""
+    if getattr(library.config, "labels_encoder", None) is None:
+        return None
+    theirs = library.data_processor.labels_tokenizer
+    tokenizer = copy.deepcopy(theirs.backend_tokenizer)  # what it cuts is set while others run
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    table = positions(library.config.labels_encoder_config.to_dict())
+    return tokenizer, min(theirs.model_max_length, table or UNLIMITED)
 
 
 class NameReading:
@@ -176,30 +201,31 @@ class NameReading:
                 strict=True,
             )
         )
-        kept = set(zip(names.starts.tolist(), names.ends.tolist(), strict=True))
-        found = self._relations(text, [row.links for row in rows if row.links is not None], kept)
-        return Extraction(entities=entities, relations=found)
+        kept = np.stack([names.starts, names.ends], axis=1)
+        links = [row.links for row in rows if row.links is not None]
+        return Extraction(
+            entities=entities,
+            relations=self._relations(text, related(links, kept)),
+            data=_left(rows, links),
+        )
 
-    def _relations(
-        self, text: str, windows: Sequence[Links], kept: set[Place]
-    ) -> tuple[Relation, ...]:
-        """Those between names that are kept, each once, the best first."""
-        best: dict[tuple[Place, Place, int], float] = {}
-        for links in windows:
-            columns = (links.heads, links.tails, links.kinds, links.scores)
-            for h, t, kind, score in zip(*(column.tolist() for column in columns), strict=True):
-                head, tail = (h[0], h[1]), (t[0], t[1])
-                if head in kept and tail in kept:
-                    key = (head, tail, kind)
-                    best[key] = max(score, best.get(key, 0.0))
+    def _relations(self, text: str, found: Links) -> tuple[Relation, ...]:
+        columns = (found.heads, found.tails, found.kinds, found.scores)
         return tuple(
             Relation(
                 head=text[slice(*head)],
                 tail=text[slice(*tail)],
                 relation=self._asked.relations[kind],
                 score=score,
-                head_span=head,
-                tail_span=tail,
+                head_span=(head[0], head[1]),
+                tail_span=(tail[0], tail[1]),
             )
-            for (head, tail, kind), score in sorted(best.items(), key=lambda pair: -pair[1])
+            for head, tail, kind, score in zip(*(c.tolist() for c in columns), strict=True)
         )
+
+
+def _left(rows: Sequence[Row], links: Sequence[Links]) -> dict[str, Any]:
+    """What an answer says of places and pairs of names that were not looked at."""
+    counts = {"names": sum(row.left for row in rows), "pairs": sum(found.left for found in links)}
+    left = {name: count for name, count in counts.items() if count}
+    return {LEFT_OUT: left} if left else {}
