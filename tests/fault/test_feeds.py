@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import httpx
@@ -11,9 +13,11 @@ import pytest_asyncio
 from live import Live, live, until
 from watcher import Refused, watching
 from wsproto.events import BytesMessage, CloseConnection, TextMessage
+from wsproto.frame_protocol import CloseReason
 
 from stelae.server import protocol, sockets
 from stelae.server.app import DIALECTS
+from stelae.server.gateway import SOCKET_BYTES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -182,6 +186,48 @@ async def test_a_server_that_stops_says_goodbye() -> None:
                 pass
             assert feed.code == 1001
         await until(lambda: not watchers(server))
+
+
+@pytest.mark.parametrize("size", [SOCKET_BYTES + 1, 1 << 30, (1 << 63) - 1])
+@pytest.mark.parametrize("opcode", [0x81, 0x82, 0x01], ids=["text", "bytes", "first part"])
+async def test_a_frame_that_claims_too_much_is_refused_at_its_claim(
+    size: int, opcode: int, server: Live
+) -> None:
+    async with (
+        watching(server.url, "/ws/status") as other,
+        watching(server.url, "/ws/status") as it,
+    ):
+        await other.message()
+        # Its head and nothing else: the length in eight bytes, and a mask.
+        it.writer.write(bytes((opcode, 0x80 | 127)) + size.to_bytes(8, "big") + b"mask")
+        while await it.message() is not None:
+            pass
+        assert it.code == CloseReason.MESSAGE_TOO_BIG
+        await until(lambda: watchers(server) == 1)
+        assert await other.message()
+        assert await other.message()
+    await until(lambda: not server.gateway.server_state.connections)
+
+
+async def test_a_frame_of_the_most_bytes_is_taken(server: Live) -> None:
+    async with watching(server.url, "/ws/status") as feed:
+        feed.send(BytesMessage(data=bytes(SOCKET_BYTES)))
+        assert await feed.message()
+        assert await feed.message()
+
+
+async def test_a_flood_behind_a_large_claim_takes_no_memory(server: Live) -> None:
+    async with watching(server.url, "/ws/status") as feed:
+        tracemalloc.start()
+        feed.writer.write(b"\x82\xff" + (1 << 30).to_bytes(8, "big") + b"mask")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(200):
+                feed.writer.write(bytes(1 << 16))
+                await feed.writer.drain()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 4 << 20
+    await until(lambda: not watchers(server))
 
 
 HANDSHAKE = (

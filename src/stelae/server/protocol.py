@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from typing import Any
 
 import orjson
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+from wsproto import ConnectionType, WSConnection
+from wsproto.connection import ConnectionState
+from wsproto.events import AcceptConnection, CloseConnection, Event
+from wsproto.extensions import Extension
+from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol, Opcode, RsvBits
 
 HEAD_BYTES = 64 * 1024
 """Most bytes of a request line with its headers."""
@@ -104,8 +112,71 @@ class Protocol(HttpToolsProtocol):
             self._head_timer = None
 
 
+class FrameBound(Extension):
+    """Refuses a frame by the length it claims, before any of it is taken in.
+
+    It is no extension that peers agree on: wsproto shows the heads of frames to extensions alone.
+
+    Args:
+        most: Bytes of a frame.
+    """
+
+    name = "x-frame-bound"
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+
+    def enabled(self) -> bool:
+        """Heads are shown to it."""
+        return True
+
+    def offer(self) -> bool:
+        """Peers are told nothing of it."""
+        return False
+
+    def frame_inbound_header(
+        self,
+        proto: FrameDecoder | FrameProtocol,
+        opcode: Opcode,
+        rsv: RsvBits,
+        payload_length: int,
+    ) -> CloseReason | RsvBits:
+        """What a frame is closed for, or that it uses no bits of this extension."""
+        if payload_length > self._most:
+            return CloseReason.MESSAGE_TOO_BIG
+        return super().frame_inbound_header(proto, opcode, rsv, payload_length)
+
+
+class BoundConnection(WSConnection):
+    """A server's end of a WebSocket that refuses frames over a size.
+
+    Args:
+        most: Bytes of a frame.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(ConnectionType.SERVER)
+        self._most = most
+
+    def send(self, event: Event) -> bytes:
+        """The bytes that tell an event."""
+        if isinstance(event, AcceptConnection):
+            event = replace(event, extensions=[*event.extensions, FrameBound(self._most)])
+        return super().send(event)
+
+
 class SocketProtocol(WSProtocol):
     """uvicorn's WebSocket protocol; a watcher that reads nothing does not outlive its end."""
+
+    def __init__(self, config: Config, *args: Any, **kwargs: Any) -> None:
+        super().__init__(config, *args, **kwargs)
+        self.conn = BoundConnection(config.ws_max_size)
+
+    def handle_close(self, event: CloseConnection) -> None:
+        """The watcher left, or sent what is refused; then it is told why."""
+        if self.conn.state is ConnectionState.OPEN and not self.close_sent:
+            self.transport.write(self.conn.send(CloseConnection(event.code, event.reason)))
+        super().handle_close(event)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came; a handshake with headers that cannot be read is answered too."""
