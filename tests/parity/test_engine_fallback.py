@@ -68,7 +68,7 @@ async def test_what_no_engine_has_is_refused_by_name_with_what_each_says(edited:
 
 
 async def test_what_only_our_engine_could_serve_is_refused_by_name(edited: Edit) -> None:
-    folder = edited("cross-encoder", hidden_act="leaky_relu")
+    folder = edited("bert-torch", hidden_act="leaky_relu")
     with pytest.raises(UnsupportedCheckpoint, match="hidden_act='leaky_relu'"):
         await served(folder)
 

@@ -1,7 +1,8 @@
-"""Both text engines answer a call alike: vectors, tokens, cuts and errors."""
+"""Both text engines answer a call alike: numbers, tokens, cuts and errors."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,16 @@ from stelae.engines import encoder, sentence_transformers
 from stelae.engines.base import Device, EngineOptions
 from stelae.engines.encoder.engine import load as load_encoder
 from stelae.engines.sentence_transformers.engine import load as load_library
-from stelae.types import ComputeDtype, EncodeCall, EncodeResult, Item, Role, Truncate
+from stelae.types import (
+    ComputeDtype,
+    EncodeCall,
+    EncodeResult,
+    Item,
+    Role,
+    ScoreCall,
+    ScoreResult,
+    Truncate,
+)
 
 TEXTS = [
     "The King's stone tablets, ÄÖ zweimal Ünïcode 中文 Σίσυφος ΟΔΟΣ 1234 [SEP] hello\0world",
@@ -44,6 +54,8 @@ CALLS: list[dict[str, Any]] = [
     {"normalize": True},
 ]
 SOUND = [name for name in checkpoints.CHECKPOINTS if not name.startswith("broken")]
+TERMS = 1000
+"""More than any vocabulary of the zoo has."""
 OPTIONS = EngineOptions(dtype=ComputeDtype.FLOAT32, device=Device.CPU, threads=1)
 
 
@@ -54,17 +66,43 @@ def test_engines_agree(zoo: Path, name: str) -> None:
         pytest.skip(refusal)
     one, other = load_encoder(spec, OPTIONS), load_library(spec, OPTIONS)
     assert one.info.fingerprint == other.info.fingerprint
-    for options in CALLS:
-        call = EncodeCall(model=name, items=ITEMS, **options)
+    calls: list[Any] = [
+        EncodeCall(model=name, items=ITEMS, outputs=(output,), **options)
+        for output in spec.outputs
+        for options in CALLS
+    ]
+    query = Item(text="the king of stone")
+    calls += [
+        ScoreCall(model=name, query=query, documents=ITEMS, truncate=truncate)
+        for truncate in Truncate
+    ]
+    for call in calls:
         mine, theirs = answer(one, call), answer(other, call)
-        assert mine.dense is not None
-        assert theirs.dense is not None
-        scale = max(1.0, float(np.nanmax(np.abs(theirs.dense))))
-        np.testing.assert_allclose(mine.dense, theirs.dense, rtol=0, atol=1e-5 * scale)
+        for ours, expected in zip(_numbers(mine), _numbers(theirs), strict=True):
+            assert_near(ours, expected)
         np.testing.assert_array_equal(mine.tokens, theirs.tokens)
         np.testing.assert_array_equal(mine.truncated, theirs.truncated)
         assert _codes(mine) == _codes(theirs)
 
 
-def _codes(result: EncodeResult) -> dict[int, str]:
+def assert_near(ours: Any, expected: Any) -> None:
+    scale = max(1.0, float(np.nan_to_num(np.abs(expected)).max(initial=0)))
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-5 * scale)
+
+
+def _numbers(result: Any) -> list[Any]:
+    """The column of a result, item by item; sparse ones with all terms that are not tiny."""
+    if isinstance(result, ScoreResult):
+        return list(result.scores)
+    if result.sparse is None:
+        return list(result.dense if result.dense is not None else result.multivector)
+    rows = []
+    for start, stop in pairwise(result.sparse.offsets):
+        row = np.zeros(TERMS)
+        row[result.sparse.indices[start:stop]] = result.sparse.values[start:stop]
+        rows.append(row)
+    return rows
+
+
+def _codes(result: EncodeResult | ScoreResult) -> dict[int, str]:
     return {index: error.code for index, error in result.errors.items()}

@@ -43,7 +43,7 @@ class Served:
         spec = Catalog([ModelEntry(name="pages", source=str(folder))]).spec("pages")
         choice = registry.choose(spec)
         assert choice.manifest.name == "transformers"
-        assert "not written yet" in choice.reason
+        assert "it has no architecture" in choice.reason
         options = EngineOptions(dtype=ComputeDtype.FLOAT32, device=Device.CPU, threads=1)
         self.runner = Runner(registry.load(choice.manifest, spec, options))
         reader = getattr(transformers, READERS[name]).from_pretrained(folder)

@@ -14,7 +14,7 @@ from stelae.catalog.spec import Backbone
 from stelae.catalog.weights import read_header, weight_files
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 
-WIDTHS = ("hidden_size", "d_model", "dim", "n_embd")
+WIDTHS = ("hidden_size", "d_model", "dim", "n_embd", "emb_dim")
 """Names under which architectures keep the width of a token vector."""
 
 OFFSET_POSITIONS = frozenset({

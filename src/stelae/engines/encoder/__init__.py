@@ -11,7 +11,7 @@ def refuses(spec: ModelSpec) -> str | None:
     parts = [spec.backbone, *(() if spec.vision is None else (spec.vision.backbone,))]
     names = [part.architecture for part in parts if not isinstance(part, Static)]
     lacking = [name for name in names if name not in known()]
-    return f"architecture {', '.join(lacking)} is not written yet" if lacking else None
+    return f"it has no architecture {', '.join(lacking)}" if lacking else None
 
 
 MANIFEST = EngineManifest(

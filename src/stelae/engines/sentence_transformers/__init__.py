@@ -1,10 +1,10 @@
 """The sentence-transformers library itself: the reference, and the visible fallback."""
 
 from stelae.catalog.fingerprint import weight_paths
-from stelae.catalog.operations import Dense, Normalize, Pool
+from stelae.catalog.operations import OwnPool, TermWeights
 from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat
-from stelae.types import OutputType, Task
+from stelae.types import Modality, Task
 
 OWN_CODE = frozenset({"gte", "new"})
 """Model types that the library knows by code of checkpoints alone."""
@@ -12,24 +12,30 @@ OWN_CODE = frozenset({"gte", "new"})
 
 def refuses(spec: ModelSpec) -> str | None:
     """Say why this engine cannot serve a model, or ``None`` if it can."""
-    if not isinstance(spec.backbone, Backbone) or spec.outputs != (OutputType.DENSE,):
-        return "it serves dense vectors of transformers only"
-    if spec.vision is not None or spec.backbone.prefix:
+    if not isinstance(spec.backbone, Backbone):
+        return "it serves transformers only"
+    if spec.inputs != (Modality.TEXT,) or spec.backbone.prefix:
         return "it is given models for texts only, in the layouts of transformers"
+    if not spec.chains and spec.scoring is None:
+        return "it makes vectors, weights of terms and scores only"
     if not all(file.endswith(".safetensors") for file in weight_paths(spec)):
         return "it is given weights in safetensors only"
     if spec.backbone.config.get("model_type") in OWN_CODE:
         return f"{spec.backbone.architecture} needs code of the checkpoint, which is never run"
-    if len(spec.chains) != 1:
-        return "it serves models that read both sides of a search alike only"
-    steps = spec.chains[0].steps
-    other = next((s for s in steps if not isinstance(s, (Pool, Dense, Normalize))), None)
-    return None if other is None else f"it is not given {type(other).__name__} modules"
+    return _refuses_parts(spec)
+
+
+def _refuses_parts(spec: ModelSpec) -> str | None:
+    if len(spec.outputs) > 1:
+        return f"it makes one kind of output of a model, not {' and '.join(spec.outputs)}"
+    steps = [step for chain in spec.chains for step in chain.steps]
+    lacking = next((step for step in steps if isinstance(step, (OwnPool, TermWeights))), None)
+    return None if lacking is None else f"it has no {type(lacking).__name__} module"
 
 
 MANIFEST = EngineManifest(
     name="sentence_transformers",
-    tasks=frozenset({Task.ENCODE}),
+    tasks=frozenset({Task.ENCODE, Task.SCORE, Task.EXTRACT}),
     formats=frozenset({WeightFormat.SAFETENSORS}),
     devices=frozenset({Device.CPU, Device.CUDA}),
     load="stelae.engines.sentence_transformers.engine:load",

@@ -1,62 +1,80 @@
-"""Encode with the sentence-transformers library: padded batches, the reference numbers."""
+"""The sentence-transformers library behind our engine: its modules, our reading of texts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from sentence_transformers import SentenceTransformer
+from torch import nn
 
-from stelae.catalog.spec import ModelSpec
+from stelae.catalog.operations import StaticTerms
+from stelae.catalog.reading import Use
+from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.engines.base import Device, EngineOptions
 from stelae.engines.runtime import device_of, dtype_of, name_of
-from stelae.engines.sentence_transformers.loading import load_library
+from stelae.engines.sentence_transformers import dense, late, pairs, sparse
+from stelae.engines.sentence_transformers.inputs import Inputs
+from stelae.engines.sentence_transformers.kinds import Kind, Steps
+from stelae.engines.sentence_transformers.loading import CheckedTransformer, load_trunk, telling
+from stelae.engines.sentence_transformers.steps import modules_of
 from stelae.engines.sentence_transformers.tokens import LibraryTokenizer
 from stelae.engines.text.engine import TextEngine
-from stelae.engines.text.features import Features, Output, Row
-from stelae.types import ComputeDtype
+from stelae.engines.text.features import Features, Output
+from stelae.errors import UnsupportedCheckpoint
+from stelae.nn.architectures import known
+from stelae.types import ComputeDtype, OutputType, Role
+
+MOST = 1 << 26
+"""Numbers of a transformer's answer that are held at once, where each token has many."""
+
+KINDS: dict[OutputType, Callable[[ModelSpec], Kind]] = {
+    OutputType.DENSE: dense.kind_of,
+    OutputType.SPARSE: sparse.kind_of,
+    OutputType.MULTIVECTOR: late.kind_of,
+}
 
 
-class LibraryModel:
-    """Runs the library's modules up to a closing ``Normalize``.
+class LibraryModel(nn.Module):
+    """Runs the library's modules, one after the other.
 
     Args:
-        model: The library's model.
-        normalized: Whether it ends with one.
+        kind: What the model is.
+        chains: Its modules for each side of a search, the transformer first.
+        inputs: Puts texts together.
     """
 
-    def __init__(self, model: SentenceTransformer, *, normalized: bool) -> None:
-        self._model = model
-        self._steps = list(model)[: -1 if normalized else None]
+    def __init__(
+        self, kind: Kind, chains: Mapping[Role | None, Sequence[nn.Module]], inputs: Inputs
+    ) -> None:
+        super().__init__()
+        self._kind, self._inputs = kind, inputs
+        self._sides = list(chains)
+        self.chains = nn.ModuleList(nn.ModuleList(modules) for modules in chains.values())
+        self.to(inputs.device).eval()
 
     @torch.inference_mode()
     def run(self, batch: Sequence[Features]) -> list[Output]:
-        rows: dict[int, Output] = {}
-        for length in {features.prompt for features in batch}:  # the library takes one per batch
-            part = [i for i, features in enumerate(batch) if features.prompt == length]
-            vectors = self._embed([batch[i].ids for i in part], length)
-            rows |= {i: Output(dense=row) for i, row in zip(part, vectors, strict=True)}
-        return [rows[i] for i in range(len(batch))]
+        outputs = [Output() for _ in batch]
+        for part in self._inputs.parts(batch):
+            texts = [batch[i] for i in part]
+            features = self._inputs.tensors(texts)
+            if self._kind.use is Use.NEXT:
+                features["logits_to_keep"] = 1
+            for module in self._chain(texts[0].role):
+                features = module(features)
+            for i, made in zip(part, self._kind.rows(features, texts), strict=True):
+                outputs[i] = made
+        return outputs
 
-    def _embed(self, ids: Sequence[NDArray[np.int32]], prompt_length: int) -> Row:
-        lists = [row.tolist() for row in ids]
-        features = dict(self._model.tokenizer.pad({"input_ids": lists}, return_tensors="pt"))
-        features = {name: tensor.to(self._model.device) for name, tensor in features.items()}
-        features["modality"] = "text"
-        if prompt_length:
-            features["prompt_length"] = prompt_length
-        features = self._steps[0](features)
-        features["token_embeddings"] = features["token_embeddings"].float()
-        for step in self._steps[1:]:
-            features = step(features)
-        vectors: Row = features["sentence_embedding"].cpu().numpy()
-        return vectors
+    def _chain(self, role: Role | None) -> nn.ModuleList:
+        sides = (role, None, Role.DOCUMENT)
+        found = self.chains[next(self._sides.index(s) for s in sides if s in self._sides)]
+        if not isinstance(found, nn.ModuleList):
+            raise TypeError("a side without modules")
+        return found
 
     def close(self) -> None:
-        self._steps.clear()
-        del self._model
+        del self.chains
 
 
 def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
@@ -68,15 +86,53 @@ def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
     """
     device = device_of(options)
     dtype, note = _dtype(options, device)
-    library = load_library(spec, dtype, device.type)
+    kind = KINDS[spec.outputs[0]](spec) if spec.chains else pairs.kind_of(spec)
+    with telling(spec, device.type):
+        trunk = _trunk(spec, kind, dtype)
+        chains = {
+            role: [*_start(trunk, steps), *modules_of(spec, steps)]
+            for role, steps in kind.chains.items()
+        }
+        if trunk.tokenizer is None:
+            raise UnsupportedCheckpoint(f"model '{spec.name}' has no tokenizer")
+        tokenizer = LibraryTokenizer(trunk.tokenizer, pairs=spec.scoring is not None)
+        padding = trunk.tokenizer.pad_token_id if _pads(spec, kind) else None
+        inputs = Inputs(
+            tokenizer=tokenizer,
+            device=device,
+            padding=padding,
+            alone=options.deterministic or _single(kind, trunk),
+            most=None if kind.numbers == 1 else MOST // kind.numbers,
+        )
+        model = LibraryModel(kind, chains, inputs)
     return TextEngine(
-        spec,
-        LibraryTokenizer(library.tokenizer),
-        LibraryModel(library, normalized=spec.normalized),
-        dtype=name_of(dtype),
-        device=str(device),
-        notes=(note,),
+        spec, tokenizer, model, dtype=name_of(dtype), device=str(device), notes=(note,)
     )
+
+
+def _trunk(spec: ModelSpec, kind: Kind, dtype: torch.dtype) -> CheckedTransformer:
+    if not isinstance(spec.backbone, Backbone):
+        raise UnsupportedCheckpoint(f"model '{spec.name}' has no transformer")
+    return load_trunk(spec, spec.backbone, kind.use, dtype)
+
+
+def _start(trunk: CheckedTransformer, steps: Steps) -> list[nn.Module]:
+    """The transformer, unless a side does without."""
+    return [] if steps and isinstance(steps[0], StaticTerms) else [trunk]
+
+
+def _pads(spec: ModelSpec, kind: Kind) -> bool:
+    """Whether texts of other lengths may stand together: it is known that padding is not read."""
+    return kind.use is not Use.NEXT and spec.backbone.architecture in known()
+
+
+def _single(kind: Kind, trunk: CheckedTransformer) -> bool:
+    """Whether the transformer takes one text at a time.
+
+    # Quirk: classes of transformers 5.17 that find the last token of a text by its padding
+    # do, where no token of padding is named.
+    """
+    return kind.use is Use.SCORES and trunk.config.pad_token_id is None
 
 
 def _dtype(options: EngineOptions, device: torch.device) -> tuple[torch.dtype, str]:

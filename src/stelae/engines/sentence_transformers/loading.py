@@ -1,4 +1,4 @@
-"""The library's own modules, chained as the spec says; nothing random, no foreign code."""
+"""A transformer as the library loads it: nothing random, no foreign code."""
 
 from __future__ import annotations
 
@@ -10,27 +10,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Dense as DenseModule
-from sentence_transformers.base.modules import Normalize as NormalizeModule
 from sentence_transformers.base.modules import Transformer
-from sentence_transformers.sentence_transformer.modules import Pooling as PoolingModule
-from torch import nn
 from transformers.utils import logging as transformers_log
 
-from stelae.catalog.operations import Dense, Module, Normalize, Pool, Pooling
-from stelae.catalog.spec import Backbone, ModelSpec, Static
+from stelae.catalog.reading import OUTPUTS, RENAMED, Use
+from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.errors import ModelLoadFailed, OutOfMemory, UnsupportedCheckpoint
-from stelae.types import OutputType
-
-MODES = {
-    Pooling.CLS: "cls",
-    Pooling.MAX: "max",
-    Pooling.MEAN: "mean",
-    Pooling.MEAN_SQRT_LEN: "mean_sqrt_len_tokens",
-    Pooling.WEIGHTED_MEAN: "weightedmean",
-    Pooling.LAST_TOKEN: "lasttoken",
-}
 
 UNUSED = re.compile(r"(^|\.)pooler\.")
 """Weights that no token vector depends on; checkpoints may lack them."""
@@ -41,19 +26,27 @@ LIBRARY_ERRORS = (
 )  # fmt: skip
 """What the library raises for checkpoints that it cannot read."""
 
+OWN = {
+    Use.TOKENS: "AutoModel",
+    Use.LOGITS: "AutoModelForMaskedLM",
+    Use.SCORES: "AutoModelForSequenceClassification",
+    Use.NEXT: "AutoModelForCausalLM",
+}
+"""What ``auto_map`` calls the checkpoint's own class for a use."""
+
 
 class CheckedTransformer(Transformer):
     """The library's transformer, which also refuses weights made up at random.
 
     The library fills tensors that a checkpoint lacks with random numbers and logs
-    it; here that is an error.
+    it; here that is an error. What it gives is in float32, whatever it computes in.
     """
 
     def _load_model(self, *arguments: Any, **options: Any) -> Any:
         both: Any = super()._load_model(
             *arguments, output_loading_info=True, ignore_mismatched_sizes=True, **options
         )
-        model, faults = _faults(both)
+        model, faults = _faults(both, self.transformer_task)
         if faults:
             more = f"; and {len(faults) - 5} more" if faults[5:] else ""
             raise ModelLoadFailed(
@@ -61,11 +54,33 @@ class CheckedTransformer(Transformer):
             )
         return model
 
+    def forward(self, features: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """As the library does, each call alike."""
+        forget(self.model)
+        made: dict[str, Any] = super().forward(features, **options)
+        made[self.module_output_name] = made[self.module_output_name].float()
+        if "all_layer_embeddings" in made:
+            made["all_layer_embeddings"] = [layer.float() for layer in made["all_layer_embeddings"]]
+        return made
 
-def _faults(loaded: Any) -> tuple[Any, list[str]]:
+
+def forget(model: Any) -> None:
+    """Let a transformer read the next text as it would the first.
+
+    # Quirk: transformers 5.17 leaves BigBird's sparse attention for good once it has read
+    # a short text; the numbers of long ones would depend on what came before.
+    """
+    trunk = getattr(model, model.base_model_prefix, model)
+    if hasattr(trunk, "set_attention_type"):
+        with quiet():
+            trunk.set_attention_type(model.config.attention_type)
+
+
+def _faults(loaded: Any, use: str) -> tuple[Any, list[str]]:
     """The model, and what the library's report says is wrong with its tensors."""
     model, report = loaded
-    missing = sorted(name for name in report["missing_keys"] if not UNUSED.search(name))
+    unused = UNUSED if use == Use.TOKENS else None
+    missing = sorted(n for n in report["missing_keys"] if unused is None or not unused.search(n))
     faults = [f"{name} is missing" for name in missing]
     faults += [
         f"{name} has shape {tuple(found)}, not {tuple(wanted)}"
@@ -74,31 +89,56 @@ def _faults(loaded: Any) -> tuple[Any, list[str]]:
     return model, faults
 
 
-def load_library(spec: ModelSpec, dtype: torch.dtype, device: str) -> SentenceTransformer:
-    """Load a checkpoint with the library.
+def load_trunk(
+    spec: ModelSpec, trunk: Backbone, use: Use, dtype: torch.dtype
+) -> CheckedTransformer:
+    """Load a transformer with the head for a use.
 
-    The transformer computes in ``dtype``, pooling and what follows in fp32.
+    Raises:
+        UnsupportedCheckpoint: The checkpoint needs code of its own.
+        ModelLoadFailed: Weights are missing.
+    """
+    theirs, ours = OUTPUTS[use]
+    options = CheckedTransformer.load_config(
+        spec.folder, subfolder=trunk.folder, local_files_only=True
+    )
+    place = {"subfolder": trunk.folder, "local_files_only": True, "trust_remote_code": False}
+    for new, old in RENAMED.items():
+        options[new] = {**(options.pop(old, None) or options.get(new) or {}), **place}
+    options["model_kwargs"] |= {"dtype": dtype, "use_safetensors": True, **_attention(trunk)}
+    options |= {
+        "transformer_task": use.value,
+        "modality_config": {"text": {"method": "forward", "method_output_name": theirs}},
+        "module_output_name": ours,
+    }
+    loaded: CheckedTransformer = CheckedTransformer(spec.folder, **options)
+    check_class(spec, type(loaded.model).__name__, use)
+    return loaded
+
+
+@contextmanager
+def telling(spec: ModelSpec, device: str) -> Iterator[None]:
+    """The library's errors as ours, its bars and reports off.
 
     Raises:
         UnsupportedCheckpoint: The checkpoint needs code of its own.
         OutOfMemory: It does not fit into memory.
-        ModelLoadFailed: Weights are missing, or the library cannot read the checkpoint.
+        ModelLoadFailed: The library cannot read the checkpoint.
     """
     try:
         with quiet():
-            parts = (spec.backbone, *spec.chain(OutputType.DENSE))
-            modules = [_module(spec, part, dtype) for part in parts]
-            model = SentenceTransformer(modules=modules, device=device)
+            yield
     except torch.OutOfMemoryError as error:
         raise OutOfMemory(f"model '{spec.name}' does not fit into memory on {device}") from error
     except LIBRARY_ERRORS as error:
+        if "trust_remote_code" in str(error):
+            raise UnsupportedCheckpoint(
+                f"model '{spec.name}' needs code of its checkpoint for "
+                f"{spec.backbone.architecture or 'its transformer'} (auto_map), which is never run"
+            ) from error
         raise ModelLoadFailed(
             f"model '{spec.name}': sentence-transformers cannot load {spec.folder}: {error}"
         ) from error
-    check_class(spec, type(model[0].model).__name__)
-    for module in list(model)[1:]:
-        module.float()
-    return model.eval()
 
 
 @contextmanager
@@ -129,39 +169,11 @@ def _attention(trunk: Backbone) -> dict[str, str]:
     return {"attn_implementation": "eager"} if capped else {}
 
 
-def _module(spec: ModelSpec, module: Backbone | Static | Module, dtype: torch.dtype) -> nn.Module:
-    match module:
-        case Backbone():
-            loaded: nn.Module = CheckedTransformer.load(
-                spec.folder,
-                subfolder=module.folder,
-                local_files_only=True,
-                trust_remote_code=False,
-                model_kwargs={"dtype": dtype, "use_safetensors": True, **_attention(module)},
-            )
-            return loaded
-        case Pool():
-            modes = tuple(MODES[mode] for mode in module.modes)
-            pooling: nn.Module = PoolingModule(module.width, modes, module.include_prompt)
-            return pooling
-        case Dense():
-            dense: nn.Module = DenseModule.load(
-                spec.folder, subfolder=module.folder, local_files_only=True
-            )
-            return dense
-        case Normalize():
-            return NormalizeModule()
-        case _:
-            raise UnsupportedCheckpoint(
-                f"model '{spec.name}': {type(module).__name__} is not passed on to the library"
-            )
-
-
-def check_class(spec: ModelSpec, loaded: str) -> None:
+def check_class(spec: ModelSpec, loaded: str, use: Use = Use.TOKENS) -> None:
     """Refuse a checkpoint whose own code was passed over for a class of another name."""
     wanted = spec.backbone.architecture
     config = spec.backbone.config if isinstance(spec.backbone, Backbone) else {}
-    if "AutoModel" in (config.get("auto_map") or {}) and loaded != wanted:
+    if OWN[use] in (config.get("auto_map") or {}) and loaded != wanted:
         raise UnsupportedCheckpoint(
             f"model '{spec.name}' brings its own code for {wanted} (auto_map), which is never run; "
             f"as {loaded} its vectors would be wrong"

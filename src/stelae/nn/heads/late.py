@@ -6,6 +6,7 @@ Source: Khattab and Zaharia 2020 (arXiv:2004.12832), sections 3.2 and 3.3.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,11 +47,18 @@ class LateInteractionHead(nn.Module):
         found: list[Matrix] = []
         for start, length, role in spans:
             side = self.marking.query if role is Role.QUERY else self.marking.document
-            part = slice(start + side.skip_first, start + length)
-            found.append(rows[part][_kept(ids[part], side)])
+            part = slice(start, start + length)
+            found.append(rows[part][kept(ids[part], side)])
         return found
 
 
-def _kept(ids: NDArray[np.int64], side: Marking) -> NDArray[np.bool_]:
-    kept: NDArray[np.bool_] = ~np.isin(ids, np.array(side.skip, np.int64))
-    return kept
+def kept(ids: NDArray[Any], side: Marking) -> NDArray[np.bool_]:
+    """Which tokens of a text count.
+
+    Args:
+        ids: Those of the text, shape ``(T,)``.
+        side: How texts of its side are read.
+    """
+    counts: NDArray[np.bool_] = ~np.isin(ids, np.array(side.skip, np.int64))
+    counts[: side.skip_first] = False
+    return counts

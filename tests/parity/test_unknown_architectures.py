@@ -1,0 +1,233 @@
+"""Models of which our engine has not got the transformer: the library serves every kind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fix_arch import reference_of
+from fix_classic import TINY
+from fix_engine import answer
+from fix_outputs import ENDS, LIMIT, assert_close, encode, parts, saved, score, spec_of
+from fix_unknown import LOCAL, UNKNOWN, colbert, dense_terms, engine_of, fresh, pairs, splade
+from sentence_transformers import (
+    CrossEncoder,
+    MultiVectorEncoder,
+    SentenceTransformer,
+    SparseEncoder,
+)
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+from stelae.engines import registry
+from stelae.engines.text.engine import TextEngine
+from stelae.errors import InputTooLong, InvalidInput, UnsupportedTask, from_info
+from stelae.types import EncodeCall, Item, OutputType, Role, ScoreCall, Truncate
+
+TEXTS = [
+    "a stone",
+    "naïve 中文 Σ 12.5% , .",
+    "The stone tablet of Ur, and (the) other; stone!",
+    "a long river " * 60,
+    "x " * (LIMIT - 3),
+    "a river",
+]
+"""Of several lengths, two of one length, two that are cut or nearly so."""
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_vectors_equal_the_library(zoo: Path, tmp_path: Path, name: str) -> None:
+    folder = saved(zoo, tmp_path, UNKNOWN[name], "Model")
+    library = SentenceTransformer(str(folder), **LOCAL)
+    expected = np.stack([fresh(library).encode(text) for text in TEXTS])
+    engine = engine_of(folder)
+    together = encode(engine, TEXTS, OutputType.DENSE)
+    assert_close(together.dense, expected)
+    read = [library.preprocess([text])["input_ids"].numel() for text in TEXTS]
+    assert together.tokens.tolist() == read
+    whole = [len(library.tokenizer(text)["input_ids"]) for text in TEXTS]
+    assert together.truncated.tolist() == [count > LIMIT for count in whole]
+    for text, row in zip(TEXTS, expected, strict=True):
+        assert_close(encode(engine, [text], OutputType.DENSE).dense[0], row)
+
+
+@pytest.mark.parametrize("labels", [1, 3])
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_scores_equal_the_library(zoo: Path, tmp_path: Path, name: str, labels: int) -> None:
+    folder = pairs(zoo, tmp_path, name, labels)
+    library, engine = CrossEncoder(str(folder), **LOCAL), engine_of(folder)
+    for query in ("where is the stone?", "a long river " * 30):
+        made = [fresh(library).predict([(query, text)])[0] for text in TEXTS]
+        ours = score(engine, query, TEXTS)
+        assert_close(ours.scores, made)
+        read = [library.preprocess([(query, text)])["input_ids"].numel() for text in TEXTS]
+        assert ours.tokens.tolist() == read
+        whole = [len(library.tokenizer(query, text)["input_ids"]) for text in TEXTS]
+        assert ours.truncated.tolist() == [count > LIMIT for count in whole]
+        for text, theirs in zip(TEXTS, made, strict=True):
+            assert_close(score(engine, query, [text]).scores[0], theirs)
+
+
+@pytest.mark.filterwarnings("ignore:Implicit dimension choice for softmax")
+@pytest.mark.parametrize("activation", ["Sigmoid", "Identity", "Softmax"])
+def test_activation_and_prompt_of_a_cross_encoder_are_the_librarys(
+    zoo: Path, tmp_path: Path, activation: str
+) -> None:
+    source = pairs(zoo, tmp_path / "trunk", "convbert", 3)
+    prompts = {"prompts": {"ask": "find: "}, "default_prompt_name": "ask"}
+    function = getattr(torch.nn, activation)()
+    library = CrossEncoder(str(source), activation_fn=function, **prompts, **LOCAL)
+    library.save_pretrained(str(tmp_path / "made"), create_model_card=False)
+    engine = engine_of(tmp_path / "made")
+    expected = np.stack([library.predict([("a stone", text)])[0] for text in TEXTS])
+    assert_close(score(engine, "a stone", TEXTS).scores, expected)
+    plain = {"activation_fn": torch.nn.Identity()}
+    logits = np.stack([library.predict([("a stone", text)], **plain)[0] for text in TEXTS])
+    assert_close(score(engine, "a stone", TEXTS, normalize=False).scores, logits)
+
+
+def test_causal_reranker_has_the_librarys_scores(zoo: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(zoo / "qwen3-reranker", tmp_path / "made")
+    given = json.loads((folder / "config.json").read_text("utf-8"))
+    options = {"vocab_size": given["vocab_size"], "max_position_embeddings": 256} | ENDS
+    trunk = reference_of(GPTNeoXForCausalLM, GPTNeoXConfig(**TINY | options))
+    trunk.save_pretrained(folder)
+    library = CrossEncoder(str(folder), **LOCAL)
+    expected = np.concatenate([library.predict([("a stone", text)]) for text in TEXTS])
+    assert_close(score(engine_of(folder), "a stone", TEXTS).scores, expected)
+
+
+@pytest.mark.parametrize("name", ["convbert", "funnel", "bigbird", "fnet"])
+def test_term_weights_equal_the_library(zoo: Path, tmp_path: Path, name: str) -> None:
+    folder = splade(zoo, tmp_path, name)
+    library, engine = SparseEncoder(str(folder), **LOCAL), engine_of(folder)
+    plain = {"convert_to_sparse_tensor": False}
+    expected = np.stack([fresh(library).encode([text], **plain)[0].numpy() for text in TEXTS])
+    for texts, rows in [(TEXTS, expected), (TEXTS[2:3], expected[2:3])]:
+        column = encode(engine, texts, OutputType.SPARSE).sparse
+        assert_close(dense_terms(column, expected.shape[1]), rows)
+    query, *documents = expected
+    assert_close(score(engine, TEXTS[0], TEXTS[1:]).scores, np.stack(documents) @ query)
+
+
+WAYS: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "cut": {"query_length": 9, "document_length": 17},
+    "filled": {"query_expansion": {"strategy": "fixed", "length": 24, "attend": False}},
+    "filled and seen": {"query_expansion": {"strategy": "min", "length": 12, "attend": True}},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["convbert", "funnel", "bigbird", "fnet"])
+def test_token_vectors_equal_the_library(zoo: Path, tmp_path: Path, name: str, way: str) -> None:
+    folder = colbert(zoo, tmp_path, name, **WAYS[way])
+    library, engine = MultiVectorEncoder(str(folder), **LOCAL), engine_of(folder)
+    for role in Role:
+        column = encode(engine, TEXTS, OutputType.MULTIVECTOR, role=role).multivector
+        assert column is not None
+        for text, part in zip(TEXTS, parts(column), strict=True):
+            assert_close(column.values[part], late_of(library, text, role))
+    query = torch.from_numpy(late_of(library, TEXTS[2], Role.QUERY))
+    documents = [torch.from_numpy(late_of(library, text, Role.DOCUMENT)) for text in TEXTS]
+    theirs = library.similarity([query], documents)[0].numpy()
+    assert_close(score(engine, TEXTS[2], TEXTS).scores, theirs)
+
+
+def late_of(library: Any, text: str, role: Role) -> Any:
+    """The library's token vectors of one text."""
+    fresh(library)
+    read = library.encode_query if role is Role.QUERY else library.encode_document
+    return read([text], convert_to_numpy=True)[0]
+
+
+def test_sparse_attention_does_not_depend_on_what_was_read_before(
+    zoo: Path, tmp_path: Path
+) -> None:
+    folder = saved(zoo, tmp_path, UNKNOWN["bigbird"], "Model")
+    engine = engine_of(folder)
+    short, long = "a stone", "a long river " * 60
+    encode(engine, [short], OutputType.DENSE)
+    fresh = SentenceTransformer(str(folder), **LOCAL)
+    assert_close(encode(engine, [long], OutputType.DENSE).dense[0], fresh.encode(long))
+
+
+def dense(zoo: Path, folder: Path, name: str) -> Path:
+    """A transformer by itself."""
+    return saved(zoo, folder, UNKNOWN[name], "Model")
+
+
+Make = Callable[[Path, Path, str], Path]
+
+KINDS: dict[str, tuple[Make, OutputType | None]] = {
+    "dense": (dense, OutputType.DENSE),
+    "sparse": (splade, OutputType.SPARSE),
+    "late": (colbert, OutputType.MULTIVECTOR),
+    "pairs": (pairs, None),
+}
+"""How a model of each kind is made, and what it makes."""
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def made(kind: str, zoo: Path, tmp_path: Path) -> Path:
+    """A model of each kind."""
+    return KINDS[kind][0](zoo, tmp_path / "model", "convbert")
+
+
+BAD = [Item(text="half \ud800"), Item(), Item(token_ids=[10**7]), Item(text="a " * 500)]
+
+
+def call_of(kind: str, items: list[Item], truncate: Truncate = Truncate.END) -> Any:
+    """A call for what a model of a kind makes."""
+    output = KINDS[kind][1]
+    if output is None:
+        query = Item(text="a stone")
+        return ScoreCall(model="m", query=query, documents=items, truncate=truncate)
+    return EncodeCall(model="m", items=items, outputs=(output,), truncate=truncate)
+
+
+def test_bad_items_fail_alone_with_the_errors_of_our_engine(made: Path, kind: str) -> None:
+    good = [Item(text=text) for text in ("a stone", "")]
+    result = answer(engine_of(made), call_of(kind, [*good, *BAD], Truncate.ERROR))
+    errors = [from_info(result.errors[i]) for i in sorted(result.errors)]
+    assert sorted(result.errors) == [2, 3, 4, 5]
+    assert [type(error) for error in errors] == [InvalidInput] * 3 + [InputTooLong]
+    assert result.tokens[2:].tolist() == [0] * 4
+
+
+def test_what_a_model_does_not_make_is_refused(made: Path, kind: str) -> None:
+    others = set(OutputType) - {KINDS[kind][1]}
+    engine = engine_of(made)
+    for output in others:
+        with pytest.raises(UnsupportedTask, match="makes"):
+            engine.open(EncodeCall(model="m", items=[Item(text="a")], outputs=(output,)))
+
+
+def test_reason_names_what_our_engine_lacks_and_no_plan(made: Path) -> None:
+    choice = registry.choose(spec_of(made))
+    assert choice.manifest.name == "sentence_transformers"
+    assert "encoder: it has no architecture ConvBert" in choice.reason
+    assert "yet" not in choice.reason
+
+
+def test_each_text_can_run_alone(made: Path, kind: str) -> None:
+    items = [Item(text=text) for text in TEXTS]
+    engine: TextEngine = engine_of(made, deterministic=True)
+    together, alone = (
+        [answer(engine, call_of(kind, part)) for part in ways]
+        for ways in ([items], [[item] for item in items])
+    )
+    column = {"sparse": "sparse", "late": "multivector", "pairs": "scores"}.get(kind, "dense")
+    values = [getattr(result, column) for result in (*together, *alone)]
+    numbers = [np.asarray(getattr(value, "values", value)) for value in values]
+    np.testing.assert_array_equal(numbers[0], np.concatenate(numbers[1:]))
