@@ -1,18 +1,16 @@
-"""What every dialect is made of: operations, and one renderer for errors."""
+"""What every dialect is made of: operations, methods of gRPC, WebSockets, and its errors."""
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from stelae.errors import StelaeError
 from stelae.security.fetch import Fetcher
@@ -24,9 +22,6 @@ from stelae.service.works import Kind, Works
 from stelae.telemetry.metrics import Metrics, Served
 
 RECORD = "stelae.record"
-
-PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
-"""A parameter in the template of a path."""
 
 
 @dataclass(slots=True)
@@ -138,6 +133,156 @@ class Feed:
     summary: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What is known of a gRPC call or a conversation beside its messages.
+
+    Attributes:
+        record: For the log and the metrics; the handler fills in ``model`` and ``served``.
+        headers: Those of the handshake, or the metadata of the call; names in lower case.
+        admit: Checks the key shown and notes it in ``record``; raises ``Unauthorized``. It has
+            been called already, unless what is asked is ``open``: then the handler calls it
+            for whatever needs a key.
+        seconds: Time that the caller gives for the whole call, if it states any.
+    """
+
+    record: Record
+    headers: Headers
+    admit: Callable[[], None]
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """How the messages of one stream are worked on.
+
+    Attributes:
+        at_once: Most messages worked on at once; the server's own number, ``limits.messages``,
+            if ``None`` or more than that.
+        in_order: Whether answers leave in the order of their messages, not as they are made.
+    """
+
+    at_once: int | None = None
+    in_order: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rpc:
+    """One method of gRPC: a message in, an answer out, once or as a stream.
+
+    ``handle`` gets a decoded message and returns its one answer. In a stream it is called for
+    each message, at most ``flow(asking).at_once`` of them at the same time; the next message
+    is read only when there is room, so a caller that sends faster than it is answered waits.
+    The stream ends well when the caller has ended its side and every answer was taken.
+
+    * Errors: what concerns one message is an answer in the protocol's own shape. A
+      ``StelaeError`` raised ends the whole call with the status that fits it (``QueueFull``
+      is RESOURCE_EXHAUSTED); anything else is logged and ends it with INTERNAL. ``ValueError``
+      from ``decode`` ends it with INVALID_ARGUMENT.
+    * Cancellation: when the caller leaves, its time is over or the server stops, ``handle`` is
+      cancelled; it lets ``CancelledError`` pass and starts nothing that outlives it.
+    * Bytes of a message count against ``limits.in_flight_bytes`` until ``handle`` ends.
+
+    Attributes:
+        method: Full name, as ``/jina.JinaRPC/Call``.
+        handle: Answers a message.
+        decode: Reads a message; raises ``ValueError`` for what is none.
+        encode: Writes an answer.
+        summary: One line for the docs.
+        streams: Whether both sides are streams; if not, both are a single message.
+        flow: How a stream is worked on, as its caller asks for it.
+        open: Whether it is reached without a key; see ``Asking.admit``.
+        quiet: Whether it is left out of the access log.
+    """
+
+    method: str
+    handle: Callable[[Any, Asking, Rooms], Awaitable[Any]]
+    decode: Callable[[bytes], Any]
+    encode: Callable[[Any], bytes]
+    summary: str
+    streams: bool = False
+    flow: Callable[[Asking], Flow] = lambda asking: Flow()
+    open: bool = False
+    quiet: bool = False
+
+
+class Parcel(Protocol):
+    """A message of a WebSocket, and the bytes booked for it.
+
+    They count against ``limits.in_flight_bytes`` until the ``with`` block on it ends::
+
+        with parcel as content:
+            await conversation.send(await answer(content))
+    """
+
+    def __enter__(self) -> str | bytes:
+        """What was sent: text, or bytes."""
+
+    def __exit__(self, *problem: object) -> None:
+        """The message is done with."""
+
+
+class Conversation(Protocol):
+    """A WebSocket on which both sides speak, as the handler of a ``Talk`` sees it.
+
+    Attributes:
+        asking: What is known beside the messages.
+        subprotocol: The one agreed on, if any.
+        at_once: Most messages that may be worked on at once (``limits.messages``).
+    """
+
+    asking: Asking
+    subprotocol: str | None
+    at_once: int
+
+    def __aiter__(self) -> AsyncIterator[Parcel]:
+        """Messages as they come; the next is read from the network when it is asked for."""
+
+    async def send(self, message: str | bytes) -> None:
+        """Send a message; waits while the peer does not read, and leaves one that never does."""
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Say goodbye; of ``reason`` 123 bytes are sent. Nothing can be sent afterwards."""
+
+    async def linger(self, seconds: float) -> None:
+        """Wait for the peer to leave, at most so long, and drop what it says until then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talk:
+    """A WebSocket on which both sides speak.
+
+    ``handle`` is called once the handshake is accepted and runs the whole conversation. It
+    reads with ``async for parcel in conversation`` and may answer while it reads: ``Window``
+    of ``dialects/window.py`` keeps several messages in work, no more than it is told.
+
+    * End: when ``handle`` returns without having closed, the server closes with 1000.
+    * Errors: what concerns one message is an answer in the protocol's own shape. A
+      ``StelaeError`` raised closes with 1011 and its message as the reason (1008 for
+      ``Unauthorized`` and ``Forbidden``, 1009 for ``BodyTooLarge``, 1013 for what may be tried
+      again); anything else is logged and closes with 1011.
+    * Cancellation: when the peer leaves, or the server stops and ``limits.drain_seconds`` are
+      over, ``handle`` is cancelled; it lets ``CancelledError`` pass and starts nothing that
+      outlives it. While the server drains, no further message is read: the iteration ends as
+      if the peer had nothing more to say, and the server closes with 1001.
+    * Messages are at most ``limits.body_bytes`` long.
+
+    Attributes:
+        path: Where it is asked for.
+        handle: Runs the conversation.
+        summary: One line for the docs.
+        subprotocols: Those spoken, best first; the first that the peer offers is agreed on,
+            and none if it offers none of them.
+        open: Whether it is reached without a key; see ``Asking.admit``.
+    """
+
+    path: str
+    handle: Callable[[Conversation, Rooms], Awaitable[None]]
+    summary: str
+    subprotocols: tuple[str, ...] = ()
+    open: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One public wire protocol.
@@ -150,6 +295,8 @@ class Dialect:
         speaks: Whether headers are those of a client of this protocol; such requests it
             answers on paths that other protocols have too.
         feeds: What it tells on WebSockets.
+        talks: WebSockets on which both sides speak.
+        rpcs: What it answers over gRPC.
         works: Kinds of work in the background that it takes on.
     """
 
@@ -159,51 +306,14 @@ class Dialect:
     errors: RenderError
     speaks: Callable[[Headers], bool] | None = None
     feeds: Sequence[Feed] = ()
+    talks: Sequence[Talk] = ()
+    rpcs: Sequence[Rpc] = ()
     works: Sequence[Kind] = ()
 
 
-class Endpoint:
-    """An operation as an ASGI application; typed errors become its dialect's answers."""
-
-    def __init__(self, operation: Operation, dialect: Dialect, rooms: Rooms) -> None:
-        self.operation = operation
-        self.dialect = dialect
-        self._rooms = rooms
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        record: Record = scope[RECORD]
-        record.route = self.operation.path
-        record.dialect = self.dialect.name
-        request = Request(scope, receive)
-        try:
-            answer = await self.operation.handle(request, self._rooms)
-        except StelaeError as error:
-            record.error = error.code
-            answer = self.dialect.errors(error, request)
-        await answer(scope, receive, send)
-
-
-class Shared:
-    """Endpoints of one path: the first whose protocol the request speaks, else the last."""
-
-    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
-        self._endpoints = endpoints
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        headers = Headers(scope=scope)
-        *recognising, other = self._endpoints
-        speaking = (e for e in recognising if e.dialect.speaks and e.dialect.speaks(headers))
-        chosen = next(speaking, other)
-        # Each has names of its own for the parameters of the path.
-        names = PARAMETER.findall(chosen.operation.path)
-        values = scope.get("path_params", {}).values()
-        scope["path_params"] = dict(zip(names, values, strict=True))
-        await chosen(scope, receive, send)
-
-
-def record_of(request: Request) -> Record:
+def record_of(request: Request | Asking) -> Record:
     """What is known of a request."""
+    if isinstance(request, Asking):
+        return request.record
     record: Record = request.scope[RECORD]
     return record

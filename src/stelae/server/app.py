@@ -24,10 +24,8 @@ from stelae.dialects.answers import house_error
 from stelae.dialects.base import (
     About,
     Dialect,
-    Endpoint,
     RenderError,
     Rooms,
-    Shared,
 )
 from stelae.dialects.native import DIALECT as NATIVE
 from stelae.dialects.openai import DIALECT as OPENAI
@@ -40,6 +38,7 @@ from stelae.security.browsers import BrowserGuard
 from stelae.security.fetch import Fetcher, rules_of
 from stelae.security.keys import KeyRing
 from stelae.server.edge import Edge
+from stelae.server.endpoints import Endpoint, Shared
 from stelae.server.inbox import Ledger
 from stelae.server.listeners import Claim, settle
 from stelae.server.openapi import document

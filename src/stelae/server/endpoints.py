@@ -1,0 +1,57 @@
+"""Operations on their paths, as ASGI applications."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from stelae.dialects.base import RECORD, Dialect, Operation, Record, Rooms
+from stelae.errors import StelaeError
+
+PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
+"""A parameter in the template of a path."""
+
+
+class Endpoint:
+    """An operation as an ASGI application; typed errors become its dialect's answers."""
+
+    def __init__(self, operation: Operation, dialect: Dialect, rooms: Rooms) -> None:
+        self.operation = operation
+        self.dialect = dialect
+        self._rooms = rooms
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        record: Record = scope[RECORD]
+        record.route = self.operation.path
+        record.dialect = self.dialect.name
+        request = Request(scope, receive)
+        try:
+            answer = await self.operation.handle(request, self._rooms)
+        except StelaeError as error:
+            record.error = error.code
+            answer = self.dialect.errors(error, request)
+        await answer(scope, receive, send)
+
+
+class Shared:
+    """Endpoints of one path: the first whose protocol the request speaks, else the last."""
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self._endpoints = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        headers = Headers(scope=scope)
+        *recognising, other = self._endpoints
+        speaking = (e for e in recognising if e.dialect.speaks and e.dialect.speaks(headers))
+        chosen = next(speaking, other)
+        # Each has names of its own for the parameters of the path.
+        names = PARAMETER.findall(chosen.operation.path)
+        values = scope.get("path_params", {}).values()
+        scope["path_params"] = dict(zip(names, values, strict=True))
+        await chosen(scope, receive, send)
