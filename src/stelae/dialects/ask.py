@@ -19,15 +19,21 @@ from stelae.types import (
     EncodeResult,
     ExtractCall,
     ExtractResult,
+    IndexCall,
+    IndexResult,
     ScoreCall,
     ScoreResult,
+    SearchCall,
+    SearchResult,
 )
 from stelae.wire.slices import is_large
 
 P = ParamSpec("P")
 T = TypeVar("T")
-AnyCall = TypeVar("AnyCall", EncodeCall, ScoreCall, ExtractCall)
-AnyResult = TypeVar("AnyResult", EncodeResult, ScoreResult, ExtractResult)
+AnyCall = TypeVar("AnyCall", EncodeCall, ScoreCall, ExtractCall, IndexCall, SearchCall)
+AnyResult = TypeVar(
+    "AnyResult", EncodeResult, ScoreResult, ExtractResult, IndexResult, SearchResult
+)
 
 OFFLOAD_BYTES = 1024 * 1024
 """Work on more bytes than this is done in a thread."""
@@ -54,6 +60,20 @@ async def extract(
     return await _ask(request, rooms, call, rooms.inference.extract, caller)
 
 
+async def index(
+    request: Request, rooms: Rooms, call: IndexCall, caller: Caller | None = None
+) -> IndexResult:
+    """Run a call for the request's caller and note what it used."""
+    return await _ask(request, rooms, call, rooms.search.index, caller)
+
+
+async def search(
+    request: Request, rooms: Rooms, call: SearchCall, caller: Caller | None = None
+) -> SearchResult:
+    """Run a call for the request's caller and note what it used."""
+    return await _ask(request, rooms, call, rooms.search.search, caller)
+
+
 async def _ask(
     request: Request,
     rooms: Rooms,
@@ -67,13 +87,14 @@ async def _ask(
     except ModelNotFound:
         raise
     except StelaeError:
-        record.model = rooms.fleet.model(call.model).name
+        if not isinstance(call, SearchCall) and call.model is not None:
+            record.model = rooms.fleet.model(call.model).name
         raise
     record.model = result.model
     record.served = Served(
         model=result.model,
         tokens=result.usage.tokens,
-        items=len(result.tokens),
+        items=len(result.truncated),
         truncated=int(np.count_nonzero(result.truncated)),
         timing=result.timing,
         error_codes=tuple(error.code for error in result.errors.values()),

@@ -18,6 +18,7 @@ from stelae.service.fleet import Fleet
 from stelae.service.inference import Inference
 from stelae.service.lookout import Lookout
 from stelae.service.pools import Pools
+from stelae.service.search import Search
 from stelae.service.works import Kind, Works
 from stelae.telemetry.metrics import Metrics, Served
 
@@ -76,6 +77,7 @@ class Rooms:
     pools: Pools
     lookout: Lookout
     works: Works
+    search: Search
     metrics: Metrics
     about: About
     fetcher: Fetcher = field(default_factory=Fetcher)

@@ -9,20 +9,25 @@ redirect is checked again. No proxy, cookie or credential of the server is used.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import re
 import socket
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
-
-import httpx
 
 from stelae.errors import InvalidInput
 from stelae.security.addresses import is_private_host, is_public
 from stelae.security.places import Hosts, Place, is_data, read_data, read_place, shown
+
+if TYPE_CHECKING:
+    import httpx
 
 REDIRECTS = 3
 """Most redirects that are followed."""
@@ -98,12 +103,12 @@ class Fetcher:
                 return await self._follow(place, kind)
         except TimeoutError as error:
             raise _failed(uri, f"took longer than {self.rules.seconds:g} s") from error
-        except (httpx.HTTPError, OSError) as error:
+        except (_httpx().HTTPError, OSError) as error:
             raise _failed(uri, f"could not be fetched ({type(error).__name__})") from error
 
     async def _follow(self, place: Place, kind: str) -> bytes:
         # trust_env: no proxy, .netrc or certificate of the environment.
-        async with httpx.AsyncClient(trust_env=False, timeout=self.rules.seconds) as client:
+        async with _httpx().AsyncClient(trust_env=False, timeout=self.rules.seconds) as client:
             for _ in range(REDIRECTS + 1):
                 answer = await self._get(client, place)
                 try:
@@ -192,6 +197,12 @@ class Fetcher:
             param="uri",
             hint="send the bytes themselves, or name its folder in the setting fetch.folders",
         )
+
+
+@cache
+def _httpx() -> ModuleType:
+    """The HTTP client; a server that fetches nothing starts without it."""
+    return importlib.import_module("httpx")
 
 
 def _path_of(uri: str) -> str:

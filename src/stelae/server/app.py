@@ -177,6 +177,7 @@ def build_app(
         pools=house.pools,
         lookout=house.lookout,
         works=house.works,
+        search=house.search,
         metrics=metrics,
         about=_about(settings, listen),
         fetcher=build_fetcher(settings),

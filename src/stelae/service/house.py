@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from stelae.catalog.catalog import Catalog
 from stelae.cluster.controller import Controller
+from stelae.collections.shelf import Shelf
 from stelae.service.admission import Admission, Bounds
 from stelae.service.deployments import Defaults, Deployments
 from stelae.service.fleet import Fleet
@@ -15,6 +16,7 @@ from stelae.service.health import Health
 from stelae.service.inference import Inference
 from stelae.service.lookout import Lookout, Machine
 from stelae.service.pools import Pools
+from stelae.service.search import Search
 from stelae.service.store import Store, state_folder
 from stelae.service.works import Kind, Works
 
@@ -29,6 +31,7 @@ class House:
         pools: Leases sets of workers.
         lookout: Tells what there is to give.
         works: Does work in the background.
+        search: Keeps collections.
     """
 
     inference: Inference
@@ -36,6 +39,7 @@ class House:
     pools: Pools
     lookout: Lookout
     works: Works
+    search: Search
 
     async def start(self, names: Iterable[str] = ()) -> None:
         """Start, and load the models named; see ``Fleet.start``."""
@@ -49,6 +53,7 @@ class House:
             await self.fleet.stop(drain)  # refuses calls at once, whatever works take to end
         finally:
             await putting_down
+            await self.search.stop()
 
 
 def build(
@@ -79,10 +84,12 @@ def build(
     pools = Pools(machine.profiles)
     fleet = Fleet(deployments, admission, health)
     inference = Inference(deployments, admission, health, pools)
+    store = store or Store(state_folder())
     return House(
         inference=inference,
         fleet=fleet,
         pools=pools,
         lookout=Lookout(fleet, admission, machine),
-        works=Works(store or Store(state_folder()), inference, kinds),
+        works=Works(store, inference, kinds),
+        search=Search(Shelf(store.folder / "collections", store.most_bytes), inference),
     )

@@ -29,6 +29,15 @@ from stelae.types.model import ModelInfo
 from stelae.types.pool import LEASE_SECONDS, Assigned, Pool, PoolSpec, PoolState
 from stelae.types.profile import Profile
 from stelae.types.score import ScoreCall, ScoreResult
+from stelae.types.search import (
+    CollectionInfo,
+    Document,
+    Hit,
+    IndexCall,
+    IndexResult,
+    SearchCall,
+    SearchResult,
+)
 from stelae.types.usage import Timing, Usage
 
 __all__ = [
@@ -37,8 +46,10 @@ __all__ = [
     "Box",
     "Capacity",
     "Classification",
+    "CollectionInfo",
     "ComputeDtype",
     "DetectedObject",
+    "Document",
     "EmbeddingDtype",
     "EncodeCall",
     "EncodeResult",
@@ -46,6 +57,9 @@ __all__ = [
     "ExtractCall",
     "ExtractResult",
     "Extraction",
+    "Hit",
+    "IndexCall",
+    "IndexResult",
     "Item",
     "Matrix",
     "Modality",
@@ -64,6 +78,8 @@ __all__ = [
     "Role",
     "ScoreCall",
     "ScoreResult",
+    "SearchCall",
+    "SearchResult",
     "Similarity",
     "Sparse",
     "SparseVector",

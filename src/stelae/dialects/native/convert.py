@@ -14,7 +14,7 @@ from stelae.dialects.answers import error_body, error_headers
 from stelae.dialects.base import record_of
 from stelae.dialects.decode import Decoder, decode
 from stelae.errors import InvalidInput, StelaeError
-from stelae.types import EncodeCall, ExtractCall, ScoreCall
+from stelae.types import EncodeCall, ExtractCall, IndexCall, ScoreCall, SearchCall
 from stelae.wire.arrays import Buffer, from_plain, pack, pack_pieces, to_json
 from stelae.wire.slices import json_slices
 
@@ -49,7 +49,7 @@ def _decoders(kind: type[T]) -> dict[Media, Decoder[T]]:
 
 
 _CALLS: dict[type, dict[Media, Decoder[Any]]] = {
-    kind: _decoders(kind) for kind in (EncodeCall, ScoreCall, ExtractCall)
+    kind: _decoders(kind) for kind in (EncodeCall, ScoreCall, ExtractCall, IndexCall, SearchCall)
 }
 
 

@@ -1,0 +1,1 @@
+"""Collections: documents and their vectors on disk, and the nearest of them."""
