@@ -26,7 +26,7 @@ def shown(plan: Plan[Any], total: int | None) -> Iterator[Advance]:
         MissingDependency: A bar is asked for and ``rich`` is not installed.
     """
     if plan.progress is True:
-        with _bar(plan.verb, total) as advance:
+        with bar(plan.verb, total) as advance:
             yield advance
     elif plan.progress is False:
         yield _nobody
@@ -50,7 +50,16 @@ def _counted(tell: Callable[[int, int | None], object], total: int | None) -> Ad
 
 
 @contextmanager
-def _bar(verb: str, total: int | None) -> Iterator[Advance]:
+def bar(verb: str, total: int | None) -> Iterator[Advance]:
+    """A bar on standard error.
+
+    Args:
+        verb: What is done.
+        total: Items in all, ``None`` if not known.
+
+    Raises:
+        MissingDependency: ``rich`` is not installed.
+    """
     try:
         from rich.console import Console
         from rich.progress import (

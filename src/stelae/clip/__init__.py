@@ -4,8 +4,10 @@ Write ``from stelae.clip import Client, Document, DocumentArray`` in place of th
 ``clip_client`` and ``docarray``.
 """
 
+from stelae.clip.answers import Response
 from stelae.clip.array import DocumentArray
+from stelae.clip.client import Client
 from stelae.clip.document import Document
 from stelae.clip.scores import NamedScore
 
-__all__ = ["Document", "DocumentArray", "NamedScore"]
+__all__ = ["Client", "Document", "DocumentArray", "NamedScore", "Response"]

@@ -1,0 +1,118 @@
+"""gRPC: one stream in each direction for the whole call."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from stelae.clip.carriers.address import Address
+from stelae.clip.carriers.base import Answer, Awaited, Carrier
+from stelae.clip.carriers.failing import of_grpc
+from stelae.errors import ServerUnreachable, StelaeError
+from stelae.wire.clip.messages import DataRequest
+from stelae.wire.clip.names import CALL, PREFETCH
+
+OPTIONS = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
+
+
+@asynccontextmanager
+async def way(address: Address, token: str | None, prefetch: int) -> AsyncIterator[Carrier]:
+    """A way to a server, see ``Way``.
+
+    Args:
+        address: Of the server.
+        token: Sent verbatim as ``authorization``.
+        prefetch: Most requests that the server shall have under way.
+    """
+    metadata = [(PREFETCH, str(prefetch))]
+    if token:
+        metadata.append(("authorization", token))
+    async with _channel(address) as channel:
+        stream = channel.stream_stream(
+            CALL,
+            request_serializer=DataRequest.SerializeToString,
+            response_deserializer=DataRequest.FromString,
+        )
+        carrier = GrpcCarrier(stream(metadata=metadata), address.url)
+        try:
+            yield carrier
+            await carrier.end()
+        finally:
+            await carrier.drop()
+
+
+class GrpcCarrier:
+    """See ``Carrier``.
+
+    Args:
+        call: The stream in both directions.
+        url: Of the server, for messages.
+    """
+
+    def __init__(self, call: Any, url: str) -> None:
+        self._call = call
+        self._url = url
+        self._awaited = Awaited()
+        self._turn = asyncio.Lock()
+        self._reader = asyncio.create_task(self._read())
+
+    async def end(self) -> None:
+        """Say that no more requests come; the server then ends the call."""
+        async with self._turn:
+            await self._call.done_writing()
+        await self._reader
+
+    async def drop(self) -> None:
+        """End the call, whatever is under way."""
+        self._call.cancel()
+        self._reader.cancel()
+        await asyncio.wait([self._reader])
+
+    async def send(self, request: DataRequest) -> Answer:
+        """See ``Carrier``."""
+        async with self._turn:  # gRPC takes one message at a time
+            answer = self._awaited.expect(request)
+            try:
+                await self._call.write(request)
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
+                raise await self._failure() from error
+        return answer
+
+    async def _read(self) -> None:
+        try:
+            async for answer in self._call:
+                self._awaited.take(answer)
+        except grpc.aio.AioRpcError:
+            self._awaited.fail(await self._failure())
+        except StelaeError as error:
+            self._awaited.fail(error)
+            self._call.cancel()
+        else:
+            self._awaited.fail(
+                ServerUnreachable(f"{self._url} ended the call before it had answered")
+            )
+
+    async def _failure(self) -> StelaeError:
+        status, details = await self._call.code(), await self._call.details()
+        return of_grpc(status.name, details or "", self._url)
+
+
+def _channel(address: Address) -> Any:
+    if not address.tls:
+        return grpc.aio.insecure_channel(address.netloc, options=OPTIONS)
+    credentials = grpc.ssl_channel_credentials(root_certificates=_roots())
+    return grpc.aio.secure_channel(address.netloc, credentials, options=OPTIONS)
+
+
+def _roots() -> bytes | None:
+    """The authorities that ``SSL_CERT_FILE`` names, as the other protocols take them from there."""
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile is None or paths.cafile == paths.openssl_cafile:
+        return None
+    return Path(paths.cafile).read_bytes()

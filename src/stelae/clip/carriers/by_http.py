@@ -1,0 +1,115 @@
+"""HTTP: one request for each batch, in JSON, several at a time over connections that are kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import msgspec
+import orjson
+
+from stelae.client._transport import CONNECT_SECONDS, security
+from stelae.clip.carriers import json_form
+from stelae.clip.carriers.address import Address
+from stelae.clip.carriers.base import Answer, Carrier
+from stelae.clip.carriers.failing import of_http, unreachable
+from stelae.errors import ProtocolError
+from stelae.wire.clip.messages import DataRequest
+
+PATH = "/post"
+CHUNK = 64 * 1024
+SHOWN = 500
+"""Letters of an answer that a message shows."""
+
+
+@asynccontextmanager
+async def way(address: Address, token: str | None, prefetch: int) -> AsyncIterator[Carrier]:
+    """A way to a server, see ``Way``.
+
+    Args:
+        address: Of the server.
+        token: Sent verbatim as ``Authorization``.
+        prefetch: Most requests under way, each on a connection.
+    """
+    headers = {"content-type": "application/json"}
+    async with httpx.AsyncClient(
+        headers=headers | ({"authorization": token} if token else {}),
+        timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
+        limits=httpx.Limits(max_connections=prefetch),
+        **security(address.url),
+    ) as client:
+        carrier = HttpCarrier(client, address.url)
+        try:
+            yield carrier
+        finally:
+            await carrier.drop()
+
+
+class HttpCarrier:
+    """See ``Carrier``.
+
+    Args:
+        client: For all requests.
+        url: Of the server.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, url: str) -> None:
+        self._client = client
+        self._url = url
+        self._tasks: set[asyncio.Task[DataRequest]] = set()
+
+    async def drop(self) -> None:
+        """Cancel what is under way."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def send(self, request: DataRequest) -> Answer:
+        """See ``Carrier``."""
+        body = orjson.dumps(json_form.written(request), option=orjson.OPT_SERIALIZE_NUMPY)
+        left = asyncio.Event()
+        task = asyncio.create_task(self._post(body, left))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: left.set())
+        del body
+        await left.wait()
+        return task
+
+    async def _post(self, body: bytes, left: asyncio.Event) -> DataRequest:
+        headers = {"content-length": str(len(body))}
+        try:
+            answer = await self._client.post(
+                self._url + PATH, content=_parts(body, left), headers=headers
+            )
+        except httpx.HTTPError as error:
+            raise unreachable(self._url, error) from error
+        if answer.status_code != httpx.codes.OK:
+            raise of_http(answer.status_code, _reason(answer), self._url)
+        try:
+            return json_form.read(msgspec.json.decode(answer.content))
+        except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+            raise ProtocolError(
+                f"{self._url} answered what is no answer: {error}",
+                hint="is a server of CLIP's protocol at this address?",
+            ) from error
+
+
+async def _parts(body: bytes, left: asyncio.Event) -> AsyncIterator[bytes]:
+    """A body in parts, telling when the last has been taken."""
+    for start in range(0, len(body), CHUNK):
+        yield body[start : start + CHUNK]
+    left.set()
+
+
+def _reason(answer: httpx.Response) -> str:
+    """What an answer says of its failure."""
+    try:
+        found: Any = msgspec.json.decode(answer.content)
+        return str(found["header"]["status"]["description"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return answer.text[:SHOWN]
