@@ -194,6 +194,15 @@ class StoreSettings(_Group):
     """Age at which files, and work that is over, are forgotten."""
 
 
+class CacheSettings(_Group):
+    """Vectors that were made before; by default none are remembered."""
+
+    bytes: ByteSize = Field(default=ByteSize(0), ge=0)
+    """Memory for dense vectors of items that may come again, such as the labels that pictures are
+    ranked against; for each model and API key apart, the least recently used go first. 0 remembers
+    nothing."""
+
+
 class FetchSettings(_Group):
     """Content that callers may name by an address instead of sending it; by default none."""
 
@@ -271,6 +280,8 @@ class Settings(BaseSettings):
     """What this machine is among those that callers may ask for by name."""
     store: StoreSettings = StoreSettings()
     """What outlives the server: files, batches and jobs."""
+    cache: CacheSettings = CacheSettings()
+    """Vectors that were made before; by default none are remembered."""
     fetch: FetchSettings = FetchSettings()
     """Content that callers may name by an address instead of sending it; by default none."""
     log: LogSettings = LogSettings()

@@ -111,12 +111,12 @@ async def test_vectors_of_another_model_under_the_same_name_are_not_compared(
     async with live(**kept) as server, httpx.AsyncClient(base_url=server.url) as client:
         await post(client, "/stelae/v1/index", **call())
     models = {"fake": {"source": "embedded"}}
-    async with live(**kept, models=models) as server:
-        async with httpx.AsyncClient(base_url=server.url) as client:
-            query = {"collection": "notes", "items": [{"text": TEXTS[2]}]}
-            answers = [
-                await client.post("/stelae/v1/search", json=query),
-                await client.post("/stelae/v1/index", json=call()),
-            ]
+    other = live(**kept, models=models)
+    async with other as server, httpx.AsyncClient(base_url=server.url) as client:
+        query = {"collection": "notes", "items": [{"text": TEXTS[2]}]}
+        answers = [
+            await client.post("/stelae/v1/search", json=query),
+            await client.post("/stelae/v1/index", json=call()),
+        ]
     assert [answer.status_code for answer in answers] == [409, 409]
     assert "holds vectors of fake" in answers[0].text

@@ -97,6 +97,7 @@ async def _ask(
         items=len(result.truncated),
         truncated=int(np.count_nonzero(result.truncated)),
         timing=result.timing,
+        remembered=result.usage.remembered,
         error_codes=tuple(error.code for error in result.errors.values()),
     )
     return result

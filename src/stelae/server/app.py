@@ -46,6 +46,7 @@ from stelae.server.pages import pages
 from stelae.server.sockets import Sockets
 from stelae.service.admission import Bounds
 from stelae.service.deployments import Defaults
+from stelae.service.features import Features
 from stelae.service.house import House, build
 from stelae.service.lookout import Machine
 from stelae.service.profiles import Profiles, profile_of
@@ -89,6 +90,7 @@ def build_house(settings: Settings, catalog: Catalog) -> House:
         machine=build_machine(settings),
         store=build_store(settings),
         kinds=[kind for dialect in DIALECTS for kind in dialect.works],
+        features=Features(settings.cache.bytes),
     )
 
 

@@ -10,8 +10,8 @@ from typing import Any, get_origin
 import msgspec
 import numpy as np
 
-from stelae.dialects.base import PARAMETER
 from stelae.errors import ErrorInfo
+from stelae.server.endpoints import PARAMETER
 from stelae.server.listeners import Claim
 
 _ATTRIBUTES = re.compile(r"^Attributes:\n", re.MULTILINE)

@@ -11,6 +11,7 @@ from stelae.cluster.controller import Controller
 from stelae.collections.shelf import Shelf
 from stelae.service.admission import Admission, Bounds
 from stelae.service.deployments import Defaults, Deployments
+from stelae.service.features import Features
 from stelae.service.fleet import Fleet
 from stelae.service.health import Health
 from stelae.service.inference import Inference
@@ -65,6 +66,7 @@ def build(
     machine: Machine | None = None,
     store: Store | None = None,
     kinds: Iterable[Kind] = (),
+    features: Features | None = None,
 ) -> House:
     """Put the rooms together; nothing runs before ``start``.
 
@@ -76,6 +78,7 @@ def build(
         machine: What this machine is among those that callers may ask for.
         store: What outlives the server.
         kinds: Kinds of work in the background.
+        features: Remembers vectors.
     """
     health = Health(controller.replicas)
     deployments = Deployments(catalog, controller, defaults or Defaults(), health)
@@ -83,7 +86,7 @@ def build(
     machine = machine or Machine()
     pools = Pools(machine.profiles)
     fleet = Fleet(deployments, admission, health)
-    inference = Inference(deployments, admission, health, pools)
+    inference = Inference(deployments, admission, health, pools, features)
     store = store or Store(state_folder())
     return House(
         inference=inference,

@@ -9,11 +9,13 @@ from typing import Any
 
 import msgspec
 
+from stelae.cluster.replica import Replica
 from stelae.errors import DeadlineExceeded
 from stelae.service.adapters import answered, check_lora
 from stelae.service.admission import Admission
 from stelae.service.checks import AnyCall, bare, check_encode, check_extract, check_score
 from stelae.service.deployments import Deployments
+from stelae.service.features import Features
 from stelae.service.filling import filled
 from stelae.service.health import Health
 from stelae.service.pools import Pools
@@ -56,12 +58,18 @@ class Inference:
     """Answers calls: checks, admits, finds the replica, runs."""
 
     def __init__(
-        self, deployments: Deployments, admission: Admission, health: Health, pools: Pools
+        self,
+        deployments: Deployments,
+        admission: Admission,
+        health: Health,
+        pools: Pools,
+        features: Features | None = None,
     ) -> None:
         self._deployments = deployments
         self._admission = admission
         self._health = health
         self._pools = pools
+        self._features = features or Features()
 
     async def encode(self, call: EncodeCall, caller: Caller) -> EncodeResult:
         """Represent the items of a call.
@@ -111,11 +119,20 @@ class Inference:
         deadline = None if caller.timeout is None else time.monotonic() + caller.timeout
         with self._admission.admit(size):
             replica = await self._deployments.serving(entry.name, task, _patience(caller))
-            left = _left(deadline)
-            patience = _patience(caller)
-            result = await answered(replica, bare(call, entry.name), left, patience)
+            result = await self._answered(replica, bare(call, entry.name), caller, deadline)
         self._health.answered(entry.name)
         return result
+
+    async def _answered(
+        self, replica: Replica, call: AnyCall, caller: Caller, deadline: float | None
+    ) -> Any:
+        async def run(call: Any) -> Any:
+            return await answered(replica, call, _left(deadline), _patience(caller))
+
+        if isinstance(call, EncodeCall) and replica.info is not None:
+            fingerprint = replica.info.fingerprint
+            return await self._features.encode(call, fingerprint, caller.key_id, run)
+        return await run(call)
 
 
 async def _checked(check: Callable[[AnyCall], int], call: AnyCall) -> int:

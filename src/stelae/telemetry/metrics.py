@@ -41,6 +41,9 @@ STAGE = Family(
 )
 TOKENS = Family("stelae_tokens_total", "counter", ("model",), "Tokens run.")
 ITEMS = Family("stelae_items_total", "counter", ("model",), "Items answered, failed ones included.")
+REMEMBERED = Family(
+    "stelae_remembered_total", "counter", ("model",), "Items answered from what was made before."
+)
 TRUNCATED = Family("stelae_truncated_total", "counter", ("model",), "Items that were cut.")
 ERRORS = Family(
     "stelae_errors_total",
@@ -68,9 +71,9 @@ SERVER_MEMORY = Family("stelae_server_memory_bytes", "gauge", (), "Resident memo
 INFO = Family("stelae_info", "gauge", ("version",), "1, with the version of the server.")
 
 FAMILIES = (
-    REQUESTS, DURATION, IN_FLIGHT, BODY_BYTES, WATCHERS, STAGE, TOKENS, ITEMS, TRUNCATED,
-    ERRORS, QUEUE_CALLS, QUEUE_TOKENS, BATCHES, BATCH_ENTRIES, BATCH_TOKENS, RESTARTS, STATE,
-    MEMORY, SERVER_MEMORY, INFO,
+    REQUESTS, DURATION, IN_FLIGHT, BODY_BYTES, WATCHERS, STAGE, TOKENS, ITEMS, REMEMBERED,
+    TRUNCATED, ERRORS, QUEUE_CALLS, QUEUE_TOKENS, BATCHES, BATCH_ENTRIES, BATCH_TOKENS,
+    RESTARTS, STATE, MEMORY, SERVER_MEMORY, INFO,
 )  # fmt: skip
 """All metrics, in the order in which they are documented."""
 
@@ -97,6 +100,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     items: int
     truncated: int
     timing: Timing
+    remembered: int = 0
     error_codes: tuple[str, ...] = ()
 
 
@@ -110,6 +114,7 @@ class Metrics:
         self._stage = Spread(STAGE)
         self._tokens = Tally(TOKENS)
         self._items = Tally(ITEMS)
+        self._remembered = Tally(REMEMBERED)
         self._truncated = Tally(TRUNCATED)
         self._errors = Tally(ERRORS)
         self.in_flight = Tally(IN_FLIGHT)
@@ -121,6 +126,7 @@ class Metrics:
         counted = (self._requests, self._duration, self._stage, self._tokens, self._items)
         return (
             *counted,
+            self._remembered,
             self._truncated,
             self._errors,
             self.in_flight,
@@ -142,6 +148,8 @@ class Metrics:
         model, timing = served.model, served.timing
         self._tokens.add(served.tokens, model)
         self._items.add(served.items, model)
+        if served.remembered:
+            self._remembered.add(served.remembered, model)
         self._truncated.add(served.truncated, model)
         self._stage.add(timing.prepare_ms / 1000, model, "prepare")
         self._stage.add(timing.queue_ms / 1000, model, "queue")

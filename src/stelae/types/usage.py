@@ -6,9 +6,16 @@ import msgspec
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Tokens that the model really ran, special tokens included."""
+    """What a request used.
+
+    Attributes:
+        tokens: Tokens that the model read, special tokens included; those of remembered items
+            count as if they were read again.
+        remembered: Items answered from what was made before; see the setting ``cache.bytes``.
+    """
 
     tokens: int = 0
+    remembered: int = 0
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
