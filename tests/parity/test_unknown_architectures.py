@@ -14,20 +14,31 @@ import torch
 from fix_arch import reference_of
 from fix_classic import TINY
 from fix_engine import answer
-from fix_outputs import ENDS, LIMIT, assert_close, encode, parts, saved, score, spec_of
+from fix_outputs import ENDS, FAMILIES, LIMIT, assert_close, encode, parts, saved, score, spec_of
 from fix_unknown import LOCAL, UNKNOWN, colbert, dense_terms, engine_of, fresh, pairs, splade
+from safetensors.torch import load_file, save_file
 from sentence_transformers import (
     CrossEncoder,
     MultiVectorEncoder,
     SentenceTransformer,
     SparseEncoder,
 )
+from sentence_transformers.base.modules import Dense, Transformer
+from sentence_transformers.sentence_transformer.modules import LayerNorm, Pooling
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from stelae.engines import registry
+from stelae.engines.base import Device, EngineOptions
 from stelae.engines.text.engine import TextEngine
-from stelae.errors import InputTooLong, InvalidInput, UnsupportedTask, from_info
-from stelae.types import EncodeCall, Item, OutputType, Role, ScoreCall, Truncate
+from stelae.errors import (
+    InputTooLong,
+    InvalidInput,
+    ModelLoadFailed,
+    UnsupportedCheckpoint,
+    UnsupportedTask,
+    from_info,
+)
+from stelae.types import ComputeDtype, EncodeCall, Item, OutputType, Role, ScoreCall, Truncate
 
 TEXTS = [
     "a stone",
@@ -89,6 +100,36 @@ def test_activation_and_prompt_of_a_cross_encoder_are_the_librarys(
     plain = {"activation_fn": torch.nn.Identity()}
     logits = np.stack([library.predict([("a stone", text)], **plain)[0] for text in TEXTS])
     assert_close(score(engine, "a stone", TEXTS, normalize=False).scores, logits)
+
+
+@pytest.mark.parametrize("labels", [1, 3])
+@pytest.mark.parametrize("family", ["convbert", "bert"])
+def test_scores_of_a_head_of_several_modules_equal_the_library(
+    zoo: Path, tmp_path: Path, family: str, labels: int
+) -> None:
+    """Whichever engine has the transformer."""
+    known = UNKNOWN | FAMILIES
+    source = saved(zoo, tmp_path / "trunk", known[family], "Model")
+    torch.manual_seed(4)
+    modules = [
+        Transformer(str(source)),
+        Pooling(32, "cls"),
+        Dense(32, 24, bias=False, activation_function=torch.nn.GELU()),
+        LayerNorm(24),
+        Dense(24, labels, activation_function=torch.nn.Identity(), module_output_name="scores"),
+    ]
+    library = CrossEncoder(modules=modules, activation_fn=torch.nn.Sigmoid(), device="cpu")
+    library.save_pretrained(str(tmp_path / "made"), create_model_card=False)
+    spec = spec_of(tmp_path / "made")
+    choice = registry.choose(spec)
+    assert choice.manifest.name == ("encoder" if family == "bert" else "sentence_transformers")
+    options = EngineOptions(dtype=ComputeDtype.FLOAT32, device=Device.CPU, threads=1)
+    engine: Any = registry.load(choice.manifest, spec, options)
+    for text in TEXTS:
+        made = library.predict([("a stone", text)])
+        assert_close(score(engine, "a stone", [text]).scores, made)
+    made = np.stack([library.predict([("a stone", text)])[0] for text in TEXTS])
+    assert_close(score(engine, "a stone", TEXTS).scores, made)
 
 
 def test_causal_reranker_has_the_librarys_scores(zoo: Path, tmp_path: Path) -> None:
@@ -231,3 +272,38 @@ def test_each_text_can_run_alone(made: Path, kind: str) -> None:
     values = [getattr(result, column) for result in (*together, *alone)]
     numbers = [np.asarray(getattr(value, "values", value)) for value in values]
     np.testing.assert_array_equal(numbers[0], np.concatenate(numbers[1:]))
+
+
+def test_code_of_the_checkpoint_is_said_to_be_never_run(zoo: Path, tmp_path: Path) -> None:
+    folder = edited(pairs(zoo, tmp_path, "convbert"), model_type="odd", auto_map=OWN)
+    with pytest.raises(UnsupportedCheckpoint, match=r"needs code of its checkpoint .* never run"):
+        engine_of(folder)
+
+
+def test_class_of_the_checkpoints_own_is_not_passed_over(zoo: Path, tmp_path: Path) -> None:
+    name = "OwnForSequenceClassification"
+    folder = edited(pairs(zoo, tmp_path, "convbert"), architectures=[name], auto_map=OWN)
+    with pytest.raises(UnsupportedCheckpoint, match="brings its own code for Own"):
+        engine_of(folder)
+
+
+OWN = dict.fromkeys(("AutoConfig", "AutoModelForSequenceClassification"), "own.Any")
+
+
+def edited(folder: Path, **changes: Any) -> Path:
+    """The same checkpoint with other values in its ``config.json``."""
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | changes), "utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "tensor", ["classifier.dense.weight", "convbert.embeddings.LayerNorm.bias"]
+)
+def test_weights_are_never_made_up(zoo: Path, tmp_path: Path, tensor: str) -> None:
+    folder = pairs(zoo, tmp_path, "convbert")
+    tensors = load_file(folder / "model.safetensors")
+    del tensors[tensor]
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelLoadFailed, match=f"{tensor} is missing"):
+        engine_of(folder)

@@ -82,6 +82,7 @@ def _spec(folder: Path, entry: ModelEntry, source: Source, found: Found) -> Mode
         backbone=found.trunk,
         chains=found.chains,
         scoring=found.scoring,
+        scorer=found.scorer,
         dimensions=_width(folder, found, OutputType.DENSE, found.width),
         token_dimensions=_width(folder, found, OutputType.MULTIVECTOR, found.token_width),
         matryoshka=tuple(sorted(entry.matryoshka)),

@@ -45,7 +45,7 @@ def weight_paths(spec: ModelSpec) -> list[str]:
     trunk = spec.backbone
     names = trunk.weights if isinstance(trunk, Backbone) else (trunk.weights,)
     found = [join(trunk.folder, name) for name in names]
-    steps = [step for chain in spec.chains for step in chain.steps]
+    steps = [*spec.scorer, *(step for chain in spec.chains for step in chain.steps)]
     if spec.vision is not None:
         tower = spec.vision.backbone
         found += [join(tower.folder, name) for name in tower.weights]
@@ -91,7 +91,12 @@ def fingerprint(spec: ModelSpec, dtype: str, weights_digest: str) -> str:
         "default_prompt": spec.default_prompt,
         "dtype": dtype,
     }
-    later = {"vision": spec.vision, "fill": spec.fill, "words": spec.words}
+    later = {
+        "vision": spec.vision,
+        "fill": spec.fill,
+        "words": spec.words,
+        "scorer": spec.scorer or None,
+    }
     facts |= {name: value for name, value in later.items() if value is not None}
     data = msgspec.json.encode(facts, order="sorted")
     return hashlib.sha256(data).hexdigest()[:LENGTH]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stelae.catalog.abilities import Classify, YesNo
+from stelae.catalog.operations import Module
 from stelae.catalog.reading import Reading
 from stelae.catalog.settings import Settings
 from stelae.catalog.spec import Backbone, Chain, Static
@@ -22,6 +23,7 @@ class Found:
         settings: What its files say of it as a whole.
         chains: Token vectors to representations.
         scoring: How it scores pairs, if it reads both texts together.
+        scorer: Token vectors to these scores, if the transformer's class does not give them.
         width: Width of its dense vectors; 0 if it makes none.
         token_width: Width of its token vectors; 0 if it gives none out.
         limit: Longest text in tokens; ``None`` if that is not stated.
@@ -33,6 +35,7 @@ class Found:
     settings: Settings = NO_SETTINGS
     chains: tuple[Chain, ...] = ()
     scoring: Classify | YesNo | None = None
+    scorer: tuple[Module, ...] = ()
     width: int = 0
     token_width: int = 0
     limit: int | None = None

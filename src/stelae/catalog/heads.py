@@ -56,6 +56,9 @@ DENSE_KEYS = {
 STAGES = {"token_embeddings": Stage.TOKENS, "sentence_embedding": Stage.VECTOR}
 """Entries of the library's dictionary that a module can read."""
 
+SCORES = "scores"
+"""The entry that models for pairs end with."""
+
 NORM_EPS = 1e-5
 """What the library's layer normalisation adds to the variance."""
 
@@ -151,7 +154,7 @@ def read_dense(place: Place) -> Step:
     """
     config, file = place.config("dense layer"), place.label("config.json")
     refuse_unknown(config, DENSE_KEYS, file)
-    stage = _stage(config, file, "token_embeddings" if place.late else "sentence_embedding")
+    reads, gives = _ends(config, file, "token_embeddings" if place.late else "sentence_embedding")
     inputs, outputs = (_width(config, key, file) for key in ("in_features", "out_features"))
     dense = Dense(
         folder=place.folder,
@@ -163,7 +166,7 @@ def read_dense(place: Place) -> Step:
         weights=single_file(place),
     )
     check_tensors(place, dense.weights, _dense_shapes(dense))
-    return Step(place.kind, dense, stage, stage)
+    return Step(place.kind, dense, reads, gives)
 
 
 def _dense_shapes(dense: Dense) -> dict[str, tuple[int, ...]]:
@@ -173,6 +176,15 @@ def _dense_shapes(dense: Dense) -> dict[str, tuple[int, ...]]:
     if dense.residual and dense.inputs != dense.outputs:
         shapes["residual.weight"] = (dense.outputs, dense.inputs)
     return shapes
+
+
+def _ends(config: Json, file: str, default: str) -> tuple[Stage, Stage]:
+    """What a dense layer reads and what it gives: the same, or of a vector the scores of a pair."""
+    if config.get("module_output_name") == SCORES:
+        require(config, {"module_input_name": ("sentence_embedding",)}, file)
+        return Stage.VECTOR, Stage.SCORES
+    stage = _stage(config, file, default)
+    return stage, stage
 
 
 def _stage(config: Json, file: str, default: str) -> Stage:

@@ -12,10 +12,11 @@ import msgspec
 from stelae.catalog.abilities import Classify, YesNo
 from stelae.catalog.asking import read_answers, read_prompt
 from stelae.catalog.found import Found
+from stelae.catalog.modules import READERS, read_modules
 from stelae.catalog.place import Place
 from stelae.catalog.reading import Use
-from stelae.catalog.rows import kind_of, read_rows
-from stelae.catalog.scoring import activation_of, read_scoring
+from stelae.catalog.rows import ROUTERS, kind_of, read_rows
+from stelae.catalog.scoring import activation_of, headed, read_scoring
 from stelae.catalog.settings import Settings
 from stelae.catalog.spec import Backbone
 from stelae.catalog.steps import Stage, Start
@@ -24,19 +25,16 @@ from stelae.errors import UnsupportedCheckpoint
 
 
 def read_pairs(root: Path, settings: Settings) -> Found:
-    """A cross-encoder, or a language model that is asked.
+    """A cross-encoder, with its transformer's head or one of its own, or a model that is asked.
 
     Raises:
         UnsupportedCheckpoint: A module or an option is not implemented.
         ModelLoadFailed: A file is missing, broken or contradicts another.
     """
     rows = read_rows(root)
-    kinds = [kind_of(root, row, ("Transformer", "LogitScore")) for row in rows]
+    kinds = [kind_of(root, row, (*READERS, *ROUTERS, "LogitScore")) for row in rows]
     if kinds not in (["Transformer"], ["Transformer", "LogitScore"]):
-        raise UnsupportedCheckpoint(
-            f"modules.json in {root} chains {', '.join(kinds) or 'nothing'}; implemented are one "
-            "Transformer, and one with a LogitScore after it"
-        )
+        return _with_head(root, settings)
     asks = len(rows) == 2
     use = Use.NEXT if asks else Use.SCORES
     start = read_transformer(Place(root, rows[0].folder, "Transformer"), use=use)
@@ -54,6 +52,30 @@ def read_pairs(root: Path, settings: Settings) -> Found:
         settings=settings,
         scoring=scoring,
         limit=start.reading.limit,
+    )
+
+
+def _with_head(root: Path, settings: Settings) -> Found:
+    """A cross-encoder whose scores come of further modules: poolings, layers and the like."""
+    sides = read_modules(root, settings)
+    side = sides.get(None)
+    if side is None or len(sides) > 1:
+        raise UnsupportedCheckpoint(
+            f"modules.json in {root} has a router, which is not implemented for a CrossEncoder"
+        )
+    trunk = side.start.trunk
+    if side.gives is not Stage.SCORES or not isinstance(trunk, Backbone):
+        raise UnsupportedCheckpoint(
+            f"modules.json in {root} ends with {side.gives.value}; a CrossEncoder begins with a "
+            "Transformer and ends with scores"
+        )
+    return Found(
+        trunk=trunk,
+        reading=side.start.reading,
+        settings=settings,
+        scoring=headed(root, trunk, settings, side.width),
+        scorer=side.modules,
+        limit=side.start.reading.limit,
     )
 
 

@@ -52,6 +52,9 @@ MOVED = {
 }
 """Further names by which the library knows its classes."""
 
+KNOWN = ("sentence_transformers.", "pylate.")
+"""How the names of classes start that the library or PyLate defines."""
+
 ROUTERS = frozenset({"Router", "Asym"})
 
 
@@ -97,6 +100,11 @@ def kind_of(root: Path, row: Row, known: Collection[str]) -> str:
         UnsupportedCheckpoint: It means something else, or passes arguments.
     """
     kind = class_of(row.type)
+    if kind is None and not row.type.startswith(KNOWN):
+        raise UnsupportedCheckpoint(
+            f"modules.json in {root} has a module {row.type!r}, which is code of the checkpoint's "
+            "own or of another library; such code is never run"
+        )
     if kind is None or kind not in known:
         raise UnsupportedCheckpoint(
             f"modules.json in {root} has a module {row.type!r}, which is not implemented; "

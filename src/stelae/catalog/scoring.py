@@ -43,6 +43,20 @@ def read_scoring(root: Path, backbone: Backbone, settings: Settings) -> Classify
     )
 
 
+def headed(root: Path, backbone: Backbone, settings: Settings, count: int) -> Classify:
+    """The scores of a head beside the transformer, which has no names for them.
+
+    Raises:
+        UnsupportedCheckpoint: The activation is not implemented.
+        ModelLoadFailed: A file is broken.
+    """
+    return Classify(
+        labels=tuple(f"LABEL_{i}" for i in range(count)),
+        activation=activation_of(root, settings, backbone, count),
+        typed=tells_apart(root, backbone),
+    )
+
+
 def _labels(config: Json, file: str) -> tuple[str, ...]:
     """Names of the labels in order; numbers where they have no names."""
     named = take(config, "id2label", dict, file) or {}

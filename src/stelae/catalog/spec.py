@@ -165,6 +165,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
         inputs: What it reads. If that is pictures alone, ``backbone`` is their own.
         contrast: How it compares texts with pictures, if it was trained to.
         scoring: How it scores pairs, if it reads both texts of a pair together.
+        scorer: Token vectors to these scores, in order; nothing where the transformer's own
+            class gives them.
         extraction: How it finds things in items, if it does.
         dimensions: Width of its dense vectors; 0 if it makes none.
         token_dimensions: Width of its token vectors; 0 if it gives none out.
@@ -193,6 +195,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[Modality, ...] = (Modality.TEXT,)
     contrast: Contrast | None = None
     scoring: Classify | YesNo | None = None
+    scorer: tuple[Module, ...] = ()
     extraction: Extractor | None = None
     dimensions: int = 0
     token_dimensions: int = 0

@@ -136,13 +136,26 @@ def test_wrong_option_is_refused_by_name(
     assert part in str(caught.value)
 
 
-def test_pooled_vector_as_a_score_is_refused(edited: Edit, read: Read) -> None:
-    folder = edited("cross-encoder-labels", SETTINGS)
+def with_module(folder: Path, kind: str) -> Path:
+    """The same checkpoint with a further module, an empty pooling."""
     rows = json.loads((folder / "modules.json").read_text("utf-8"))
-    kind = "sentence_transformers.sentence_transformer.modules.pooling.Pooling"
     rows.append({"type": kind, "path": "1_Pooling", "idx": 1, "name": "1"})
     (folder / "modules.json").write_text(json.dumps(rows))
-    with pytest.raises(UnsupportedCheckpoint, match="Pooling"):
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text("{}")
+    return folder
+
+
+def test_pooled_scores_are_refused(edited: Edit, read: Read) -> None:
+    kind = "sentence_transformers.sentence_transformer.modules.pooling.Pooling"
+    folder = with_module(edited("cross-encoder-labels", SETTINGS), kind)
+    with pytest.raises(UnsupportedCheckpoint, match="Transformer gives scores"):
+        read(folder)
+
+
+def test_module_of_the_checkpoints_own_is_said_to_be_never_run(edited: Edit, read: Read) -> None:
+    folder = with_module(edited("cross-encoder-labels", SETTINGS), "own_code.Pooling")
+    with pytest.raises(UnsupportedCheckpoint, match=r"'own_code.Pooling', which is code .* never"):
         read(folder)
 
 

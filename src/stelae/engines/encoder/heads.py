@@ -252,8 +252,12 @@ def _top_terms(spec: ModelSpec, step: TopTerms) -> nn.Module:
     return head
 
 
-def build_scorer(scoring: Classify | YesNo, trunk: Trunk, tensors: Tensors) -> Head:
+def build_scorer(
+    spec: ModelSpec, scoring: Classify | YesNo, trunk: Trunk, tensors: Tensors
+) -> Head:
     """The head that scores a pair of texts read together, in fp32."""
+    if spec.scorer:
+        return Head("scores", [_step(spec, step, trunk, tensors) for step in spec.scorer])
     if not isinstance(trunk, Backbone):
         raise UnsupportedCheckpoint("a table of vectors cannot read two texts together")
     if isinstance(scoring, YesNo):

@@ -55,7 +55,7 @@ class TextEncoder(nn.Module):
             build_head(spec, chain, self.trunk, tensors) for chain in spec.chains
         )
         self.scorer = (
-            None if spec.scoring is None else build_scorer(spec.scoring, self.trunk, tensors)
+            None if spec.scoring is None else build_scorer(spec, spec.scoring, self.trunk, tensors)
         )
         self.skips_prompts = any(not pool.include_prompt for pool in _pools(spec.chains))
         self.to(device)

@@ -28,7 +28,7 @@ def refuses(spec: ModelSpec) -> str | None:
 def _refuses_parts(spec: ModelSpec) -> str | None:
     if len(spec.outputs) > 1:
         return f"it makes one kind of output of a model, not {' and '.join(spec.outputs)}"
-    steps = [step for chain in spec.chains for step in chain.steps]
+    steps = [*spec.scorer, *(step for chain in spec.chains for step in chain.steps)]
     lacking = next((step for step in steps if isinstance(step, (OwnPool, TermWeights))), None)
     return None if lacking is None else f"it has no {type(lacking).__name__} module"
 

@@ -136,8 +136,9 @@ def telling(spec: ModelSpec, device: str) -> Iterator[None]:
                 f"model '{spec.name}' needs code of its checkpoint for "
                 f"{spec.backbone.architecture or 'its transformer'} (auto_map), which is never run"
             ) from error
+        cause = next(iter(str(error).splitlines()), type(error).__name__)
         raise ModelLoadFailed(
-            f"model '{spec.name}': sentence-transformers cannot load {spec.folder}: {error}"
+            f"model '{spec.name}': sentence-transformers cannot load {spec.folder}: {cause}"
         ) from error
 
 

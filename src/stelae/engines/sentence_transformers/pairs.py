@@ -10,6 +10,7 @@ from stelae.catalog.abilities import YesNo
 from stelae.catalog.reading import Use
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.sentence_transformers.kinds import Kind
+from stelae.engines.sentence_transformers.steps import VECTOR
 from stelae.engines.text.features import Features, Output
 
 SCORES, LOGITS = "scores", "causal_logits"
@@ -19,13 +20,15 @@ def kind_of(spec: ModelSpec) -> Kind:
     """A model of sentence-transformers' class ``CrossEncoder``."""
     if isinstance(spec.scoring, YesNo):
         return Kind(use=Use.NEXT, chains={None: ()}, rows=partial(answers, spec.scoring))
-    return Kind(use=Use.SCORES, chains={None: ()}, rows=rows)
+    if spec.scorer:
+        return Kind(use=Use.TOKENS, chains={None: spec.scorer}, rows=partial(rows, VECTOR))
+    return Kind(use=Use.SCORES, chains={None: ()}, rows=partial(rows, SCORES))
 
 
-def rows(features: dict[str, Any], texts: Sequence[Features]) -> list[Output]:
-    """The logits of the labels."""
+def rows(entry: str, features: dict[str, Any], texts: Sequence[Features]) -> list[Output]:
+    """The logits of the labels, in an entry of the library's dictionary."""
     del texts
-    return [Output(scores=row) for row in features[SCORES].float().cpu().numpy()]
+    return [Output(scores=row) for row in features[entry].float().cpu().numpy()]
 
 
 def answers(asked: YesNo, features: dict[str, Any], texts: Sequence[Features]) -> list[Output]:
