@@ -37,13 +37,15 @@ def _apt(fields: dict[str, Any], call: EncodeCall) -> dict[str, Any]:
     kinds = fields.get("outputs") or call.kinds
     unapt: set[str] = set()
     if OutputType.DENSE not in kinds:
-        unapt |= {"muvera", "dimensions"}
+        unapt |= {"muvera", "dimensions", "normalize"}
     if call.muvera is not None:
         unapt |= {"dimensions", "normalize"}
     if call.dimensions is not None or call.normalize is not None:
         unapt |= {"muvera"}
     if call.prompt is not None or call.prompt_name is not None:
         unapt |= {"instruction"}
+    if set(kinds) == {OutputType.SPARSE} and not fields.get("dtype", call.format).floating:
+        unapt |= {"dtype"}
     apt = {name: value for name, value in fields.items() if name not in unapt}
     if OutputType.MULTIVECTOR not in kinds and not (call.muvera or apt.get("muvera")):
         apt.pop("pool_factor", None)

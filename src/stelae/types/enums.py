@@ -60,6 +60,11 @@ class EmbeddingDtype(StrEnum):
     BINARY = "binary"
     UBINARY = "ubinary"
 
+    @property
+    def floating(self) -> bool:
+        """Whether it holds floating-point numbers, as weights of terms always are."""
+        return self in (EmbeddingDtype.FLOAT32, EmbeddingDtype.FLOAT16)
+
 
 class ComputeDtype(StrEnum):
     """Number format that a model computes in."""

@@ -17,7 +17,7 @@ from stelae.types import (
     ScoreCall,
 )
 
-DENSE, MANY = OutputType.DENSE, OutputType.MULTIVECTOR
+DENSE, SPARSE, MANY = OutputType.DENSE, OutputType.SPARSE, OutputType.MULTIVECTOR
 SKETCH = Muvera(repetitions=2, projections=1)
 
 
@@ -68,6 +68,13 @@ def test_what_a_caller_says_counts_more(given: dict[str, Any]) -> None:
         ({"outputs": (MANY,)}, Profile(muvera=SKETCH, dimensions=8), {}),
         ({"dimensions": 8}, Profile(muvera=SKETCH), {}),
         ({"muvera": SKETCH}, Profile(dimensions=8, normalize=True), {}),
+        ({"outputs": (MANY,)}, Profile(normalize=True), {}),
+        ({"outputs": (SPARSE,)}, Profile(dtype=EmbeddingDtype.INT8), {}),
+        (
+            {"outputs": (SPARSE,)},
+            Profile(dtype=EmbeddingDtype.FLOAT16),
+            {"dtype": EmbeddingDtype.FLOAT16},
+        ),
         ({}, Profile(pool_factor=2), {}),
         ({"outputs": (MANY,)}, Profile(pool_factor=2), {"pool_factor": 2}),
         ({}, Profile(pool_factor=2, muvera=SKETCH), {"pool_factor": 2, "muvera": SKETCH}),

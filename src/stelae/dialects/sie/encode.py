@@ -54,7 +54,7 @@ def encode_call(asked: EncodeRequest, model: str, info: ModelInfo) -> Asked[Enco
     fields = encode_fields(
         options,
         # Quirk: in SIE the kinds of a profile count more than those of the parameters.
-        output_types=None if chosen(info, name).outputs else params.output_types,
+        output_types=chosen(info, name).outputs or params.output_types,
         output_dtype=params.output_dtype,
         instruction=params.instruction,
     )

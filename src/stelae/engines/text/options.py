@@ -42,7 +42,7 @@ def check_call(spec: ModelSpec, call: EncodeCall) -> None:
     _check_prompt(spec, call)
     check_instruction(spec, call.instruction)
     if call.dimensions is not None:
-        _check_dimensions(spec, call.dimensions)
+        _check_dimensions(spec, call, call.dimensions)
 
 
 def _check_outputs(spec: ModelSpec, call: EncodeCall) -> None:
@@ -53,10 +53,27 @@ def _check_outputs(spec: ModelSpec, call: EncodeCall) -> None:
         )
     for kind in wanted_of_device(call):
         check_kind(spec, kind, "outputs")
+    _check_numbers(call)
     if call.muvera is not None:
         _check_muvera(spec, call, call.muvera)
     if call.pool_factor is not None:
         _check_pooling(call, call.pool_factor)
+
+
+def _check_numbers(call: EncodeCall) -> None:
+    """Refuse what would change none of the representations asked for."""
+    if call.normalize is not None and OutputType.DENSE not in call.kinds:
+        raise InvalidInput(
+            f"normalize={call.normalize}: it is about the length of dense vectors, and outputs "
+            f"are {_listed(call.kinds)}; add 'dense' to outputs or leave normalize out",
+            param="normalize",
+        )
+    if not call.format.floating and set(call.kinds) == {OutputType.SPARSE}:
+        raise InvalidInput(
+            f"dtype={call.format.value!r}: weights of terms are float32 or float16; choose one "
+            "of these, or add 'dense' or 'multivector' to outputs",
+            param="dtype",
+        )
 
 
 def wanted_of_device(call: EncodeCall) -> tuple[OutputType, ...]:
@@ -156,12 +173,18 @@ def _unknown_prompt(spec: ModelSpec, name: str) -> InvalidInput:
     )
 
 
-def _check_dimensions(spec: ModelSpec, wanted: int) -> None:
+def _check_dimensions(spec: ModelSpec, call: EncodeCall, wanted: int) -> None:
     width = spec.dimensions
     if not width:
         raise InvalidInput(
             f"dimensions={wanted}: model {spec.name!r} makes no dense vectors, and only "
             "these are cut; leave dimensions out",
+            param="dimensions",
+        )
+    if OutputType.DENSE not in call.kinds:
+        raise InvalidInput(
+            f"dimensions={wanted}: only dense vectors are cut, and outputs are "
+            f"{_listed(call.kinds)}; add 'dense' to outputs or leave dimensions out",
             param="dimensions",
         )
     if not 1 <= wanted <= width:

@@ -55,10 +55,26 @@ def encode_fields(
         "muvera": muvera_of(options.muvera),
         "lora": options.lora_id or options.lora,
     }
+    if wanted:
+        fields |= dict.fromkeys(_idle(set(wanted), fields["dtype"]))
     fields["role"] = Role.QUERY if options.is_query else Role.DOCUMENT
     if template_of(options) is not None:
         return {**fields, "prompt": ""}
     return {**fields, "instruction": instruction_of(options, instruction)}
+
+
+def _idle(kinds: set[OutputType | str], dtype: EmbeddingDtype | str | None) -> set[str]:
+    """Options that say nothing about these kinds of representation."""
+    # Quirk: SIE answers them all the same, with float32 weights of terms where bytes were
+    # asked for; tests/unit/wire/test_sie_verbs.py.
+    idle = set() if OutputType.DENSE in kinds else {"normalize", "dimensions"}
+    if kinds == {OutputType.SPARSE} and dtype is not None and not _floating(dtype):
+        idle.add("dtype")
+    return idle
+
+
+def _floating(dtype: EmbeddingDtype | str) -> bool:
+    return dtype in (EmbeddingDtype.FLOAT32, EmbeddingDtype.FLOAT16)
 
 
 def instruction_of(options: Options, instruction: str | None) -> str | None:

@@ -73,6 +73,26 @@ def test_model_without_dense_vectors_has_none_to_cut() -> None:
         check_call(sparse, call_of(outputs=(OutputType.SPARSE,), dimensions=8))
 
 
+@pytest.mark.parametrize(
+    ("options", "param"),
+    [
+        ({"normalize": True}, "normalize"),
+        ({"normalize": False}, "normalize"),
+        ({"dimensions": 4}, "dimensions"),
+        ({"dtype": EmbeddingDtype.INT8}, "dtype"),
+        ({"dtype": EmbeddingDtype.UBINARY}, "dtype"),
+    ],
+)
+def test_option_that_would_change_nothing_is_refused(options: dict[str, Any], param: str) -> None:
+    both = spec_of()
+    chain = Chain(output=OutputType.SPARSE, steps=(SparsePool(),))
+    both = msgspec.structs.replace(both, chains=(*both.chains, chain))
+    with pytest.raises(InvalidInput, match="outputs") as caught:
+        check_call(both, call_of(outputs=(OutputType.SPARSE,), **options))
+    assert caught.value.param == param
+    check_call(both, call_of(outputs=(OutputType.SPARSE, OutputType.DENSE), **options))
+
+
 @pytest.mark.parametrize("dimensions", [1, 2, 3, 4, None])
 def test_matryoshka_model_may_be_cut_to_any_width(dimensions: int | None) -> None:
     check_call(spec_of(matryoshka=(2, 4)), call_of(dimensions=dimensions))
