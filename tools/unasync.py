@@ -26,15 +26,17 @@ WORDS = [
         (r"\basync (def|for|with)\b", r"\1"),
         (r"\bawait ", ""),
         (r"\banext\b", "next"),
+        (r"\n    aclose = close\n", ""),
         (r"\baclose\b", "close"),
+        (r"\baread\b", "read"),
         (r"\baclosing\b", "closing"),
         (r"\b__aenter__\b", "__enter__"),
         (r"\b__aexit__\b", "__exit__"),
         (r"\b_async\b", "_sync"),
         (r"\basync_each\b", "each"),
         (r"\bSIEAsyncClient\b", "SIEClient"),
-        (r"\bAsync(Backend|Client|Crew|Gate|Generator|HttpBackend|Iterator)\b", r"\1"),
-        (r"\bAsync(Job|Pools|Sender)\b", r"\1"),
+        (r"\bAsync(Backend|Client|Crew|Feed|Gate|Generator|HttpBackend|Iterator)\b", r"\1"),
+        (r"\bAsync(Collection|Collections|Job|Pools|Sender)\b", r"\1"),
     ]
 ]
 

@@ -22,6 +22,7 @@ from stelae.types import (
     Ragged,
     ScoreResult,
     Sparse,
+    Timing,
     Usage,
 )
 from stelae.types.lazy import np
@@ -116,6 +117,7 @@ class EncodingTable:
     gathered: Gathered
     dense: NDArray[Any] | None = None
     parts: list[Columns] = field(default_factory=list)
+    timings: list[Timing] = field(default_factory=list)
     common: Common = field(init=False)
 
     def __post_init__(self) -> None:
@@ -125,6 +127,7 @@ class EncodingTable:
         """See ``Table``."""
         columns = self.gathered.check(chunk, result)
         self.common.add(chunk, result)
+        self.timings += [result.timing] * len(chunk.items)
         if columns.dense is not None:
             if self.dense is None:
                 self.dense = np.empty((self.rows, *columns.dense.shape[1:]), columns.dense.dtype)
@@ -136,7 +139,7 @@ class EncodingTable:
         """All columns together, once every chunk is in."""
         rest = joined(self.parts)
         columns = Columns(self.dense, rest.sparse, rest.multivector, rest.quantization)
-        return Encodings(columns=columns.map(writable), **self.common.facts())
+        return Encodings(columns=columns.map(writable), timings=self.timings, **self.common.facts())
 
 
 @dataclass(slots=True)
@@ -313,4 +316,5 @@ def _encoding(
         id=item.id,
         metadata=item.metadata,
         error=error,
+        timing=result.timing,
     )

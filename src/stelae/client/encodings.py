@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from stelae.client._columns import Columns, Vector, as_array, asked
 from stelae.errors import StelaeError
-from stelae.types import Quantization, Ragged, Sparse, SparseVector, Usage
+from stelae.types import Quantization, Ragged, Sparse, SparseVector, Timing, Usage
 from stelae.types.lazy import np
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Encoding:
         id: The name the caller gave the item.
         metadata: What the caller put beside the item.
         error: Why the item failed, with ``errors="return"``.
+        timing: Where the time of its request went.
     """
 
     columns: Columns
@@ -43,6 +44,7 @@ class Encoding:
     id: str | None = None
     metadata: dict[str, Any] | None = None
     error: StelaeError | None = None
+    timing: Timing = field(default_factory=Timing)
 
     @property
     def dense(self) -> Vector:
@@ -110,6 +112,7 @@ class Encodings(Sequence[Encoding]):
         fingerprint: Identifies weights, pooling, normalisation, prompts and dtype.
         ids: The names the caller gave the items.
         metadata: What the caller put beside the items.
+        timings: Where the time of each item's request went; empty if nothing is known.
     """
 
     columns: Columns
@@ -121,6 +124,7 @@ class Encodings(Sequence[Encoding]):
     ids: Sequence[str | None]
     metadata: Sequence[dict[str, Any] | None]
     errors: dict[int, StelaeError] = field(default_factory=dict)
+    timings: Sequence[Timing] = ()
 
     @property
     def dense(self) -> Vector:
@@ -186,6 +190,7 @@ class Encodings(Sequence[Encoding]):
             id=self.ids[index],
             metadata=self.metadata[index],
             error=self.errors.get(index),
+            timing=self.timings[index] if self.timings else Timing(),
         )
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:

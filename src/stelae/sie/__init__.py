@@ -23,9 +23,11 @@ from stelae.sie.errors import (
 )
 from stelae.sie.scoring import maxsim, maxsim_batch
 from stelae.sie.types import (
+    AssignedWorkerInfo,
     AudioInput,
     CapacityInfo,
     Classification,
+    ClusterStatusMessage,
     DetectedObject,
     EncodeResult,
     Entity,
@@ -35,18 +37,24 @@ from stelae.sie.types import (
     ModelInfo,
     PoolInfo,
     PoolSpec,
+    PoolStatusInfo,
     Relation,
     ScoreEntry,
     ScoreResult,
     SparseResult,
+    StatusMessage,
     TimingInfo,
     VideoInput,
+    WorkerInfo,
+    WorkerStatusMessage,
 )
 
 __all__ = [
+    "AssignedWorkerInfo",
     "AudioInput",
     "CapacityInfo",
     "Classification",
+    "ClusterStatusMessage",
     "DetectedObject",
     "EncodeResult",
     "Entity",
@@ -61,6 +69,7 @@ __all__ = [
     "PoolError",
     "PoolInfo",
     "PoolSpec",
+    "PoolStatusInfo",
     "ProvisioningError",
     "Relation",
     "RequestError",
@@ -73,8 +82,11 @@ __all__ = [
     "ScoreResult",
     "ServerError",
     "SparseResult",
+    "StatusMessage",
     "TimingInfo",
     "VideoInput",
+    "WorkerInfo",
+    "WorkerStatusMessage",
     "maxsim",
     "maxsim_batch",
 ]

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from stelae.errors import InvalidInput
-from stelae.types import Item
+from stelae.types import Item, PoolSpec
 from stelae.wire.sie.options import Options
 from stelae.wire.sie.verbs import filled, instruction_of, template_of
 
@@ -22,6 +24,18 @@ def several(items: Any) -> tuple[list[Any], bool]:
     if isinstance(items, str) or not isinstance(items, Sequence):
         raise InvalidInput(f"items: an Item or a list of them was expected, not {items!r:.80}")
     return list(items), False
+
+
+def pool_spec(given: Mapping[str, Any]) -> PoolSpec:
+    """Our pool, of the SDK's.
+
+    Raises:
+        InvalidInput: A part of it is of the wrong type.
+    """
+    try:
+        return msgspec.convert({k: v for k, v in given.items() if v is not None}, PoolSpec)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"an argument of create_pool is wrong: {error}") from error
 
 
 def ours(item: Any, place: str = "items") -> dict[str, Any]:

@@ -20,6 +20,7 @@ from stelae.sie.types import (
 from stelae.types import Capacity, ModelState, OutputType, Pool, Task
 from stelae.types import ModelInfo as OurModelInfo
 from stelae.wire.sie.names import named_all
+from stelae.wire.sie.timing import timing_of
 
 LISTS = ("entities", "relations", "classifications", "objects")
 
@@ -34,6 +35,7 @@ def encode_result(encoding: Encoding, name: str | None) -> EncodeResult:
         result["sparse"] = encoding.sparse._asdict()
     if columns.multivector is not None:
         result["multivector"] = encoding.multivector
+    result["timing"] = timing_of(encoding.timing)
     return {**result, "model": encoding.model}  # type: ignore[typeddict-item]
 
 
@@ -114,7 +116,15 @@ def pool_info(pool: Pool) -> PoolInfo:
     """A pool as it stands."""
     return {
         "name": pool.spec.name,
-        "spec": {"name": pool.spec.name, "gpus": pool.spec.gpus},
+        "spec": {
+            "name": pool.spec.name,
+            "gpus": pool.spec.gpus,
+            "gpu_caps": pool.spec.gpu_caps,
+            "queue_pool": pool.spec.queue_pool,
+            "bundle": pool.spec.bundle,
+            "minimum_worker_count": pool.spec.minimum_worker_count,
+            "pinned_models": list(pool.spec.pinned_models),
+        },
         "status": {
             "state": pool.state.value,
             "assigned_workers": [{"name": w.name, "gpu": w.profile} for w in pool.workers],

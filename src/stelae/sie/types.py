@@ -79,6 +79,7 @@ class TimingInfo(TypedDict, total=False):
     queue_ms: float
     tokenization_ms: float
     inference_ms: float
+    postprocessing_ms: float
 
 
 class EncodeResult(TypedDict, total=False):
@@ -174,10 +175,18 @@ class ModelInfo(TypedDict, total=False):
 
 
 class PoolSpec(TypedDict, total=False):
-    """A pool: its name and how many of each kind of device it may use."""
+    """A pool: its name and how many of each kind of device it may use.
+
+    The rest is kept by the server and told back; one server has one bundle and one queue.
+    """
 
     name: str
-    gpus: dict[str, int]
+    gpus: dict[str, int] | None
+    gpu_caps: dict[str, int] | None
+    bundle: str | None
+    minimum_worker_count: int | None
+    pinned_models: list[str] | None
+    queue_pool: str | None
 
 
 class WorkerInfo(TypedDict, total=False):
@@ -204,6 +213,38 @@ class CapacityInfo(TypedDict, total=False):
     configured_gpu_types: list[str]
     live_gpu_types: list[str]
     workers: list[WorkerInfo]
+
+
+class ClusterStatusMessage(TypedDict, total=False):
+    """How the whole stands; ``cluster``, ``workers`` and ``models`` are those of ``/health``."""
+
+    timestamp: float
+    cluster: dict[str, Any]
+    workers: list[dict[str, Any]]
+    models: list[dict[str, Any]]
+
+
+class WorkerStatusMessage(TypedDict, total=False):
+    """How one worker stands."""
+
+    timestamp: float
+    ready: bool
+    name: str
+    machine_profile: str
+    pool_name: str
+    gpu_count: int
+    bundle: str
+    bundle_config_hash: str
+    loaded_models: list[str]
+    max_batch_requests: int
+    saturated: bool
+    server: dict[str, Any]
+    gpus: list[dict[str, Any]]
+    models: list[dict[str, Any]]
+
+
+StatusMessage = ClusterStatusMessage | WorkerStatusMessage
+"""What ``watch`` gives."""
 
 
 class AssignedWorkerInfo(TypedDict, total=False):

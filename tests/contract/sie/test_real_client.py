@@ -45,7 +45,10 @@ What differs on purpose, because a single server can do better:
 * `int8` and `uint8` vectors have `scale` and `zero_point` beside them, which older clients ignore.
 * `estimate`, `recommend` and cloud accounts are answered with 404: nothing here is billed.
 
-`stelae.sie` has the same names over Stelae's own client: `from stelae.sie import SIEClient`.
+`stelae.sie` has the same names over Stelae's own client: `from stelae.sie import SIEClient`. What
+it lacks of 0.10.1, and why, stands in `tests/contract/sie/test_signatures.py`: what writes text
+(`generate`, `chat_completions`, `responses`), what belongs to the managed cloud, the knobs of
+connections and retries, and `jobs`, `files` and `batches`, which the unmodified SDK reaches.
 """
 CLUSTER = {"machine_profiles": ["l4", "a100-40gb"]}
 """Machines that are configured and not here."""

@@ -10,7 +10,7 @@ from stelae.client._async._crew import AsyncCrew
 from stelae.client._async._sender import AsyncSender
 from stelae.client._retry import Deadline
 from stelae.errors import PoolNotFound
-from stelae.types import LEASE_SECONDS, Capacity, Pool
+from stelae.types import LEASE_SECONDS, Capacity, Pool, PoolSpec
 
 
 class AsyncPools:
@@ -62,7 +62,7 @@ class AsyncPools:
 
     async def create_pool(
         self,
-        name: str,
+        name: str | PoolSpec,
         gpus: dict[str, int] | None = None,
         *,
         ttl_seconds: float = LEASE_SECONDS,
@@ -74,7 +74,7 @@ class AsyncPools:
         renewed for its time is forgotten.
 
         Args:
-            name: Its name; capitals make no difference.
+            name: Its name; capitals make no difference. Or all that can be said of it.
             gpus: Workers wanted, by kind of machine; none for any.
             ttl_seconds: Seconds that it lives unused.
             timeout: Seconds to wait; the client's own if not given.
@@ -82,7 +82,7 @@ class AsyncPools:
         Raises:
             InvalidInput: The name or a number is out of bounds.
         """
-        spec = _pools.spec_of(name, gpus, ttl_seconds)
+        spec = name if isinstance(name, PoolSpec) else _pools.spec_of(name, gpus, ttl_seconds)
         return await self._sender.ask(partial(self._backend.create_pool, spec), timeout)
 
     async def get_pool(self, name: str, *, timeout: float | None = None) -> Pool | None:

@@ -14,7 +14,6 @@ from stelae.dialects.sie.asked import Asked
 from stelae.dialects.sie.items import item_of
 from stelae.dialects.sie.models import chosen
 from stelae.dialects.sie.schema import EncodeParams, EncodeRequest
-from stelae.dialects.sie.timing import timing_of
 from stelae.errors import InvalidInput
 from stelae.types import (
     EncodeCall,
@@ -28,6 +27,7 @@ from stelae.types import (
 )
 from stelae.wire.arrays import Buffer
 from stelae.wire.sie.options import limit_checked, read_options
+from stelae.wire.sie.timing import timing_of
 from stelae.wire.sie.verbs import encode_fields, filled, instruction_of, named, template_of
 from stelae.wire.slices import json_slices
 

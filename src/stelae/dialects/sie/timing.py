@@ -1,23 +1,12 @@
-"""Where the time of a request went, in the SDK's words."""
+"""Where the time of a request went, in headers."""
 
 from __future__ import annotations
 
 from stelae.types import Timing
 
 
-def timing_of(timing: Timing) -> dict[str, float]:
-    """Milliseconds by stage, for the body."""
-    return {
-        "total_ms": timing.total_ms,
-        "queue_ms": timing.queue_ms,
-        "tokenization_ms": timing.prepare_ms,
-        "inference_ms": timing.run_ms,
-        "postprocessing_ms": timing.finish_ms,
-    }
-
-
 def timing_headers(timing: Timing) -> dict[str, str]:
-    """The same for the headers."""
+    """Milliseconds by stage, for the headers."""
     headers = {
         "X-Queue-Time": f"{timing.queue_ms:.2f}",
         "X-Tokenization-Time": f"{timing.prepare_ms:.2f}",

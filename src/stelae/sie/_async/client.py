@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Self, Unpack, overload
+from typing import Any, Literal, Self, Unpack, cast, overload
 
 from stelae.client import AsyncClient, RetryPolicy
-from stelae.sie._items import bare, in_template, ours, several
+from stelae.sie._async.feed import AsyncFeed
+from stelae.sie._feeds import path_of
+from stelae.sie._items import bare, in_template, ours, pool_spec, several
 from stelae.sie._options import EncodeOptions, ExtractOptions
 from stelae.sie._results import (
     capacity_info,
@@ -26,6 +30,7 @@ from stelae.sie.types import (
     PoolInfo,
     PoolSpec,
     ScoreResult,
+    StatusMessage,
 )
 from stelae.wire.sie.names import named_all
 from stelae.wire.sie.options import read_options
@@ -64,6 +69,7 @@ class SIEAsyncClient:
     ) -> None:
         self._client = AsyncClient(base_url, api_key=api_key, timeout=timeout_s, retries=HASTY)
         self._patient = AsyncClient(base_url, api_key=api_key, timeout=timeout_s)
+        self._url, self._feed = base_url, AsyncFeed(base_url, api_key)
         self._gpu = gpu
         self._options = options or {}
         self._pool = pool
@@ -78,12 +84,19 @@ class SIEAsyncClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self.aclose()
+        await self.close()
 
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
         await self._patient.aclose()
+
+    aclose = close
+
+    @property
+    def base_url(self) -> str:
+        """Address of the server."""
+        return self._url
 
     @overload
     async def encode(
@@ -292,16 +305,55 @@ class SIEAsyncClient:
             )
         return capacity_info(seen)
 
-    async def create_pool(self, name: str, gpus: dict[str, int] | None = None) -> None:
+    async def watch(
+        self, *, mode: Literal["auto", "cluster", "worker"] = "auto"
+    ) -> AsyncGenerator[StatusMessage]:
+        """How the server stands, again and again, until it stops or you leave.
+
+        Args:
+            mode: ``cluster`` for the whole, once a second; ``worker`` for one worker, five
+                times; ``auto`` for the whole.
+
+        Raises:
+            RequestError: The server refuses it.
+            SIEConnectionError: No server answers, or it went away.
+        """
+        with renamed():
+            async with aclosing(self._feed.messages(path_of(mode))) as told:
+                async for message in told:
+                    yield cast("StatusMessage", message)
+
+    async def create_pool(
+        self,
+        name: str,
+        gpus: dict[str, int] | None = None,
+        gpu_caps: dict[str, int] | None = None,
+        bundle: str | None = None,
+        minimum_worker_count: int | None = None,
+        pinned_models: list[str] | None = None,
+        *,
+        queue_pool: str | None = None,
+    ) -> None:
         """Make a pool of workers, or change and renew the one of that name.
 
         Calls with ``gpu="NAME/KIND"`` are answered by it, and renew it.
 
+        Args:
+            name: Its name.
+            gpus: Workers wanted, by kind of device.
+            gpu_caps: Workers at most; told back, for one server has the workers it has.
+            bundle: Told back: one server has one.
+            minimum_worker_count: Told back.
+            pinned_models: Told back.
+            queue_pool: Told back.
+
         Raises:
             PoolError: It cannot be made.
         """
+        spec: dict[str, Any] = {"name": name, "gpus": gpus, "gpu_caps": gpu_caps, "bundle": bundle}
+        spec |= {"minimum_worker_count": minimum_worker_count, "pinned_models": pinned_models}
         with of_pool(name):
-            await self._client.create_pool(name, gpus)
+            await self._client.create_pool(pool_spec({**spec, "queue_pool": queue_pool}))
 
     async def get_pool(self, name: str) -> PoolInfo | None:
         """A pool as it stands; ``None`` if there is none of that name."""
@@ -318,7 +370,7 @@ class SIEAsyncClient:
         """Where a call is answered; the client's own pool is made before its first call."""
         own, self._pool = self._pool, None
         if own is not None:
-            await self.create_pool(own["name"], own.get("gpus"))
+            await self.create_pool(**own)
             self._own = own["name"]
         wanted = gpu or self._gpu
         return wanted if wanted is not None or self._own is None else f"{self._own}/"
