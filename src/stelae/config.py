@@ -166,7 +166,12 @@ class LimitSettings(_Group):
     calls: int = Field(default=4096, ge=1)
     """Most requests worked on at once; more are refused with 503."""
     watchers: int = Field(default=256, ge=0)
-    """Most WebSockets open at once; more are refused with 503."""
+    """Most WebSockets open at once on which the server alone speaks; more are refused with 503."""
+    streams: int = Field(default=4096, ge=1)
+    """Most calls open at once over gRPC, and as many over WebSockets on which both sides speak; more
+    are refused."""
+    messages: int = Field(default=100, ge=1)
+    """Most messages of one stream worked on at once; a caller may ask for fewer."""
     drain_seconds: float = Field(default=25.0, ge=0)
     """Time that accepted requests get to finish when the server stops."""
 
@@ -218,6 +223,32 @@ class FetchSettings(_Group):
     """Time for one fetch."""
 
 
+class ClipSettings(_Group):
+    """What CLIP's clients get."""
+
+    model: str | None = None
+    """Model for requests that name none: by default the only one here for texts and pictures, if
+    there are several the only one of them that is loaded, else ``ViT-B-32::openai``."""
+
+
+class TlsSettings(_Group):
+    """How ``https`` and ``grpcs`` addresses are encrypted."""
+
+    certificate: Path | None = None
+    """PEM file with the server's certificate, and those between it and its root after it."""
+    key: Path | None = None
+    """PEM file with the key of the certificate, without a password; the file of the certificate
+    itself if not given."""
+
+
+class CorsSettings(_Group):
+    """Which pages of other origins may ask, beside those of the server itself."""
+
+    origins: Listed = ()
+    """Origins such as ``https://shop.example``; ``*`` stands for all of them, whose browsers then
+    send no cookies. By default none may."""
+
+
 class LogSettings(_Group):
     """What is logged, and how."""
 
@@ -255,8 +286,13 @@ class Settings(BaseSettings):
     )
 
     listen: Listed | None = None
-    """Addresses to serve on, as ``http://host:port``; port 0 takes any free one. By default
-    ``http://127.0.0.1:8080`` and ``http://127.0.0.1:9997``, each skipped if it is taken."""
+    """Addresses to serve on, as ``http://host:port``, ``https://``, ``grpc://`` or ``grpcs://``;
+    port 0 takes any free one. By default ``http://127.0.0.1:8080``, ``http://127.0.0.1:9997`` and
+    ``grpc://127.0.0.1:51000``, each skipped if it is taken."""
+    tls: TlsSettings = TlsSettings()
+    """How ``https`` and ``grpcs`` addresses are encrypted."""
+    cors: CorsSettings = CorsSettings()
+    """Which pages of other origins may ask, beside those of the server itself."""
     models: dict[str, ModelSettings] = {}
     """Models by the name they are served under; the embedded model is always there."""
     dtype: ComputeDtype = ComputeDtype.AUTO
@@ -284,6 +320,8 @@ class Settings(BaseSettings):
     """Vectors that were made before; by default none are remembered."""
     fetch: FetchSettings = FetchSettings()
     """Content that callers may name by an address instead of sending it; by default none."""
+    clip: ClipSettings = ClipSettings()
+    """What CLIP's clients get."""
     log: LogSettings = LogSettings()
     """What is logged, and how."""
     hub: HubSettings = HubSettings()

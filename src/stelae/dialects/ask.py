@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import numpy as np
 from starlette.requests import Request
 
-from stelae.dialects.base import Rooms, record_of
+from stelae.dialects.base import Asking, Rooms, record_of
 from stelae.errors import DeadlineExceeded, InvalidInput, ModelNotFound, StelaeError
 from stelae.service.inference import Caller
 from stelae.telemetry.metrics import Served
@@ -40,42 +40,42 @@ OFFLOAD_BYTES = 1024 * 1024
 
 
 async def encode(
-    request: Request, rooms: Rooms, call: EncodeCall, caller: Caller | None = None
+    request: Request | Asking, rooms: Rooms, call: EncodeCall, caller: Caller | None = None
 ) -> EncodeResult:
     """Run a call for the request's caller and note what it used."""
     return await _ask(request, rooms, call, rooms.inference.encode, caller)
 
 
 async def score(
-    request: Request, rooms: Rooms, call: ScoreCall, caller: Caller | None = None
+    request: Request | Asking, rooms: Rooms, call: ScoreCall, caller: Caller | None = None
 ) -> ScoreResult:
     """Run a call for the request's caller and note what it used."""
     return await _ask(request, rooms, call, rooms.inference.score, caller)
 
 
 async def extract(
-    request: Request, rooms: Rooms, call: ExtractCall, caller: Caller | None = None
+    request: Request | Asking, rooms: Rooms, call: ExtractCall, caller: Caller | None = None
 ) -> ExtractResult:
     """Run a call for the request's caller and note what it used."""
     return await _ask(request, rooms, call, rooms.inference.extract, caller)
 
 
 async def index(
-    request: Request, rooms: Rooms, call: IndexCall, caller: Caller | None = None
+    request: Request | Asking, rooms: Rooms, call: IndexCall, caller: Caller | None = None
 ) -> IndexResult:
     """Run a call for the request's caller and note what it used."""
     return await _ask(request, rooms, call, rooms.search.index, caller)
 
 
 async def search(
-    request: Request, rooms: Rooms, call: SearchCall, caller: Caller | None = None
+    request: Request | Asking, rooms: Rooms, call: SearchCall, caller: Caller | None = None
 ) -> SearchResult:
     """Run a call for the request's caller and note what it used."""
     return await _ask(request, rooms, call, rooms.search.search, caller)
 
 
 async def _ask(
-    request: Request,
+    request: Request | Asking,
     rooms: Rooms,
     call: AnyCall,
     verb: Callable[[AnyCall, Caller], Awaitable[AnyResult]],
@@ -103,7 +103,7 @@ async def _ask(
     return result
 
 
-def caller_of(request: Request) -> Caller:
+def caller_of(request: Request | Asking) -> Caller:
     """Who asks, as the headers of the house tell it.
 
     Raises:
@@ -111,7 +111,8 @@ def caller_of(request: Request) -> Caller:
         DeadlineExceeded: No time is left.
     """
     record = record_of(request)
-    return Caller(request_id=record.id, key_id=record.key_id, timeout=timeout_of(request))
+    timeout = request.seconds if isinstance(request, Asking) else timeout_of(request)
+    return Caller(request_id=record.id, key_id=record.key_id, timeout=timeout)
 
 
 def timeout_of(request: Request) -> float | None:

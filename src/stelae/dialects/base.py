@@ -81,6 +81,8 @@ class Rooms:
     metrics: Metrics
     about: About
     fetcher: Fetcher = field(default_factory=Fetcher)
+    clip_model: str | None = None
+    """What the settings say of the model for CLIP's clients that name none."""
 
 
 Handle = Callable[[Request, Rooms], Awaitable[Response]]

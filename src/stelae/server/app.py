@@ -27,6 +27,7 @@ from stelae.dialects.base import (
     RenderError,
     Rooms,
 )
+from stelae.dialects.clip import DIALECT as CLIP
 from stelae.dialects.native import DIALECT as NATIVE
 from stelae.dialects.openai import DIALECT as OPENAI
 from stelae.dialects.sie import DIALECT as SIE
@@ -55,7 +56,7 @@ from stelae.telemetry.metrics import Metrics
 from stelae.types import Profile
 from stelae.version import __version__
 
-DIALECTS = (NATIVE, OPENAI, SIE)
+DIALECTS = (NATIVE, OPENAI, SIE, CLIP)
 """Every HTTP dialect; each is answered on every HTTP port."""
 
 
@@ -183,6 +184,7 @@ def build_app(
         metrics=metrics,
         about=_about(settings, listen),
         fetcher=build_fetcher(settings),
+        clip_model=settings.clip.model,
     )
     limits = settings.limits
     keys = KeyRing(key.get_secret_value() for key in settings.api_keys)

@@ -22,7 +22,7 @@ from stelae.server.sockets import Sockets
 from stelae.telemetry import log
 from stelae.telemetry.metrics import Metrics
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/dry_run", "/openapi.json"})
 """Paths reached without a key, compared with the raw path; all others need one."""
 
 OPEN_PLACES = ("/v1/refs/",)

@@ -78,7 +78,7 @@ def pages(document: Callable[[], bytes]) -> Dialect:
         _page("/healthz", healthz, "Alive.", response=Health, open=True),
         _page("/readyz", readyz, "Ready to answer; 503 if not.", response=Readiness, open=True),
         _page("/metrics", metrics, "Metrics in Prometheus' text format.", media=("text/plain",)),
-        _page("/openapi.json", openapi, "This description."),
+        _page("/openapi.json", openapi, "This description.", open=True),
         _page("/docs", docs, "This description, for people.", media=("text/html",)),
         _page("/", root, "To the documentation.", media=("text/html",)),
     )

@@ -1,0 +1,13 @@
+"""The protocol of CLIP-as-service: documents in, documents with vectors or scores out."""
+
+from stelae.dialects.base import Dialect
+from stelae.dialects.clip.errors import render_error
+from stelae.dialects.clip.routes import OPERATIONS, speaks
+
+DIALECT = Dialect(
+    "clip",
+    "CLIP-as-service: documents as JSON or protobuf",
+    OPERATIONS,
+    render_error,
+    speaks,
+)
