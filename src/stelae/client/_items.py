@@ -13,13 +13,14 @@ from stelae.client._place import Place
 from stelae.errors import InvalidInput
 from stelae.types import EncodeCall, ExtractCall, Item, ScoreCall
 from stelae.types.lazy import np
+from stelae.wire import data_uri
 
 if TYPE_CHECKING:
     from stelae.client._pictures import PictureLike
 
     ItemLike = str | Item | Mapping[str, object] | PictureLike
     """One thing to encode, to score or to look into: a text, a picture (its file's bytes or path,
-    a Pillow image, an array of pixels), an ``Item``, or a mapping with an item's fields."""
+    a data URI, a Pillow image, an array of pixels), an ``Item``, or a mapping with its fields."""
 else:
     ItemLike = Any  # a name for annotations, which must not load NumPy
 
@@ -172,7 +173,7 @@ def checked(value: object, place: Place) -> tuple[Item, int]:
     Raises:
         InvalidInput: The value is none of these, or cannot be sent.
     """
-    if isinstance(value, str):
+    if isinstance(value, str) and not data_uri.is_picture(value):
         return _text(value, place)
     if is_picture(value):
         return _image(value, place)
@@ -257,7 +258,7 @@ def _image(value: Any, place: Place) -> tuple[Item, int]:
     if not is_picture(value):
         raise place.wrong(
             f"has an 'image' of type {type(value).__name__}; give bytes, a path (pathlib.Path), a "
-            "Pillow image or an array"
+            "data URI, a Pillow image or an array"
         )
     item, size = picture(value, place)
     return item, size // PICTURE_SHARE

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from stelae.client._place import Place
+from stelae.errors import InvalidInput
 from stelae.types import Item
 from stelae.types.lazy import np
+from stelae.wire import data_uri
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,9 +36,9 @@ if TYPE_CHECKING:
             """The same picture, turned or mirrored."""
 
     Pixels = NDArray[np.integer[Any] | np.floating[Any] | np.bool_]
-    PictureLike = bytes | bytearray | memoryview | os.PathLike[str] | PillowImage | Pixels
-    """A picture: its file's bytes, the file's path, a Pillow image, or pixels ``(H, W, 3)``,
-    ``(H, W, 4)`` or ``(H, W)``."""
+    PictureLike = bytes | bytearray | memoryview | os.PathLike[str] | str | PillowImage | Pixels
+    """A picture: its file's bytes, the file's path, a data URI, a Pillow image, or pixels
+    ``(H, W, 3)``, ``(H, W, 4)`` or ``(H, W)``."""
 
 ORIENTATION = 0x0112
 UPRIGHT = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
@@ -65,6 +67,8 @@ class Deferred(Item, frozen=True, kw_only=True):
 
 def is_picture(value: object) -> TypeGuard[PictureLike]:
     """Whether a value is a picture in one of its forms."""
+    if isinstance(value, str):
+        return data_uri.is_picture(value)
     return isinstance(value, (*BYTES, os.PathLike)) or _is_pillow(value) or _is_numbers(value)
 
 
@@ -81,8 +85,11 @@ def picture(value: Any, place: Place) -> tuple[Item, int]:
     """The item that a picture means, and its size in bytes.
 
     Raises:
-        InvalidInput: There is no such file, or the array has no shape of a picture.
+        InvalidInput: There is no such file, the data URI holds none, or the array has no shape of
+            a picture.
     """
+    if isinstance(value, str):
+        value = _embedded(value, place)
     if isinstance(value, BYTES):
         data = value if type(value) is bytes else bytes(value)
         return Item(image=data), len(data)
@@ -94,6 +101,13 @@ def picture(value: Any, place: Place) -> tuple[Item, int]:
     if value.ndim not in (2, 3):
         raise place.wrong(f"has shape {value.shape}; one picture is (H, W), (H, W, 3) or (H, W, 4)")
     return Item(pixels=value), int(value.nbytes)
+
+
+def _embedded(uri: str, place: Place) -> bytes:
+    try:
+        return data_uri.content(uri)
+    except InvalidInput as error:
+        raise place.wrong(f"cannot be read: {error.message}", hint=error.hint) from error
 
 
 def _file_size(path: os.PathLike[str], place: Place) -> int:

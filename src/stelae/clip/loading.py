@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import mimetypes
 from pathlib import Path
-from urllib.parse import unquote, unquote_to_bytes, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
 from stelae.errors import InvalidInput
+from stelae.wire import data_uri
 
 SECONDS = 30.0
 """How long a web address may take, unless told otherwise."""
@@ -43,9 +42,9 @@ def read(uri: str, timeout: float | None = None) -> bytes:
     Raises:
         InvalidInput: There is nothing to be read.
     """
+    if data_uri.is_data(uri):
+        return data_uri.content(uri)
     scheme = uri[:8].lower().partition(":")[0]
-    if scheme == "data":
-        return _embedded(uri)
     if scheme in ("http", "https"):
         return _fetched(uri, SECONDS if timeout is None else timeout)
     path = unquote(urlsplit(uri).path) if scheme == "file" else uri
@@ -54,18 +53,6 @@ def read(uri: str, timeout: float | None = None) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InvalidInput(f"{path!r:.200} cannot be read: {reason}", param="uri") from error
-
-
-def _embedded(uri: str) -> bytes:
-    head, comma, data = uri[len("data:") :].partition(",")
-    if not comma:
-        raise InvalidInput(f"the data URI {uri!r:.60} has no comma before its data", param="uri")
-    if not head.endswith(";base64"):
-        return unquote_to_bytes(data)
-    try:
-        return base64.b64decode(unquote(data), validate=True)
-    except binascii.Error as error:
-        raise InvalidInput(f"the data URI {uri!r:.60} is no base64: {error}", param="uri") from None
 
 
 def _fetched(uri: str, timeout: float) -> bytes:

@@ -44,6 +44,18 @@ def test_bytes_are_a_file(value: Any) -> None:
     assert sent(value) == sent({"image": value}) == Item(image=b"file")
 
 
+def test_data_uri_of_a_picture_is_that_picture() -> None:
+    uri = "data:image/png;base64,ZmlsZQ=="
+    assert sent(uri) == sent({"image": uri}) == Item(image=b"file")
+    with pytest.raises(InvalidInput, match=r"items\[3\] cannot be read: .* does not hold base64"):
+        sent("data:image/png;base64,?")
+
+
+@pytest.mark.parametrize("text", ["photo.png", "data:text/plain,a", "see data:image/png,a"])
+def test_other_strings_are_texts(text: str) -> None:
+    assert sent(text) == Item(text=text)
+
+
 def test_path_is_read_when_it_is_sent(tmp_path: Path) -> None:
     path = tmp_path / "picture"
     path.write_bytes(b"before")
