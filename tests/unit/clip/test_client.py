@@ -448,3 +448,44 @@ async def test_a_dropped_call_leaves_nothing_behind() -> None:
         with pytest.raises(asyncio.CancelledError):
             await call
         await asyncio.wait_for(ended.wait(), 5)
+
+
+async def test_one_bar_shows_the_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    async with serving("grpc") as url:
+        rows = await Client(url).aencode(["x"] * 20, show_progress=True)
+        again = await asyncio.to_thread(Client(url).encode, iter(["x"] * 20), show_progress=True)
+    shown = capsys.readouterr()
+    assert len(rows) == len(again) == 20
+    assert shown.out == ""
+    assert shown.err.count("encode") == 2
+    assert "20/20" in shown.err
+
+
+async def test_it_works_inside_a_running_loop() -> None:
+    async with serving("ws") as url:
+        running = asyncio.get_running_loop()
+        rows = await running.run_in_executor(None, _in_a_loop_of_its_own, url)
+    assert lengths(rows) == [1]
+
+
+def _in_a_loop_of_its_own(url: str) -> Any:
+    async def notebook() -> Any:
+        return Client(url).encode(["a"])  # as a cell of a notebook does
+
+    return asyncio.run(notebook())
+
+
+async def test_several_threads_share_a_client() -> None:
+    async with serving("grpc") as url:
+        client = Client(url)
+        texts = [["x" * n] * 30 for n in range(1, 6)]
+        found = await asyncio.gather(*(asyncio.to_thread(client.encode, each) for each in texts))
+    assert [set(lengths(rows)) for rows in found] == [{1}, {2}, {3}, {4}, {5}]
+
+
+async def test_the_token_is_sent_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIP_AUTH_TOKEN", "from the environment")
+    assert Client("grpc://h")._token == "from the environment"
+    assert Client("grpc://h", credential={"Authorization": "given"})._token == "given"
+    with pytest.raises(InvalidInput, match="credential"):
+        Client("grpc://h", credential="token")  # type: ignore[arg-type]
