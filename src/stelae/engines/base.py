@@ -124,7 +124,10 @@ class Job(Protocol[F, In, Res]):
         ...
 
     def finish(self, prepared: Sequence[Prepared[F]], rows: Sequence[In | StelaeError]) -> Res:
-        """Put the rows of all entries together; failed ones arrive as errors."""
+        """Put the rows of all entries together; failed ones arrive as errors.
+
+        The rows are the job's own from here on: it may let go of them as it copies.
+        """
         ...
 
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from stelae.catalog.abilities import Classify, YesNo
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Job, Prepared
-from stelae.engines.text.assemble import error_of, scaled
+from stelae.engines.text.assemble import error_of
+from stelae.engines.text.drafts import scaled
 from stelae.engines.text.encode import EncodeJob
 from stelae.engines.text.features import Features, Output, Row
 from stelae.engines.text.given import matrix_error

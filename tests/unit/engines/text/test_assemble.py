@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import msgspec
@@ -91,6 +92,16 @@ def test_option_that_would_change_nothing_is_refused(options: dict[str, Any], pa
         check_call(both, call_of(outputs=(OutputType.SPARSE,), **options))
     assert caught.value.param == param
     check_call(both, call_of(outputs=(OutputType.SPARSE, OutputType.DENSE), **options))
+
+
+def test_many_vectors_are_scaled_as_each_alone() -> None:
+    rows = np.random.default_rng(5).standard_normal((700, 4)).astype(np.float32)
+    made = [Output(dense=row.copy()) for row in rows]
+    alive = [weakref.ref(row.dense) for row in made]
+    result = assemble(call_of(), spec_of(), "", [Prepared(object(), tokens=1)] * 700, made)
+    expected = rows / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+    np.testing.assert_allclose(result.dense, expected, atol=1e-6)
+    assert not any(ref() is not None for ref in alive)
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 3, 4, None])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -136,14 +137,23 @@ def test_what_fails_in_one_column_is_in_none(outputs: tuple[OutputType, ...]) ->
 
 def test_numbers_beyond_half_precision_are_told_and_never_infinite() -> None:
     terms = (np.array([2], np.int32), np.array([7e4], np.float32))
-    rows = [Output(terms=terms, vectors=MATRICES[0]), Output(vectors=LARGE, terms=terms)]
     half = EmbeddingDtype.FLOAT16
-    many = run(call_of(MULTI, dtype=half), rows)
+    many = run(call_of(MULTI, dtype=half), texts([MATRICES[0], LARGE]))
     assert list(many.errors) == [1]
     assert "65504" in many.errors[1].message
     assert many.multivector is not None
     assert np.isfinite(many.multivector.values).all()
+    rows = [Output(terms=terms) for _ in range(2)]
     assert list(run(call_of(SPARSE, dtype=half), rows).errors) == [0, 1]
+
+
+def test_rows_are_let_go_of_when_they_are_in_columns() -> None:
+    """Else a large answer would stand in memory twice."""
+    rows = texts([matrix.copy() for matrix in MATRICES])
+    alive = [weakref.ref(row.vectors) for row in rows]
+    result = run(call_of(MULTI), rows)
+    assert result.multivector is not None
+    assert [ref() for ref in alive] == [None] * 3
 
 
 @pytest.mark.parametrize("dtype", list(EmbeddingDtype))
