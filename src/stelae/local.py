@@ -32,16 +32,22 @@ from stelae.service.house import build
 from stelae.service.inference import Caller
 from stelae.types import (
     Capacity,
+    CollectionInfo,
     ComputeDtype,
+    Document,
     EncodeCall,
     EncodeResult,
     ExtractCall,
     ExtractResult,
+    IndexCall,
+    IndexResult,
     ModelInfo,
     Pool,
     PoolSpec,
     ScoreCall,
     ScoreResult,
+    SearchCall,
+    SearchResult,
 )
 from stelae.version import __version__
 
@@ -164,6 +170,42 @@ class LocalBackend:
         pool = self.pool(name, timeout)
         self._answer(_called(partial(self._house.pools.delete, name)), timeout)
         return pool
+
+    def index(self, call: IndexCall, timeout: float | None) -> IndexResult:
+        """Keep the items of one call."""
+        return self._answer(self._house.search.index(call, self._caller(timeout)))
+
+    def search(self, call: SearchCall, timeout: float | None) -> SearchResult:
+        """Find what is nearest to the queries of one call."""
+        return self._answer(self._house.search.search(call, self._caller(timeout)))
+
+    def collections(self, timeout: float | None) -> list[CollectionInfo]:
+        """How all collections stand."""
+        return self._answer(self._house.search.collections(), timeout)
+
+    def collection(self, name: str, timeout: float | None) -> CollectionInfo:
+        """How one stands."""
+        return self._answer(self._house.search.collection(name), timeout)
+
+    def drop_collection(self, name: str, timeout: float | None) -> CollectionInfo:
+        """Forget a collection."""
+        return self._answer(self._house.search.drop(name), timeout)
+
+    def documents(self, name: str, ids: list[str], timeout: float | None) -> list[Document]:
+        """Documents by id."""
+        return self._answer(self._house.search.documents(name, ids), timeout)
+
+    def update_documents(
+        self, name: str, ids: list[str], tags: list[dict[str, Any]], timeout: float | None
+    ) -> list[bool]:
+        """Give documents other tags."""
+        return self._answer(self._house.search.update(name, ids, tags), timeout)
+
+    def delete_documents(
+        self, name: str, ids: list[str], condition: dict[str, Any] | None, timeout: float | None
+    ) -> int:
+        """Forget documents."""
+        return self._answer(self._house.search.delete(name, ids, condition), timeout)
 
     def server(self, timeout: float | None) -> ServerInfo:
         """This process."""

@@ -4,6 +4,7 @@
     Encoding, Encodings        what you get from encode
     Score, Scores              what you get from score
     Extracted, Extractions     what you get from extract
+    Collection, Indexed        what keeps things with their vectors, and what it took
     RetryPolicy                how it behaves when the server is busy or away
     Backend, AsyncBackend      what answers it, if that is not a server
 
@@ -15,29 +16,33 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from stelae.client._collections import Indexed
 from stelae.client._items import ItemLike
 from stelae.client._options import EncodeOptions, ExtractOptions, ScoreOptions
 from stelae.client._retry import RetryPolicy
-from stelae.client._sync import Backend, Client
+from stelae.client._sync import Backend, Client, Collection
 from stelae.client._values import ServerInfo
 from stelae.client.encodings import Encoding, Encodings
 from stelae.client.extractions import Extracted, Extractions
 from stelae.client.scores import Score, Scores
 
 if TYPE_CHECKING:
-    from stelae.client._async import AsyncBackend, AsyncClient
+    from stelae.client._async import AsyncBackend, AsyncClient, AsyncCollection
 
 __all__ = [
     "AsyncBackend",
     "AsyncClient",
+    "AsyncCollection",
     "Backend",
     "Client",
+    "Collection",
     "EncodeOptions",
     "Encoding",
     "Encodings",
     "ExtractOptions",
     "Extracted",
     "Extractions",
+    "Indexed",
     "ItemLike",
     "RetryPolicy",
     "Score",
@@ -49,7 +54,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # asyncio is loaded for those who use it.
-    if name not in ("AsyncBackend", "AsyncClient"):
+    if name not in ("AsyncBackend", "AsyncClient", "AsyncCollection"):
         raise AttributeError(f"module 'stelae.client' has no attribute {name!r}")
     value = getattr(import_module("stelae.client._async"), name)
     globals()[name] = value

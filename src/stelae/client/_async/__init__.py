@@ -2,5 +2,6 @@
 
 from stelae.client._async._backend import AsyncBackend
 from stelae.client._async._client import AsyncClient
+from stelae.client._async._collections import AsyncCollection
 
-__all__ = ["AsyncBackend", "AsyncClient"]
+__all__ = ["AsyncBackend", "AsyncClient", "AsyncCollection"]

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from stelae.client._values import ServerInfo
 from stelae.types import (
     Capacity,
+    CollectionInfo,
+    Document,
     EncodeCall,
     EncodeResult,
     ExtractCall,
     ExtractResult,
+    IndexCall,
+    IndexResult,
     ModelInfo,
     Pool,
     PoolSpec,
     ScoreCall,
     ScoreResult,
+    SearchCall,
+    SearchResult,
 )
 
 
@@ -83,6 +89,42 @@ class AsyncBackend(Protocol):
 
     async def delete_pool(self, name: str, timeout: float | None) -> Pool:
         """Forget a pool."""
+        ...
+
+    async def index(self, call: IndexCall, timeout: float | None) -> IndexResult:
+        """Keep the items of one request."""
+        ...
+
+    async def search(self, call: SearchCall, timeout: float | None) -> SearchResult:
+        """Find what is nearest to the queries of one request."""
+        ...
+
+    async def collections(self, timeout: float | None) -> list[CollectionInfo]:
+        """How all collections stand."""
+        ...
+
+    async def collection(self, name: str, timeout: float | None) -> CollectionInfo:
+        """How one stands."""
+        ...
+
+    async def drop_collection(self, name: str, timeout: float | None) -> CollectionInfo:
+        """Forget a collection."""
+        ...
+
+    async def documents(self, name: str, ids: list[str], timeout: float | None) -> list[Document]:
+        """Documents by id."""
+        ...
+
+    async def update_documents(
+        self, name: str, ids: list[str], tags: list[dict[str, Any]], timeout: float | None
+    ) -> list[bool]:
+        """Give documents other tags."""
+        ...
+
+    async def delete_documents(
+        self, name: str, ids: list[str], condition: dict[str, Any] | None, timeout: float | None
+    ) -> int:
+        """Forget documents."""
         ...
 
     async def aclose(self) -> None:

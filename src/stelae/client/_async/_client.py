@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from stelae.client import _items, _options
 from stelae.client._async._backend import AsyncBackend
+from stelae.client._async._collections import AsyncCollections
 from stelae.client._async._crew import STREAMS, AnyIterable, async_each
 from stelae.client._async._http import AsyncHttpBackend
 from stelae.client._async._pools import AsyncPools
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     import httpx
 
 
-class AsyncClient(AsyncPools):
+class AsyncClient(AsyncCollections, AsyncPools):
     """Encodes, scores and extracts with the models of a Stelae server.
 
     A client keeps its connections open between calls; use it as a context

@@ -3,5 +3,6 @@
 
 from stelae.client._sync._backend import Backend
 from stelae.client._sync._client import Client
+from stelae.client._sync._collections import Collection
 
-__all__ = ["Backend", "Client"]
+__all__ = ["Backend", "Client", "Collection"]

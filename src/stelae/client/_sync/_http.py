@@ -3,22 +3,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from stelae.client import _errors, _transport
+from stelae.client import _collections, _errors, _transport
+from stelae.client._collections import CollectionList, Deleted, DocumentList, Updated
 from stelae.client._values import ModelList, ServerInfo
 from stelae.errors import ProtocolError
 from stelae.types import (
     Capacity,
+    CollectionInfo,
+    Document,
     EncodeCall,
     EncodeResult,
     ExtractCall,
     ExtractResult,
+    IndexCall,
+    IndexResult,
     ModelInfo,
     Pool,
     PoolSpec,
     ScoreCall,
     ScoreResult,
+    SearchCall,
+    SearchResult,
 )
 from stelae.wire import arrays
 
@@ -97,6 +104,46 @@ class HttpBackend:
     def delete_pool(self, name: str, timeout: float | None) -> Pool:
         """Forget a pool."""
         return self._ask("DELETE", _transport.pool_path(name), Pool, timeout)
+
+    def index(self, call: IndexCall, timeout: float | None) -> IndexResult:
+        """Keep the items of one request."""
+        return self._ask("POST", "index", IndexResult, timeout, arrays.pack(call))
+
+    def search(self, call: SearchCall, timeout: float | None) -> SearchResult:
+        """Find what is nearest to the queries of one request."""
+        return self._ask("POST", "search", SearchResult, timeout, arrays.pack(call))
+
+    def collections(self, timeout: float | None) -> list[CollectionInfo]:
+        """How all collections stand."""
+        return (self._ask("GET", "collections", CollectionList, timeout)).collections
+
+    def collection(self, name: str, timeout: float | None) -> CollectionInfo:
+        """How one stands."""
+        return self._ask("GET", _collections.path(name), CollectionInfo, timeout)
+
+    def drop_collection(self, name: str, timeout: float | None) -> CollectionInfo:
+        """Forget a collection."""
+        return self._ask("DELETE", _collections.path(name), CollectionInfo, timeout)
+
+    def documents(self, name: str, ids: list[str], timeout: float | None) -> list[Document]:
+        """Documents by id."""
+        path, body = _collections.path(name, "documents"), arrays.pack({"ids": ids})
+        return (self._ask("POST", path, DocumentList, timeout, body)).documents
+
+    def update_documents(
+        self, name: str, ids: list[str], tags: list[dict[str, Any]], timeout: float | None
+    ) -> list[bool]:
+        """Give documents other tags."""
+        path, body = _collections.path(name, "update"), arrays.pack({"ids": ids, "tags": tags})
+        return (self._ask("POST", path, Updated, timeout, body)).updated
+
+    def delete_documents(
+        self, name: str, ids: list[str], condition: dict[str, Any] | None, timeout: float | None
+    ) -> int:
+        """Forget documents."""
+        path = _collections.path(name, "delete")
+        body = arrays.pack({"ids": ids, "filter": condition})
+        return (self._ask("POST", path, Deleted, timeout, body)).deleted
 
     def close(self) -> None:
         """Close the connections, unless the caller brought them."""
