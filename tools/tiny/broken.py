@@ -32,8 +32,8 @@ def _with_dense(folder: Path, activation: str) -> None:
 def broken_module(folder: Path) -> None:
     """A module that is not implemented."""
     bert_mean(folder)
-    names = {**OLD, "LSTM": "sentence_transformers.models.LSTM"}
-    write_modules(folder, ["Transformer", "Pooling", "LSTM"], names=names)
+    names = {**OLD, "CLIPModel": "sentence_transformers.models.CLIPModel"}
+    write_modules(folder, ["Transformer", "Pooling", "CLIPModel"], names=names)
 
 
 def broken_code(folder: Path) -> None:

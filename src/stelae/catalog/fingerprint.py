@@ -12,6 +12,7 @@ from stelae.catalog.adapters import Adapter
 from stelae.catalog.files import inside, join
 from stelae.catalog.operations import (
     Dense,
+    Foreign,
     LayerNorm,
     LayerPool,
     StaticTerms,
@@ -54,6 +55,8 @@ def weight_paths(spec: ModelSpec) -> list[str]:
         match step:
             case Dense() | LayerNorm() | LayerPool() | TopTerms():
                 found.append(join(step.folder, step.weights))
+            case Foreign():
+                found += [join(step.folder, file) for file in step.files]
             case TermWeights() | StaticTerms():
                 found.append(step.weights)
             case _:

@@ -28,6 +28,13 @@ from stelae.catalog.spec import Backbone
 from stelae.catalog.static import read_static
 from stelae.catalog.steps import Chained, Part, Start, Step, follow
 from stelae.catalog.transformer import read_masked_transformer, read_transformer
+from stelae.catalog.words import (
+    read_bag,
+    read_convolution,
+    read_recurrence,
+    read_word_embeddings,
+    read_word_weights,
+)
 from stelae.errors import ModelLoadFailed
 from stelae.types import Role
 
@@ -46,6 +53,11 @@ READERS: dict[str, Callable[[Place], Part | None]] = {
     "SparseAutoEncoder": read_top_terms,
     "MultiVectorMask": read_mask,
     "HierarchicalTokenPooling": read_token_pooling,
+    "WordEmbeddings": read_word_embeddings,
+    "BoW": read_bag,
+    "WordWeights": read_word_weights,
+    "CNN": read_convolution,
+    "LSTM": read_recurrence,
 }
 """How each module is read, by its class."""
 

@@ -219,6 +219,24 @@ class LateInteraction(msgspec.Struct, frozen=True, kw_only=True, tag="late_inter
     mean: bool = False
 
 
+class Foreign(msgspec.Struct, frozen=True, kw_only=True, tag="foreign"):
+    """Token vectors to others, by a module that sentence-transformers alone has.
+
+    Attributes:
+        kind: Its class.
+        folder: Where its files lie, relative to the checkpoint.
+        files: Those that decide its numbers, relative to ``folder``.
+        inputs: Width of the vectors it takes; 0 for any.
+        outputs: Width of the vectors it gives; 0 for that of those it takes.
+    """
+
+    kind: str
+    folder: str
+    files: tuple[str, ...]
+    inputs: int = 0
+    outputs: int = 0
+
+
 Module = (
     Pool
     | OwnPool
@@ -232,4 +250,5 @@ Module = (
     | StaticTerms
     | TopTerms
     | LateInteraction
+    | Foreign
 )

@@ -23,6 +23,7 @@ class Backbone(msgspec.Struct, frozen=True, kw_only=True, tag="backbone", omit_d
         config: That file, whole.
         weights: Safetensors files, relative to ``folder``.
         prefix: How the names of its tensors start, where others lie beside them.
+        bare: Whether its texts stand without special tokens.
     """
 
     folder: str
@@ -30,6 +31,7 @@ class Backbone(msgspec.Struct, frozen=True, kw_only=True, tag="backbone", omit_d
     config: dict[str, Any]
     weights: tuple[str, ...]
     prefix: str = ""
+    bare: bool = False
 
 
 class Chain(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,11 +141,13 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         kind: ``embedded``, ``folder`` or ``hub``.
         location: Package name, folder as given, or hub id.
         revision: Commit of a hub checkpoint.
+        beside: Folders with small files of other repositories that it names, by hub id.
     """
 
     kind: str
     location: str
     revision: str | None = None
+    beside: dict[str, str] = {}
 
     def __str__(self) -> str:
         if self.kind == "hub":
@@ -240,7 +244,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     def framed(self, outputs: Sequence[OutputType], role: Role | None = None) -> bool:
         """Whether texts stand between special tokens when these outputs are made of them."""
-        if isinstance(self.backbone, Static):
+        if isinstance(self.backbone, Static) or self.backbone.bare:
             return False
         firsts = [self.chain(output, role)[0] for output in outputs]
         return not firsts or not all(isinstance(step, StaticTerms) for step in firsts)

@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from stelae.catalog.operations import Cut, Dense, LayerNorm, LayerPool, Module, Pool, TopTerms
+from stelae.catalog.operations import (
+    Cut,
+    Dense,
+    Foreign,
+    LayerNorm,
+    LayerPool,
+    Module,
+    Pool,
+    TopTerms,
+)
 from stelae.catalog.reading import Reading
 from stelae.catalog.spec import Backbone, Static
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
@@ -158,6 +167,8 @@ def _width(root: Path, step: Step, width: int) -> int:
         case Dense(inputs=stated, outputs=outputs) | TopTerms(inputs=stated, outputs=outputs):
             _same(root, step, stated, width)
             return outputs
+        case Foreign(inputs=stated, outputs=outputs):
+            return outputs or _same(root, step, stated or width, width)
         case LayerNorm(width=stated) | LayerPool(width=stated):
             return _same(root, step, stated, width)
         case Cut(width=most):

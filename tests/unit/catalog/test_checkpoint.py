@@ -163,7 +163,7 @@ def test_entry_states_the_matryoshka_widths(zoo: Path, read: Read) -> None:
 
 
 REFUSED: list[tuple[str, type[StelaeError], str]] = [
-    ("broken-module", UnsupportedCheckpoint, "sentence_transformers.models.LSTM"),
+    ("broken-module", UnsupportedCheckpoint, "sentence_transformers.models.CLIPModel"),
     ("broken-code", UnsupportedCheckpoint, "modeling.OwnTransformer"),
     ("broken-pooling", UnsupportedCheckpoint, "pooling_mode='attention'"),
     ("broken-option", UnsupportedCheckpoint, "pooling_temperature"),

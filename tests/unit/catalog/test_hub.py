@@ -5,10 +5,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import torch
 from fix_hub import Hub, Repo, repo_of
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import CNN, LSTM, Pooling, WordEmbeddings
+from sentence_transformers.sentence_transformer.modules.tokenizer import WhitespaceTokenizer
 
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
+from stelae.catalog.fingerprint import weight_paths
 from stelae.catalog.hub import HubOptions, fetch, is_hub_id
 from stelae.errors import (
     Forbidden,
@@ -271,6 +276,16 @@ def test_every_layout_is_fetched_whole(options: HubOptions, hub: Hub, zoo: Path,
     assert fetched.chains == local.chains
     assert fetched.scoring == local.scoring
     assert (fetched.extraction, fetched.backbone) == (local.extraction, local.backbone)
+
+
+def test_tables_of_words_are_fetched_whole(options: HubOptions, hub: Hub, tmp_path: Path) -> None:
+    tokenizer = WhitespaceTokenizer(["a", "stone"])
+    modules = [WordEmbeddings(tokenizer, torch.ones(2, 4)), CNN(4, 4), LSTM(12, 3), Pooling(6)]
+    model = SentenceTransformer(modules=modules, device="cpu")
+    model.save_pretrained(str(tmp_path / "words"), create_model_card=False)
+    hub.repos[ID] = repo_of(tmp_path / "words")
+    spec = Catalog([ModelEntry(name="words", source=ID)], hub=options).spec("words")
+    assert all(Path(spec.folder, file).is_file() for file in (*weight_paths(spec), spec.tokenizer))
 
 
 def test_file_name_that_leads_out_of_the_cache_is_refused(

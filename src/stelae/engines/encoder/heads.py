@@ -14,6 +14,7 @@ from stelae.catalog.abilities import Classify, YesNo
 from stelae.catalog.operations import (
     Cut,
     Dense,
+    Foreign,
     LateInteraction,
     LayerNorm,
     LayerPool,
@@ -145,11 +146,11 @@ def _step(spec: ModelSpec, step: Module, trunk: Trunk, tensors: Tensors) -> nn.M
             return _static_terms(spec, step)
         case TopTerms():
             return _top_terms(spec, step)
-        case Normalize() | Cut() | LateInteraction():
+        case Normalize() | Cut() | LateInteraction() | Foreign():
             return _weightless(step, trunk)
 
 
-def _weightless(step: Normalize | Cut | LateInteraction, trunk: Trunk) -> nn.Module:
+def _weightless(step: Normalize | Cut | LateInteraction | Foreign, trunk: Trunk) -> nn.Module:
     match step:
         case Normalize():
             return NormalizeHead()
@@ -157,6 +158,8 @@ def _weightless(step: Normalize | Cut | LateInteraction, trunk: Trunk) -> nn.Mod
             return CutHead(step.width)
         case LateInteraction():
             return _late(step, trunk)
+        case Foreign():
+            raise UnsupportedCheckpoint(f"the module {step.kind} is not implemented")
 
 
 def _late(step: LateInteraction, trunk: Trunk) -> LateInteractionHead:

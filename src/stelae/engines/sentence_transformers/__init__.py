@@ -18,7 +18,7 @@ def refuses(spec: ModelSpec) -> str | None:
         return "it is given models for texts only, in the layouts of transformers"
     if not spec.chains and spec.scoring is None:
         return "it makes vectors, weights of terms and scores only"
-    if not all(file.endswith(".safetensors") for file in weight_paths(spec)):
+    if not all(file.endswith((".safetensors", ".json")) for file in weight_paths(spec)):
         return "it is given weights in safetensors only"
     if spec.backbone.config.get("model_type") in OWN_CODE:
         return f"{spec.backbone.architecture} needs code of the checkpoint, which is never run"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from stelae.catalog.operations import StaticTerms
+from stelae.catalog.operations import Foreign, StaticTerms
 from stelae.catalog.reading import Use
 from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.engines.base import Device, EngineOptions
@@ -18,6 +19,7 @@ from stelae.engines.sentence_transformers.kinds import Kind, Steps
 from stelae.engines.sentence_transformers.loading import CheckedTransformer, load_trunk, telling
 from stelae.engines.sentence_transformers.steps import modules_of
 from stelae.engines.sentence_transformers.tokens import LibraryTokenizer
+from stelae.engines.sentence_transformers.words import WORDS, WordTokenizer, load_words
 from stelae.engines.text.engine import TextEngine
 from stelae.engines.text.features import Features, Output
 from stelae.errors import UnsupportedCheckpoint
@@ -88,42 +90,64 @@ def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
     dtype, note = _dtype(options, device)
     kind = KINDS[spec.outputs[0]](spec) if spec.chains else pairs.kind_of(spec)
     with telling(spec, device.type):
-        trunk = _trunk(spec, kind, dtype)
+        start = _load_start(spec, kind, dtype)
         chains = {
-            role: [*_start(trunk, steps), *modules_of(spec, steps)]
+            role: [*_first(start.module, steps), *modules_of(spec, steps)]
             for role, steps in kind.chains.items()
         }
-        if trunk.tokenizer is None:
-            raise UnsupportedCheckpoint(f"model '{spec.name}' has no tokenizer")
-        tokenizer = LibraryTokenizer(trunk.tokenizer, pairs=spec.scoring is not None)
-        padding = trunk.tokenizer.pad_token_id if _pads(spec, kind) else None
         inputs = Inputs(
-            tokenizer=tokenizer,
+            tokenizer=start.tokenizer,
             device=device,
-            padding=padding,
-            alone=options.deterministic or _single(kind, trunk),
+            padding=start.padding,
+            alone=options.deterministic or start.single,
             most=None if kind.numbers == 1 else MOST // kind.numbers,
         )
         model = LibraryModel(kind, chains, inputs)
     return TextEngine(
-        spec, tokenizer, model, dtype=name_of(dtype), device=str(device), notes=(note,)
+        spec, start.tokenizer, model, dtype=name_of(dtype), device=str(device), notes=(note,)
     )
 
 
-def _trunk(spec: ModelSpec, kind: Kind, dtype: torch.dtype) -> CheckedTransformer:
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What reads texts.
+
+    Attributes:
+        module: The first module.
+        tokenizer: Its tokenizer.
+        padding: As ``Inputs`` has it.
+        single: Whether it takes one text at a time.
+    """
+
+    module: nn.Module
+    tokenizer: LibraryTokenizer | WordTokenizer
+    padding: int | None = None
+    single: bool = False
+
+
+def _load_start(spec: ModelSpec, kind: Kind, dtype: torch.dtype) -> Start:
     if not isinstance(spec.backbone, Backbone):
         raise UnsupportedCheckpoint(f"model '{spec.name}' has no transformer")
-    return load_trunk(spec, spec.backbone, kind.use, dtype)
+    if spec.backbone.architecture in WORDS:
+        return Start(*load_words(spec, spec.backbone))
+    trunk = load_trunk(spec, spec.backbone, kind.use, dtype)
+    if trunk.tokenizer is None:
+        raise UnsupportedCheckpoint(f"model '{spec.name}' has no tokenizer")
+    tokenizer = LibraryTokenizer(trunk.tokenizer, pairs=spec.scoring is not None)
+    padding = trunk.tokenizer.pad_token_id if _pads(spec, kind) else None
+    return Start(trunk, tokenizer, padding, _single(kind, trunk))
 
 
-def _start(trunk: CheckedTransformer, steps: Steps) -> list[nn.Module]:
-    """The transformer, unless a side does without."""
-    return [] if steps and isinstance(steps[0], StaticTerms) else [trunk]
+def _first(module: nn.Module, steps: Steps) -> list[nn.Module]:
+    """The first module, unless a side does without."""
+    return [] if steps and isinstance(steps[0], StaticTerms) else [module]
 
 
 def _pads(spec: ModelSpec, kind: Kind) -> bool:
     """Whether texts of other lengths may stand together: it is known that padding is not read."""
-    return kind.use is not Use.NEXT and spec.backbone.architecture in known()
+    steps = [step for steps in kind.chains.values() for step in steps]
+    foreign = any(isinstance(step, Foreign) for step in steps)
+    return kind.use is not Use.NEXT and not foreign and spec.backbone.architecture in known()
 
 
 def _single(kind: Kind, trunk: CheckedTransformer) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from stelae.engines.sentence_transformers.tokens import TYPES, LibraryTokenizer
+from stelae.engines.sentence_transformers.words import WordTokenizer
 from stelae.engines.text.features import Features
 
 
@@ -28,7 +29,7 @@ class Inputs:
         most: Tokens that may run at once; ``None`` for any number.
     """
 
-    tokenizer: LibraryTokenizer
+    tokenizer: LibraryTokenizer | WordTokenizer
     device: torch.device
     padding: int | None = None
     alone: bool = False

@@ -15,6 +15,7 @@ from torch import nn
 from stelae.catalog.operations import (
     Cut,
     Dense,
+    Foreign,
     LateInteraction,
     LayerNorm,
     LayerPool,
@@ -59,6 +60,13 @@ class CutModule(nn.Module):
         return features | {VECTOR: features[VECTOR][..., : self._width]}
 
 
+class Lengths(nn.Module):
+    """How many tokens each text has; the library tells only some of its modules."""
+
+    def forward(self, features: dict[str, Any]) -> dict[str, Any]:
+        return features | {"sentence_lengths": features["attention_mask"].sum(1)}
+
+
 def modules_of(spec: ModelSpec, steps: Sequence[Module]) -> list[nn.Module]:
     """Modules for steps after the transformer, in float32.
 
@@ -66,9 +74,11 @@ def modules_of(spec: ModelSpec, steps: Sequence[Module]) -> list[nn.Module]:
         UnsupportedCheckpoint: The library has no module for a step.
         ModelLoadFailed: It cannot read one.
     """
-    pooled = next((i for i, step in enumerate(steps) if isinstance(step, Pool)), len(steps))
+    pooled = next((i for i, step in enumerate(steps) if isinstance(step, Pool)), None)
+    late = any(isinstance(step, LateInteraction) for step in steps)
+    first = len(steps) if late else pooled or 0
     made = [
-        _module(spec, step, TOKENS if i < pooled else VECTOR)
+        _module(spec, step, TOKENS if i < first else VECTOR)
         for i, step in enumerate(steps)
         if not isinstance(step, LateInteraction)  # tokens are left out when all is done
     ]
@@ -91,6 +101,11 @@ def _module(spec: ModelSpec, step: Module, name: str) -> nn.Module:
                 "activation_function": step.activation,
             }
             return sparse.SpladePooling(**options)
+        case Foreign():
+            loaded: nn.Module = FOREIGN[step.kind].load(
+                spec.folder, subfolder=step.folder, local_files_only=True
+            )
+            return nn.Sequential(Lengths(), loaded)
         case Dense() | LayerNorm() | LayerPool() | TopTerms() | StaticTerms():
             return _stored(spec, step, name)
         case OwnPool() | TermWeights() | LateInteraction():
@@ -117,6 +132,11 @@ def _folder(step: Dense | LayerNorm | LayerPool | TopTerms | StaticTerms) -> str
     return step.folder
 
 
+FOREIGN: dict[str, Any] = {
+    "CNN": dense.CNN,
+    "LSTM": dense.LSTM,
+    "WordWeights": dense.WordWeights,
+}
 KINDS: dict[type[Module], Any] = {
     Dense: DenseModule,
     LayerNorm: dense.LayerNorm,
