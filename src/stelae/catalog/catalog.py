@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from stelae.catalog.adapters import Adapters
 from stelae.catalog.checkpoint import read_spec
 from stelae.catalog.embedded import PACKAGE, embedded_folder
+from stelae.catalog.encoders import fetch_encoders
 from stelae.catalog.entry import (
     DEFAULT,
     EMBEDDED,
@@ -239,7 +240,12 @@ class Catalog:
         if folder.is_dir() or not is_hub_id(entry.source):
             return folder.absolute(), Source(kind="folder", location=entry.source)
         snapshot = fetch(entry.source, entry.revision, self._hub, progress)
-        source = Source(kind="hub", location=entry.source, revision=snapshot.revision)
+        source = Source(
+            kind="hub",
+            location=entry.source,
+            revision=snapshot.revision,
+            beside=fetch_encoders(entry.source, snapshot.folder, self._hub),
+        )
         return snapshot.folder, source
 
     def _unknown(self, name: str) -> ModelNotFound:

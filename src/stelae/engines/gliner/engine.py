@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from stelae.catalog.abilities import Finding
+from stelae.catalog.encoders import VOCABULARIES
 from stelae.catalog.fingerprint import fingerprint, weights_digest
-from stelae.catalog.gliner import LABELS
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineInfo, EngineOptions
 from stelae.engines.extract.job import ExtractJob
@@ -72,7 +73,7 @@ def load(spec: ModelSpec, options: EngineOptions) -> NameEngine:
     dtype, note = faithful_dtype(options)
     library = load_library(spec, dtype, device)
     info = EngineInfo(
-        fingerprint=fingerprint(spec, name_of(dtype), _digest(spec)),
+        fingerprint=fingerprint(spec, name_of(dtype), _digest(spec, library)),
         dtype=name_of(dtype),
         device=str(device),
         notes=(note, *spec.notes),
@@ -83,13 +84,20 @@ def load(spec: ModelSpec, options: EngineOptions) -> NameEngine:
     return engine
 
 
-def _digest(spec: ModelSpec) -> str:
-    """SHA-256 of the weights, and of the tokenizer of labels if that is another."""
-    file = Path(spec.folder, LABELS, "tokenizer.json")
+def _digest(spec: ModelSpec, library: Any) -> str:
+    """SHA-256 of the weights, and of tokenizers besides the one that the spec names."""
     weights = weights_digest(spec)
-    if not file.is_file():
+    settings = library.config  # its names of encoders are folders here
+    homes = [settings.model_name, getattr(settings, "labels_encoder", None)]
+    files = [_vocabulary(Path(home)) for home in homes if home is not None]
+    others = [file for file in files if file != Path(spec.folder, spec.tokenizer)]
+    if not others:
         return weights
-    return hashlib.sha256(weights.encode() + file.read_bytes()).hexdigest()
+    return hashlib.sha256(weights.encode() + b"".join(f.read_bytes() for f in others)).hexdigest()
+
+
+def _vocabulary(home: Path) -> Path:
+    return next(home / name for name in VOCABULARIES if (home / name).is_file())
 
 
 def _warm_up(engine: NameEngine, dtype: str) -> None:

@@ -10,10 +10,10 @@ import gliner.model
 import torch
 from transformers import AutoTokenizer
 
-from stelae.catalog.gliner import LABELS
+from stelae.catalog.encoders import CONFIG, TEXTS, tokenizer_homes
 from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.engines.extract.loading import LIBRARY_ERRORS, fill
-from stelae.errors import ModelLoadFailed
+from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 from stelae.nn.stored import read
 
 
@@ -41,19 +41,36 @@ def load_library(spec: ModelSpec, dtype: torch.dtype, device: torch.device) -> A
 
 def _build(spec: ModelSpec, part: Backbone) -> Any:
     """The model without its weights, by the rules of the library's ``from_pretrained``."""
-    folder = Path(spec.folder)
-    config = copy.deepcopy(part.config)
+    homes = tokenizer_homes(Path(spec.folder), part.config, spec.source)
+    paths = {name: str(Path(home.root, home.folder)) for name, home in homes.items()}
+    config = copy.deepcopy(part.config) | paths
     config.pop("model_type", None)
-    config["model_name"] = str(folder)
-    if config.get("labels_encoder") is not None:
-        config["labels_encoder"] = str(folder / LABELS)
     kind = getattr(gliner.model, part.architecture)
     settings = kind.config_class(**config)
     tokenizer = AutoTokenizer.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False
+        paths[TEXTS.name], local_files_only=True, trust_remote_code=False
     )
     with torch.random.fork_rng(devices=[]):
         model = kind(settings, tokenizer=tokenizer, backbone_from_pretrained=False)
-    if not spec.backbone.architecture.startswith("Bi"):
+    if not part.architecture.startswith("Bi"):
+        _mark(model, tokenizer, spec)
         kind._resize_token_embeddings(model, settings, tokenizer)
     return model
+
+
+def _mark(model: Any, tokenizer: Any, spec: ModelSpec) -> None:
+    """Give an encoder's own tokenizer the marks of labels where the checkpoint says they are.
+
+    Raises:
+        UnsupportedCheckpoint: They do not get there.
+    """
+    place, mark = model.config.class_token_index, model.config.ent_token
+    if place == -1 or mark in tokenizer.get_vocab():
+        return
+    tokenizer.add_tokens(model._get_special_tokens(), special_tokens=True)
+    if (found := tokenizer.convert_tokens_to_ids(mark)) != place:
+        raise UnsupportedCheckpoint(
+            f"{CONFIG} in {spec.folder} sets class_token_index={place}, and {mark!r} is token "
+            f"{found} of its tokenizer",
+            hint="put the tokenizer that the checkpoint was trained with into its folder",
+        )
