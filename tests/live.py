@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from stelae.config import Settings
-from stelae.server.app import build_app, build_catalog, build_house
+from stelae.dialects.base import Dialect
+from stelae.security.tls import load
+from stelae.server.app import DIALECTS, build_app, build_catalog, build_house
+from stelae.server.carriers import Carriers
 from stelae.server.edge import Edge
 from stelae.server.gateway import Gateway
 from stelae.server.listeners import bind
@@ -26,43 +29,62 @@ class Live:
 
     Attributes:
         url: Where it listens.
+        urls: All addresses, as asked for.
         house: The rooms behind its dialects.
         app: Its application.
-        gateway: Its HTTP server.
+        carriers: Its transports.
     """
 
     url: str
+    urls: tuple[str, ...]
     house: House
     app: Edge
-    gateway: Gateway
+    carriers: Carriers
+
+    @property
+    def gateway(self) -> Gateway:
+        """Its HTTP server."""
+        return self.carriers.gateways[0]
 
 
 @asynccontextmanager
-async def live(**settings: Any) -> AsyncIterator[Live]:
+async def live(
+    *,
+    at: Sequence[str] = ("http://127.0.0.1:0",),
+    dialects: Iterable[Dialect] = DIALECTS,
+    **settings: Any,
+) -> AsyncIterator[Live]:
     """Serve the fake model in threads of this process, unless told otherwise.
 
     Args:
+        at: Addresses to listen on.
+        dialects: Protocols to speak.
         settings: As of ``stelae.config.Settings``.
     """
     given: dict[str, Any] = {"models": {"fake": FAKE}, "placement": "thread"} | settings
     with TemporaryDirectory() as folder:
-        async with _serving(Settings(**{"store": {"folder": folder}} | given)) as made:
+        chosen = Settings(**{"store": {"folder": folder}} | given)
+        async with _serving(chosen, at, dialects) as made:
             yield made
 
 
 @asynccontextmanager
-async def _serving(chosen: Settings) -> AsyncIterator[Live]:
-    listeners = bind(["http://127.0.0.1:0"])
+async def _serving(
+    chosen: Settings, at: Sequence[str], dialects: Iterable[Dialect]
+) -> AsyncIterator[Live]:
+    tls = load(chosen.tls.certificate, chosen.tls.key)
+    listeners = bind(at)
+    urls = tuple(listener.url for listener in listeners)
     house = build_house(chosen, build_catalog(chosen))
-    app = build_app(chosen, house, listen=[listeners[0].url])
-    gateway = Gateway(app, chosen.limits.drain_seconds)
+    assembly = build_app(chosen, house, listen=urls, dialects=dialects)
+    carriers = Carriers(assembly, chosen.limits, listeners, tls)
+    await carriers.start()
     await house.start()
-    serving = asyncio.create_task(gateway.serve([listeners[0].socket]))
     try:
-        yield Live(listeners[0].url, house, app, gateway)
+        yield Live(urls[0], urls, house, assembly.edge, carriers)
     finally:
-        gateway.stop()
-        await serving
+        carriers.stop()
+        await carriers.wait()
         await house.stop(5.0)
 
 

@@ -116,7 +116,7 @@ async def test_foreign_pages_may_not_watch(headers: dict[str, str], server: Live
     assert caught.value.status == 403
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/ws", "/ws/status/", "/v1/encode/fake"])
+@pytest.mark.parametrize("path", ["/nope", "/health", "/ws", "/ws/status/", "/v1/encode/fake"])
 async def test_other_paths_have_no_feed(path: str, server: Live) -> None:
     with pytest.raises(Refused) as caught:
         async with watching(server.url, path):

@@ -24,9 +24,13 @@ class BrowserGuard:
     Args:
         listen: Addresses served on, such as ``http://127.0.0.1:8080``.
         open_to_all: Whether no key is needed.
+        origins: Those whose pages may ask all the same; ``*`` stands for every one.
     """
 
-    def __init__(self, listen: Iterable[str], *, open_to_all: bool) -> None:
+    def __init__(
+        self, listen: Iterable[str], *, open_to_all: bool, origins: Iterable[str] = ()
+    ) -> None:
+        self._welcome = frozenset(origin.encode() for origin in origins)
         addresses = [address.encode() for address in listen]
         self._open = open_to_all
         self._watches = open_to_all and bool(addresses) and all(map(_is_here, addresses))
@@ -42,7 +46,7 @@ class BrowserGuard:
         for name, value in headers:
             if name == b"host" and not _HERE.fullmatch(value):
                 raise _forbidden("Host", value)
-            if name == b"origin" and not _is_here(value):
+            if name == b"origin" and not (_is_here(value) or self._is_welcome(value)):
                 raise _forbidden("Origin", value)
 
     def admit_socket(self, headers: Headers) -> None:
@@ -54,11 +58,17 @@ class BrowserGuard:
         self.admit(headers)
         host = _host(headers)
         for name, value in headers:
-            if self._open and name == b"origin" and _SCHEME.sub(b"", value) != host:
+            if not self._open or name != b"origin" or self._is_welcome(value):
+                continue
+            if _SCHEME.sub(b"", value) != host:
                 raise Forbidden(
                     f"Origin: {_shown(value)} is not the address that was asked",
-                    hint="read the feed from a page of that address, or set api_keys",
+                    hint="open it from a page of that address, name the origin in cors.origins, "
+                    "or set api_keys",
                 )
+
+    def _is_welcome(self, origin: bytes) -> bool:
+        return origin in self._welcome or b"*" in self._welcome
 
 
 def _host(headers: Headers) -> bytes | None:

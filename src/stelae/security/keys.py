@@ -36,7 +36,8 @@ class KeyRing:
     def admit(self, headers: Headers) -> str | None:
         """Check the key that a request shows.
 
-        It may stand in ``Authorization: Bearer KEY`` or ``X-API-Key: KEY``.
+        It may stand in ``Authorization: Bearer KEY``, in ``X-API-Key: KEY``, or alone in
+        ``Authorization``, as CLIP's clients send it.
 
         Returns:
             The key's name for the log, or ``None`` if the server is open.
@@ -71,4 +72,6 @@ def _shown(name: bytes, value: bytes) -> bytes | None:
     if name == b"x-api-key":
         return value.strip()
     scheme, _, key = value.strip().partition(b" ")
-    return key.strip() if scheme.lower() == b"bearer" else None
+    if scheme.lower() == b"bearer":
+        return key.strip()
+    return None if key else scheme

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import msgspec
@@ -44,7 +45,8 @@ from stelae.server.inbox import Ledger
 from stelae.server.listeners import Claim, settle
 from stelae.server.openapi import document
 from stelae.server.pages import pages
-from stelae.server.sockets import Sockets
+from stelae.server.reception import Reception
+from stelae.server.sockets import SocketBounds, Sockets
 from stelae.service.admission import Bounds
 from stelae.service.deployments import Defaults
 from stelae.service.features import Features
@@ -150,14 +152,29 @@ def _profile(profile: ProfileSettings) -> Profile:
     return msgspec.convert(profile.model_dump(exclude_unset=True), Profile)
 
 
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """What transports carry.
+
+    Attributes:
+        edge: Answers HTTP and WebSockets.
+        dialects: Protocols spoken.
+        rooms: What they enter.
+    """
+
+    edge: Edge
+    dialects: tuple[Dialect, ...]
+    rooms: Rooms
+
+
 def build_app(
     settings: Settings,
     house: House,
     *,
     listen: Sequence[str] = (),
     dialects: Iterable[Dialect] = DIALECTS,
-) -> Edge:
-    """The whole HTTP application.
+) -> Assembly:
+    """The whole application, for all transports.
 
     Args:
         settings: Limits, keys and what is logged.
@@ -186,23 +203,33 @@ def build_app(
         fetcher=build_fetcher(settings),
         clip_model=settings.clip.model,
     )
+    reception = build_reception(settings, metrics, listen, claims)
+    limits = settings.limits
+    bounds = SocketBounds(watchers=limits.watchers, talks=limits.streams, messages=limits.messages)
+    edge = Edge(
+        Paths(claims, rooms),
+        reception,
+        errors=_renderer(spoken),
+        sockets=Sockets(spoken, rooms, reception, bounds),
+        cors=settings.cors.origins,
+    )
+    return Assembly(edge, tuple(spoken), rooms)
+
+
+def build_reception(
+    settings: Settings, metrics: Metrics, listen: Sequence[str], claims: Iterable[Claim]
+) -> Reception:
+    """What all transports share."""
     limits = settings.limits
     keys = KeyRing(key.get_secret_value() for key in settings.api_keys)
-    browsers = BrowserGuard(listen, open_to_all=not keys)
-    access = settings.log.access
-    most = limits.watchers
-    return Edge(
-        Paths(claims, rooms),
+    pages = [url for url in listen if url.startswith("http")]
+    return Reception(
         keys=keys,
-        browsers=browsers,
+        browsers=BrowserGuard(pages, open_to_all=not keys, origins=settings.cors.origins),
         ledger=Ledger(limits.body_bytes, limits.in_flight_bytes, metrics.body_bytes.add),
         metrics=metrics,
         quiet=[c.operation.path for c in claims if c.operation.quiet],
-        access=access,
-        errors=_renderer(spoken),
-        sockets=Sockets(
-            spoken, rooms, keys=keys, browsers=browsers, metrics=metrics, most=most, access=access
-        ),
+        access=settings.log.access,
     )
 
 

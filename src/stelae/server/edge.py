@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import secrets
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,12 +12,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stelae.dialects.answers import house_error
 from stelae.dialects.base import RECORD, Record, RenderError
 from stelae.errors import NoSuchMethod, NoSuchPath, ShuttingDown, StelaeError
-from stelae.security.browsers import BrowserGuard
-from stelae.security.keys import KeyRing
-from stelae.server.inbox import Inbox, Ledger
+from stelae.server.cors import shared
+from stelae.server.inbox import Inbox
+from stelae.server.reception import Reception
 from stelae.server.sockets import Sockets
 from stelae.telemetry import log
-from stelae.telemetry.metrics import Metrics
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/dry_run", "/openapi.json"})
 """Paths reached without a key, compared with the raw path; all others need one."""
@@ -28,76 +24,81 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz", "/dry_run", "/openapi.json"})
 OPEN_PLACES = ("/v1/refs/",)
 """What lies below these is reached without a key: the addresses are secrets themselves."""
 
-_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-
 
 class Edge:
-    """Request id, key, byte limits, metrics, log, and an answer to everything.
+    """Everything before and after a dialect, and an answer to everything.
 
     Attributes:
+        reception: What all transports share.
         sockets: Answers WebSockets.
-        draining: Once true, answers ask the client to close its connection.
+
+    Args:
+        app: Finds the dialect and answers.
+        reception: What all transports share.
+        errors: Answers errors from before the dialects.
+        sockets: Answers WebSockets.
+        cors: Origins whose pages may ask, ``*`` for all; none of others if empty.
     """
 
     def __init__(
         self,
         app: ASGIApp,
+        reception: Reception,
         *,
-        keys: KeyRing,
-        browsers: BrowserGuard,
-        ledger: Ledger,
-        metrics: Metrics,
-        quiet: Iterable[str] = (),
-        access: bool = True,
         errors: RenderError = house_error,
         sockets: Sockets | None = None,
+        cors: Sequence[str] = (),
     ) -> None:
         self._app = app
         self.sockets = sockets
-        self._keys = keys
-        self._browsers = browsers
-        self._ledger = ledger
-        self._metrics = metrics
-        self._quiet = frozenset(quiet)
-        self._access = access
         self._errors = errors
-        self._log = log.get().bind()
-        self.draining = False
+        self._answering = shared(self._request, cors)
+        self.reception = reception
+
+    def drain(self) -> None:
+        """From now on answers ask clients to close their connections, and WebSockets end."""
+        self.reception.draining = True
+        if self.sockets is not None:
+            self.sockets.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens."""
-        record = Record(id=_request_id(scope))
-        scope[RECORD] = record
+        scope[RECORD] = self.reception.arrive(scope["headers"])
         scope["app"] = self._app  # so that the router raises for unknown paths
         if scope["path"].startswith("//"):
             scope["path"] = "/" + scope["path"].lstrip("/")
-        structlog.contextvars.bind_contextvars(request_id=record.id)
-        if scope["type"] != "http":
+        if scope["type"] == "http":
+            await self._answering(scope, receive, send)
+        else:
             await (self.sockets or _no_sockets)(scope, receive, send)
-            return
-        self._metrics.in_flight.add(1)
-        inbox = Inbox(receive, scope["headers"], self._ledger)
-        outbox = _Outbox(send, record, self)
+
+    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        record: Record = scope[RECORD]
+        in_flight = self.reception.metrics.in_flight
+        in_flight.add(1)
+        inbox = Inbox(receive, scope["headers"], self.reception.ledger)
+        outbox = _Outbox(send, record, self.reception)
         try:
             await self._answer(scope, inbox, outbox)
         except asyncio.CancelledError:
             if inbox.left:
                 record.status = 499
-            elif outbox.started or not self.draining:
+            elif outbox.started or not self.reception.draining:
                 raise
             else:
                 await self._fail(scope, outbox, ShuttingDown("the server stops", retry_after=1.0))
         finally:
             inbox.close()
-            self._note(scope, record, inbox)
+            in_flight.add(-1)
+            self.reception.count(record)
+            self.reception.note("request", record, method=scope["method"], bytes_in=inbox.taken)
 
     async def _answer(self, scope: Scope, inbox: Inbox, outbox: _Outbox) -> None:
         record = outbox.record
         try:
             path = scope["path"]
             if path not in OPEN_PATHS and not path.startswith(OPEN_PLACES):
-                self._browsers.admit(scope["headers"])
-                record.key_id = self._keys.admit(scope["headers"])
+                self.reception.admit(record, scope["headers"])
             await self._app(scope, inbox.receive, outbox.send)
             return
         except StelaeError as error:
@@ -114,27 +115,13 @@ class Edge:
         if not outbox.started:
             await self._errors(failure, Request(scope))(scope, _nothing, outbox.send)
 
-    def _note(self, scope: Scope, record: Record, inbox: Inbox) -> None:
-        metrics, served = self._metrics, record.served
-        metrics.in_flight.add(-1)
-        metrics.request(
-            record.route, record.dialect, record.model, record.status, record.elapsed_ms / 1000
-        )
-        if served is not None:
-            metrics.served(served)
-        codes = (record.error,) if record.error else served.error_codes if served else ()
-        for code in codes:
-            metrics.error(code)
-        if self._access and record.route not in self._quiet:
-            self._log.info("request", **_fields(scope, record, inbox))
-
 
 class _Outbox:
     """Sends the answer, with what every answer carries."""
 
-    def __init__(self, send: Send, record: Record, edge: Edge) -> None:
+    def __init__(self, send: Send, record: Record, reception: Reception) -> None:
         self._send = send
-        self._edge = edge
+        self._reception = reception
         self.record = record
         self.started = False
 
@@ -143,35 +130,10 @@ class _Outbox:
             self.started = True
             self.record.status = message["status"]
             headers = [*message["headers"], (b"x-request-id", self.record.id.encode())]
-            if self._edge.draining:
+            if self._reception.draining:
                 headers.append((b"connection", b"close"))
             message["headers"] = headers
         await self._send(message)
-
-
-def _fields(scope: Scope, record: Record, inbox: Inbox) -> dict[str, str | int | float]:
-    fields: dict[str, str | int | float | None] = {
-        "method": scope["method"],
-        "route": record.route or None,
-        "status": record.status,
-        "ms": round(record.elapsed_ms, 3),
-        "bytes_in": inbox.taken,
-        "dialect": record.dialect or None,
-        "model": record.model or None,
-        "error": record.error or None,
-        "key": record.key_id,
-    }
-    if (served := record.served) is not None:
-        fields |= {"items": served.items, "tokens": served.tokens, "truncated": served.truncated}
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            given = value.decode("latin-1")
-            return given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
-    return secrets.token_hex(8)
 
 
 def _no_operation(scope: Scope, error: HTTPException) -> StelaeError:

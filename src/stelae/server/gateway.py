@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator, Sequence
 
 import uvicorn
@@ -16,7 +17,7 @@ KEEP_ALIVE_SECONDS = 75
 """Idle time after which a connection is closed; longer than what proxies wait."""
 
 SOCKET_BYTES = 64 * 1024
-"""Largest message taken on a WebSocket; nothing there needs a large one."""
+"""Largest message taken on a WebSocket on which the server alone speaks."""
 
 FAREWELL_SECONDS = 0.25
 """Time for requests on their way to arrive before idle connections are closed."""
@@ -28,9 +29,14 @@ class Gateway(uvicorn.Server):
     Stopping goes in steps: no new connections; watchers are told goodbye; what
     still arrives on open connections is answered with ``Connection: close``; idle
     ones are closed; what is being answered gets ``drain`` seconds.
+
+    Args:
+        app: Answers.
+        drain: Seconds for what is being answered when the server stops.
+        tls: How connections are encrypted, if they are.
     """
 
-    def __init__(self, app: Edge, drain: float) -> None:
+    def __init__(self, app: Edge, drain: float, tls: ssl.SSLContext | None = None) -> None:
         self._edge = app
         config = uvicorn.Config(
             app,
@@ -46,6 +52,7 @@ class Gateway(uvicorn.Server):
             proxy_headers=False,
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            ssl_context_factory=None if tls is None else lambda config, default: tls,
         )
         # uvicorn's type says int; it is handed to asyncio.wait_for as it is.
         config.timeout_graceful_shutdown = drain  # type: ignore[assignment]
@@ -63,9 +70,7 @@ class Gateway(uvicorn.Server):
 
     async def shutdown(self, sockets: Sequence[socket.socket] | None = None) -> None:
         """Stop in the steps that the class describes."""
-        self._edge.draining = True
-        if self._edge.sockets is not None:
-            self._edge.sockets.stop()
+        self._edge.drain()
         for server in self.servers:
             server.close()
         if not self.force_exit:

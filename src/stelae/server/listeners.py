@@ -15,10 +15,13 @@ from stelae.dialects.base import Dialect, Operation
 from stelae.errors import Conflict, InvalidInput
 from stelae.telemetry import log
 
-DEFAULT_LISTEN = ("http://127.0.0.1:8080", "http://127.0.0.1:9997")
+DEFAULT_LISTEN = ("http://127.0.0.1:8080", "http://127.0.0.1:9997", "grpc://127.0.0.1:51000")
 """Ports that users of the servers we answer for already have in their code."""
 
 BACKLOG = 2048
+
+SCHEMES = ("http", "https", "grpc", "grpcs")
+"""What is spoken at an address; those that end in ``s`` are encrypted."""
 
 Key = tuple[str, str]
 """A method and a path."""
@@ -29,10 +32,28 @@ SHARED: dict[Key, str] = {}
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A bound socket and the address it is reached at."""
+    """A bound socket and the address it is reached at.
 
+    Attributes:
+        scheme: What is spoken there, one of ``SCHEMES``.
+        url: Address, with the real port.
+        socket: Listens; for gRPC it keeps the place until the library binds it itself.
+    """
+
+    scheme: str
     url: str
     socket: socket.socket
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether TLS is spoken."""
+        return self.scheme.endswith("s")
+
+    @property
+    def place(self) -> str:
+        """Number and port it is bound to."""
+        host, port, *_ = self.socket.getsockname()
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     @property
     def loopback(self) -> bool:
@@ -44,8 +65,8 @@ def bind(addresses: Sequence[str] | None) -> list[Listener]:
     """Bind the addresses asked for, or the default ones.
 
     Args:
-        addresses: As ``http://host:port``; port 0 takes any free one. ``None``
-            takes the defaults, each of which is skipped if it is taken.
+        addresses: As ``http://host:port`` or with another of ``SCHEMES``; port 0 takes any
+            free one. ``None`` takes the defaults, each of which is skipped if it is taken.
 
     Raises:
         InvalidInput: An address cannot be read.
@@ -77,21 +98,22 @@ def close(listeners: Iterable[Listener]) -> None:
         listener.socket.close()
 
 
-def _parse(address: str) -> tuple[str, int]:
-    expected = "expected http://HOST:PORT, for example http://127.0.0.1:8080"
+def _parse(address: str) -> tuple[str, str, int]:
+    ways = ", ".join(f"{scheme}://" for scheme in SCHEMES[1:])
+    expected = f"expected http://HOST:PORT (or {ways}), for example http://127.0.0.1:8080"
     try:
         parts = urlsplit(address)
         port = parts.port
     except ValueError as error:
         raise InvalidInput(f"address {address!r}: {error}; {expected}", param="listen") from error
     plain = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
-    if parts.scheme != "http" or not parts.hostname or port is None or not plain:
+    if parts.scheme not in SCHEMES or not parts.hostname or port is None or not plain:
         raise InvalidInput(f"address {address!r} cannot be read; {expected}", param="listen")
-    return parts.hostname, port
+    return parts.scheme, parts.hostname, port
 
 
 def _bind(address: str) -> Listener:
-    host, port = _parse(address)
+    scheme, host, port = _parse(address)
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -110,7 +132,7 @@ def _bind(address: str) -> Listener:
             f"cannot listen on {address}: {_reason(error)}",
             hint="stop what listens there, or choose another address with --listen",
         ) from error
-    return Listener(_url(host, bound), bound)
+    return Listener(scheme, _url(scheme, host, bound), bound)
 
 
 def _reason(error: OSError) -> str:
@@ -122,9 +144,9 @@ def _reason(error: OSError) -> str:
     return reasons.get(error.errno or 0, str(error.strerror))
 
 
-def _url(host: str, bound: socket.socket) -> str:
+def _url(scheme: str, host: str, bound: socket.socket) -> str:
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{bound.getsockname()[1]}"
+    return f"{scheme}://{shown}:{bound.getsockname()[1]}"
 
 
 @dataclass(frozen=True, slots=True)

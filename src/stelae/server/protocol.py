@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
+from uvicorn._types import ASGISendEvent
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+from uvicorn.protocols.websockets.wsproto_impl import WebsocketBuffer, WSProtocol
 from wsproto import ConnectionType, WSConnection
 from wsproto.connection import ConnectionState
 from wsproto.events import AcceptConnection, CloseConnection, Event
@@ -24,6 +25,12 @@ HEAD_SECONDS = 30.0
 
 GOODBYE_SECONDS = 2.0
 """Time for a client to read why its connection is closed."""
+
+LAST_WORDS_SECONDS = 60.0
+"""Time for the peer of a conversation to take the last answers, which may be large."""
+
+MESSAGE_BYTES = "stelae.message_bytes"
+"""Where the scope of a WebSocket says how long its messages may be; on such both sides speak."""
 
 DISCARD_BYTES = 1024**3
 """Bytes read and dropped after a request was refused, so that its answer arrives."""
@@ -150,18 +157,18 @@ class FrameBound(Extension):
 class BoundConnection(WSConnection):
     """A server's end of a WebSocket that refuses frames over a size.
 
-    Args:
-        most: Bytes of a frame.
+    Attributes:
+        most: Bytes of a frame; what it is when the handshake is accepted counts.
     """
 
     def __init__(self, most: int) -> None:
         super().__init__(ConnectionType.SERVER)
-        self._most = most
+        self.most = most
 
     def send(self, event: Event) -> bytes:
         """The bytes that tell an event."""
         if isinstance(event, AcceptConnection):
-            event = replace(event, extensions=[*event.extensions, FrameBound(self._most)])
+            event = replace(event, extensions=[*event.extensions, FrameBound(self.most)])
         return super().send(event)
 
 
@@ -170,7 +177,32 @@ class SocketProtocol(WSProtocol):
 
     def __init__(self, config: Config, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
-        self.conn = BoundConnection(config.ws_max_size)
+        self.conn = self._bound = BoundConnection(config.ws_max_size)
+
+    @property
+    def talks(self) -> bool:
+        """Whether both sides speak."""
+        return MESSAGE_BYTES in getattr(self, "scope", ())
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send; the bounds of a conversation count from the moment it is accepted."""
+        if message["type"] == "websocket.accept" and self.talks:
+            most: int = self.scope[MESSAGE_BYTES]  # type: ignore[literal-required]
+            self._bound.most = most
+            self.buffer = WebsocketBuffer(most)
+        await super().send(message)
+
+    def shutdown(self) -> None:
+        """The server stops; a conversation comes to its own end."""
+        if self.close_sent or not (self.talks and self.handshake_complete):
+            super().shutdown()
+
+    def keepalive_timeout(self) -> None:
+        """No pong came; where nothing is read at the moment, that means nothing."""
+        if self.talks and self.read_paused:
+            self.schedule_ping()
+        else:
+            super().keepalive_timeout()
 
     def handle_close(self, event: CloseConnection) -> None:
         """The watcher left, or sent what is refused; then it is told why."""
@@ -192,7 +224,8 @@ class SocketProtocol(WSProtocol):
         try:
             await super().run_asgi()
         finally:
-            self.loop.call_later(GOODBYE_SECONDS, self.transport.abort)
+            patience = LAST_WORDS_SECONDS if self.talks else GOODBYE_SECONDS
+            self.loop.call_later(patience, self.transport.abort)
 
 
 def _not_http(said: str) -> bytes:

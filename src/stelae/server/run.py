@@ -11,8 +11,9 @@ from typing import Any
 import uvloop
 
 from stelae.config import LogFormat, Settings
+from stelae.security.tls import Tls, load
 from stelae.server.app import build_app, build_catalog, build_house
-from stelae.server.gateway import Gateway
+from stelae.server.carriers import Carriers, check_tls
 from stelae.server.listeners import Listener, bind, close
 from stelae.server.ready import announced
 from stelae.telemetry import log
@@ -44,10 +45,12 @@ def serve(
     log.configure(json=settings.log.format is LogFormat.JSON, level=settings.log.level)
     listeners: list[Listener] = []
     try:
+        tls = load(settings.tls.certificate, settings.tls.key)
         listeners = bind(settings.listen)
+        check_tls(listeners, tls)
         warn_if_open(settings, listeners)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(settings, names, listeners, ready_file, preload))
+            return runner.run(_serve(settings, names, (listeners, tls), ready_file, preload))
     finally:
         close(listeners)
 
@@ -64,8 +67,8 @@ def warn_if_open(settings: Settings, listeners: Sequence[Listener]) -> None:
 class Stop:
     """The wish to stop: the first signal asks, the second insists."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
+    def __init__(self, carriers: Carriers) -> None:
+        self._carriers = carriers
         self._asked = asyncio.Event()
         self.forced = False
 
@@ -83,26 +86,27 @@ class Stop:
         self.forced = self._asked.is_set()
         log.get().info("stopping", signal=name, forced=self.forced)
         self._asked.set()
-        self._gateway.stop(force=self.forced)
+        self._carriers.stop(force=self.forced)
 
 
 async def _serve(
     settings: Settings,
     names: Sequence[str],
-    listeners: Sequence[Listener],
+    places: tuple[Sequence[Listener], Tls | None],
     ready_file: Path | None,
     preload: bool,
 ) -> int:
+    listeners, tls = places
     listen = [listener.url for listener in listeners]
     catalog = build_catalog(settings)
     wanted = [catalog.register_argument(name).name for name in names]
     wanted += [name for name in catalog.names() if preload or catalog.entry(name).preload]
     house = build_house(settings, catalog)
-    app = build_app(settings, house, listen=listen)
-    gateway = Gateway(app, settings.limits.drain_seconds)
-    stop = Stop(gateway)
+    assembly = build_app(settings, house, listen=listen)
+    carriers = Carriers(assembly, settings.limits, listeners, tls)
+    await carriers.start()
+    stop = Stop(carriers)
     stop.listen()
-    answering = asyncio.create_task(gateway.serve([listener.socket for listener in listeners]))
     for url in listen:
         log.get().info(f"Endpoint: {url}")
     try:
@@ -112,8 +116,8 @@ async def _serve(
                 log.get().info("ready", models=models)
                 await stop.wait()
     finally:
-        gateway.stop()
-        await answering
+        carriers.stop()
+        await carriers.wait()
         await house.stop(0.0 if stop.forced else settings.limits.drain_seconds)
     return 1 if stop.forced else 0
 

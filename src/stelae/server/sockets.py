@@ -1,30 +1,42 @@
-"""WebSockets: who may watch, and the messages that are told to those who do."""
+"""WebSockets: who may open one, and the messages that are told to those who watch."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from stelae.dialects.answers import house_error
 from stelae.dialects.base import RECORD, Dialect, Feed, Record, RenderError, Rooms
-from stelae.errors import NoSuchPath, QueueFull, StelaeError
-from stelae.security.browsers import BrowserGuard
-from stelae.security.keys import KeyRing
+from stelae.errors import NoSuchPath, QueueFull, ShuttingDown, StelaeError
+from stelae.server.reception import Reception
+from stelae.server.talks import GOING_AWAY, Speaker
 from stelae.telemetry import log
-from stelae.telemetry.metrics import Metrics
 
 SLOW_SECONDS = 10.0
 """Time for a watcher to take a message; one that does not is left."""
 
-GOING_AWAY = 1001
-"""Code with which a server that stops closes a WebSocket; to clients it is a good end."""
-
 SWITCHING = 101
 """Status of a handshake that was accepted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketBounds:
+    """How much there may be of WebSockets.
+
+    Attributes:
+        watchers: Most of those on which the server alone speaks.
+        talks: Most of those on which both sides speak.
+        messages: Most messages of one of them worked on at once.
+    """
+
+    watchers: int
+    talks: int
+    messages: int
 
 
 class Channel:
@@ -34,6 +46,7 @@ class Channel:
         self.feed = feed
         self.dialect = dialect
         self._rooms = rooms
+        self._over = asyncio.Event()
         self._text = ""
         self._until = 0.0
 
@@ -45,119 +58,128 @@ class Channel:
             self._until = now + self.feed.every / 2
         return self._text
 
+    def stop(self) -> None:
+        """Say goodbye to all who watch."""
+        self._over.set()
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Tell one watcher until it or the server leaves."""
+        del scope
+        gone = asyncio.create_task(_until_gone(receive), name="watcher")
+        try:
+            await _within(send, {"type": "websocket.accept"})
+            await self._tell(gone, send)
+        except TimeoutError:
+            log.get().warning("watcher_too_slow", route=self.feed.path, seconds=SLOW_SECONDS)
+        finally:
+            gone.cancel()
+
+    async def _tell(self, gone: asyncio.Task[None], send: Send) -> None:
+        over = asyncio.create_task(self._over.wait(), name="server-stops")
+        try:
+            while not (gone.done() or over.done()):
+                await _within(send, {"type": "websocket.send", "text": self.text()})
+                either = asyncio.FIRST_COMPLETED
+                await asyncio.wait([gone, over], timeout=self.feed.every, return_when=either)
+            if not gone.done():
+                await _within(send, {"type": "websocket.close", "code": GOING_AWAY})
+        finally:
+            over.cancel()
+
 
 class Sockets:
     """Every WebSocket of the server, as an ASGI application.
 
     Attributes:
-        watchers: How many there are.
+        watchers: How many there are of those that feeds are told to.
+        talking: How many there are of those on which both sides speak.
 
     Args:
         dialects: Protocols to speak.
-        rooms: What feeds tell of.
-        keys: Who may watch.
-        browsers: Whose pages may.
-        metrics: Counts them.
-        most: Watchers at once.
-        access: Whether watchers are logged.
+        rooms: What they enter.
+        reception: Who may come, and what is noted of it.
+        bounds: How many may come.
     """
 
     def __init__(
         self,
         dialects: Iterable[Dialect],
         rooms: Rooms,
-        *,
-        keys: KeyRing,
-        browsers: BrowserGuard,
-        metrics: Metrics,
-        most: int,
-        access: bool = True,
+        reception: Reception,
+        bounds: SocketBounds,
     ) -> None:
-        self._channels = {
-            feed.path: Channel(feed, dialect, rooms)
-            for dialect in dialects
-            for feed in dialect.feeds
-        }
-        self._keys = keys
-        self._browsers = browsers
-        self._metrics = metrics
-        self._most = most
-        self._access = access
-        self._over = asyncio.Event()
+        self._places: dict[str, Channel | Speaker] = {}
+        for dialect in dialects:
+            for feed in dialect.feeds:
+                self._places[feed.path] = Channel(feed, dialect, rooms)
+            for talk in dialect.talks:
+                speaker = Speaker(talk, dialect, rooms, reception, bounds.messages)
+                self._places[talk.path] = speaker
+        self._reception = reception
+        self._bounds = bounds
         self.watchers = 0
+        self.talking = 0
 
     def stop(self) -> None:
-        """Say goodbye to all who watch."""
-        self._over.set()
+        """Say goodbye to all who watch, and let conversations come to their ends."""
+        for place in self._places.values():
+            place.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Tell one watcher until it or the server leaves, or say why not."""
+        """Serve one until it or the server leaves, or say why not."""
         record: Record = scope[RECORD]
-        channel = self._channels.get(scope["path"])
+        place = self._places.get(scope["path"])
         await receive()  # the wish to connect
         try:
-            chosen = self._admit(scope, record, channel)
+            chosen = self._admit(scope, record, place)
         except StelaeError as error:
             record.status, record.error = error.status, error.code
-            self._metrics.error(error.code)
-            render = house_error if channel is None else channel.dialect.errors
+            self._reception.metrics.error(error.code)
+            render = house_error if place is None else place.dialect.errors
             await _refuse(error, render, scope, receive, send)
         else:
             record.status = SWITCHING
-            await self._serve(chosen, receive, send)
-        self._note(record)
+            await self._serve(chosen, scope, receive, send)
+        self._reception.note("talk" if isinstance(place, Speaker) else "watcher", record)
 
-    def _admit(self, scope: Scope, record: Record, channel: Channel | None) -> Channel:
-        self._browsers.admit_socket(scope["headers"])
-        record.key_id = self._keys.admit(scope["headers"])
-        if channel is None:
-            where, there = log.escape(scope["path"][:200]), ", ".join(sorted(self._channels))
+    def _admit(
+        self, scope: Scope, record: Record, place: Channel | Speaker | None
+    ) -> Channel | Speaker:
+        if not (isinstance(place, Speaker) and place.talk.open):
+            self._reception.admit(record, scope["headers"], socket=True)
+        if place is None:
+            where, there = log.escape(scope["path"][:200]), ", ".join(sorted(self._places))
             raise NoSuchPath(f"{where}: no WebSocket answers there", hint=f"there are {there}")
-        record.route, record.dialect = channel.feed.path, channel.dialect.name
-        if self.watchers >= self._most:
-            raise QueueFull(
-                f"{self.watchers} WebSockets are open, which is the most", retry_after=1.0
-            )
-        return channel
+        talks = isinstance(place, Speaker)
+        record.route = place.talk.path if isinstance(place, Speaker) else place.feed.path
+        record.dialect = place.dialect.name
+        if self._reception.draining:
+            raise ShuttingDown("the server stops", retry_after=1.0)
+        there_are = self.talking if talks else self.watchers
+        if there_are >= (self._bounds.talks if talks else self._bounds.watchers):
+            raise QueueFull(f"{there_are} WebSockets are open, which is the most", retry_after=1.0)
+        return place
 
-    async def _serve(self, channel: Channel, receive: Receive, send: Send) -> None:
-        self._count(1)
-        gone = asyncio.create_task(_until_gone(receive), name="watcher")
+    async def _serve(
+        self, place: Channel | Speaker, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        talks = isinstance(place, Speaker)
+        self._count(1, talks)
         try:
-            await _within(send, {"type": "websocket.accept"})
-            await self._tell(channel, gone, send)
-        except TimeoutError:
-            log.get().warning("watcher_too_slow", route=channel.feed.path, seconds=SLOW_SECONDS)
+            await place.serve(scope, receive, send)
         except OSError:
             pass  # it left while it was told something
         finally:
-            gone.cancel()
-            self._count(-1)
+            self._count(-1, talks)
+            if talks:
+                self._reception.count(scope[RECORD])
 
-    async def _tell(self, channel: Channel, gone: asyncio.Task[None], send: Send) -> None:
-        over = asyncio.create_task(self._over.wait(), name="server-stops")
-        try:
-            while not (gone.done() or over.done()):
-                await _within(send, {"type": "websocket.send", "text": channel.text()})
-                either = asyncio.FIRST_COMPLETED
-                await asyncio.wait([gone, over], timeout=channel.feed.every, return_when=either)
-            if not gone.done():
-                await _within(send, {"type": "websocket.close", "code": GOING_AWAY})
-        finally:
-            over.cancel()
-
-    def _count(self, change: int) -> None:
-        self.watchers += change
-        self._metrics.watchers.add(change)
-
-    def _note(self, record: Record) -> None:
-        if self._access:
-            fields = {"route": record.route, "dialect": record.dialect, "error": record.error}
-            told = {name: value for name, value in fields.items() if value}
-            if record.key_id is not None:
-                told["key"] = record.key_id
-            ms = round(record.elapsed_ms, 3)
-            log.get().info("watcher", status=record.status, ms=ms, **told)
+    def _count(self, change: int, talks: bool) -> None:
+        self._reception.metrics.watchers.add(change)
+        if talks:
+            self.talking += change
+        else:
+            self.watchers += change
 
 
 async def _within(send: Send, message: Message) -> None:

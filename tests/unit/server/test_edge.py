@@ -22,6 +22,7 @@ from stelae.security.keys import KeyRing
 from stelae.server import inbox
 from stelae.server.edge import Edge
 from stelae.server.inbox import Ledger
+from stelae.server.reception import Reception
 from stelae.telemetry import log
 from stelae.telemetry.metrics import Metrics
 
@@ -48,14 +49,15 @@ async def echo(request: Request) -> Response:
 
 def edge(app: ASGIApp | None = None, *keys: str, body_bytes: int = 100, **more: Any) -> Edge:
     router = Router([Route("/echo", echo, methods=["POST"]), Route("/healthz", echo)])
-    return Edge(
-        app or router,
+    named = {name: more.pop(name) for name in ("quiet", "access") if name in more}
+    reception = Reception(
         keys=KeyRing(keys),
         browsers=BrowserGuard([], open_to_all=not keys),
         ledger=Ledger(body_bytes, 1000),
         metrics=Metrics(),
-        **more,
+        **named,
     )
+    return Edge(app or router, reception, **more)
 
 
 def client(app: Edge) -> httpx.AsyncClient:
@@ -203,7 +205,7 @@ async def test_unknown_paths_do_not_become_labels() -> None:
     app = edge()
     for number in range(3):
         await call(app, "GET", f"/nope/{number}")
-    assert b"nope" not in app._metrics.render()
+    assert b"nope" not in app.reception.metrics.render()
 
 
 async def test_work_ends_when_its_caller_leaves(
@@ -239,7 +241,7 @@ async def test_work_ends_when_its_caller_leaves(
 
 async def test_cancelling_the_server_while_it_drains_is_answered() -> None:
     app = edge(raising(asyncio.CancelledError()))
-    app.draining = True
+    app.reception.draining = True
     answer = await call(app, "POST", "/echo")
     assert (answer.status_code, answer.headers["connection"]) == (503, "close")
     assert answer.json()["error"]["code"] == "shutting_down"
@@ -247,7 +249,7 @@ async def test_cancelling_the_server_while_it_drains_is_answered() -> None:
 
 async def test_answers_while_draining_close_the_connection() -> None:
     app = edge()
-    app.draining = True
+    app.reception.draining = True
     assert (await call(app, "POST", "/echo")).headers["connection"] == "close"
 
 
@@ -269,11 +271,11 @@ async def test_requests_in_flight_are_counted() -> None:
     app = edge()
 
     async def look(scope: Scope, receive: Receive, send: Send) -> None:
-        seen.append(b"stelae_requests_in_flight 1.0" in app._metrics.render())
+        seen.append(b"stelae_requests_in_flight 1.0" in app.reception.metrics.render())
         assert scope[RECORD].id
         await Response(b"")(scope, receive, send)
 
     app._app = look
     await call(app, "POST", "/echo")
     assert seen == [True]
-    assert b"stelae_requests_in_flight 0.0" in app._metrics.render()
+    assert b"stelae_requests_in_flight 0.0" in app.reception.metrics.render()

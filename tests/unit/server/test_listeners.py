@@ -69,7 +69,7 @@ def test_taken_explicit_port_is_an_error_and_frees_the_others(taken: int) -> Non
 @pytest.mark.parametrize(
     "address",
     [
-        "127.0.0.1:8080", "localhost", "https://127.0.0.1:1", "http://127.0.0.1",
+        "127.0.0.1:8080", "localhost", "ftp://127.0.0.1:1", "http://127.0.0.1",
         "http://127.0.0.1:99999", "http://127.0.0.1:x", "http://:8080", "http://127.0.0.1:1/path",
         "http://user@127.0.0.1:1", "http://127.0.0.1:1?a=b", "http://no.such.host.invalid:1", "",
     ],

@@ -1,0 +1,118 @@
+"""What every request passes, whichever transport carries it: id, key, counters, log."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable
+
+import structlog
+
+from stelae.dialects.base import Record
+from stelae.security.browsers import BrowserGuard
+from stelae.security.keys import Headers, KeyRing
+from stelae.server.inbox import Ledger
+from stelae.telemetry import log
+from stelae.telemetry.metrics import Metrics
+
+Fields = dict[str, str | int | float | None]
+"""What the log tells of a request; what is ``None`` is left out."""
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+class Reception:
+    """Receives requests of HTTP, WebSockets and gRPC, and notes how they ended.
+
+    Attributes:
+        ledger: Bytes held by all requests.
+        metrics: Counts them.
+        draining: Whether the server stops; nothing new is begun.
+
+    Args:
+        keys: Who may ask.
+        browsers: Whose pages may.
+        ledger: Bytes held by all requests.
+        metrics: Counts them.
+        quiet: Routes left out of the log.
+        access: Whether requests are logged at all.
+    """
+
+    def __init__(
+        self,
+        *,
+        keys: KeyRing,
+        browsers: BrowserGuard,
+        ledger: Ledger,
+        metrics: Metrics,
+        quiet: Iterable[str] = (),
+        access: bool = True,
+    ) -> None:
+        self._keys = keys
+        self._browsers = browsers
+        self._quiet = frozenset(quiet)
+        self._access = access
+        self._log = log.get().bind()
+        self.ledger = ledger
+        self.metrics = metrics
+        self.draining = False
+
+    def arrive(self, headers: Headers) -> Record:
+        """Begin the record of a request; its id is the caller's, if that is a sane one."""
+        record = Record(id=_request_id(headers))
+        structlog.contextvars.bind_contextvars(request_id=record.id)
+        return record
+
+    def admit(self, record: Record, headers: Headers, *, socket: bool = False) -> None:
+        """Check the key that is shown, and the page that asks.
+
+        Raises:
+            Unauthorized: No key, or none that is known here.
+            Forbidden: A page of somebody else asks.
+        """
+        if socket:
+            self._browsers.admit_socket(headers)
+        else:
+            self._browsers.admit(headers)
+        record.key_id = self._keys.admit(headers)
+
+    def count(self, record: Record) -> None:
+        """Count a request that has ended."""
+        metrics, served = self.metrics, record.served
+        metrics.request(
+            record.route, record.dialect, record.model, record.status, record.elapsed_ms / 1000
+        )
+        if served is not None:
+            metrics.served(served)
+        codes = (record.error,) if record.error else served.error_codes if served else ()
+        for code in codes:
+            metrics.error(code)
+
+    def note(self, event: str, record: Record, **more: str | int) -> None:
+        """Log a request that has ended."""
+        if not self._access or record.route in self._quiet:
+            return
+        fields: Fields = {
+            **more,
+            "route": record.route or None,
+            "status": record.status,
+            "ms": round(record.elapsed_ms, 3),
+            "dialect": record.dialect or None,
+            "model": record.model or None,
+            "error": record.error or None,
+            "key": record.key_id,
+        }
+        if (served := record.served) is not None:
+            fields |= {"items": served.items, "tokens": served.tokens}
+            fields["truncated"] = served.truncated
+        self._log.info(
+            event, **{name: value for name, value in fields.items() if value is not None}
+        )
+
+
+def _request_id(headers: Headers) -> str:
+    for name, value in headers:
+        if name == b"x-request-id":
+            given = value.decode("latin-1")
+            return given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
+    return secrets.token_hex(8)
