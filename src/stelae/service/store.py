@@ -6,6 +6,7 @@ was. Methods block; call them in a thread. One server at a time may use a folder
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -13,13 +14,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
-from stelae.errors import Conflict, NotFound, ShuttingDown, StelaeError
+from stelae.errors import Conflict, NotFound, QueueFull, ShuttingDown, StelaeError
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
@@ -91,6 +92,9 @@ PIECE = 8 << 20
 MOST_BYTES = 20 << 30
 KEEP_SECONDS = 30 * 86_400.0
 
+BUSY_SECONDS = 1.0
+"""Time for another program to let go of the database."""
+
 OPEN = ("queued", "running", "cancelling")
 """States of work that is not over."""
 
@@ -146,14 +150,18 @@ class Store:
             size=0,
             created=time.time(),
         )
-        size = 0
-        for number, piece in enumerate(_cut(data)):
-            size += len(piece)
+        with ExitStack() as undo:
+            undo.callback(self._forget_pieces, file.id)
+            size = 0
+            for number, piece in enumerate(_cut(data)):
+                size += len(piece)
+                with self._open() as database:
+                    row = (file.id, number, piece)
+                    database.execute("INSERT INTO pieces VALUES (?, ?, ?)", row)
             with self._open() as database:
-                database.execute("INSERT INTO pieces VALUES (?, ?, ?)", (file.id, number, piece))
-        with self._open() as database:
-            row = (file.id, file.name, file.purpose, size, file.created)
-            database.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?)", row)
+                facts = (file.id, file.name, file.purpose, size, file.created)
+                database.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?)", facts)
+            undo.pop_all()
         return msgspec.structs.replace(file, size=size)
 
     def file(self, name: str) -> File:
@@ -337,6 +345,11 @@ class Store:
         found = [dict(zip(names, row, strict=True)) for row in rows]
         return [Work(**row | {"facts": msgspec.json.decode(row["facts"])}) for row in found]
 
+    def _forget_pieces(self, name: str) -> None:
+        """Drop what there is of a file that could not be kept whole."""
+        with suppress(StelaeError), self._open() as database:
+            database.execute("DELETE FROM pieces WHERE file = ?", (name,))
+
     def _make_room(self) -> None:
         """Forget what is old.
 
@@ -371,7 +384,8 @@ class Store:
         """The database, alone, in a transaction.
 
         Raises:
-            Conflict: Another server uses the folder.
+            Conflict: Another server uses the folder, or the disk is full.
+            QueueFull: Another program uses the database at this moment.
             StelaeError: It cannot be read or written.
         """
         with self._lock:
@@ -382,10 +396,7 @@ class Store:
                 with database:
                     yield database
             except (sqlite3.Error, OSError) as error:
-                raise StelaeError(
-                    f"the store in {self.folder} cannot be used: {error}",
-                    hint="store.folder names another place",
-                ) from error
+                raise _failure(error, self.folder) from error
 
     def _connect(self) -> sqlite3.Connection:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -399,15 +410,34 @@ class Store:
                 hint="store.folder gives this one a place of its own",
             ) from error
         try:
-            database = sqlite3.connect(self.folder / "store.sqlite", check_same_thread=False)
+            database = sqlite3.connect(
+                self.folder / "store.sqlite", timeout=BUSY_SECONDS, check_same_thread=False
+            )
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = NORMAL")
             database.executescript(SCHEMA)
+            with database:  # what a server that was killed began to keep
+                database.execute("DELETE FROM pieces WHERE file NOT IN (SELECT id FROM files)")
         except sqlite3.Error:
             claim.close()  # so that the next try is not told of another server
             raise
         self._claim = claim
         return database
+
+
+def _failure(error: sqlite3.Error | OSError, folder: Path) -> StelaeError:
+    """What a failure of the database means for who asked."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # above are its finer kinds
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return QueueFull(f"the store in {folder} is in use: {error}", retry_after=1.0)
+    if code == sqlite3.SQLITE_FULL or getattr(error, "errno", 0) == errno.ENOSPC:
+        return Conflict(
+            f"there is no room on the disk of the store in {folder}",
+            hint="delete files, or let store.folder name another place",
+        )
+    return StelaeError(
+        f"the store in {folder} cannot be used: {error}", hint="store.folder names another place"
+    )
 
 
 def _cut(data: Iterable[bytes]) -> Iterator[bytes]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from stelae.errors import RETRYABLE, NotFound, StelaeError
+from stelae.errors import RETRYABLE, Conflict, NotFound, QueueFull, StelaeError
 from stelae.service.inference import Caller, Inference
 from stelae.service.store import File, Store, Work
 from stelae.telemetry.log import get
@@ -23,6 +25,12 @@ AT_ONCE = 16
 
 PATIENCE = 20
 """Further attempts for a unit that is refused because the server is busy."""
+
+STORE_THREADS = 4
+"""Calls of the store under way at once; one of them works, others wait for their turn."""
+
+AGAIN_SECONDS = 5.0
+"""Time between two looks at a store that somebody else uses."""
 
 PAGE = 64
 """Units read at once."""
@@ -65,18 +73,30 @@ class Works:
         self._inference = inference
         self._kinds: Mapping[str, Kind] = {kind.name: kind for kind in kinds}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        # Threads of its own: a store that hangs keeps nothing else waiting.
+        self._hands = ThreadPoolExecutor(STORE_THREADS, "store")
 
     async def start(self) -> None:
-        """Go on with what is not over."""
-        if not self._kinds or not self.store.exists:
-            return
+        """Go on with what is not over; later, if somebody else uses the store now."""
+        if self._kinds and self.store.exists and not await self._resumed():
+            self._tasks[""] = asyncio.create_task(self._resume(), name="works-resume")
+
+    async def _resumed(self) -> bool:
+        """Whether all is said that can be: work goes on, or the store cannot be used."""
         try:
             unfinished = await self.ask(self.store.unfinished)
         except StelaeError as error:  # no reason not to answer other calls
             log.warning("store_unused", error=str(error))
-            return
+            return not isinstance(error, Conflict | QueueFull)
         for work in unfinished:
             self._go(work)
+        return True
+
+    async def _resume(self) -> None:
+        while True:
+            await asyncio.sleep(AGAIN_SECONDS)
+            if await self._resumed():
+                return
 
     async def stop(self) -> None:
         """Put everything down; what is unfinished goes on when the server starts again."""
@@ -88,7 +108,8 @@ class Works:
 
     async def ask(self, what: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a method of the store, in a thread."""
-        return await asyncio.to_thread(what, *args, **kwargs)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._hands, partial(what, *args, **kwargs))
 
     async def begin(self, kind: str, facts: dict[str, Any], units: Iterable[bytes]) -> Work:
         """Take work on."""
@@ -132,7 +153,7 @@ class Works:
     async def _carry_out(self, work: Work) -> None:
         kind = self._kinds[work.kind]
         try:
-            work = await self.ask(self.store.move, work.id, "running", was=("queued", "running"))
+            work = await self._keep(self.store.move, work.id, "running", was=("queued", "running"))
             if work.state == "running":
                 await self._do_units(work, kind)
             await self._over(work, kind)
@@ -143,13 +164,23 @@ class Works:
         except Exception as error:  # whatever a kind raises is this work's end
             said = str(error) if isinstance(error, StelaeError) else f"{type(error).__name__}"
             log.exception("work_failed", work=work.id, error=said)
-            await self.ask(self.store.move, work.id, "failed", error=said, over_at=time.time())
+            await self._failed(work, said)
+
+    async def _failed(self, work: Work, said: str) -> None:
+        try:
+            await self._keep(self.store.move, work.id, "failed", error=said, over_at=time.time())
+        except StelaeError as error:  # it goes on when the server starts again
+            log.warning("work_left", work=work.id, error=str(error))
+
+    async def _keep(self, what: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a method of the store for work, again while others use the store."""
+        return await _patiently(partial(self.ask, what, *args, **kwargs))
 
     async def _over(self, work: Work, kind: Kind) -> None:
-        found = await self.ask(self.store.work, work.id)
-        facts = await self.ask(kind.close, found, self.store)
+        found = await self._keep(self.store.work, work.id)
+        facts = await self._keep(kind.close, found, self.store)
         state = "cancelled" if found.state == "cancelling" else "done"
-        await self.ask(self.store.move, work.id, state, **facts)
+        await self._keep(self.store.move, work.id, state, **facts)
         log.info("work_over", work=work.id, state=state, done=found.done, failed=found.failed)
 
     async def _do_units(self, work: Work, kind: Kind) -> None:
@@ -175,21 +206,25 @@ class Works:
 
     async def _units(self, work: Work) -> AsyncIterator[tuple[int, bytes]]:
         last = -1
-        while page := await self.ask(self.store.todo, work.id, last, PAGE):
+        while page := await self._keep(self.store.todo, work.id, last, PAGE):
             for unit in page:
                 yield unit
             last = page[-1][0]
 
     async def _do(self, work: Work, kind: Kind, number: int, unit: bytes) -> None:
         caller = Caller(request_id=f"{work.id}-{number}")
-        attempt = 0
-        while True:
-            try:
-                output, ok = await kind.run(unit, self._inference, caller)
-                break
-            except StelaeError as error:
-                attempt += 1
-                if error.code not in RETRYABLE or attempt > PATIENCE:
-                    raise
-                await asyncio.sleep(min(60.0, error.retry_after or 1.0))
-        await self.ask(self.store.settle, work.id, number, output, ok=ok)
+        output, ok = await _patiently(partial(kind.run, unit, self._inference, caller))
+        await self._keep(self.store.settle, work.id, number, output, ok=ok)
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask, and again a while later if the server or the store is busy."""
+    attempt = 0
+    while True:
+        try:
+            return await ask()
+        except StelaeError as error:
+            attempt += 1
+            if error.code not in RETRYABLE or attempt > PATIENCE:
+                raise
+            await asyncio.sleep(min(60.0, error.retry_after or 1.0))
