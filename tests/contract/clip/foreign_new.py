@@ -52,8 +52,8 @@ assert [type(document) for document in mixed] == [TextDoc, ImageDoc]
 class Match(BaseDoc):
     text: str | None = None
     uri: str | None = None
-    scores: dict[str, float] = {}
-    tags: dict[str, Any] = {}
+    scores: dict[str, float] = {}  # noqa: RUF012  # pydantic copies it
+    tags: dict[str, Any] = {}  # noqa: RUF012  # likewise
     embedding: NdArray | None = None
 
 
@@ -86,6 +86,6 @@ class Bare(BaseDoc):
 try:
     client.encode([Bare(text="a")])
 except InvalidInput as error:
-    assert "Bare has no field 'embedding'" in str(error), error
+    assert "Bare has no field 'embedding'" in str(error), error  # noqa: PT017  # no pytest there
 else:
     raise AssertionError
