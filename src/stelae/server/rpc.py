@@ -90,9 +90,10 @@ class RpcServer:
             Conflict: Another program was quicker to take a place.
         """
         for listener in listeners:
+            place = listener.place
             listener.socket.close()
             try:
-                _add_port(self._server, listener, tls)
+                _add_port(self._server, place, tls if listener.encrypted else None)
             except RuntimeError as error:
                 raise Conflict(f"cannot listen on {listener.url}: it was taken") from error
         await self._server.start()
@@ -131,9 +132,10 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def __init__(self, methods: dict[str, Method], unknown: Method) -> None:
         self._handlers = {
-            name: grpc.stream_stream_rpc_method_handler(method) for name, method in methods.items()
+            name: grpc.stream_stream_rpc_method_handler(method.serve)
+            for name, method in methods.items()
         }
-        self._unknown = grpc.stream_stream_rpc_method_handler(unknown)
+        self._unknown = grpc.stream_stream_rpc_method_handler(unknown.serve)
 
     def service(self, handler_call_details: Any) -> Any:
         """The handler of a call's method."""
@@ -151,12 +153,12 @@ def _unknown(rooms: Rooms, reception: Reception, messages: int) -> Method:
     return Method(rpc, Dialect("", "", (), house_error), rooms, reception, messages)
 
 
-def _add_port(server: Any, listener: Listener, tls: Tls | None) -> None:
-    if listener.encrypted and tls is not None:
-        pair = grpc.ssl_server_credentials([(tls.key, tls.chain)])
-        server.add_secure_port(listener.place, pair)
+def _add_port(server: Any, place: str, tls: Tls | None) -> None:
+    if tls is None:
+        server.add_insecure_port(place)
     else:
-        server.add_insecure_port(listener.place)
+        pair = grpc.ssl_server_credentials([(tls.key, tls.chain)])
+        server.add_secure_port(place, pair)
 
 
 def _options(body_bytes: int, calls: int) -> list[tuple[str, int]]:

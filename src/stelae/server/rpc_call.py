@@ -43,7 +43,7 @@ class Method:
     most: int
     calls: set[Call] = field(default_factory=set)
 
-    async def __call__(self, requests: object, context: Context) -> None:
+    async def serve(self, requests: object, context: Context) -> None:
         """Answer one call, whatever happens."""
         del requests  # read from the context, where nothing is read ahead
         call = Call(self, context)
