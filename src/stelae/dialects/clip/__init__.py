@@ -3,6 +3,8 @@
 from stelae.dialects.base import Dialect
 from stelae.dialects.clip.errors import render_error
 from stelae.dialects.clip.routes import OPERATIONS, speaks
+from stelae.dialects.clip.rpcs import RPCS
+from stelae.dialects.clip.talks import TALKS
 
 DIALECT = Dialect(
     "clip",
@@ -10,4 +12,6 @@ DIALECT = Dialect(
     OPERATIONS,
     render_error,
     speaks,
+    talks=TALKS,
+    rpcs=RPCS,
 )

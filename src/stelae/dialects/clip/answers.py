@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from typing import Any
+
+from msgspec import structs
 
 from stelae.dialects.clip.asked import Asked, Told
 from stelae.dialects.clip.schema import (
@@ -38,6 +41,16 @@ def post_answer(
     return PostAnswer(
         header=header, parameters=dict(asked.parameters), routes=routes, data=list(asked.docs)
     )
+
+
+def spoken(answer: PostAnswer) -> dict[str, Any]:
+    """An answer as it is written on a WebSocket: the names of protobuf."""
+    return {
+        "header": structs.asdict(answer.header),
+        "parameters": answer.parameters,
+        "routes": [structs.asdict(route) for route in answer.routes],
+        "data": answer.data,
+    }
 
 
 def _name(given: PostRequest) -> str:

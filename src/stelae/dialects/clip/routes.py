@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import msgspec
@@ -11,15 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer
-from stelae.dialects.ask import OFFLOAD_BYTES, caller_of, offload
-from stelae.dialects.base import Operation, Rooms, record_of
-from stelae.dialects.clip.answers import post_answer
-from stelae.dialects.clip.asked import Asked, Told, Visit
-from stelae.dialects.clip.core import answer
-from stelae.dialects.clip.errors import is_transient, status_of
-from stelae.dialects.clip.plain import FORM
-from stelae.dialects.clip.schema import Doc, Docs, PostAnswer, PostRequest, StatusTold
-from stelae.dialects.decode import decode, read
+from stelae.dialects.base import Operation, Rooms
+from stelae.dialects.clip.posts import answer_post, write
+from stelae.dialects.clip.schema import PostAnswer, PostRequest
+from stelae.dialects.decode import read
 from stelae.dialects.pieces import PiecesResponse
 from stelae.errors import (
     DeadlineExceeded,
@@ -27,16 +21,8 @@ from stelae.errors import (
     ModelNotReady,
     QueueFull,
     ShuttingDown,
-    StelaeError,
 )
-from stelae.wire.arrays import Buffer
 from stelae.wire.clip.names import SUCCESS
-from stelae.wire.slices import is_large, json_slices
-
-ROOT = "/"
-"""The endpoint of requests that name none."""
-
-_POST = msgspec.json.Decoder(PostRequest)
 
 _OPENAPI = msgspec.json.encode(
     {
@@ -63,54 +49,8 @@ async def post_to(request: Request, rooms: Rooms) -> Response:
 
 
 async def _post(request: Request, rooms: Rooms, endpoint: str | None) -> Response:
-    told = Told()
-    body = await read(request)
-    given = await offload(len(body), decode, _POST, body)
-    asked = Asked(endpoint or _endpoint(given), given.parameters or {}, _docs(given), FORM)
-    status = await _status(asked, Visit(rooms, request, caller_of(request)), told)
-    written = post_answer(given, asked, told, status)
-    pieces = await _written(written)
-    return PiecesResponse(pieces, {}, "application/json")
-
-
-async def _status(asked: Asked[Doc], visit: Visit, told: Told) -> StatusTold | None:
-    """Answer a request; what is wrong with it is told in the answer's header."""
-    try:
-        await answer(asked, visit, told)
-    except StelaeError as error:
-        if is_transient(error):
-            raise
-        record_of(visit.request).error = error.code
-        return status_of(error)
-    return None
-
-
-async def _written(answer: PostAnswer) -> list[Buffer]:
-    if is_large(answer, OFFLOAD_BYTES):
-        return await asyncio.to_thread(_pieces, answer)
-    return _pieces(answer)
-
-
-def _pieces(answer: PostAnswer) -> list[Buffer]:
-    try:
-        return list(json_slices(answer))
-    except (TypeError, RecursionError) as error:
-        raise InvalidInput("the documents or parameters are nested too deeply") from error
-
-
-def _endpoint(given: PostRequest) -> str:
-    header = given.header
-    named = (
-        given.exec_endpoint,
-        given.camel_exec_endpoint,
-        header and header.exec_endpoint,
-        header and header.camel_exec_endpoint,
-    )
-    return next((name for name in named if name), ROOT)
-
-
-def _docs(given: PostRequest) -> list[Doc]:
-    return (given.data.docs if isinstance(given.data, Docs) else given.data) or []
+    answer = await answer_post(await read(request), request, rooms, endpoint)
+    return PiecesResponse(await write(answer), {}, "application/json")
 
 
 async def dry_run(request: Request, rooms: Rooms) -> Response:

@@ -1,0 +1,89 @@
+"""One request in JSON to its answer, for the carriers of JSON."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+
+from stelae.dialects.ask import OFFLOAD_BYTES, caller_of, offload
+from stelae.dialects.base import Asking, Rooms, record_of
+from stelae.dialects.clip.answers import post_answer
+from stelae.dialects.clip.asked import Asked, Told, Visit
+from stelae.dialects.clip.core import answer
+from stelae.dialects.clip.errors import is_transient, status_of
+from stelae.dialects.clip.plain import FORM
+from stelae.dialects.clip.schema import Doc, Docs, PostAnswer, PostRequest, StatusTold
+from stelae.dialects.decode import decode
+from stelae.errors import InvalidInput, StelaeError
+from stelae.wire.arrays import Buffer
+from stelae.wire.slices import is_large, json_slices
+
+ROOT = "/"
+"""The endpoint of requests that name none."""
+
+_POST = msgspec.json.Decoder(PostRequest)
+
+
+async def answer_post(
+    body: bytes, request: Request | Asking, rooms: Rooms, endpoint: str | None = None
+) -> PostAnswer:
+    """Answer a request; what is wrong with it is told in the answer's header.
+
+    Args:
+        body: The request.
+        request: What carries it.
+        rooms: The rooms that may be entered.
+        endpoint: What is to be done, if the body does not say.
+
+    Raises:
+        InvalidInput: It cannot be read.
+        StelaeError: The server cannot answer now.
+    """
+    told = Told()
+    given = await offload(len(body), decode, _POST, body)
+    asked = Asked(endpoint or _endpoint(given), given.parameters or {}, _docs(given), FORM)
+    status = await _status(asked, Visit(rooms, request, caller_of(request)), told)
+    return post_answer(given, asked, told, status)
+
+
+async def _status(asked: Asked[Doc], visit: Visit, told: Told) -> StatusTold | None:
+    try:
+        await answer(asked, visit, told)
+    except StelaeError as error:
+        if is_transient(error):
+            raise
+        record_of(visit.request).error = error.code
+        return status_of(error)
+    return None
+
+
+async def write(answer: object) -> list[Buffer]:
+    """An answer as pieces of JSON; a large one is made beside the event loop.
+
+    Raises:
+        InvalidInput: What is sent back is nested deeper than can be written.
+    """
+    size = OFFLOAD_BYTES + 1 if is_large(answer, OFFLOAD_BYTES) else 0
+    return await offload(size, _pieces, answer)
+
+
+def _pieces(answer: object) -> list[Buffer]:
+    try:
+        return list(json_slices(answer))
+    except (TypeError, RecursionError) as error:
+        raise InvalidInput("the documents or parameters are nested too deeply") from error
+
+
+def _endpoint(given: PostRequest) -> str:
+    header = given.header
+    named = (
+        given.exec_endpoint,
+        given.camel_exec_endpoint,
+        header and header.exec_endpoint,
+        header and header.camel_exec_endpoint,
+    )
+    return next((name for name in named if name), ROOT)
+
+
+def _docs(given: PostRequest) -> list[Doc]:
+    return (given.data.docs if isinstance(given.data, Docs) else given.data) or []
