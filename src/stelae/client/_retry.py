@@ -136,7 +136,7 @@ class Retries:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.policy = policy
-        self.budget = Budget(policy, clock)
+        self.budget: Budget = Budget(policy, clock)
         self._jitter = jitter
 
     def wait(self, error: StelaeError, attempt: int, deadline: Deadline) -> float:
