@@ -7,11 +7,19 @@ from typing import Any
 
 from stelae.clip import kinds
 from stelae.clip.document import Document
-from stelae.errors import BY_CODE, EngineFailed, ErrorInfo, ProtocolError, StelaeError, from_info
+from stelae.errors import (
+    BY_CODE,
+    EngineFailed,
+    ErrorInfo,
+    InvalidInput,
+    ProtocolError,
+    StelaeError,
+    from_info,
+)
 from stelae.wire.clip import messages, structs
 
-NAMED = {kind.__name__: code for code, kind in BY_CODE.items()}
-"""Codes by the names of their classes, as answers name them."""
+NAMED = {"ValueError": InvalidInput.code} | {kind.__name__: code for code, kind in BY_CODE.items()}
+"""Codes by the names of classes, as answers name them."""
 
 SHOWN = 5
 """Failed documents that a message names; all are in its error's details."""
@@ -69,11 +77,9 @@ def failure(answer: messages.DataRequest) -> StelaeError | None:
     status = answer.header.status
     if not status.code:
         return None
-    code = NAMED.get(status.exception.name, status.exception.name)
-    if code not in BY_CODE:
-        code = EngineFailed.code
-    message = status.description or "the server failed and does not say why"
-    return from_info(ErrorInfo(code=code, message=message))
+    code = NAMED.get(status.exception.name, EngineFailed.code)
+    said = [*status.exception.args, status.description, "the server failed and does not say why"]
+    return from_info(ErrorInfo(code=code, message=next(filter(None, said))))
 
 
 def failures(faults: Mapping[int, Mapping[str, Any]], ids: Sequence[str]) -> StelaeError:

@@ -16,7 +16,7 @@ from stelae.clip.carriers import json_form
 from stelae.clip.carriers.address import Address
 from stelae.clip.carriers.base import Answer, Carrier
 from stelae.clip.carriers.failing import of_http, unreachable
-from stelae.errors import ProtocolError
+from stelae.errors import BY_CODE, ErrorInfo, ProtocolError, StelaeError, from_info
 from stelae.wire.clip.messages import DataRequest
 
 PATH = "/post"
@@ -89,7 +89,7 @@ class HttpCarrier:
         except httpx.HTTPError as error:
             raise unreachable(self._url, error) from error
         if answer.status_code != httpx.codes.OK:
-            raise of_http(answer.status_code, _reason(answer), self._url)
+            raise _failure(answer, self._url)
         try:
             return json_form.read(msgspec.json.decode(answer.content))
         except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
@@ -106,10 +106,13 @@ async def _parts(body: bytes, left: asyncio.Event) -> AsyncIterator[bytes]:
     left.set()
 
 
-def _reason(answer: httpx.Response) -> str:
-    """What an answer says of its failure."""
+def _failure(answer: httpx.Response, url: str) -> StelaeError:
+    """The error that an answer tells: our servers name it, of others the status says what it is."""
     try:
-        found: Any = msgspec.json.decode(answer.content)
-        return str(found["header"]["status"]["description"])
-    except (msgspec.DecodeError, KeyError, TypeError):
-        return answer.text[:SHOWN]
+        said: Any = msgspec.json.decode(answer.content)
+        if said.get("error", {}).get("code") in BY_CODE:
+            return from_info(msgspec.convert(said["error"], ErrorInfo))
+        reason = str(said["header"]["status"]["description"])
+    except (msgspec.MsgspecError, AttributeError, KeyError, TypeError):
+        reason = answer.text[:SHOWN]
+    return of_http(answer.status_code, reason, url)
