@@ -18,6 +18,9 @@ from stelae.errors import EngineFailed, ProtocolError, ServerUnreachable, Stelae
 from stelae.wire.clip.messages import DataRequest, DecodeError
 from stelae.wire.clip.names import END, SUBPROTOCOL
 
+PATIENCE = 120.0
+"""Seconds after which a server that answers no ping is taken for gone."""
+
 SHOWN = 500
 """Letters of an answer that a message shows."""
 
@@ -58,6 +61,7 @@ async def _connected(url: str, token: str | None) -> ClientConnection:
             compression=None,  # vectors and pictures hardly shrink
             max_size=None,  # an answer is as large as what was asked for
             open_timeout=CONNECT_SECONDS,
+            ping_timeout=PATIENCE,
             additional_headers={"Authorization": token} if token else {},
         )
     except InvalidStatus as error:
