@@ -13,7 +13,7 @@ from PIL import Image
 
 from stelae.engines.base import AnyEngine, Prepared
 from stelae.engines.extract.batches import alike
-from stelae.engines.text.pictures import is_picture, opened
+from stelae.engines.text.pictures import CALL_PIXELS, Allowance, is_picture, opened
 from stelae.errors import InvalidInput, ModelLoadFailed, StelaeError
 from stelae.types import ExtractCall, Extraction, ExtractResult, Item, Usage
 
@@ -111,14 +111,21 @@ class PictureJob(Generic[F, R]):
         reading: How pictures are read.
         model: Name of the model.
         fingerprint: What is served.
+        pixels: Most of them in all pictures of the call.
     """
 
     light = False
 
     def __init__(
-        self, call: ExtractCall, reading: Reading[F, R], model: str, fingerprint: str
+        self,
+        call: ExtractCall,
+        reading: Reading[F, R],
+        model: str,
+        fingerprint: str,
+        pixels: int = CALL_PIXELS,
     ) -> None:
         self._items, self._reading = call.items, reading
+        self._allowance = Allowance(pixels)
         self._model, self._fingerprint = model, fingerprint
 
     @property
@@ -133,6 +140,8 @@ class PictureJob(Generic[F, R]):
         return [self._entry(item) for item in self._items[start:stop]]
 
     def _entry(self, item: Item) -> Prepared[F]:
+        if (refusal := self._allowance.refusal(item)) is not None:
+            return Prepared(None, error=refusal)
         try:
             return self._reading.read(opened_picture(item))
         except StelaeError as error:
