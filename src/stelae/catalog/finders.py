@@ -14,13 +14,39 @@ from stelae.catalog.abilities import Classify, Extractor, Finding
 from stelae.catalog.detection import read_detector
 from stelae.catalog.documents import read_document
 from stelae.catalog.entry import ModelEntry
+from stelae.catalog.files import exists
 from stelae.catalog.gliclass import read_gliclass
 from stelae.catalog.gliner import read_gliner
 from stelae.catalog.spec import ModelSpec, Source
+from stelae.errors import UnsupportedCheckpoint
+
+GLIREL = "glirel_config.json"
 
 Reader = Callable[[Path, ModelEntry, Source], ModelSpec | None]
 
-READERS: tuple[Reader, ...] = (read_gliner, read_gliclass, read_detector, read_document)
+
+def refuse_glirel(root: Path, entry: ModelEntry, source: Source) -> None:
+    """Refuse GLiREL, which looks for relations between names that the caller gives.
+
+    Raises:
+        UnsupportedCheckpoint: It is that.
+    """
+    del entry, source
+    if exists(root, GLIREL):
+        raise UnsupportedCheckpoint(
+            f"{GLIREL} in {root}: GLiREL is not implemented; it reads names that were found "
+            "before, and calls have no place for them",
+            hint="GLiNER checkpoints with a relations_layer find names and relations together",
+        )
+
+
+READERS: tuple[Reader, ...] = (
+    read_gliner,
+    refuse_glirel,
+    read_gliclass,
+    read_detector,
+    read_document,
+)
 """Each says what a folder holds, or ``None`` if it is of another layout."""
 
 JUDGES = "entail"

@@ -21,10 +21,11 @@ from stelae.catalog.encoders import (
 )
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.files import Json, exists, inside, read_object
-from stelae.catalog.options import positive, require
+from stelae.catalog.options import positive, take
 from stelae.catalog.place import Place
 from stelae.catalog.reading import lowered
 from stelae.catalog.spec import Backbone, ModelSpec, Source
+from stelae.catalog.splitters import WHITESPACE, check_splitter
 from stelae.catalog.tokenizer import stated_limit
 from stelae.catalog.weights import read_header, weight_files
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
@@ -98,7 +99,7 @@ def _check(config: Json, file: str) -> None:
             f"{file} sets labels_decoder={config['labels_decoder']!r}; models that write their "
             "labels are not implemented"
         )
-    require(config, {"words_splitter_type": ("whitespace", None)}, file)
+    check_splitter(take(config, "words_splitter_type", str, file) or WHITESPACE, file)
     if config.get("relations_layer") is not None and config.get("span_mode") == "token_level":
         raise ModelLoadFailed(f"{file} sets relations_layer and span_mode='token_level'")
     for key in ("max_len", "max_width", "hidden_size"):

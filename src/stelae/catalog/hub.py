@@ -38,6 +38,7 @@ FILES = (
     "processor_config.json",
     "generation_config.json",
     "gliner_config.json",
+    "glirel_config.json",
     "wordembedding_config.json",
     "whitespacetokenizer_config.json",
     "phrasetokenizer_config.json",

@@ -72,6 +72,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("gliner-span", CONFIG, {"labels_decoder": "gpt2"}, "write their labels"),
     ("gliner-span", CONFIG, {"words_splitter_type": "stanza"}, "words_splitter_type='stanza'"),
     ("gliner-span", CONFIG, {"encoder_config": {"auto_map": {}}}, "code of its own"),
+    ("bert-mean", "glirel_config.json", {"model_name": "x/y"}, "GLiREL"),
     ("gliner-span", "adapter_config.json", {"r": 4}, "adapters"),
     ("gliclass", "config.json", {"architecture_type": "decoder-kv"}, "decoder-kv"),
     ("gliclass", "config.json", {"encoder_config": None}, "nobody/no-such-encoder"),

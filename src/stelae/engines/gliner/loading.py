@@ -12,6 +12,7 @@ from transformers import AutoTokenizer
 
 from stelae.catalog.encoders import CONFIG, TEXTS, tokenizer_homes
 from stelae.catalog.spec import Backbone, ModelSpec
+from stelae.catalog.splitters import WHITESPACE
 from stelae.engines.extract.loading import LIBRARY_ERRORS, fill
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 from stelae.nn.stored import read
@@ -45,6 +46,7 @@ def _build(spec: ModelSpec, part: Backbone) -> Any:
     paths = {name: str(Path(home.root, home.folder)) for name, home in homes.items()}
     config = copy.deepcopy(part.config) | paths
     config.pop("model_type", None)
+    words = config.pop("words_splitter_type", None)  # the library's own may fetch what it lacks
     kind = getattr(gliner.model, part.architecture)
     settings = kind.config_class(**config)
     tokenizer = AutoTokenizer.from_pretrained(
@@ -55,6 +57,7 @@ def _build(spec: ModelSpec, part: Backbone) -> Any:
     if not part.architecture.startswith("Bi"):
         _mark(model, tokenizer, spec)
         kind._resize_token_embeddings(model, settings, tokenizer)
+    settings.words_splitter_type = words or WHITESPACE
     return model
 
 

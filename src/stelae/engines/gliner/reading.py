@@ -22,6 +22,7 @@ from stelae.engines.extract.spans import Ints, merged, selected
 from stelae.engines.extract.windows import Windows, bound, overlap_of, plan
 from stelae.engines.gliner.features import Asked, Links, Row, Window
 from stelae.engines.gliner.relations import related
+from stelae.engines.gliner.splitting import Splitter
 from stelae.engines.text.intake import CHARS_PER_TOKEN
 from stelae.errors import InvalidInput
 from stelae.types import Entity, ExtractCall, Extraction, Relation
@@ -38,6 +39,7 @@ class Words:
     def __init__(self, spec: ModelSpec, library: Any) -> None:
         self.spec, self.config = spec, library.config
         self._processor = library.data_processor
+        self._splitter = Splitter(library.config.words_splitter_type)
         self._tokens = library.data_processor.transformer_tokenizer.backend_tokenizer
         self._tokens.no_truncation()
         self._tokens.no_padding()
@@ -50,7 +52,7 @@ class Words:
 
     def split(self, text: str) -> tuple[list[str], Ints]:
         """Words of a text, and where each begins and ends, shape ``(W, 2)``."""
-        found = list(self._processor.words_splitter(text))
+        found = self._splitter(text)
         places = np.array([(start, end) for _, start, end in found], np.int64)
         return [word for word, _, _ in found], places.reshape(-1, 2)
 
