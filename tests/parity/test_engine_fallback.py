@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from live import live
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import CrossEncoder, SentenceTransformer
 
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 from stelae.service.inference import Caller
-from stelae.types import EncodeCall, Item, ModelInfo
+from stelae.types import EncodeCall, Item, ModelInfo, ScoreCall
 
 TEXTS = ["the king of stone", "a long river " * 9, "x"]
 Edit = Callable[..., Path]
@@ -51,6 +51,24 @@ async def test_the_library_serves_what_our_engine_refuses(edited: Edit, placemen
     assert "encoder: config.json: hidden_act='leaky_relu' is not implemented" in info.reason
     model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
     np.testing.assert_allclose(result.dense, model.encode(TEXTS), atol=3e-6)
+
+
+@pytest.mark.parametrize("placement", ["thread", "process"])
+async def test_the_library_scores_what_our_engine_refuses(edited: Edit, placement: str) -> None:
+    folder = edited("cross-encoder-labels", hidden_act="leaky_relu")
+    settings = {"m": {"source": str(folder)}}
+    call = ScoreCall(
+        model="m", query=Item(text="a stone"), documents=[Item(text=text) for text in TEXTS]
+    )
+    async with live(models=settings, placement=placement, device="cpu") as server:
+        info = await server.house.fleet.load("m")
+        result = await server.house.inference.score(call, Caller(request_id="test"))
+    assert info.engine == "sentence_transformers"
+    assert "hidden_act='leaky_relu' is not implemented" in info.reason
+    library = CrossEncoder(str(folder), device="cpu", local_files_only=True)
+    expected = library.predict([("a stone", text) for text in TEXTS])
+    np.testing.assert_allclose(result.scores, expected, atol=3e-6)
+    assert result.labels == tuple(library.config.id2label.values())
 
 
 async def test_an_engine_that_was_asked_for_is_not_passed_over(edited: Edit) -> None:
