@@ -2,7 +2,8 @@
 
 from stelae.dialects.base import Dialect
 from stelae.dialects.clip.errors import render_error
-from stelae.dialects.clip.routes import OPERATIONS, speaks
+from stelae.dialects.clip.posts import speaks
+from stelae.dialects.clip.routes import OPERATIONS
 from stelae.dialects.clip.rpcs import RPCS
 from stelae.dialects.clip.talks import TALKS
 

@@ -24,7 +24,8 @@ async def encode(asked: Asked[D], visit: Visit, told: Told) -> None:
     if not batch.docs:
         return
     rows = await vectors(batch, model_of(asked, visit.rooms), visit, told)
-    fill(batch, rows, range(len(batch.docs)))
+    if rows.size:
+        fill(batch, rows, range(len(batch.docs)))
     if asked.drops:
         for doc in batch.docs:
             asked.form.drop(doc)
@@ -32,7 +33,7 @@ async def encode(asked: Asked[D], visit: Visit, told: Told) -> None:
 
 
 def fill(batch: Batch[D], rows: Matrix, places: Sequence[int]) -> None:
-    """Give the sound ones among the documents at some places their rows."""
+    """Give the documents at some places their rows; broken ones only where gaps are written."""
     for place in places:
-        if place not in batch.faults:
+        if place not in batch.faults or batch.form.gaps:
             batch.form.embed(batch.docs[place], rows[place])

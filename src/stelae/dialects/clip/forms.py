@@ -28,7 +28,13 @@ Content = Item | Link | None
 
 
 class Form(Protocol[D]):
-    """Reads and writes the documents of one form, where they lie."""
+    """Reads and writes the documents of one form, where they lie.
+
+    Attributes:
+        gaps: Whether a broken document among sound ones gets a vector of NaN.
+    """
+
+    gaps: bool
 
     def id(self, doc: D) -> str:
         """Its name."""

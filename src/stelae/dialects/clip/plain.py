@@ -24,6 +24,8 @@ _BLANK = re.compile(r"\s+")
 class PlainForm:
     """Reads and writes Structs."""
 
+    gaps = False  # JSON has no NaN
+
     def id(self, doc: Doc) -> str:
         """Its name; it gets one if it has none."""
         if not doc.id:

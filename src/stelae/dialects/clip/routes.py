@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -31,11 +30,6 @@ _OPENAPI = msgspec.json.encode(
         "paths": {path: {"post": {"responses": {}}} for path in ("/post", "/index", "/search")},
     }
 )
-
-
-def speaks(headers: Headers) -> bool:
-    """Whether a request comes from the client, which is made with aiohttp."""
-    return "aiohttp" in headers.get("user-agent", "")
 
 
 async def post(request: Request, rooms: Rooms) -> Response:
