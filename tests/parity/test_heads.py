@@ -27,7 +27,7 @@ from stelae.catalog.entry import ModelEntry
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Device, EngineOptions
 from stelae.engines.encoder.engine import load
-from stelae.engines.sentence_transformers.reference import load_reference
+from stelae.engines.references.choice import load_reference
 from stelae.engines.text.engine import TextEngine
 from stelae.types import ComputeDtype, EncodeCall, Item, OutputType, Role, ScoreCall
 

@@ -9,18 +9,20 @@ from contextlib import contextmanager
 
 import typer
 
-from stelae.errors import InvalidInput, ModelNotFound, ServerUnreachable, StelaeError
+from stelae.errors import InvalidInput, ModelNotFound, NoReference, ServerUnreachable, StelaeError
 
 OK = 0
 FAILURE = 1
 USAGE = 2
 UNREACHABLE = 3
 MODEL_MISSING = 4
+NOT_COMPARED = 5
 INTERRUPTED = 130
 
 EPILOG = (
     "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 server unreachable, "
-    "4 no such model, 130 interrupted. Data goes to stdout, all else to stderr."
+    "4 no such model, 5 not everything was compared (verify), 130 interrupted. "
+    "Data goes to stdout, all else to stderr."
 )
 
 
@@ -35,6 +37,8 @@ def code_of(error: StelaeError) -> int:
             return UNREACHABLE
         case ModelNotFound():
             return MODEL_MISSING
+        case NoReference():
+            return NOT_COMPARED
         case InvalidInput(param=str()):
             return USAGE
         case _:

@@ -10,7 +10,7 @@ import numpy as np
 from stelae.cli.parity.values import Kind, Probe, Rows, Samples, Value
 from stelae.client import Client
 from stelae.scheduler.runner import Runner
-from stelae.types import EncodeCall, Item, Modality, OutputType, Role, ScoreCall
+from stelae.types import EncodeCall, Item, OutputType, Role, ScoreCall
 
 
 class Side(Protocol):
@@ -29,10 +29,7 @@ def ask(side: Side, probe: Probe, samples: Samples) -> Rows:
     """What a side makes of the samples."""
     output = probe.kind.output
     if output is not None:
-        made = side.encode(samples.items(probe), output, probe.role)
-        # The library does not tell how many patches it cut a picture into.
-        counted = probe.medium is not Modality.IMAGE
-        return made if counted else Rows(values=made.values, tokens=[0] * len(made.values))
+        return side.encode(samples.items(probe), output, probe.role)
     plain = probe.kind is Kind.LOGITS
     parts = [side.score(group.query, group.documents, plain=plain) for group in samples.groups]
     return Rows(

@@ -30,6 +30,8 @@ RANDOM = "the library fills in weights that the checkpoint lacks at random, so i
 
 NOTHING = "vectors and scores are compared, and it makes neither vectors nor scores"
 
+FOUND = "{nothing}; what it finds is made by the engine {engine}, by way of {libraries} itself"
+
 AskAll = Callable[[Side], list[Rows | None]]
 """Has a side make all that there is a reference for."""
 
@@ -66,11 +68,12 @@ class Made:
     rows: list[Rows | None]
 
 
-def run(request: Request, out: Output) -> bool:
+def run(request: Request, out: Output) -> int:
     """Compare everything that a model makes, and print how far apart it is.
 
     Returns:
-        Whether all that could be compared agrees.
+        The exit code: ``OK`` if everything was compared and agrees, ``FAILURE`` if anything
+        is apart, ``NOT_COMPARED`` if what was compared agrees, and something was not.
 
     Raises:
         ModelNotFound: There is no such model.
@@ -89,12 +92,11 @@ def run(request: Request, out: Output) -> bool:
     expected = expect(bench)
     if all(one.rows is None for one in expected):
         reasons = "; ".join(dict.fromkeys(one.missing for one in expected))
-        raise NoReference(reasons or f"model {spec.name!r} has no reference: {NOTHING}")
+        raise NoReference(reasons or f"model {spec.name!r} has no reference: {_nothing(spec)}")
     make = serve if request.server is not None else load
     made = make(request, entry, spec, partial(asked, expected, bench.samples))
     report = Report(
         model=spec.name,
-        reference=request.against,
         engine=made.engine,
         dtype=made.dtype,
         fingerprint=made.fingerprint,
@@ -102,7 +104,16 @@ def run(request: Request, out: Output) -> bool:
         rows=[judged(bench, made.dtype, *pair) for pair in zip(expected, made.rows, strict=True)],
     )
     tell(report, out)
-    return report.ok
+    return report.code
+
+
+def _nothing(spec: ModelSpec) -> str:
+    """Why nothing of a model is compared that makes no numbers."""
+    if spec.extraction is None:
+        return NOTHING
+    manifest = registry.choose(spec).manifest
+    libraries = ", ".join(need.module for need in manifest.needs)
+    return FOUND.format(nothing=NOTHING, engine=manifest.name, libraries=libraries)
 
 
 def samples_of(count: int, longest: int) -> Samples:
@@ -189,4 +200,6 @@ def judged(bench: Bench, dtype: str, expected: Expected, ours: Rows | None) -> R
     verdict = compare(kind, ours, expected.rows, tolerance)
     if not verdict.ok and not steady(bench, expected):
         return Row(probe=expected.probe, tolerance=tolerance, reason=RANDOM)
-    return Row(probe=expected.probe, tolerance=tolerance, verdict=verdict)
+    return Row(
+        probe=expected.probe, tolerance=tolerance, reference=expected.reference, verdict=verdict
+    )

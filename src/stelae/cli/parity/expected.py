@@ -16,20 +16,20 @@ from stelae.engines.text.options import role_prompt
 from stelae.errors import NoReference
 from stelae.types import Modality, OutputType, Role
 
-UNFILLED = "the library does not fill texts up to the length that the model was trained with"
-
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True):
     """What a model should make.
 
     Attributes:
         probe: What was asked.
-        rows: What the library made; ``None`` if it cannot make it.
-        missing: Why it cannot.
+        rows: What the reference made; ``None`` if there is none.
+        reference: Who made it.
+        missing: Why there is none.
     """
 
     probe: Probe
     rows: Rows | None = None
+    reference: str = ""
     missing: str = ""
 
 
@@ -66,16 +66,15 @@ def _expect(bench: Bench, output: OutputType | None) -> Iterator[Expected]:
         yield Expected(probe=Probe(Kind(output or Kind.SCORES)), missing=error.message)
         return
     for probe in probes(bench.spec, output, reference):
-        if bench.spec.fill is not None and probe.medium is not Modality.IMAGE:
-            yield Expected(probe=probe, missing=UNFILLED)
-        else:
-            yield _made(probe, ask(Library(reference), probe, bench.samples))
+        rows = ask(Library(reference), probe, bench.samples)
+        yield _made(probe, rows, reference.name)
 
 
-def _made(probe: Probe, rows: Rows) -> Expected:
+def _made(probe: Probe, rows: Rows, name: str) -> Expected:
     if all(value is None for value in rows.values):
-        return Expected(probe=probe, missing=f"the library makes nothing of any {probe.medium}")
-    return Expected(probe=probe, rows=rows)
+        asked = probe.medium or Modality.TEXT
+        return Expected(probe=probe, missing=f"{name} makes nothing of any {asked}")
+    return Expected(probe=probe, rows=rows, reference=name)
 
 
 def load(bench: Bench, output: OutputType | None, seed: int = 0) -> Any:
@@ -87,7 +86,7 @@ def load(bench: Bench, output: OutputType | None, seed: int = 0) -> Any:
     calm_openmp()
     bound_onednn()
     # It imports the library, which only this command needs.
-    from stelae.engines.sentence_transformers.reference import load_reference
+    from stelae.engines.references.choice import load_reference
 
     return load_reference(bench.spec, output, longest=bench.longest, seed=seed)
 
@@ -99,11 +98,13 @@ def probes(spec: ModelSpec, output: OutputType | None, reference: Any) -> list[P
         return [Probe(Kind.SCORES), *([Probe(Kind.LOGITS)] if activated else [])]
     if spec.vision is not None:
         return [Probe(Kind(output.value), medium=medium) for medium in spec.inputs]
+    pages = [Probe(Kind(output.value), medium=Modality.IMAGE)]
     roles: list[Role | None] = [None]
     if reference.two_sided or two_sided(spec):
         prompted = reference.prompted or spec.default_prompt is not None
         roles = [Role.QUERY, Role.DOCUMENT, *([None] if prompted else [])]
-    return [Probe(Kind(output.value), role) for role in roles]
+    texts = [Probe(Kind(output.value), role) for role in roles]
+    return texts + (pages if Modality.IMAGE in spec.inputs else [])
 
 
 def two_sided(spec: ModelSpec) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from stelae.cli import exits
 from stelae.cli.output import Output
 from stelae.cli.parity.compare import Tolerance, Verdict
 from stelae.cli.parity.values import Probe, Samples
@@ -20,8 +21,12 @@ COLUMNS = (
     "failed",
     "other tokens",
     "tolerance",
+    "reference",
     "verdict",
 )
+
+LIBRARIES = frozenset({"sentence-transformers", "transformers"})
+"""References that have a version; the other is a published formula."""
 
 LONGEST = 80
 """Characters of a text that are shown."""
@@ -33,12 +38,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         probe: What was compared.
         tolerance: How far it may be apart.
+        reference: Who it is compared with.
         verdict: How far it is apart; ``None`` if there is no reference.
         reason: Why there is none.
     """
 
     probe: Probe
     tolerance: Tolerance
+    reference: str = ""
     verdict: Verdict | None = None
     reason: str = ""
 
@@ -55,7 +62,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         model: Its name.
-        reference: The library it is compared with.
         engine: Who runs it.
         dtype: Number format it computes in.
         fingerprint: Identifies what runs.
@@ -64,7 +70,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     model: str
-    reference: str
     engine: str
     dtype: str
     fingerprint: str
@@ -73,9 +78,21 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool:
-        """Whether something was compared, and all of it agrees."""
-        verdicts = [row.verdict for row in self.rows if row.verdict is not None]
-        return bool(verdicts) and all(verdict.ok for verdict in verdicts)
+        """Whether everything was compared, and all of it agrees."""
+        return all(row.verdict is not None and row.verdict.ok for row in self.rows)
+
+    @property
+    def code(self) -> int:
+        """The exit code: anything apart is a failure, anything not compared is no success."""
+        if any(row.verdict is not None and not row.verdict.ok for row in self.rows):
+            return exits.FAILURE
+        return exits.OK if self.ok else exits.NOT_COMPARED
+
+    @property
+    def references(self) -> list[str]:
+        """Who it is compared with, and which release of it."""
+        names = dict.fromkeys(row.reference for row in self.rows if row.verdict is not None)
+        return [f"{name} {version(name)}" if name in LIBRARIES else name for name in names]
 
     def worst(self, row: Row) -> str | None:
         """The start of the text that is farthest apart in a row."""
@@ -93,7 +110,7 @@ def tell(report: Report, out: Output) -> None:
             {
                 "model": report.model,
                 "engine": f"{report.engine}, {report.dtype}",
-                "reference": f"{report.reference} {version(report.reference)}, float32",
+                "reference": ", ".join((*report.references, "float32")),
                 "fingerprint": report.fingerprint,
             }
         )
@@ -120,6 +137,7 @@ def _cells(row: Row) -> dict[str, Any]:
     }
     if found is not None:
         cells |= {
+            "reference": row.reference,
             "compared": found.compared,
             "max difference": f"{found.difference:.1e}",
             "min cosine": f"{found.cosine:.8f}",
@@ -140,8 +158,7 @@ def _document(report: Report) -> dict[str, Any]:
         "engine": report.engine,
         "dtype": report.dtype,
         "fingerprint": report.fingerprint,
-        "reference": report.reference,
-        "reference_version": version(report.reference),
+        "references": report.references,
         "rows": [_entry(report, row) for row in report.rows],
         "ok": report.ok,
     }
@@ -158,6 +175,7 @@ def _entry(report: Report, row: Row) -> dict[str, Any]:
     if found is None:
         return entry | {"reason": row.reason}
     return entry | {
+        "reference": row.reference,
         "compared": found.compared,
         "max_difference": found.difference,
         "min_cosine": found.cosine,

@@ -1,4 +1,4 @@
-"""The library by itself, loaded straight from a checkpoint's folder, to compare others with.
+"""sentence-transformers by itself, loaded straight from a checkpoint's folder.
 
 What Stelae reads in the folder decides nothing here but the kind of output that is
 asked for: prompts, pooling, heads and activations are the library's own reading.
@@ -6,14 +6,13 @@ asked for: prompts, pooling, heads and activations are the library's own reading
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from safetensors import safe_open
 from sentence_transformers import (
@@ -30,15 +29,11 @@ from stelae.catalog.files import exists, read_object
 from stelae.catalog.operations import OwnPool
 from stelae.catalog.spec import Backbone, ModelSpec, Static
 from stelae.engines.base import EngineOptions
+from stelae.engines.references.made import FAILURES, Made, guarded, missing
 from stelae.engines.runtime import device_of
-from stelae.engines.sentence_transformers.loading import LIBRARY_ERRORS, check_class, quiet
-from stelae.errors import ModelLoadFailed, NoReference, OutOfMemory
-from stelae.types import Modality, OutputType, Role
-
-Vector = NDArray[np.float32]
-
-Value = Vector | tuple[NDArray[np.int64], Vector]
-"""A vector ``(D,)``, token vectors ``(T, D)``, scores ``(L,)``, or ids and weights of terms."""
+from stelae.engines.sentence_transformers.loading import check_class, quiet
+from stelae.errors import ModelLoadFailed, OutOfMemory
+from stelae.types import OutputType, Role
 
 CLASSES: dict[OutputType | None, Any] = {
     OutputType.DENSE: SentenceTransformer,
@@ -54,20 +49,24 @@ RENAMED = {"ColBERT": "MultiVectorEncoder"}
 DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 """Names of the prompt of documents; the library documents that the first found counts."""
 
-FAILURES = (*LIBRARY_ERRORS, IndexError)
+FILLED = frozenset({"siglip", "siglip2"})
+"""Model types whose texts are all filled up to one length.
+
+Source: transformers 5.17, the usage tips of ``siglip`` and ``siglip2``.
+"""
+
+Show = Callable[[Image.Image], Image.Image]
+"""What is done to a picture before the library is given it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """What the library made of one text or pair.
+def as_it_is(image: Image.Image) -> Image.Image:
+    """The picture itself."""
+    return image
 
-    Attributes:
-        value: Finite numbers; ``None`` if it failed.
-        tokens: Tokens it ran.
-    """
 
-    value: Value | None
-    tokens: int
+def in_three_colours(image: Image.Image) -> Image.Image:
+    """The picture without transparency."""
+    return image.convert("RGB")
 
 
 class Reference:
@@ -80,15 +79,27 @@ class Reference:
         model: The library's model.
         output: What it makes; ``None`` for scores.
         saved: Prompts that the checkpoint itself names.
+        show: What is done to pictures first.
+
+    Attributes:
+        name: Who reads the checkpoint.
     """
 
-    def __init__(self, model: Any, output: OutputType | None, saved: dict[str, Any]) -> None:
-        self._model, self._output = model, output
+    name = "sentence-transformers"
+
+    def __init__(
+        self, model: Any, output: OutputType | None, saved: dict[str, Any], show: Show = as_it_is
+    ) -> None:
+        self._model, self._output, self._show = model, output, show
         # Quirk: sentence-transformers 6.0.1 gives every model an empty prompt "document", and so
         # never comes to the other names that it documents.
         self._document = next((name for name in DOCUMENT_PROMPTS if name in saved), None)
         self._tokens = 0
+        self._filled: int | None = None
         model[0].register_forward_pre_hook(self._count)
+        for name, module in model[0].named_modules():
+            if name.endswith("vision_model.embeddings"):
+                module.register_forward_hook(self._count_patches)
 
     @property
     def two_sided(self) -> bool:
@@ -105,7 +116,7 @@ class Reference:
 
     def see(self, image: bytes) -> Made:
         """What the library makes of a picture's file."""
-        return self._made(self._model.encode, [Image.open(BytesIO(image))], {})
+        return self._made(self._model.encode, [self._show(Image.open(BytesIO(image)))], {})
 
     def encode(self, text: str, role: Role | None) -> Made:
         """What the library makes of a text on one side of a search, or of none."""
@@ -126,28 +137,36 @@ class Reference:
         options = {"activation_fn": torch.nn.Identity()} if plain else {}
         return self._made(self._model.predict, [(query, document)], options)
 
-    @torch.inference_mode()
     def _made(self, run: Any, entries: list[Any], options: dict[str, Any]) -> Made:
-        try:
-            with quiet():
-                row = run(entries, batch_size=1, show_progress_bar=False, **options)[0]
-        except FAILURES:
-            return Made(None, 0)
-        numbers = np.atleast_1d(torch.as_tensor(row).float().cpu().numpy())
-        if not np.isfinite(numbers).all():
-            return Made(None, 0)
-        if self._output is not OutputType.SPARSE:
-            return Made(numbers, self._tokens)
-        terms = np.flatnonzero(numbers)
-        return Made((terms, numbers[terms]), self._tokens)
+        def first() -> tuple[Any, int]:
+            row = run(entries, batch_size=1, show_progress_bar=False, **options)[0]
+            if self._output is not OutputType.SPARSE:
+                return row, self._tokens
+            weights = torch.as_tensor(row).float().cpu().numpy()
+            terms = np.flatnonzero(weights)
+            return (terms, weights[terms]), self._tokens
+
+        return guarded(first)
 
     def _count(self, module: Any, arguments: tuple[dict[str, Any], ...]) -> None:
         del module
         self._tokens = int(arguments[0]["input_ids"].numel()) if "input_ids" in arguments[0] else 0
+        mask = arguments[0].get("pixel_attention_mask")
+        self._filled = None if mask is None else int(mask.sum())
+
+    def _count_patches(self, module: Any, arguments: Any, patches: Any) -> None:
+        """Patches of a picture, and what stands before them, but for those that fill it up."""
+        del module, arguments
+        self._tokens = int(patches.shape[1]) if self._filled is None else self._filled
 
 
 def load_reference(
-    spec: ModelSpec, output: OutputType | None, *, longest: int | None = None, seed: int = 0
+    spec: ModelSpec,
+    output: OutputType | None,
+    *,
+    longest: int | None = None,
+    seed: int = 0,
+    show: Show = as_it_is,
 ) -> Reference:
     """Load a checkpoint with the library, in float32, on the best device there is.
 
@@ -157,6 +176,7 @@ def load_reference(
         longest: Tokens it may read, if a person asked for fewer than the checkpoint says.
         seed: Decides the random numbers with which the library fills in weights that
             the checkpoint lacks: if they do anything, another seed makes other numbers.
+        show: What is done to pictures before the library is given them.
 
     Raises:
         NoReference: The library cannot load it, or would make something else of it.
@@ -173,11 +193,14 @@ def load_reference(
         raise OutOfMemory(f"model '{spec.name}' does not fit into memory on {device}") from error
     except (ModelLoadFailed, *FAILURES) as error:
         cause = f"sentence-transformers cannot load {spec.folder}: {_cause(error)}"
-        raise _missing(spec, cause) from error
+        raise missing(spec, cause) from error
     saved = (read_object(Path(spec.folder), "config_sentence_transformers.json") or {}).get(
         "prompts"
     )
-    return Reference(model, output, saved or {})
+    if _model_type(model) == "siglip2":
+        # Quirk: the processor of transformers 5.17 for it reads three colours only.
+        show = in_three_colours
+    return Reference(model, output, saved or {}, show)
 
 
 def _cause(error: Exception) -> str:
@@ -233,6 +256,11 @@ def _fill_padding(trunk: nn.Module, spec: ModelSpec) -> None:
                 lost[name].weight[row] = tensors.get_slice(name)[row]
 
 
+def _model_type(model: Any) -> str | None:
+    trunk = model.transformers_model
+    return None if trunk is None else trunk.config.model_type
+
+
 def _limit(model: Any, spec: ModelSpec, longest: int | None) -> None:
     """Cut where a person asks, and where the library would run off its table of positions.
 
@@ -245,19 +273,41 @@ def _limit(model: Any, spec: ModelSpec, longest: int | None) -> None:
     if limits and (now is None or now > min(limits)):
         model.max_seq_length = min(limits)
     first = model[0]
-    if limits and isinstance(getattr(first, "processor", None), ProcessorMixin):
+    if not isinstance(getattr(first, "processor", None), ProcessorMixin):
+        return
+    if _model_type(model) in FILLED:
+        first.processing_kwargs = {**first.processing_kwargs, **_filled(first, longest)}
+    elif limits:
         texts = {"max_length": model.max_seq_length}
         first.processing_kwargs = {**first.processing_kwargs, "text": texts}
+
+
+def _filled(first: Any, longest: int | None) -> dict[str, Any]:
+    """How texts are filled up, and pictures cut, by a model that reads texts of one length."""
+    length = first.model.config.text_config.max_position_embeddings
+    length = min(length, longest or length)
+    texts = {"padding": "max_length", "truncation": True, "max_length": length}
+    return {"text": texts, "image": _patches(first.processor.image_processor)}
+
+
+def _patches(processor: Any) -> dict[str, int]:
+    """How the checkpoint cuts pictures, where it says so.
+
+    # Quirk: the processor of transformers 5.17 for ``siglip2`` has patches of 16 pixels and 256 of
+    # them for a picture, whatever the checkpoint's own file says.
+    """
+    names = ("patch_size", "max_num_patches")
+    return {name: getattr(processor, name) for name in names if hasattr(processor, name)}
 
 
 def _check_kind(spec: ModelSpec, output: OutputType | None) -> None:
     """Refuse what the library would make with a part put on top that is not the checkpoint's."""
     root = Path(spec.folder)
     own = any(isinstance(step, OwnPool) for chain in spec.chains for step in chain.steps)
-    if Modality.TEXT not in spec.inputs or (own and spec.vision is None):
-        raise _missing(spec, "sentence-transformers pools the vectors of a single tower otherwise")
+    if own and spec.vision is None:
+        raise missing(spec, "sentence-transformers pools the vectors of a single tower otherwise")
     if isinstance(spec.backbone, Static) and (spec.backbone.scales or spec.backbone.unused):
-        raise _missing(spec, "sentence-transformers does not see all that model2vec has written")
+        raise missing(spec, "sentence-transformers does not see all that model2vec has written")
     wanted = CLASSES[output].__name__
     stated = (read_object(root, "config_sentence_transformers.json") or {}).get("model_type")
     if stated is None and OutputType.DENSE in spec.outputs:
@@ -266,8 +316,4 @@ def _check_kind(spec: ModelSpec, output: OutputType | None) -> None:
         stated = RENAMED.get(stated, stated)
         if stated != wanted:
             made = output.value if output is not None else "scores"
-            raise _missing(spec, f"sentence-transformers reads it as {stated}, without {made}")
-
-
-def _missing(spec: ModelSpec, reason: str) -> NoReference:
-    return NoReference(f"model '{spec.name}' has no reference: {reason}")
+            raise missing(spec, f"sentence-transformers reads it as {stated}, without {made}")
