@@ -105,7 +105,8 @@ class PlainForm:
 
 def _bytes(blob: str) -> bytes:
     try:
-        return b64decode(_BLANK.sub("", blob) if "\n" in blob else blob, validate=True)
+        broken = "\n" in blob or " " in blob
+        return b64decode(_BLANK.sub("", blob) if broken else blob, validate=True)
     except (NotBase64, ValueError) as error:
         raise InvalidInput(f"blob is not base64: {error}", param="data.blob") from error
 

@@ -1,0 +1,7 @@
+from clip_client import Client
+
+c = Client("grpc://0.0.0.0:51000")
+
+c.profile()
+
+c.profile("hello, world")
