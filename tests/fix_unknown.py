@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from fix_classic import TINY
-from fix_outputs import ENDS, LIMIT, Family, saved, spec_of
+from fix_outputs import ENDS, FAMILIES, LIMIT, Family, saved, spec_of
 from sentence_transformers import MultiVectorEncoder, SparseEncoder
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
@@ -66,7 +66,7 @@ def splade(zoo: Path, folder: Path, name: str) -> Path:
 
 def colbert(zoo: Path, folder: Path, name: str, **reading: Any) -> Path:
     """A late-interaction model with a projection and a skip list."""
-    source = saved(zoo, folder / "trunk", UNKNOWN[name], "Model")
+    source = saved(zoo, folder / "trunk", (UNKNOWN | FAMILIES)[name], "Model")
     torch.manual_seed(4)
     dense = Dense(32, 24, bias=False, module_input_name=TOKENS, activation_function=torch.nn.Tanh())
     skip = MultiVectorMask(skiplist_words=[",", "."])

@@ -180,6 +180,23 @@ def test_token_vectors_equal_the_library(zoo: Path, tmp_path: Path, name: str, w
     assert_close(score(engine, TEXTS[2], TEXTS).scores, theirs)
 
 
+def test_what_our_engine_does_not_hide_the_library_does(zoo: Path, tmp_path: Path) -> None:
+    """DeBERTa's queries that are filled up unseen; found out on loading."""
+    expansion = {"strategy": "fixed", "length": 24, "attend": False}
+    folder = colbert(zoo, tmp_path, "deberta", query_expansion=expansion)
+    spec = spec_of(folder)
+    options = EngineOptions(dtype=ComputeDtype.FLOAT32, device=Device.CPU, threads=1)
+    choice, engine = registry.load_chosen(registry.choose(spec), spec, options)
+    assert choice.manifest.name == "sentence_transformers"
+    assert "attend=false is not implemented for Deberta" in choice.reason
+    assert isinstance(engine, TextEngine)
+    column = encode(engine, TEXTS, OutputType.MULTIVECTOR, role=Role.QUERY).multivector
+    library = MultiVectorEncoder(str(folder), **LOCAL)
+    for text, part in zip(TEXTS, parts(column), strict=True):
+        assert column is not None
+        assert_close(column.values[part], late_of(library, text, Role.QUERY))
+
+
 def late_of(library: Any, text: str, role: Role) -> Any:
     """The library's token vectors of one text."""
     fresh(library)
