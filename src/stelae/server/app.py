@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import Match, Route, Router
 from starlette.types import Receive, Scope, Send
 
 from stelae.catalog.catalog import Catalog
@@ -238,19 +239,33 @@ class Paths:
 
     def __init__(self, claims: Iterable[Claim], rooms: Rooms) -> None:
         self._plain: dict[tuple[str, str], Endpoint | Shared] = {}
-        routes: list[Route] = []
+        self._routes: list[Route] = []
         for claim in claims:
             operation = claim.operation
             endpoint = _endpoint(claim, rooms)
-            routes.append(Route(operation.path, endpoint, methods=[operation.method]))
+            self._routes.append(Route(operation.path, endpoint, methods=[operation.method]))
             if "{" not in operation.path:
                 self._plain[operation.method, operation.path] = endpoint
-        self._router = Router(routes, redirect_slashes=False)
+        self._router = Router(self._routes, redirect_slashes=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request.
+
+        Raises:
+            HTTPException: 404, or 405 with all methods that the path takes.
+        """
         endpoint = self._plain.get((scope["method"], scope["path"])) or self._router
-        await endpoint(scope, receive, send)
+        try:
+            await endpoint(scope, receive, send)
+        except HTTPException as error:
+            if error.status_code != 405:
+                raise
+            raise HTTPException(405, headers={"Allow": self._allowed(scope)}) from error
+
+    def _allowed(self, scope: Scope) -> str:
+        """Methods that a path takes; Starlette's router knows those of the first route only."""
+        matching = (r for r in self._routes if r.matches(scope)[0] is not Match.NONE)
+        return ", ".join(sorted({name for route in matching for name in route.methods or ()}))
 
 
 def _endpoint(claim: Claim, rooms: Rooms) -> Endpoint | Shared:
