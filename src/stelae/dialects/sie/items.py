@@ -45,6 +45,8 @@ def item_of(sent: ItemIn, inputs: Collection[Modality], place: str, *, given: bo
         return Item(id=sent.id, text=sent.text)
     other = [name for name in UNREAD if _is_given(getattr(sent, name))]
     has = f"has {' and '.join(other)}, which no model here reads" if other else "has nothing"
+    if sent.multivector is not None:
+        has = "has token vectors, which only score reads"
     raise InvalidInput(
         f"{place} {has}; give {' or '.join(inputs) or 'text or images'}", param=place
     )

@@ -181,6 +181,7 @@ def test_token_vectors_made_before_are_taken() -> None:
     ("item", "said"),
     [
         ({}, "has nothing; give text"),
+        ({"multivector": [[1.0]]}, "has token vectors, which only score reads; give text"),
         ({"audio": {"data": b"x"}}, "has audio, which no model here reads"),
         ({"images": [{"data": b"a"}, {"data": b"b"}]}, "2 pictures"),
         ({"images": [{"data": 3}]}, "is a int; bytes were expected"),
