@@ -16,7 +16,7 @@ from stelae.service.inference import Caller
 
 ENCODE = "encode"
 
-VERBS = frozenset({ENCODE, "rank", "index", "search", "update", "delete", "filter", "status"})
+VERBS = frozenset({ENCODE, "rank", "index", "search", "update", "delete"})
 """First parts of endpoints that mean something; all others mean ``encode``, as in the original."""
 
 ROOT = "@r"

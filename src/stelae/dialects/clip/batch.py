@@ -58,6 +58,10 @@ class Batch(Generic[D]):
         """Places of the documents that can be encoded."""
         return [place for place, item in enumerate(self.items) if item is not None]
 
+    def sound_items(self) -> list[Item]:
+        """What these hold."""
+        return [item for item in self.items if item is not None]
+
     def blame(self, places: Iterable[int] | None = None) -> str:
         """Say on each broken document what is wrong with it.
 
@@ -117,7 +121,7 @@ async def vectors(batch: Batch[D], model: str, visit: Visit, told: Told) -> Matr
         return np.full((len(batch.docs), 0), np.nan, np.float32)
     call = EncodeCall(
         model=model,
-        items=[item for item in batch.items if item is not None],
+        items=batch.sound_items(),
         outputs=(OutputType.DENSE,),
         dtype=EmbeddingDtype.FLOAT32,
         normalize=False,  # Quirk: clip-client 0.8.3 gets what the projection gives, of any length.
@@ -128,11 +132,23 @@ async def vectors(batch: Batch[D], model: str, visit: Visit, told: Told) -> Matr
     batch.faults |= {places[index]: error for index, error in result.errors.items()}
     if result.dense is None:
         raise EngineFailed(f"model {result.model!r} returned no vectors")
-    rows = np.asarray(result.dense, np.float32)
-    return rows if len(places) == len(batch.docs) else _spread(rows, places, len(batch.docs))
+    return spread(result.dense, places, len(batch.docs))
 
 
-def _spread(rows: Matrix, places: Sequence[int], count: int) -> Matrix:
-    spread = np.full((count, rows.shape[1]), np.nan, np.float32)
-    spread[places] = rows
-    return spread
+def spread(rows: Matrix, places: Sequence[int], count: int) -> Matrix:
+    """Rows at their places among others, which are NaN.
+
+    Args:
+        rows: Shape ``(N, D)``.
+        places: Where they belong, in order.
+        count: Rows in all.
+
+    Returns:
+        Shape ``(count, D)`` in float32.
+    """
+    rows = np.asarray(rows, np.float32)
+    if len(places) == count:
+        return rows
+    whole = np.full((count, rows.shape[1]), np.nan, np.float32)
+    whole[places] = rows
+    return whole

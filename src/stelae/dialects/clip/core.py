@@ -8,10 +8,18 @@ from typing import Any
 from stelae.dialects.clip.asked import ENCODE, Asked, Told, Visit
 from stelae.dialects.clip.encode import encode
 from stelae.dialects.clip.rank import rank
+from stelae.dialects.clip.search import delete, index, search, update
 
 Verb = Callable[[Asked[Any], Visit, Told], Awaitable[None]]
 
-VERBS: dict[str, Verb] = {ENCODE: encode, "rank": rank}
+VERBS: dict[str, Verb] = {
+    ENCODE: encode,
+    "rank": rank,
+    "index": index,
+    "search": search,
+    "update": update,
+    "delete": delete,
+}
 
 
 async def answer(asked: Asked[Any], visit: Visit, told: Told) -> None:

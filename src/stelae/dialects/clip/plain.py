@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -94,7 +94,10 @@ class PlainForm:
 
     def match(self, doc: Doc, found: Mapping[str, Any]) -> Doc:
         """Add a match."""
-        made = Doc(**found)
+        fields = dict(found)
+        if "blob" in fields:
+            fields["blob"] = b64encode(fields["blob"]).decode()
+        made = Doc(**fields)
         doc.matches = [*(doc.matches or ()), made]
         return made
 

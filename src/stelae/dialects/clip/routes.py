@@ -91,6 +91,10 @@ def _page(path: str, handle: Any, summary: str) -> Operation:
 
 OPERATIONS = (
     _documents("POST", "/post", "Encode, rank, index or search documents.", example=_EXAMPLE),
+    _documents("POST", "/index", "Keep documents, to be found again."),
+    _documents("POST", "/search", "Find the documents nearest to others."),
+    _documents("PUT", "/update", "Keep documents anew, or give them other tags."),
+    _documents("DELETE", "/delete", "Forget documents."),
     _page("/dry_run", dry_run, "Ready to be asked."),
     _page("/openapi.json", openapi, "The paths that the client chooses from."),
     Operation(

@@ -15,7 +15,7 @@ from stelae.wire.clip.names import (
     SINGLE,
 )
 
-PATHS = ("/", "/encode", "/rank", "/index", "/search", "/update", "/delete", "/status")
+PATHS = ("/", "/encode", "/rank", "/index", "/search", "/update", "/delete")
 """Endpoints that mean something."""
 
 WRITING = ("/index", "/update", "/delete")

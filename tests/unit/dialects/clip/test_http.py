@@ -251,6 +251,71 @@ async def test_chunks_are_ranked_where_there_are_no_matches(http: httpx.AsyncCli
     assert root["matches"] == root["chunks"]
 
 
+async def test_documents_that_are_kept_are_found_the_nearest_first(
+    http: httpx.AsyncClient,
+) -> None:
+    words = ["a red circle", "a blue circle", "a green square", "a red square"]
+    kept = [{"id": word, "text": word, "tags": {"n": n}} for n, word in enumerate(words)]
+    indexed = (await http.post("/index", json={"data": kept})).json()
+    encoded = await post(http, [{"text": "a red circle"}])
+    assert indexed["header"]["execEndpoint"] == "/index"
+    vector = indexed["data"][0]["embedding"]
+    assert vector == pytest.approx(encoded["data"][0]["embedding"], abs=1e-4)
+
+    query = {"data": [{"text": "a red circle"}, {"blob": blob("blue")}], "parameters": {"limit": 2}}
+    words_found, seen = (await http.post("/search", json=query)).json()["data"]
+
+    assert next(match["id"] for match in words_found["matches"]) == "a red circle"
+    assert next(match["id"] for match in seen["matches"]) == "a blue circle"
+    distances = [match["scores"]["cosine"]["value"] for match in words_found["matches"]]
+    assert distances == sorted(distances)
+    assert distances[0] == pytest.approx(0, abs=1e-5)
+    assert len(distances) == 2
+    first = words_found["matches"][0]
+    assert (first["text"], first["tags"], first["adjacency"]) == ("a red circle", {"n": 0}, 1)
+    assert "embedding" in words_found
+
+    filtered = {"filter": {"n": {"$gt": 0}}, "limit": 9}
+    query = {"data": [{"text": "a red circle"}], "parameters": filtered}
+    (found,) = (await http.post("/search", json=query)).json()["data"]
+    assert len(found["matches"]) == 3
+
+    tagged = {"data": [{"id": "a red circle", "tags": {"n": 7}}]}
+    assert (await http.put("/update", json=tagged)).json()["header"]["status"] is None
+    (found,) = (await http.post("/search", json=query)).json()["data"]
+    assert found["matches"][0]["tags"] == {"n": 7}
+
+    gone = {"data": [{"id": "a blue circle"}], "parameters": {"ids": ["a red circle"]}}
+    assert (await http.request("DELETE", "/delete", json=gone)).json()["header"]["status"] is None
+    (found,) = (await http.post("/search", json=query)).json()["data"]
+    assert {match["id"] for match in found["matches"]} == {"a green square", "a red square"}
+
+    other = {"data": [{"text": "a"}], "parameters": {"model_name": "fake"}}
+    told = (await http.post("/search", json=other)).json()["header"]["status"]
+    assert "'clip'" in told["description"]
+
+
+async def test_a_search_where_nothing_is_kept_says_so(http: httpx.AsyncClient) -> None:
+    answer = await post(http, [{"text": "a"}], "/search", collection="nothing")
+
+    assert answer["header"]["status"]["exception"]["name"] == "NotFound"
+
+
+async def test_broken_documents_are_not_kept_and_marked(http: httpx.AsyncClient) -> None:
+    docs = [
+        {"id": "good", "text": "a"},
+        {"id": "bad", "blob": "AAAA"},
+        {"id": "worse", "blob": "!"},
+    ]
+
+    answer = await post(http, docs, "/index", collection="some")
+    query = await post(http, [{"text": "a"}], "/search", collection="some")
+
+    assert ["embedding" in doc for doc in answer["data"]] == [True, False, False]
+    assert answer["header"]["status"]["description"].startswith("2 of 3 documents failed")
+    assert [match["id"] for match in query["data"][0]["matches"]] == ["good"]
+
+
 async def test_bodies_that_cannot_be_read_are_named(http: httpx.AsyncClient) -> None:
     deep = '{"data":[{"text":"a","tags":' + '{"a":' * 10_000 + "1" + "}" * 10_000 + "}]}"
     for content in ("{", '{"data": 3}', '{"data": [{"text": 3}]}', deep, "[]", '{"data":[null]}'):
