@@ -28,7 +28,7 @@ from sentence_transformers.sentence_transformer.modules import (
 from sentence_transformers.sentence_transformer.modules.tokenizer import WhitespaceTokenizer
 
 from stelae.engines import registry
-from stelae.errors import ModelLoadFailed, StelaeError, UnsupportedCheckpoint
+from stelae.errors import InvalidInput, ModelLoadFailed, StelaeError, UnsupportedCheckpoint
 from stelae.types import EncodeCall, Item, OutputType, Role
 
 WORDS = ["[pad]", "stone", "river", "king", "the", "long", "tablet", "of", "Ur"]
@@ -121,6 +121,14 @@ def test_words_are_counted_and_unknown_ones_left_out(zoo: Path, tmp_path: Path, 
     assert result.tokens.tolist() == [2, 0, 0]
     expected = np.stack([library.encode(text) for text in ("stone river", "", "")])
     assert_close(result.dense, expected)
+
+
+@pytest.mark.parametrize("make", [weighted, convolved, recurrent])
+def test_text_of_no_words_is_refused_where_the_library_fails(
+    zoo: Path, tmp_path: Path, make: Make
+) -> None:
+    with pytest.raises(InvalidInput, match="no tokens for this model"):
+        encode(engine_of(model_of(make, zoo, tmp_path)[1]), ["zebra"], OutputType.DENSE)
 
 
 def test_prompts_of_words_are_those_of_the_library(zoo: Path, tmp_path: Path) -> None:

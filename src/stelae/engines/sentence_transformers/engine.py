@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,7 +13,7 @@ from stelae.catalog.operations import Foreign, StaticTerms
 from stelae.catalog.reading import Use
 from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.engines.base import Device, EngineOptions
-from stelae.engines.runtime import device_of, dtype_of, name_of
+from stelae.engines.runtime import device_of, dtype_of, faithful_dtype, name_of
 from stelae.engines.sentence_transformers import dense, late, pairs, sparse
 from stelae.engines.sentence_transformers.inputs import Inputs
 from stelae.engines.sentence_transformers.kinds import Kind, Steps
@@ -22,7 +23,7 @@ from stelae.engines.sentence_transformers.tokens import LibraryTokenizer
 from stelae.engines.sentence_transformers.words import WORDS, WordTokenizer, load_words
 from stelae.engines.text.engine import TextEngine
 from stelae.engines.text.features import Features, Output
-from stelae.errors import UnsupportedCheckpoint
+from stelae.errors import InvalidInput, UnsupportedCheckpoint
 from stelae.nn.architectures import known
 from stelae.types import ComputeDtype, OutputType, Role
 
@@ -62,11 +63,20 @@ class LibraryModel(nn.Module):
             features = self._inputs.tensors(texts)
             if self._kind.use is Use.NEXT:
                 features["logits_to_keep"] = 1
-            for module in self._chain(texts[0].role):
-                features = module(features)
-            for i, made in zip(part, self._kind.rows(features, texts), strict=True):
+            for i, made in zip(part, self._rows(features, texts), strict=True):
                 outputs[i] = made
         return outputs
+
+    def _rows(self, features: dict[str, Any], texts: Sequence[Features]) -> list[Output]:
+        """What the modules make; most of them fail on texts of no words at all."""
+        try:
+            for module in self._chain(texts[0].role):
+                features = module(features)
+        except (IndexError, RuntimeError) as error:
+            if any(len(text.ids) for text in texts):
+                raise
+            raise InvalidInput("the text has no tokens for this model; give some text") from error
+        return self._kind.rows(features, texts)
 
     def _chain(self, role: Role | None) -> nn.ModuleList:
         sides = (role, None, Role.DOCUMENT)
@@ -87,7 +97,7 @@ def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
         ModelLoadFailed: Weights are missing, or the library cannot read it.
     """
     device = device_of(options)
-    dtype, note = _dtype(options, device)
+    dtype, note = _dtype(spec, options, device)
     kind = KINDS[spec.outputs[0]](spec) if spec.chains else pairs.kind_of(spec)
     with telling(spec, device.type):
         start = _load_start(spec, kind, dtype)
@@ -159,8 +169,12 @@ def _single(kind: Kind, trunk: CheckedTransformer) -> bool:
     return kind.use is Use.SCORES and trunk.config.pad_token_id is None
 
 
-def _dtype(options: EngineOptions, device: torch.device) -> tuple[torch.dtype, str]:
-    """As everywhere, but that ``auto`` on the CPU stays with what the library is known for."""
+def _dtype(
+    spec: ModelSpec, options: EngineOptions, device: torch.device
+) -> tuple[torch.dtype, str]:
+    """As everywhere, but that ``auto`` stays with float32 on the CPU, and where less is untried."""
     if options.dtype is ComputeDtype.AUTO and device.type == Device.CPU.value:
         return torch.float32, "float32: the reference; ask for bfloat16 if you want it"
+    if spec.backbone.architecture not in known():
+        return faithful_dtype(options)
     return dtype_of(options, device)
