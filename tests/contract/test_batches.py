@@ -13,10 +13,12 @@ import httpx
 import openai
 import pytest
 import pytest_asyncio
+from fix_faults import FAULTY, install
 from live import FAKE, Live, live
 from openai import AsyncOpenAI
 
 from stelae.engines.fake.engine import vector
+from stelae.service import works
 
 
 def lines(*bodies: dict[str, Any]) -> bytes:
@@ -47,6 +49,30 @@ async def over(client: AsyncOpenAI, name: str) -> Any:
             if batch.status not in ("validating", "in_progress", "cancelling"):
                 return batch
             await asyncio.sleep(0.02)
+
+
+async def test_what_was_answered_of_a_batch_that_fails_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(works, "PATIENCE", 0)
+    monkeypatch.setattr(works, "AT_ONCE", 1)
+    install(monkeypatch)
+    texts = ("a", "b", "!raise queue_full", "d", "e")
+    given = lines(*({"model": "faulty", "input": text} for text in texts))
+    async with (
+        live(models={"faulty": FAULTY}) as server,
+        AsyncOpenAI(base_url=f"{server.url}/v1", api_key="any") as client,
+    ):
+        file = await client.files.create(file=("f.jsonl", given), purpose="batch")
+        made = await client.batches.create(
+            input_file_id=file.id, endpoint="/v1/embeddings", completion_window="24h"
+        )
+        batch = await over(client, made.id)
+        rows = (await client.files.content(batch.output_file_id)).content.splitlines()
+    assert batch.status == "failed"
+    assert "queue_full" in batch.errors.data[0].message
+    assert (batch.request_counts.total, batch.request_counts.completed) == (5, 2)
+    assert [json.loads(row)["custom_id"] for row in rows] == ["r0", "r1"]
 
 
 async def test_file_is_kept_listed_read_and_forgotten(client: AsyncOpenAI) -> None:

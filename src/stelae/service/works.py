@@ -154,9 +154,8 @@ class Works:
         kind = self._kinds[work.kind]
         try:
             work = await self._keep(self.store.move, work.id, "running", was=("queued", "running"))
-            if work.state == "running":
-                await self._do_units(work, kind)
-            await self._over(work, kind)
+            failure = await self._done(work, kind) if work.state == "running" else None
+            await self._over(work, kind, failure)
         except asyncio.CancelledError:
             if (await asyncio.shield(self.ask(self.store.work, work.id))).state != "cancelling":
                 raise
@@ -176,10 +175,22 @@ class Works:
         """Call a method of the store for work, again while others use the store."""
         return await _patiently(partial(self.ask, what, *args, **kwargs))
 
-    async def _over(self, work: Work, kind: Kind) -> None:
+    async def _done(self, work: Work, kind: Kind) -> StelaeError | None:
+        """Do what is to be done; why that ended early, if it did."""
+        try:
+            await self._do_units(work, kind)
+        except StelaeError as error:
+            return error
+        return None
+
+    async def _over(self, work: Work, kind: Kind, failure: StelaeError | None = None) -> None:
+        """Put the results together, those of work that ended early too."""
         found = await self._keep(self.store.work, work.id)
         facts = await self._keep(kind.close, found, self.store)
         state = "cancelled" if found.state == "cancelling" else "done"
+        if failure is not None and state == "done":
+            state, facts = "failed", {"over_at": time.time(), **facts, "error": str(failure)}
+            log.warning("work_failed", work=work.id, error=str(failure))
         await self._keep(self.store.move, work.id, state, **facts)
         log.info("work_over", work=work.id, state=state, done=found.done, failed=found.failed)
 

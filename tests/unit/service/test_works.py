@@ -64,6 +64,9 @@ async def test_work_that_cannot_be_done_says_so_and_ends(tmp_path: Path, unit: b
     work = await over(doing, (await doing.begin("upper", {}, [b"a", unit, b"c"])).id)
     assert work.state == "failed"
     assert work.facts["error"] in ("ValueError", "no")
+    if unit == b"fail":
+        assert work.facts["all"] in {"", "A", "C", "AC"}, "what was done is not lost"
+        assert len(work.facts["all"]) == work.done
     assert (await doing.cancel("upper", work.id)).state == "failed"
     await doing.stop()
 
