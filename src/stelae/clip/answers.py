@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from stelae.client._place import Place
 from stelae.clip import kinds
 from stelae.clip.document import Document
 from stelae.errors import (
@@ -82,29 +84,43 @@ def failure(answer: messages.DataRequest) -> StelaeError | None:
     return from_info(ErrorInfo(code=code, message=next(filter(None, said))))
 
 
-def failures(faults: Mapping[int, Mapping[str, Any]], ids: Sequence[str]) -> StelaeError:
-    """One error for the documents of a call that failed, of the first one's class.
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A document that could not be encoded, or one inside it.
 
-    Args:
-        faults: Code and message by the index of the document in the call.
-        ids: Their names, in the order of ``faults``.
+    Attributes:
+        place: Which it is in the call.
+        id: Its name.
+        code: Of the error.
+        message: What is wrong with it.
     """
-    first = faults[min(faults)]
-    named = [f"content[{index}]: {fault['message']}" for index, fault in sorted(faults.items())]
-    more = f"; and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
-    details = {
-        "documents": [
-            {"index": index, "id": name, "code": fault["code"], "message": fault["message"]}
-            for (index, fault), name in zip(sorted(faults.items()), ids, strict=True)
-        ]
-    }
-    noun = "document" if len(named) == 1 else "documents"
+
+    place: Place
+    id: str
+    code: str
+    message: str
+
+    def told(self) -> dict[str, Any]:
+        """It among the details of an error."""
+        return {
+            "index": self.place.index,
+            "id": self.id,
+            "code": self.code,
+            "message": self.message,
+        }
+
+
+def failures(failed: Sequence[Failed]) -> StelaeError:
+    """One error for the documents of a call that failed, of the first one's class."""
+    named = "; ".join(f"{each.place}: {each.message}" for each in failed[:SHOWN])
+    more = f"; and {len(failed) - SHOWN} more" if len(failed) > SHOWN else ""
+    noun = "document" if len(failed) == 1 else "documents"
     return from_info(
         ErrorInfo(
-            code=str(first["code"]),
-            message=f"{len(named)} {noun} failed: " + "; ".join(named[:SHOWN]) + more,
+            code=failed[0].code,
+            message=f"{len(failed)} {noun} failed: {named}{more}",
             hint="mend or leave them out, or give on_error to go on without them",
-            details=details,
+            details={"documents": [each.told() for each in failed]},
         )
     )
 

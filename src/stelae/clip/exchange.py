@@ -17,6 +17,7 @@ from stelae.clip.answers import Response
 from stelae.clip.calls import Batch, Call
 from stelae.clip.carriers import Carrier
 from stelae.clip.results import Results
+from stelae.errors import StelaeError
 from stelae.wire.clip import messages
 
 T = TypeVar("T")
@@ -113,14 +114,12 @@ async def _deal(
         await caller.tell(call.on_always, response)
 
 
-def _placed(results: Results, batch: Batch, found: list[messages.Document]) -> Any:
+def _placed(results: Results, batch: Batch, found: list[messages.Document]) -> StelaeError | None:
     """Give each document its answer; returns the error of those that failed, if any did."""
-    faults = {}
+    failed = []
     for piece, answer in zip(batch, found, strict=True):
-        fault = kinds.fault_of(answer)
-        if fault is not None:
-            faults[piece.place.index or 0] = fault
-            kinds.mark(piece.document, piece.kind, fault)
-    failed = {piece.place.index or 0: answer.id for piece, answer in zip(batch, found, strict=True)}
+        kinds.mark(piece.document, piece.kind, kinds.own_fault(answer))
+        if (fault := kinds.fault_of(answer)) is not None:
+            failed.append(answers.Failed(piece.place, answer.id, fault["code"], fault["message"]))
     results.put(batch, found)
-    return answers.failures(faults, [failed[index] for index in sorted(faults)]) if faults else None
+    return answers.failures(failed) if failed else None

@@ -225,14 +225,15 @@ def must_load(document: Any, kind: Kind) -> bool:
 
 def place_vectors(document: Any, kind: Kind, answer: messages.Document) -> None:
     """Give a document, and those inside it, the embeddings of an answer."""
-    if answer.HasField("embedding"):
+    if answer.HasField("embedding") and own_fault(answer) is None:
         kind.set(document, "embedding", vector(answer))
     for name in INNER:
         answers = {inner.id: inner for inner in getattr(answer, name)}
         if answers:
             for inner in kind.fields(document).get(name, ()):
-                if str(inner.id) in answers:
-                    place_vectors(inner, kind_of(inner) or kind, answers[str(inner.id)])
+                if (each := answers.get(str(inner.id))) is not None:
+                    place_vectors(inner, kind_of(inner) or kind, each)
+                    mark(inner, kind_of(inner) or kind, own_fault(each))
 
 
 def vector(answer: messages.Document) -> Any:
@@ -245,7 +246,7 @@ def place_matches(document: Any, kind: Kind, answer: messages.Document, source: 
 
     A match that the caller gave stays the caller's own object, with its picture.
     """
-    if answer.HasField("embedding"):
+    if answer.HasField("embedding") and own_fault(answer) is None:
         _embed(document, kind, answer)
     given = {str(inner.id): inner for inner in kind.fields(document).get(source, ())}
     ranked = []
@@ -254,7 +255,9 @@ def place_matches(document: Any, kind: Kind, answer: messages.Document, source: 
         if match is None:
             match = kind.made(document, fields_of(each))
         else:
-            (kind_of(match) or kind).set(match, "scores", scores_of(each))
+            own = kind_of(match) or kind
+            own.set(match, "scores", scores_of(each))
+            mark(match, own, own_fault(each))
         ranked.append(match)
     kind.set(document, source, kind.array(ranked, None))
 
@@ -297,6 +300,18 @@ def read(answer: messages.Document, like: Any, kind: Kind) -> Any:
 
 
 def fault_of(answer: messages.Document) -> dict[str, Any] | None:
+    """The code and message of what is wrong with a document or one inside it, if anything is."""
+    fault = own_fault(answer)
+    if fault is not None:
+        return fault
+    for name in INNER:
+        for place, inner in enumerate(getattr(answer, name)):
+            if (fault := fault_of(inner)) is not None:
+                return {**fault, "message": f"{name}[{place}]: {fault['message']}"}
+    return None
+
+
+def own_fault(answer: messages.Document) -> dict[str, Any] | None:
     """The code and message of what kept the server from encoding a document, if anything did."""
     if not answer.HasField("tags") or FAULT not in answer.tags.fields:
         return None
@@ -308,7 +323,7 @@ def _is_fault(name: str, tag: object) -> bool:
     return name == FAULT and isinstance(tag, Mapping) and {"code", "message"} <= set(tag)
 
 
-def mark(document: Any, kind: Kind, fault: Mapping[str, Any]) -> None:
-    """Note on a document why it was not encoded, where it has tags."""
-    if "tags" in getattr(type(document), "model_fields", {"tags": None}):
+def mark(document: Any, kind: Kind, fault: Mapping[str, Any] | None) -> None:
+    """Note on a document what kept it from being encoded, if anything did and it has tags."""
+    if fault is not None and "tags" in getattr(type(document), "model_fields", {"tags": None}):
         kind.set(document, "tags", {**(kind.fields(document).get("tags") or {}), FAULT: {**fault}})

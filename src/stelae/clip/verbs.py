@@ -47,7 +47,7 @@ def ranking(docs: Content, source: str, options: Options) -> Asked:
             raise piece.place.wrong(f"has no {source} to rank")
 
     def place(piece: Piece, answer: messages.Document) -> None:
-        if not kinds.fault_of(answer):
+        if kinds.own_fault(answer) is None:
             kinds.place_matches(piece.document, piece.kind, answer, source)
 
     asked = call("rank", docs, options, check=check, name="docs")

@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 
+from stelae.client._errors import is_loopback
 from stelae.clip.carriers.address import Address
 from stelae.clip.carriers.base import Answer, Awaited, Carrier
 from stelae.clip.carriers.failing import of_grpc
@@ -18,7 +19,8 @@ from stelae.errors import ServerUnreachable, StelaeError
 from stelae.wire.clip.messages import DataRequest
 from stelae.wire.clip.names import CALL, PREFETCH
 
-OPTIONS = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
+UNBOUNDED = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
+DIRECT = (("grpc.enable_http_proxy", 0),)
 
 
 @asynccontextmanager
@@ -104,10 +106,11 @@ class GrpcCarrier:
 
 
 def _channel(address: Address) -> Any:
+    options = (*UNBOUNDED, *DIRECT) if is_loopback(address.url) else UNBOUNDED
     if not address.tls:
-        return grpc.aio.insecure_channel(address.netloc, options=OPTIONS)
+        return grpc.aio.insecure_channel(address.netloc, options=options)
     credentials = grpc.ssl_channel_credentials(root_certificates=_roots())
-    return grpc.aio.secure_channel(address.netloc, credentials, options=OPTIONS)
+    return grpc.aio.secure_channel(address.netloc, credentials, options=options)
 
 
 def _roots() -> bytes | None:

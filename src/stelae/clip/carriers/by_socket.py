@@ -10,6 +10,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
 
+from stelae.client._errors import is_loopback
 from stelae.client._transport import CONNECT_SECONDS
 from stelae.clip.carriers.address import Address
 from stelae.clip.carriers.base import Answer, Awaited, Carrier
@@ -62,6 +63,7 @@ async def _connected(url: str, token: str | None) -> ClientConnection:
             max_size=None,  # an answer is as large as what was asked for
             open_timeout=CONNECT_SECONDS,
             ping_timeout=PATIENCE,
+            proxy=None if is_loopback(url) else True,
             additional_headers={"Authorization": token} if token else {},
         )
     except InvalidStatus as error:
