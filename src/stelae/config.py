@@ -155,6 +155,8 @@ class LimitSettings(_Group):
 
     body_bytes: ByteSize = Field(default=ByteSize(64 * 1024**2), ge=1024)
     """Largest request body; a larger one is refused with 413."""
+    items: int = Field(default=131_072, ge=1)
+    """Most items or documents of one request; one with more is refused with 400."""
     in_flight_bytes: ByteSize = Field(default=ByteSize(512 * 1024**2), ge=1024)
     """Most bytes of request bodies held at once; more are refused with 503."""
     queue_tokens: int = Field(default=262_144, ge=1)
@@ -168,8 +170,8 @@ class LimitSettings(_Group):
     watchers: int = Field(default=256, ge=0)
     """Most WebSockets open at once on which the server alone speaks; more are refused with 503."""
     streams: int = Field(default=4096, ge=1)
-    """Most calls open at once over gRPC, and as many over WebSockets on which both sides speak; more
-    are refused."""
+    """Most calls open at once over gRPC, and as many over WebSockets on which both sides speak;
+    more are refused."""
     messages: int = Field(default=100, ge=1)
     """Most messages of one stream worked on at once; a caller may ask for fewer."""
     drain_seconds: float = Field(default=25.0, ge=0)

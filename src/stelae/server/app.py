@@ -90,7 +90,7 @@ def build_house(settings: Settings, catalog: Catalog) -> House:
         catalog,
         LocalController(Placement(settings.placement), arguments=log),
         defaults=defaults,
-        bounds=Bounds(calls=limits.calls),
+        bounds=Bounds(calls=limits.calls, items=limits.items),
         machine=build_machine(settings),
         store=build_store(settings),
         kinds=[kind for dialect in DIALECTS for kind in dialect.works],

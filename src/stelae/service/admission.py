@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from stelae.errors import QueueFull, ShuttingDown
+from stelae.errors import InvalidInput, QueueFull, ShuttingDown
 
 SMOOTHING = 0.1
 """Weight of the newest call in the smoothed duration."""
@@ -34,10 +34,12 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
         calls: Calls at most, over all models.
         bytes: Estimated bytes of calls and answers at most. A call is never
             refused for its size while nothing else is under way.
+        items: Items or documents of one call at most; ``None`` for any number.
     """
 
     calls: int = 4096
     bytes: int = 1 << 30
+    items: int | None = None
 
 
 class Rate:
@@ -95,6 +97,21 @@ class Admission:
             if not self.calls:
                 self._idle.set()
             self._seconds += SMOOTHING * (time.monotonic() - started - self._seconds)
+
+    def check_items(self, count: int, param: str) -> None:
+        """Refuse a call of more items than one may have.
+
+        Raises:
+            InvalidInput: It has more.
+        """
+        most = self._bounds.items
+        if most is not None and count > most:
+            raise InvalidInput(
+                f"{count} items in one request, at most {most} are taken; send them in several "
+                "requests",
+                param=param,
+                details={"most": most},
+            )
 
     async def close(self, timeout: float) -> bool:
         """Take nothing on any more and wait for what is under way; False if time ran out."""

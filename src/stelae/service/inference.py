@@ -112,6 +112,8 @@ class Inference:
         self, task: Task, call: AnyCall, check: Callable[[AnyCall], int], caller: Caller
     ) -> Any:
         entry, profile = self._deployments.catalog.resolve(call.model)
+        param = "documents" if isinstance(call, ScoreCall) else "items"
+        self._admission.check_items(len(getattr(call, param) or ()), param)
         call = filled(call, profile)
         size = await _checked(check, call)
         self._pools.admit(*_place(call, caller))

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from stelae.errors import QueueFull, ShuttingDown
+from stelae.errors import InvalidInput, QueueFull, ShuttingDown
 from stelae.service.admission import Admission, Bounds
 
 
@@ -29,6 +29,15 @@ def test_a_call_alone_is_never_refused_for_its_size() -> None:
     admission = Admission(Bounds(bytes=100))
     with admission.admit(1000):
         assert admission.bytes == 1000
+
+
+def test_a_call_of_too_many_items_is_told_how_many_are_taken() -> None:
+    admission = Admission(Bounds(items=3))
+    admission.check_items(3, "items")
+    with pytest.raises(InvalidInput, match="send them in several") as caught:
+        admission.check_items(4, "documents")
+    assert (caught.value.param, caught.value.details) == ("documents", {"most": 3})
+    Admission(Bounds()).check_items(10**9, "items")
 
 
 def test_a_place_is_given_back_when_the_call_fails() -> None:
