@@ -85,8 +85,7 @@ class Parrot:
         wait = 0
         async with Window(conversation.at_once) as window:
             async for parcel in conversation:
-                with parcel as content:
-                    said = as_bytes(content)
+                said = as_bytes(parcel.content)
                 if said.startswith(b"bye"):
                     wait = int(said[3:] or b"0")
                     break

@@ -217,7 +217,12 @@ class Parcel(Protocol):
 
         with parcel as content:
             await conversation.send(await answer(content))
+
+    Attributes:
+        content: What was sent, text or bytes, for those who look before they work on it.
     """
+
+    content: str | bytes
 
     def __enter__(self) -> str | bytes:
         """What was sent: text, or bytes."""

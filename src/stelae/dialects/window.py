@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Self
 
@@ -48,17 +48,13 @@ class Window:
         async with self._free:
             pass
 
-    async def start(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
+    async def start(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
         """Start a piece of work as soon as there is room."""
         try:
             await self._free.acquire()
+            task = self._group.create_task(work)
         except BaseException:
             work.close()
             raise
-        return self._group.create_task(self._run(work))
-
-    async def _run(self, work: Awaitable[object]) -> None:
-        try:
-            await work
-        finally:
-            self._free.release()
+        task.add_done_callback(lambda done: self._free.release())
+        return task

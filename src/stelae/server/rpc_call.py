@@ -145,7 +145,7 @@ class Call:
     async def _stream(self, asking: Asking) -> None:
         flow = self._method.rpc.flow(asking)
         at_once = min(flow.at_once or self._method.most, self._method.most)
-        before: asyncio.Task[None] | None = None
+        before: asyncio.Task[object] | None = None
         async with Window(at_once) as window:
             async for parcel in self._messages(window):
                 turn = before if flow.in_order else None
@@ -181,7 +181,7 @@ class Call:
         return Parcel(message, len(message), self._tray)
 
     async def _work(
-        self, parcel: Parcel, asking: Asking, turn: asyncio.Task[None] | None = None
+        self, parcel: Parcel, asking: Asking, turn: asyncio.Task[object] | None = None
     ) -> None:
         rpc = self._method.rpc
         with parcel as message:

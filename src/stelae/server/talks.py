@@ -98,9 +98,9 @@ class Conversation:
         self._leaving = self.closed = True
         if self._draining and code == NORMAL:
             code = GOING_AWAY
-        said = reason.encode()[:REASON_BYTES].decode(errors="ignore")
+        said = {"type": "websocket.close", "code": code, "reason": shortened(reason)}
         with contextlib.suppress(Cancelled):
-            await self._out({"type": "websocket.close", "code": code, "reason": said})
+            await self._out(said)
 
     async def linger(self, seconds: float) -> None:
         """Wait for the peer to leave, at most so long."""
@@ -212,6 +212,11 @@ class Speaker:
             headers=Headers(raw=headers),
             admit=lambda: self._reception.admit(record, headers, socket=True),
         )
+
+
+def shortened(reason: str) -> str:
+    """What fits into a closing frame."""
+    return reason.encode()[:REASON_BYTES].decode(errors="ignore")
 
 
 def code_of(error: StelaeError) -> int:

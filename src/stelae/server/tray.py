@@ -66,16 +66,20 @@ class Tray:
 
 
 class Parcel:
-    """A message and the bytes booked for it; see ``stelae.dialects.base.Parcel``."""
+    """A message and the bytes booked for it; see ``stelae.dialects.base.Parcel``.
+
+    Attributes:
+        content: What was sent.
+    """
 
     def __init__(self, content: str | bytes, size: int, tray: Tray) -> None:
-        self._content = content
+        self.content = content
         self._size = size
         self._tray = tray
 
     def __enter__(self) -> str | bytes:
         """What was sent."""
-        return self._content
+        return self.content
 
     def __exit__(self, *problem: object) -> None:
         """The message is done with."""

@@ -99,3 +99,16 @@ async def test_window_is_never_shut(asked: int) -> None:
     async with Window(asked) as window:
         await window.start(work())
     assert work.done == 1
+
+
+async def test_work_that_never_began_is_not_missed() -> None:
+    work = Work()
+
+    async def feed() -> None:
+        async with Window(2) as window:
+            await window.start(work())
+            raise ValueError("the reader failed")
+
+    with pytest.raises(ValueError, match="the reader failed"):
+        await feed()
+    assert (work.most, work.cancelled) == (0, 0)

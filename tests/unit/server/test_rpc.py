@@ -101,7 +101,7 @@ async def test_messages_are_read_only_where_there_is_room(asked: str, most: int)
 
 
 async def test_thousand_streams_are_answered_at_once() -> None:
-    async with aviary() as made:
+    async with aviary(log={"access": False}) as made:
         calls = [asyncio.create_task(made.many([b"hold", b"x"])) for _ in range(1000)]
         await until(lambda: made.parrot.held == 1000, seconds=30)
         made.parrot.go.set()
