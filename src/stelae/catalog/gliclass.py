@@ -12,7 +12,7 @@ from pathlib import Path
 from stelae.catalog.abilities import Extractor, Finding
 from stelae.catalog.backbone import positions
 from stelae.catalog.entry import ModelEntry
-from stelae.catalog.files import Json, exists, inside, read_object
+from stelae.catalog.files import Json, exists, inside, join, read_object
 from stelae.catalog.options import require, take
 from stelae.catalog.reading import lowered
 from stelae.catalog.spec import Backbone, ModelSpec, Source
@@ -21,6 +21,14 @@ from stelae.catalog.weights import read_header, weight_files
 from stelae.errors import UnsupportedCheckpoint
 
 MODEL_TYPE = "GLiClass"
+
+APART = "bi-encoder"
+"""The kind that reads labels by an encoder of their own."""
+
+KINDS = ("uni-encoder", "encoder-decoder", "encoder-decoder-cls", APART)
+
+LABELS = "label_encoder"
+"""Folder with the tokenizer of labels, for models that read them apart from the text."""
 
 LONGEST = 1024
 """Tokens after which the library cuts."""
@@ -38,8 +46,10 @@ def read_gliclass(root: Path, entry: ModelEntry, source: Source) -> ModelSpec | 
     if config.get("model_type") != MODEL_TYPE:
         return None
     file = f"config.json in {root}"
-    require(config, {"architecture_type": ("uni-encoder",), "multimodal": (False, None)}, file)
+    require(config, {"architecture_type": KINDS, "multimodal": (False, None)}, file)
     encoder = _encoder(root, config, file)
+    if config["architecture_type"] == APART:
+        _need_labels(root, config, file)
     weights = weight_files(root, "")
     for name in weights:
         read_header(inside(root, name))
@@ -67,15 +77,37 @@ def _encoder(root: Path, config: Json, file: str) -> Json:
         )
     if "auto_map" in found or "auto_map" in config:
         raise UnsupportedCheckpoint(f"{file} names code of its own, which is not run")
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        if not exists(root, name):
-            raise UnsupportedCheckpoint(
-                f"no {name} in {root}; only checkpoints with a fast tokenizer are read",
-                hint="AutoTokenizer.from_pretrained(folder).save_pretrained(folder) writes it",
-            )
+    _need_tokenizer(root, "", "folder")
     if exists(root, "adapter_config.json"):
         raise UnsupportedCheckpoint(
             f"adapter_config.json in {root}: adapters (LoRA) of GLiClass are not implemented",
             hint="merge the adapter into the model and save it",
         )
     return {"model_type": "deberta-v2", **found}
+
+
+def _need_labels(root: Path, config: Json, file: str) -> None:
+    """Refuse a checkpoint whose encoder of labels would have to be fetched."""
+    name = config.get("label_model_name")
+    found = take(config, "label_model_config", dict, file)
+    if found is None:
+        raise UnsupportedCheckpoint(
+            f"{file} names the encoder of labels {name!r} and has no label_model_config, for which "
+            "the hub would have to be asked"
+        )
+    if "auto_map" in found:
+        raise UnsupportedCheckpoint(
+            f"the label_model_config of {file} names code of its own, which is not run"
+        )
+    _need_tokenizer(root, LABELS, repr(name))
+
+
+def _need_tokenizer(root: Path, folder: str, name: str) -> None:
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        if not exists(root, join(folder, file)):
+            raise UnsupportedCheckpoint(
+                f"no {join(folder, file)} in {root}; only checkpoints with a fast tokenizer are "
+                "read",
+                hint=f"AutoTokenizer.from_pretrained({name}).save_pretrained(folder) writes it; "
+                f"the folder is {inside(root, folder) if folder else root}",
+            )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from stelae.catalog.fingerprint import fingerprint, weights_digest
+from stelae.catalog.gliclass import LABELS
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineInfo, EngineOptions
 from stelae.engines.extract.classes import Logits
@@ -55,12 +58,21 @@ def load(spec: ModelSpec, options: EngineOptions) -> ClassEngine:
     """
     device = device_of(options)
     dtype, note = faithful_dtype(options)
-    library, tokenizer = load_library(spec, dtype, device)
+    library, tokenizers = load_library(spec, dtype, device)
     info = EngineInfo(
-        fingerprint=fingerprint(spec, name_of(dtype), weights_digest(spec)),
+        fingerprint=fingerprint(spec, name_of(dtype), _digest(spec)),
         dtype=name_of(dtype),
         device=str(device),
         notes=(note, *spec.notes),
     )
     model = ClassModel(library, device, deterministic=options.deterministic)
-    return ClassEngine(spec, Tokens(spec, library.config, tokenizer), model, info)
+    return ClassEngine(spec, Tokens(spec, library.config, tokenizers), model, info)
+
+
+def _digest(spec: ModelSpec) -> str:
+    """SHA-256 of the weights, and of the tokenizer of labels if that is another."""
+    file = Path(spec.folder, LABELS, "tokenizer.json")
+    weights = weights_digest(spec)
+    if not file.is_file():
+        return weights
+    return hashlib.sha256(weights.encode() + file.read_bytes()).hexdigest()

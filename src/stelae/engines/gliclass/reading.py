@@ -12,16 +12,22 @@ from typing import Any
 
 import numpy as np
 
+from stelae.catalog.backbone import positions
+from stelae.catalog.gliclass import APART, LONGEST
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Prepared
 from stelae.engines.extract.classes import Logits, ranked, sigmoid, softmax
 from stelae.engines.extract.job import Entries
-from stelae.engines.extract.options import LEAST_ROOM, labels_of, threshold_of
+from stelae.engines.extract.options import LEAST_ROOM, check_count, labels_of, threshold_of
 from stelae.engines.extract.spans import Ints
 from stelae.engines.extract.windows import Windows, bound, overlap_of, plan
+from stelae.engines.gliclass.loading import Tokenizers
 from stelae.engines.text.intake import CHARS_PER_TOKEN
 from stelae.errors import InvalidInput
 from stelae.types import ExtractCall, Extraction
+
+DECODERS = ("encoder-decoder", "encoder-decoder-cls")
+"""Kinds that read the text and the labels on either side."""
 
 LABEL, SEP, EXAMPLE = "<<LABEL>>", "<<SEP>>", "<<EXAMPLE>>"
 
@@ -29,6 +35,8 @@ SLACK = 8
 """Tokens of a window kept free: cut out of a text, its ends may be tokenised otherwise."""
 
 NO_LIMIT = 2**31
+
+Rows = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +46,28 @@ class Window:
     Attributes:
         ids: Token ids, special tokens included.
         labels: How many labels stand there.
+        beside: Token ids of what the model reads by itself: all labels in one row, or a row
+            for each; nothing if they stand within the text.
     """
 
     ids: Ints
     labels: int
+    beside: Rows = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Labels as a model reads them.
+
+    Attributes:
+        text: What stands within the text.
+        tokens: Its tokens with all special ones.
+        rows: Token ids of what is read by itself.
+    """
+
+    text: str
+    tokens: int
+    rows: Rows = ()
 
 
 class Tokens:
@@ -50,21 +76,23 @@ class Tokens:
     Args:
         spec: The model.
         settings: The library's configuration.
-        tokenizer: The checkpoint's own.
+        tokenizers: The checkpoint's own.
     """
 
-    def __init__(self, spec: ModelSpec, settings: Any, tokenizer: Any) -> None:
+    def __init__(self, spec: ModelSpec, settings: Any, tokenizers: Tokenizers) -> None:
         self.spec = spec
         self.first: bool = settings.prompt_first
         self._mark: int = settings.class_token_index
         alloc = settings.max_labels_alloc
         self._most: int | None = alloc if isinstance(alloc, int) else None
-        if alloc == "fixed":
+        self._kind: str = settings.architecture_type
+        if alloc == "fixed" or self._kind in DECODERS:  # which make room for so many
             self._most = settings.max_num_classes
-        self._tokenizer = tokenizer
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
+        self._tokenizer, self._labels = tokenizers.texts, tokenizers.labels
         self.prompt = lru_cache(maxsize=256)(self._prompt)
+        table = settings.label_model_config and positions(settings.label_model_config.to_dict())
+        self._longest: int = min(LONGEST, table or LONGEST)
+        self.empty = len(self.ids(""))
 
     def ids(self, text: str) -> list[int]:
         """Ids of a text, special tokens included."""
@@ -76,12 +104,14 @@ class Tokens:
         found = self._tokenizer.encode(text, add_special_tokens=False)
         return list(found.offsets)
 
-    def _prompt(self, labels: tuple[str, ...]) -> tuple[str, int]:
-        """What stands beside a text, and its tokens with all special ones.
+    def _prompt(self, labels: tuple[str, ...]) -> Prompt:
+        """What stands beside a text.
 
         Raises:
             InvalidInput: There are too many labels, or one holds the library's marks.
         """
+        if self._kind == APART:
+            return self._apart(labels)
         if self._most is not None and len(labels) > self._most:
             raise self._too_many(labels, f"was trained for at most {self._most} at a time")
         prompt = "".join(f"{LABEL}{label}" for label in labels) + SEP
@@ -95,7 +125,20 @@ class Tokens:
         if self.spec.max_tokens - len(ids) < LEAST_ROOM:
             reason = f"reads {self.spec.max_tokens} tokens with the text, and they are {len(ids)}"
             raise self._too_many(labels, reason)
-        return prompt, len(ids)
+        if self._kind in DECODERS:
+            return Prompt("", self.empty, (tuple(ids),))
+        return Prompt(prompt, len(ids))
+
+    def _apart(self, labels: tuple[str, ...]) -> Prompt:
+        check_count(labels)
+        rows = tuple(tuple(read.ids) for read in self._labels.encode_batch(list(labels)))
+        if (longest := max(map(len, rows))) > self._longest:
+            raise InvalidInput(
+                f"labels: a label is {longest} tokens, and the encoder of labels of model "
+                f"{self.spec.name!r} reads {self._longest}; say it in fewer words",
+                param="labels",
+            )
+        return Prompt("", self.empty, rows)
 
     def _too_many(self, labels: tuple[str, ...], reason: str) -> InvalidInput:
         return InvalidInput(
@@ -122,7 +165,8 @@ class ClassReading:
         self._exclusive = call.multi_label is False
         plain = self._exclusive and call.threshold is None
         self._threshold = 0.0 if plain else threshold_of(tokens.spec, call)
-        self._prompt, self._beside = tokens.prompt(self._labels)
+        self._prompt = tokens.prompt(self._labels)
+        self._beside = self._prompt.tokens
         self._room = tokens.spec.max_tokens - self._beside
 
     def guess(self, text: str) -> int:
@@ -144,12 +188,13 @@ class ClassReading:
         return Windows(windows, lambda a, b: self._window(text[places[a][0] : places[b - 1][1]]))
 
     def _window(self, text: str) -> Prepared[Window]:
-        parts = (self._prompt, text) if self._tokens.first else (text, self._prompt)
+        beside = self._prompt.text
+        parts = (beside, text) if self._tokens.first else (text, beside)
         ids = self._tokens.ids("".join(parts))
         over = len(ids) > self._tokens.spec.max_tokens
         if over:  # hardly ever: the ends of the text were tokenised very differently
             return self._window(text[: -max(1, len(text) // 16)])
-        window = Window(np.array(ids, np.int64), len(self._labels))
+        window = Window(np.array(ids, np.int64), len(self._labels), self._prompt.rows)
         return Prepared(window, cost=len(ids), tokens=len(ids))
 
     def gather(self, text: str, rows: Sequence[Logits]) -> Extraction:
