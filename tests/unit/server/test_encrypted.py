@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+from certificate import Pair, make
+from live import Live, live
+from parrot import Parrot
+from websockets.asyncio.client import connect
+
+from stelae.config import Settings
+from stelae.dialects.native import DIALECT as NATIVE
+from stelae.errors import InvalidInput
+from stelae.server.run import serve
+
+EVERY = ("http://127.0.0.1:0", "https://127.0.0.1:0", "grpc://127.0.0.1:0", "grpcs://localhost:0")
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Pair:
+    return make(tmp_path)
+
+
+@pytest.fixture
+async def server(pair: Pair) -> AsyncIterator[Live]:
+    tls = {"certificate": pair.certificate, "key": pair.key}
+    async with live(at=EVERY, dialects=(NATIVE, Parrot().dialect), tls=tls) as made:
+        yield made
+
+
+def trusting(pair: Pair) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(pair.certificate))
+
+
+async def test_http_is_answered_plain_and_encrypted(server: Live, pair: Pair) -> None:
+    async with httpx.AsyncClient(verify=trusting(pair)) as http:
+        answers = [await http.get(f"{url}/healthz") for url in server.urls[:2]]
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+
+async def test_certificate_is_not_trusted_unasked(server: Live) -> None:
+    async with httpx.AsyncClient() as http:
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            await http.get(f"{server.urls[1]}/healthz")
+
+
+async def test_grpc_is_answered_plain_and_encrypted(server: Live, pair: Pair) -> None:
+    plain, encrypted = (url.split("//")[1] for url in server.urls[2:])
+    trust = grpc.ssl_channel_credentials(pair.certificate.read_bytes())
+    async with (
+        grpc.aio.insecure_channel(plain) as one,
+        grpc.aio.secure_channel(encrypted, trust) as other,
+    ):
+        for channel in (one, other):
+            assert await channel.unary_unary("/parrot.Parrot/Once")(b"x") == b"x"
+
+
+async def test_talks_are_held_encrypted(server: Live, pair: Pair) -> None:
+    url = server.urls[1].replace("https://", "wss://") + "/parrot"
+    async with connect(url, ssl=trusting(pair)) as socket:
+        await socket.send(b"x")
+        assert await socket.recv() == b"x"
+
+
+async def test_plain_text_at_an_encrypted_address_ends_the_connection(server: Live) -> None:
+    async with httpx.AsyncClient() as http:
+        with pytest.raises(httpx.TransportError):
+            await http.get(server.urls[1].replace("https", "http") + "/healthz")
+
+
+async def test_client_that_begins_no_handshake_holds_nobody_up(server: Live, pair: Pair) -> None:
+    port = int(server.urls[1].rsplit(":", 1)[1])
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with httpx.AsyncClient(verify=trusting(pair)) as http:
+        assert (await http.get(f"{server.urls[1]}/healthz")).status_code == 200
+    writer.close()
+
+
+@pytest.mark.parametrize("scheme", ["https", "grpcs"])
+def test_encrypted_address_needs_a_certificate(scheme: str) -> None:
+    with pytest.raises(InvalidInput, match="needs a certificate"):
+        serve(Settings(listen=(f"{scheme}://127.0.0.1:0",)))
