@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from fix_library import LOCAL, bert, colbert, reranker, saved, splade
+from PIL import Image
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
+from tiny.vision import clip_weights
 from transformers import AutoTokenizer, ChineseCLIPConfig, ChineseCLIPModel
 
 from stelae.catalog.abilities import Classify
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.spec import Backbone, Chain, ModelSpec, Source
+from stelae.engines.references import open_clip
 from stelae.engines.references.choice import load_reference
+from stelae.engines.references.layouts import readable
 from stelae.engines.references.made import Made
+from stelae.engines.references.open_clip import as_clip
 from stelae.errors import NoReference
 from stelae.types import OutputType, Role
 
@@ -212,3 +218,62 @@ def test_heads_beside_a_dense_model_have_no_reference(tmp_path: Path) -> None:
     assert load_reference(spec, OutputType.DENSE).encode("a", None).value is not None
     with pytest.raises(NoReference, match="without sparse"):
         load_reference(spec, OutputType.SPARSE)
+
+
+def catalogued(folder: Path) -> ModelSpec:
+    return Catalog([ModelEntry(name="mine", source=str(folder))]).spec("mine")
+
+
+def png(height: int, width: int) -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (width, height), "teal").save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "tokens"),
+    [("clip", 4 * 4 + 1), ("clip-vision", 4 * 4 + 1), ("open-clip", 4 * 4 + 1), ("siglip", 4 * 4)],
+)
+def test_patches_of_a_picture_are_counted(zoo: Path, name: str, tokens: int) -> None:
+    """Pictures of 32 x 32 in patches of 8, and the token of the class where there is one."""
+    reference = load_reference(catalogued(zoo / name), OutputType.DENSE)
+    assert reference.see(png(50, 40)).tokens == tokens
+
+
+def test_patches_that_fill_a_picture_up_are_not_counted(zoo: Path) -> None:
+    """Of 16 patches, a picture nine times as wide as high fills one row of eleven or twelve."""
+    reference = load_reference(catalogued(zoo / "siglip2"), OutputType.DENSE)
+    assert reference.see(png(32, 32)).tokens == 16
+    assert 9 <= reference.see(png(10, 90)).tokens <= 12
+
+
+def test_broken_picture_spoils_no_other(zoo: Path) -> None:
+    reference = load_reference(catalogued(zoo / "clip"), OutputType.DENSE)
+    assert reference.see(b"no picture").value is None
+    assert reference.see(png(32, 32)).value is not None
+
+
+def test_parts_of_open_clip_have_the_names_of_the_library(zoo: Path) -> None:
+    found = as_clip(load_file(zoo / "open-clip" / "open_clip_model.safetensors"))
+    words = len(found["text_model.embeddings.token_embedding.weight"])
+    expected = clip_weights("open-clip", words)
+    assert found.keys() == expected.keys()
+    for name, tensor in found.items():
+        np.testing.assert_array_equal(tensor.numpy(), expected[name])
+
+
+def test_middle_of_a_picture_is_that_of_open_clip() -> None:
+    """An odd rest is halved to the even neighbour: of 3 spare columns 2 go on the left."""
+    picture = Image.fromarray(np.arange(35, dtype=np.uint8)[None].repeat(32, axis=0))
+    shown = open_clip.shown({"model_cfg": {"vision_cfg": {"image_size": 32}}})(picture)
+    assert np.asarray(shown)[0, [0, -1], 0].tolist() == [2, 33]
+
+
+def test_folder_written_anew_is_gone_when_the_model_is_loaded(zoo: Path) -> None:
+    spec = catalogued(zoo / "bert-torch")
+    with readable(spec) as plain:
+        assert (Path(plain.folder) / "model.safetensors").is_file()
+        assert plain.folder != spec.folder
+    assert not Path(plain.folder).exists()
+    with readable(catalogued(zoo / "bert-mean")) as same:
+        assert same.folder == str(zoo / "bert-mean")

@@ -116,7 +116,12 @@ class Reference:
 
     def see(self, image: bytes) -> Made:
         """What the library makes of a picture's file."""
-        return self._made(self._model.encode, [self._show(Image.open(BytesIO(image)))], {})
+
+        def run(entries: list[bytes], **options: Any) -> Any:
+            pictures = [self._show(Image.open(BytesIO(file))) for file in entries]
+            return self._model.encode(pictures, **options)
+
+        return self._made(run, [image], {})
 
     def encode(self, text: str, role: Role | None) -> Made:
         """What the library makes of a text on one side of a search, or of none."""
@@ -211,7 +216,7 @@ def _cause(error: Exception) -> str:
     """
     message = str(error)
     first = (message.splitlines() or [type(error).__name__])[0]
-    if "trust_remote_code" in message and "://" in first:
+    if "trust_remote_code" in message and ("://" in first or "contains custom code" in first):
         return "it asks for the checkpoint's own code (auto_map), which is never run"
     return first
 
