@@ -77,8 +77,8 @@ class Contender:
         return replace(self, preload=())
 
 
-def stelae(dtype: str) -> Contender:
-    """This project, as installed."""
+def stelae(dtype: str, folder: str = "{model}") -> Contender:
+    """This project, as installed, with the checkpoint of a folder."""
     return Contender(
         f"stelae {dtype}",
         (
@@ -87,7 +87,7 @@ def stelae(dtype: str) -> Contender:
         ),
         "/v1/embeddings",
         "/readyz",
-        ("bench={model}",),
+        (f"bench={folder}",),
     )
 
 
