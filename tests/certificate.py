@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-
 OPENSSL = shutil.which("openssl") or "openssl"
 
 

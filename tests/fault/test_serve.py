@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 import httpx
 import psutil
 import pytest
@@ -89,17 +90,19 @@ def embedding(text: str) -> dict[str, str]:
 
 
 async def test_ready_file_and_log_tell_where_the_server_is(tmp_path: Path) -> None:
-    listen = ("--listen", "http://localhost:0")
+    listen = ("--listen", "http://localhost:0", "--listen", "grpc://localhost:0")
     async with served(tmp_path, "fake", *listen) as started:
         assert started.ready["pid"] == started.process.pid
         assert started.ready["models"] == ["fake", "all-MiniLM-L6-v2"]
         urls = started.ready["listen"]
         async with httpx.AsyncClient() as http:
-            for url in urls:
+            for url in urls[:2]:
                 assert (await http.get(f"{url}/readyz")).json()["ready"] is True
+        async with grpc.aio.insecure_channel(urls[2].removeprefix("grpc://")) as channel:
+            assert await channel.unary_unary("/grpc.health.v1.Health/Check")(b"") == b"\x08\x01"
         code, errors = await started.stop()
     assert code == 0
-    assert len(urls) == 2
+    assert [url.split(":")[0] for url in urls] == ["http", "http", "grpc"]
     for url in urls:
         assert f"Endpoint: {url}" in errors
     assert not (tmp_path / "ready.json").exists()
@@ -218,6 +221,20 @@ async def test_taken_port_keeps_the_server_from_starting(tmp_path: Path) -> None
         code, errors = await failed_start(tmp_path, "--listen", address)
     assert code == 1
     assert "another program listens there" in errors
+
+
+async def test_taken_port_of_grpc_keeps_the_server_from_starting(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"grpc://127.0.0.1:{other.getsockname()[1]}"
+        code, errors = await failed_start(tmp_path, "--listen", address)
+    assert code == 1
+    assert "another program listens there" in errors
+
+
+async def test_certificate_that_is_missing_keeps_the_server_from_starting(tmp_path: Path) -> None:
+    code, errors = await failed_start(tmp_path, "--listen", "https://127.0.0.1:0")
+    assert code == 2
+    assert "needs a certificate" in errors
 
 
 async def test_unknown_model_keeps_the_server_from_starting(tmp_path: Path) -> None:

@@ -25,8 +25,9 @@ def serve(
             "--listen",
             "-l",
             metavar="URL",
-            help="Address to listen on, as http://HOST:PORT; may be repeated. Port 0 takes any "
-            "free one. Default: http://127.0.0.1:8080 and :9997, skipped where taken.",
+            help="Address to listen on, as http://HOST:PORT, https://, grpc:// or grpcs://; may be "
+            "repeated. Port 0 takes any free one. Default: http://127.0.0.1:8080 and :9997, "
+            "grpc://127.0.0.1:51000, skipped where taken.",
         ),
     ] = None,
     dtype: options.ComputeDtypeOption = None,
