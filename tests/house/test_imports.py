@@ -58,6 +58,7 @@ def test_only_nn_and_engines_may_import_model_libraries() -> None:
     ("room", "foreign"),
     [
         ("stelae.client", {"torch", "starlette", "rich", "httpx", "numpy", "pydantic", "yaml"}),
+        ("stelae.clip", {"torch", "starlette", "rich", "httpx", "grpc", "websockets", "docarray"}),
         ("stelae.cli.app", {"torch", "starlette", "rich", "httpx", "numpy", "pydantic"}),
         ("stelae.server.run", {"torch", "transformers", "tokenizers", "httpx", "typer"}),
         ("stelae.cluster.worker", {"torch", "starlette", "uvicorn", "httpx", "typer", "pydantic"}),

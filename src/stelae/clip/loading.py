@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import mimetypes
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
-
-import httpx
 
 from stelae.errors import InvalidInput
 from stelae.wire import data_uri
+
+if TYPE_CHECKING:
+    import httpx
 
 SECONDS = 30.0
 """How long a web address may take, unless told otherwise."""
@@ -56,6 +58,8 @@ def read(uri: str, timeout: float | None = None) -> bytes:
 
 
 def _fetched(uri: str, timeout: float) -> bytes:
+    import httpx  # takes longer to load than all else here, and most pictures are files
+
     try:
         with httpx.stream("GET", uri, timeout=timeout, follow_redirects=True) as answer:
             answer.raise_for_status()

@@ -21,6 +21,9 @@ from stelae.wire.clip.messages import DataRequest
 
 PATH = "/post"
 CHUNK = 64 * 1024
+CONNECTIONS = 32
+"""Most of them; more cost more than they bring."""
+
 SHOWN = 500
 """Letters of an answer that a message shows."""
 
@@ -32,13 +35,13 @@ async def way(address: Address, token: str | None, prefetch: int) -> AsyncIterat
     Args:
         address: Of the server.
         token: Sent verbatim as ``Authorization``.
-        prefetch: Most requests under way, each on a connection.
+        prefetch: Most requests under way, each on a connection of at most ``CONNECTIONS``.
     """
     headers = {"content-type": "application/json"}
     async with httpx.AsyncClient(
         headers=headers | ({"authorization": token} if token else {}),
         timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-        limits=httpx.Limits(max_connections=prefetch),
+        limits=httpx.Limits(max_connections=min(prefetch, CONNECTIONS)),
         **security(address.url),
     ) as client:
         carrier = HttpCarrier(client, address.url)
