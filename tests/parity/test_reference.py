@@ -277,3 +277,9 @@ def test_folder_written_anew_is_gone_when_the_model_is_loaded(zoo: Path) -> None
     assert not Path(plain.folder).exists()
     with readable(catalogued(zoo / "bert-mean")) as same:
         assert same.folder == str(zoo / "bert-mean")
+
+
+def test_long_question_keeps_what_the_model_thinks_in(zoo: Path) -> None:
+    reference = load_reference(catalogued(zoo / "colpali"), OutputType.MULTIVECTOR, longest=30)
+    assert array(reference.encode("a river " * 50, None)).shape[0] == 30
+    assert reference.encode("a", None).tokens < 30
