@@ -285,10 +285,8 @@ def test_each_text_can_run_alone(made: Path, kind: str) -> None:
         [answer(engine, call_of(kind, part)) for part in ways]
         for ways in ([items], [[item] for item in items])
     )
-    column = {"sparse": "sparse", "late": "multivector", "pairs": "scores"}.get(kind, "dense")
-    values = [getattr(result, column) for result in (*together, *alone)]
-    numbers = [np.asarray(getattr(value, "values", value)) for value in values]
-    np.testing.assert_array_equal(numbers[0], np.concatenate(numbers[1:]))
+    made = [numbers(result, kind) for result in (*together, *alone)]
+    np.testing.assert_array_equal(made[0], np.concatenate(made[1:]))
 
 
 def test_code_of_the_checkpoint_is_said_to_be_never_run(zoo: Path, tmp_path: Path) -> None:
@@ -324,3 +322,33 @@ def test_weights_are_never_made_up(zoo: Path, tmp_path: Path, tensor: str) -> No
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(ModelLoadFailed, match=f"{tensor} is missing"):
         engine_of(folder)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_in_files_of_torch_give_the_same_numbers(
+    zoo: Path, tmp_path: Path, kind: str
+) -> None:
+    folder = KINDS[kind][0](zoo, tmp_path / "model", "convbert")
+    items = [Item(text=text) for text in TEXTS]
+    before = numbers(answer(engine_of(folder), call_of(kind, items)), kind)
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    after = numbers(answer(engine_of(folder), call_of(kind, items)), kind)
+    assert_close(after, before, 1e-6)
+
+
+def test_files_of_torch_that_lack_a_tensor_are_refused(zoo: Path, tmp_path: Path) -> None:
+    folder = pairs(zoo, tmp_path, "convbert")
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["classifier.dense.weight"]
+    torch.save(tensors, folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ModelLoadFailed, match=r"classifier.dense.weight is missing"):
+        engine_of(folder)
+
+
+def numbers(result: Any, kind: str) -> Any:
+    """All numbers of a result."""
+    column = {"sparse": "sparse", "late": "multivector", "pairs": "scores"}.get(kind, "dense")
+    value = getattr(result, column)
+    return np.asarray(getattr(value, "values", value))

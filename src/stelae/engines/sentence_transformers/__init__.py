@@ -1,11 +1,14 @@
 """The sentence-transformers library itself: the reference, and the visible fallback."""
 
+from stelae.catalog.files import join
 from stelae.catalog.fingerprint import weight_paths
 from stelae.catalog.operations import OwnPool, TermWeights
 from stelae.catalog.spec import Backbone, ModelSpec
+from stelae.catalog.torch_file import TORCH_SUFFIXES
 from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat
 from stelae.types import Modality, Task
 
+TORCH = tuple(TORCH_SUFFIXES)
 OWN_CODE = frozenset({"gte", "new"})
 """Model types that the library knows by code of checkpoints alone."""
 
@@ -18,8 +21,9 @@ def refuses(spec: ModelSpec) -> str | None:
         return "it is given models for texts only, in the layouts of transformers"
     if not spec.chains and spec.scoring is None:
         return "it makes vectors, weights of terms and scores only"
-    if not all(file.endswith((".safetensors", ".json")) for file in weight_paths(spec)):
-        return "it is given weights in safetensors only"
+    own = {join(spec.backbone.folder, name) for name in spec.backbone.weights}
+    if any(file not in own and file.endswith(TORCH) for file in weight_paths(spec)):
+        return "it is given weights beside the transformer's in safetensors only"
     if spec.backbone.config.get("model_type") in OWN_CODE:
         return f"{spec.backbone.architecture} needs code of the checkpoint, which is never run"
     return _refuses_parts(spec)
@@ -36,7 +40,7 @@ def _refuses_parts(spec: ModelSpec) -> str | None:
 MANIFEST = EngineManifest(
     name="sentence_transformers",
     tasks=frozenset({Task.ENCODE, Task.SCORE, Task.EXTRACT}),
-    formats=frozenset({WeightFormat.SAFETENSORS}),
+    formats=frozenset({WeightFormat.SAFETENSORS, WeightFormat.TORCH}),
     devices=frozenset({Device.CPU, Device.CUDA}),
     load="stelae.engines.sentence_transformers.engine:load",
     needs=(Requirement("sentence_transformers", extra="server"),),

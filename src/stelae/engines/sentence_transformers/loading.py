@@ -6,16 +6,21 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from sentence_transformers.base.modules import Transformer
+from sentence_transformers.base.modules.transformer import TRANSFORMER_TASK_TO_AUTO_MODEL
+from torch import Tensor
 from transformers.utils import logging as transformers_log
 
 from stelae.catalog.reading import OUTPUTS, RENAMED, Use
 from stelae.catalog.spec import Backbone, ModelSpec
+from stelae.catalog.torch_file import TORCH_SUFFIXES
 from stelae.errors import ModelLoadFailed, OutOfMemory, UnsupportedCheckpoint
+from stelae.nn.stored import read
 
 UNUSED = re.compile(r"(^|\.)pooler\.")
 """Weights that no token vector depends on; checkpoints may lack them."""
@@ -35,6 +40,10 @@ OWN = {
 """What ``auto_map`` calls the checkpoint's own class for a use."""
 
 
+PLACE = {"subfolder": "", "local_files_only": True, "trust_remote_code": False}
+"""Where the library looks for a transformer, and what it never runs."""
+
+
 class CheckedTransformer(Transformer):
     """The library's transformer, which also refuses weights made up at random.
 
@@ -43,8 +52,12 @@ class CheckedTransformer(Transformer):
     """
 
     def _load_model(self, *arguments: Any, **options: Any) -> Any:
-        both: Any = super()._load_model(
-            *arguments, output_loading_info=True, ignore_mismatched_sizes=True, **options
+        options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
+        tensors = options.pop("tensors", None)
+        both: Any = (
+            super()._load_model(*arguments, **options)
+            if tensors is None
+            else _from_tensors(self.transformer_task, arguments[2], tensors, options)
         )
         model, faults = _faults(both, self.transformer_task)
         if faults:
@@ -62,6 +75,16 @@ class CheckedTransformer(Transformer):
         if "all_layer_embeddings" in made:
             made["all_layer_embeddings"] = [layer.float() for layer in made["all_layer_embeddings"]]
         return made
+
+
+def _from_tensors(
+    task: Any, config: Any, tensors: dict[str, Tensor], options: dict[str, Any]
+) -> Any:
+    """The model with weights that were read already, and the library's report of them."""
+    given = {name: value for name, value in options.items() if name not in PLACE}
+    with torch.device("meta"):
+        kind = type(TRANSFORMER_TASK_TO_AUTO_MODEL[task].from_config(config))
+    return kind.from_pretrained(None, config=config, state_dict=tensors, **given)
 
 
 def forget(model: Any) -> None:
@@ -102,10 +125,13 @@ def load_trunk(
     options = CheckedTransformer.load_config(
         spec.folder, subfolder=trunk.folder, local_files_only=True
     )
-    place = {"subfolder": trunk.folder, "local_files_only": True, "trust_remote_code": False}
+    place = PLACE | {"subfolder": trunk.folder}
     for new, old in RENAMED.items():
         options[new] = {**(options.pop(old, None) or options.get(new) or {}), **place}
     options["model_kwargs"] |= {"dtype": dtype, "use_safetensors": True, **_attention(trunk)}
+    if any(Path(name).suffix in TORCH_SUFFIXES for name in trunk.weights):
+        files = [Path(spec.folder, trunk.folder, name) for name in trunk.weights]
+        options["model_kwargs"]["tensors"] = dict(read(files))
     options |= {
         "transformer_task": use.value,
         "modality_config": {"text": {"method": "forward", "method_output_name": theirs}},
