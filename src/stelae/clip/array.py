@@ -63,6 +63,9 @@ class DocumentArray(MutableSequence["Document"]):
         self.extend(other)
         return self
 
+    def __copy__(self) -> DocumentArray:
+        return DocumentArray(self)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} (length={len(self)})>"
 

@@ -271,6 +271,9 @@ class Document:
     def __hash__(self) -> int:
         return hash(self.id)
 
+    def __copy__(self) -> Document:
+        return type(self)(self)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.non_empty_fields} at {self.id}>"
 

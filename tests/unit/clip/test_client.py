@@ -489,3 +489,29 @@ async def test_the_token_is_sent_as_it_is(monkeypatch: pytest.MonkeyPatch) -> No
     assert Client("grpc://h", credential={"Authorization": "given"})._token == "given"
     with pytest.raises(InvalidInput, match="credential"):
         Client("grpc://h", credential="token")  # type: ignore[arg-type]
+
+
+async def test_an_interrupt_drops_the_call() -> None:
+    arrived, ended = asyncio.Event(), asyncio.Event()
+
+    async def answering(request: DataRequest) -> DataRequest:
+        arrived.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        raise AssertionError
+
+    def interrupted(url: str, loop: asyncio.AbstractEventLoop) -> bool:
+        def texts() -> Iterator[str]:
+            yield "a"
+            asyncio.run_coroutine_threadsafe(arrived.wait(), loop).result()
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            Client(url).encode(texts(), batch_size=1)
+        return True
+
+    async with serving("grpc", answering) as url:
+        assert await asyncio.to_thread(interrupted, url, asyncio.get_running_loop())
+        await asyncio.wait_for(ended.wait(), 5)
