@@ -1,0 +1,176 @@
+"""The unmodified ``clip-client`` against a server of ours, over every transport.
+
+It runs in an environment of its own (``tools/clients.py``); where that cannot be made the checks
+are skipped and say why.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import certificate
+import clients
+import pytest
+import pytest_asyncio
+from live import FAKE, Live, live
+from repo import ROOT
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
+
+HERE = Path(__file__).parent
+SHAPES = ROOT / "tests" / "data" / "clip-shapes"
+TABLE = ROOT / "docs" / "compatibility" / "clip.md"
+RECORD = os.environ.get("STELAE_COMPATIBILITY") == "record"
+REAL = "clip-0.8.3"
+
+PAGE = """# CLIP-as-service's own client
+
+The unmodified `clip-client` 0.8.3 (with `jina` 3.25.2 and `docarray` 0.21.1) against a server of
+this version: each row is a check in `tests/contract/clip/checks.py`, run by `make test` over every
+transport, in an environment of its own (`tools/clients.py`). The table is written by those tests.
+
+{table}
+
+What differs on purpose:
+
+* The model is chosen by its name (`/encode/NAME`, `/rank/NAME`, `model_name`), and an unknown one
+  is an error; `clip.model` sets the one for those who name none.
+* `docs_bytes`, which the original unpickles, is refused unread and never sent.
+* Addresses are fetched and files opened only if the settings allow it: [pictures](../pictures.md).
+* Of several documents in a request only the broken ones fail. Each says why in its tag `error`.
+  Over gRPC and WebSockets its vector is NaN, for the client loses all vectors of a request if one
+  is missing; JSON has no NaN, so over HTTP the client gets an error and the other vectors with it.
+* `rank` keeps the pictures of matches unless `drop_match_content` is true.
+* Where keys are needed, the client can only show them over gRPC and HTTP, and its `profile()`
+  shows none.
+
+With `jina` 3.27.5 and later the client cannot read any server's answer over HTTP; use gRPC or
+WebSockets, or `jina==3.25.2`. It knows `wss://`, not `websockets://`.
+
+`stelae.clip` has the same names over Stelae's own client: `from stelae.clip import Client`.
+"""
+
+TRANSPORTS = ("grpc", "grpcs", "http", "https", "ws", "wss")
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The servers.
+
+    Attributes:
+        open: Stands open.
+        locked: Wants a key.
+        certificate: What encrypted transports trust.
+    """
+
+    open: Live
+    locked: Live
+    certificate: Path
+
+
+def rows() -> dict[str, str]:
+    """What each check is about, by its name."""
+    tree = ast.parse((HERE / "checks.py").read_text("utf-8"))
+    return {
+        node.name: ast.get_docstring(node) or node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("check_")
+    }
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    pair = certificate.make(tmp_path_factory.mktemp("tls"))
+    models = {"clip": {"source": str(SHAPES)}, "fake": FAKE}
+    places = [f"{scheme}://127.0.0.1:0" for scheme in ("grpc", "grpcs", "http", "https")]
+    more = {"at": places, "models": models, "tls": pair._asdict()}
+    async with AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(live(**more))
+        locked = await stack.enter_async_context(live(**more, api_keys=["sesame"]))
+        for made in (opened, locked):
+            await made.house.fleet.load("clip")
+        yield Served(opened, locked, pair.certificate)
+
+
+def address(server: Live, transport: str) -> str:
+    """Where a server speaks a transport; WebSockets are where HTTP is."""
+    own = transport.replace("ws", "http", 1)
+    url = next(url for url in server.urls if url.startswith(f"{own}://"))
+    return url.replace(own, transport, 1)
+
+
+async def faults(transport: str, server: Served, folder: Path) -> dict[str, str | None]:
+    """What is wrong by check, as the client sees it."""
+    python = await asyncio.to_thread(clients.python_of, REAL)
+    trusted = str(server.certificate)
+    quiet = {"NO_VERSION_CHECK": "1", "JINA_OPTOUT_TELEMETRY": "1", "JINA_LOG_LEVEL": "CRITICAL"}
+    trust = {"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": trusted, "SSL_CERT_FILE": trusted}
+    driver = await asyncio.create_subprocess_exec(
+        *(python, HERE / "driver.py"),
+        *(address(made, transport) for made in (server.open, server.locked)),
+        cwd=folder,
+        env={**os.environ, **quiet, **trust},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    out, _ = await driver.communicate()
+    assert driver.returncode == 0
+    told = [json.loads(line) for line in out.splitlines()]
+    return {row["check"]: row["fault"] for row in told}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_real_client_finds_what_it_asks_for(
+    transport: str, server: Served, tmp_path: Path
+) -> None:
+    try:
+        found = await faults(transport, server, tmp_path)
+    except clients.Absent as absent:
+        pytest.skip(str(absent))  # no package index on this machine
+    assert found.keys() == rows().keys()
+    wrong = {name: fault for name, fault in found.items() if fault and not is_skip(fault)}
+    assert not wrong, "\n\n".join(f"{name}: {fault}" for name, fault in wrong.items())
+    column = {text: "not asked" if found[name] else "yes" for name, text in rows().items()}
+    known = read_table()
+    if RECORD:
+        write_table({**known, transport: column})
+    else:
+        assert known.get(transport) == column, "STELAE_COMPATIBILITY=record writes the table anew"
+
+
+def is_skip(fault: str) -> bool:
+    return fault.startswith("skip: ")
+
+
+def read_table() -> dict[str, dict[str, str]]:
+    """The columns of the page, by transport."""
+    if not TABLE.exists():
+        return {}
+    lines = [line for line in TABLE.read_text("utf-8").splitlines() if line.startswith("|")]
+    head, _, *body = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {
+        transport: {row[0]: row[place] for row in body}
+        for place, transport in enumerate(head)
+        if place
+    }
+
+
+def write_table(columns: dict[str, dict[str, str]]) -> None:
+    """The page anew."""
+    transports = [transport for transport in TRANSPORTS if transport in columns]
+    lines = [
+        f"| what is asked | {' | '.join(transports)} |",
+        "| --- " * (len(transports) + 1) + "|",
+    ]
+    for text in rows().values():
+        marks = [columns[transport].get(text, "") for transport in transports]
+        lines.append(f"| {text} | {' | '.join(marks)} |")
+    TABLE.write_text(PAGE.format(table="\n".join(lines)), "utf-8")
