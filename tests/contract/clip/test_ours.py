@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -170,3 +171,42 @@ async def test_many_documents_keep_their_order(scheme: str, server: Live) -> Non
     alone = await client(server, scheme).aencode(texts[41:42])
     np.testing.assert_allclose(rows[41], alone[0], atol=1e-5)
     assert rows.shape == (60, 40)
+
+
+@every_scheme
+async def test_what_is_kept_is_found_again(scheme: str, server: Live, tmp_path: Path) -> None:
+    kinds = [("green", "square"), ("red", "circle"), ("blue", "square"), ("blue", "circle")]
+    pictures = [shape(tmp_path, colour, kind) for colour, kind in kinds]
+    parameters = {"collection": f"shapes-{scheme}"}
+    asked = client(server, scheme)
+    kept = await asked.aindex(pictures, parameters=parameters)
+    assert kept.embeddings.shape == (4, 40)
+    found = await asked.asearch(
+        ["a photo of a red circle", "a photo of a green square"], limit=2, parameters=parameters
+    )
+    assert found["@r", "text"] == ["a photo of a red circle", "a photo of a green square"]
+    assert [len(query.matches) for query in found] == [2, 2]
+    assert found["@m[0]", "tags__is"] == ["a red circle", "a green square"]
+    assert found["@m[0]", "id"] == [pictures[1].id, pictures[0].id]
+    for query in found:
+        distances = query.matches[:, "scores__cosine__value"]
+        assert distances == sorted(distances)
+        assert all(0 <= distance <= 2 for distance in distances)
+
+
+async def test_synchronous_kin_do_the_same(server: Live) -> None:
+    await asyncio.to_thread(use, client(server, "grpc"))
+
+
+def use(asked: Client) -> None:
+    parameters = {"collection": "synchronous"}
+    documents = [Document(id="r", text="a red circle"), Document(id="g", text="a green square")]
+    assert asked.index(documents, parameters=parameters)["@r", "id"] == ["r", "g"]
+    found = asked.search(["a red circle"], limit=1, parameters=parameters)
+    assert found["@m", "id"] == ["r"]
+    assert asked.encode(["a", "b"]).shape == (2, 40)
+    ranked = asked.rank([Document(text="a red circle", matches=documents)])
+    assert ranked["@m", "id"] == ["r", "g"]
+    parts = asked.profile("a red circle")
+    assert parts["Roundtrip"] == parts["Client-server network"] + parts["Server"]
+    assert parts["CLIP model"] > 0
