@@ -79,7 +79,7 @@ async def test_odd_targets_open_nothing(target: bytes, server: Live) -> None:
 @pytest.mark.parametrize(
     "headers",
     [
-        b"Authorization: right-key",
+        b"Authorization: right-key more",
         b"Authorization: Basic right-key",
         b"Authorization: Bearer wrong",
         b"Authorization: Bearer right-key,other-key",

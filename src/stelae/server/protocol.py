@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -188,7 +189,8 @@ class SocketProtocol(WSProtocol):
         """Send; the bounds of a conversation count from the moment it is accepted."""
         if message["type"] == "websocket.accept" and self.talks:
             most: int = self.scope[MESSAGE_BYTES]  # type: ignore[literal-required]
-            self._bound.most = most
+            self.config = copy(self.config)
+            self.config.ws_max_size = self._bound.most = most
             self.buffer = WebsocketBuffer(most)
         await super().send(message)
 

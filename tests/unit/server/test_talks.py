@@ -101,7 +101,10 @@ async def test_large_messages_pass_up_to_the_limit() -> None:
         async with made.visit() as socket:
             with suppress(ConnectionClosed):
                 await socket.send([bytes(1024**2)] * 5)
-            assert (await ended(socket))[0] == 1009
+            assert await ended(socket) == (
+                1009,
+                "Message exceeds the maximum size (4194304 bytes)",
+            )
         assert made.parrot.heard == [bytes(4 * 1024**2)]
 
 
