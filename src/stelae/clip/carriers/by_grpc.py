@@ -102,7 +102,8 @@ class GrpcCarrier:
 
     async def _failure(self) -> StelaeError:
         status, details = await self._call.code(), await self._call.details()
-        return of_grpc(status.name, details or "", self._url)
+        headers = {name: str(value) for name, value in await self._call.trailing_metadata() or ()}
+        return of_grpc(status.name, details or "", headers, self._url)
 
 
 def _channel(address: Address) -> Any:

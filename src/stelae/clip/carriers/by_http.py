@@ -118,4 +118,4 @@ def _failure(answer: httpx.Response, url: str) -> StelaeError:
         reason = str(said["header"]["status"]["description"])
     except (msgspec.MsgspecError, AttributeError, KeyError, TypeError):
         reason = answer.text[:SHOWN]
-    return of_http(answer.status_code, reason, url)
+    return of_http(answer.status_code, reason, answer.headers, url)

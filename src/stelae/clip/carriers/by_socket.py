@@ -14,8 +14,8 @@ from stelae.client._errors import is_loopback
 from stelae.client._transport import CONNECT_SECONDS
 from stelae.clip.carriers.address import Address
 from stelae.clip.carriers.base import Answer, Awaited, Carrier
-from stelae.clip.carriers.failing import of_http, unreachable
-from stelae.errors import EngineFailed, ProtocolError, ServerUnreachable, StelaeError
+from stelae.clip.carriers.failing import of_http, of_socket, unreachable
+from stelae.errors import ProtocolError, StelaeError
 from stelae.wire.clip.messages import DataRequest, DecodeError
 from stelae.wire.clip.names import END, SUBPROTOCOL
 
@@ -24,9 +24,6 @@ PATIENCE = 120.0
 
 SHOWN = 500
 """Letters of an answer that a message shows."""
-
-REFUSED, FAILED = 1008, 1011
-"""Close codes of a server that will not, and of one that cannot go on."""
 
 
 @asynccontextmanager
@@ -67,8 +64,10 @@ async def _connected(url: str, token: str | None) -> ClientConnection:
             additional_headers={"Authorization": token} if token else {},
         )
     except InvalidStatus as error:
-        said = bytes(error.response.body or b"")[:SHOWN].decode("utf-8", "replace")
-        raise of_http(error.response.status_code, said, url) from error
+        answer = error.response
+        said = bytes(answer.body or b"")[:SHOWN].decode("utf-8", "replace")
+        headers = {name.lower(): value for name, value in answer.headers.raw_items()}
+        raise of_http(answer.status_code, said, headers, url) from error
     except (OSError, TimeoutError, InvalidHandshake) as error:
         raise unreachable(url, error) from error
 
@@ -126,9 +125,6 @@ class SocketCarrier:
 
 
 def _closed(url: str, error: ConnectionClosed) -> StelaeError:
-    code, reason = (error.rcvd.code, error.rcvd.reason) if error.rcvd else (None, str(error))
-    if code == FAILED:
-        return EngineFailed(f"{url} failed: {reason or 'no reason given'}")
-    if code == REFUSED:
-        return of_http(401, reason, url)
-    return ServerUnreachable(f"{url} closed the connection before it had answered: {reason}")
+    if error.rcvd is None:
+        return of_socket(None, str(error), url)
+    return of_socket(error.rcvd.code, error.rcvd.reason, url)

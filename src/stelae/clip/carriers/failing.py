@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from stelae.errors import (
+    BY_CODE,
     BodyTooLarge,
     Cancelled,
     DeadlineExceeded,
@@ -14,6 +17,7 @@ from stelae.errors import (
     NotFound,
     QueueFull,
     ServerUnreachable,
+    ShuttingDown,
     StelaeError,
     Unauthorized,
 )
@@ -46,21 +50,48 @@ HTTP: dict[int, type[StelaeError]] = {
 }
 """Errors by the status of HTTP; others are ``EngineFailed``."""
 
+SOCKET: dict[int, type[StelaeError]] = {
+    1001: ShuttingDown,
+    1008: Unauthorized,
+    1009: BodyTooLarge,
+    1011: EngineFailed,
+    1013: QueueFull,
+}
+"""Errors by the code that closes a WebSocket; others are ``ServerUnreachable``."""
+
+CODE, WAIT = "x-stelae-error-code", "retry-after"
+"""Headers with which our servers name an error, and say when to come again."""
+
 KEY_HINT = "give credential={'Authorization': ...}"
 
 
-def of_grpc(status: str, details: str, url: str) -> StelaeError:
+def of_grpc(status: str, details: str, headers: Mapping[str, str], url: str) -> StelaeError:
     """The error that ends a gRPC call."""
-    kind = GRPC.get(status, EngineFailed)
-    hint = KEY_HINT if kind is Unauthorized else None
-    return kind(f"{url} ended the call with {status}: {details or 'no reason given'}", hint=hint)
+    said = f"{url} ended the call with {status}: {details or 'no reason given'}"
+    return _told(GRPC.get(status, EngineFailed), said, headers)
 
 
-def of_http(status: int, reason: str, url: str) -> StelaeError:
+def of_http(status: int, reason: str, headers: Mapping[str, str], url: str) -> StelaeError:
     """The error that an HTTP status means."""
-    kind = HTTP.get(status, EngineFailed)
-    hint = KEY_HINT if kind is Unauthorized else None
-    return kind(f"{url} answered {status}: {reason or 'no reason given'}", hint=hint)
+    said = f"{url} answered {status}: {reason or 'no reason given'}"
+    return _told(HTTP.get(status, EngineFailed), said, headers)
+
+
+def of_socket(code: int | None, reason: str, url: str) -> StelaeError:
+    """The error that ends a WebSocket; ``None`` is the code of one that just broke."""
+    said = f"{url} closed the connection before it had answered: {reason or 'no reason given'}"
+    return _told(SOCKET.get(code or 0, ServerUnreachable), said, {})
+
+
+def _told(kind: type[StelaeError], message: str, headers: Mapping[str, str]) -> StelaeError:
+    """An error of the kind that the server names, else of ``kind``."""
+    kind = BY_CODE.get(headers.get(CODE, ""), kind)
+    wait = headers.get(WAIT, "")
+    return kind(
+        message,
+        hint=KEY_HINT if kind is Unauthorized else None,
+        retry_after=float(wait) if wait.isdecimal() else None,
+    )
 
 
 def unreachable(url: str, error: BaseException) -> ServerUnreachable:
