@@ -24,11 +24,19 @@ ROOT = "@r"
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Who asks, and the rooms that may be entered for it."""
+    """Who asks, and the rooms that may be entered for it.
+
+    Attributes:
+        rooms: The rooms.
+        request: What carries it.
+        caller: Who asks.
+        size: Bytes of the request.
+    """
 
     rooms: Rooms
     request: Request | Asking
     caller: Caller
+    size: int
 
 
 @dataclass(frozen=True, slots=True)

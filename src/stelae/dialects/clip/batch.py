@@ -19,6 +19,9 @@ from stelae.types import EmbeddingDtype, EncodeCall, Item, OutputType
 
 Matrix = NDArray[Any]
 
+DOC_BYTES = 1024
+"""To read or fill a document takes as long as to read so many bytes."""
+
 
 @dataclass(slots=True)
 class Batch(Generic[D]):
@@ -35,6 +38,11 @@ class Batch(Generic[D]):
     docs: list[D] = field(default_factory=list)
     items: list[Item | None] = field(default_factory=list)
     faults: dict[int, ErrorInfo] = field(default_factory=dict)
+
+    def read(self, docs: Sequence[D]) -> dict[int, Link]:
+        """Read documents; returns by place the addresses of what must be fetched."""
+        links = ((self.add(doc), len(self.docs) - 1) for doc in docs)
+        return {place: link for link, place in links if link is not None}
 
     def add(self, doc: D) -> Link | None:
         """Read a document; returns its address if what it holds must be fetched."""
@@ -89,10 +97,7 @@ class Batch(Generic[D]):
 async def gather(docs: Sequence[D], form: Form[D], visit: Visit) -> Batch[D]:
     """Read documents, and fetch what they only name."""
     batch = Batch(form)
-    links: dict[int, Link] = {}
-    for doc in docs:
-        if (link := batch.add(doc)) is not None:
-            links[len(batch.docs) - 1] = link
+    links = await ask.offload(visit.size + DOC_BYTES * len(docs), batch.read, docs)
     if links:
         fetched = [_fetched(batch, place, link, visit) for place, link in links.items()]
         await asyncio.gather(*fetched)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stelae.dialects import ask
 from stelae.dialects.clip.asked import Asked, Told, Visit
-from stelae.dialects.clip.batch import Batch, Matrix, gather, vectors
+from stelae.dialects.clip.batch import DOC_BYTES, Batch, Matrix, gather, vectors
 from stelae.dialects.clip.forms import D
 from stelae.dialects.clip.models import model_of
 from stelae.dialects.clip.select import select
@@ -24,8 +25,7 @@ async def encode(asked: Asked[D], visit: Visit, told: Told) -> None:
     if not batch.docs:
         return
     rows = await vectors(batch, model_of(asked, visit.rooms), visit, told)
-    if rows.size:
-        fill(batch, rows, range(len(batch.docs)))
+    await ask.offload(DOC_BYTES * len(batch.docs), fill, batch, rows, range(len(batch.docs)))
     if asked.drops:
         for doc in batch.docs:
             asked.form.drop(doc)
@@ -34,6 +34,8 @@ async def encode(asked: Asked[D], visit: Visit, told: Told) -> None:
 
 def fill(batch: Batch[D], rows: Matrix, places: Sequence[int]) -> None:
     """Give the documents at some places their rows; broken ones only where gaps are written."""
+    if not rows.size:
+        return
     for place in places:
         if place not in batch.faults or batch.form.gaps:
             batch.form.embed(batch.docs[place], rows[place])

@@ -56,7 +56,7 @@ async def exchange(
     """
     told = Told()
     message = await offload(len(data), parse, data)
-    status = await _status(message, Visit(rooms, asking, caller_of(asking)), told)
+    status = await _status(message, Visit(rooms, asking, caller_of(asking), len(data)), told)
     finish(message, told, status)
     if most_bytes is not None and message.ByteSize() > most_bytes:
         status = status_of(_too_large(message, most_bytes))

@@ -49,7 +49,7 @@ async def answer_post(
     told = Told()
     given = await offload(len(body), _decoded, body)
     asked = Asked(endpoint or _endpoint(given), given.parameters or {}, _docs(given), FORM)
-    status = await _status(asked, Visit(rooms, request, caller_of(request)), told)
+    status = await _status(asked, Visit(rooms, request, caller_of(request), len(body)), told)
     if told.description and speaks(request.headers):
         # Quirk: clip-client 0.8.3 fails without a word on a document without a vector.
         status = StatusTold(code=ERROR, description=told.description)

@@ -47,8 +47,7 @@ async def rank(asked: Asked[D], visit: Visit, told: Told) -> None:
     places = {id(doc): place for place, doc in enumerate(batch.docs)}
     for group in groups:
         _order(group, _rows(group, rows, places, batch), form)
-    if rows.size:
-        fill(batch, rows, [places[id(g.root)] for g in groups if id(g.root) in places])
+    fill(batch, rows, [places[id(g.root)] for g in groups if id(g.root) in places])
     for group in groups:
         if asked.drops:
             form.drop(group.root)

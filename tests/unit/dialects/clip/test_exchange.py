@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import base64
+import io
+import struct
+import zlib
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +12,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 from live import FAKE, Live, live
+from PIL import Image
 from starlette.datastructures import Headers
 
 from stelae.dialects.base import About, Asking, Record, Rooms
@@ -212,3 +217,97 @@ async def test_callers_say_how_much_of_a_stream_is_in_work(said: str, at_once: i
 async def test_callers_may_want_their_answers_in_order() -> None:
     assert flow(asking({"__results_in_order__": "true"})).in_order
     assert not flow(asking()).in_order
+
+
+def bomb() -> bytes:
+    """A small file that says that it holds very many pixels."""
+    head = struct.pack(">IIBBBBB", 60_000, 60_000, 1, 0, 0, 0, 0)
+    chunks = (b"IHDR", head), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )
+
+
+def truncated() -> bytes:
+    file = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(file, "PNG")
+    return file.getvalue()[:500]
+
+
+BAD_PICTURES = {
+    "empty": b"",
+    "junk": b"no picture",
+    "bomb": bomb(),
+    "truncated": truncated(),
+    "svg": b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>",
+    "pdf": b"%PDF-1.7\n",
+    "header alone": b"\x89PNG\r\n\x1a\n",
+    "jpeg of nothing": b"\xff\xd8\xff\xd9",
+}
+
+BAD_ARRAYS = {
+    "not finite": np.full((4, 4, 3), np.nan, np.float32),
+    "beyond one": np.full((4, 4, 3), 255, np.float32),
+    "colours first": np.zeros((3, 9, 9), np.uint8),
+    "empty": np.zeros((0, 9, 3), np.uint8),
+    "flat": np.zeros(12, np.uint8),
+    "int64": np.zeros((4, 4, 3), np.int64),
+    "too large": np.zeros((1, 200_000_000), np.bool_),
+}
+
+
+async def test_every_bad_picture_is_marked_and_its_neighbours_answered(rooms: Rooms) -> None:
+    message = request("before")
+    docs = message.data.docs.docs
+    for name, data in BAD_PICTURES.items():
+        doc = docs.add()
+        doc.id, doc.blob = name, data
+    for name, array in BAD_ARRAYS.items():
+        doc = docs.add()
+        doc.id = name
+        arrays.fill(doc.tensor, array)
+    docs.add().text = "after"
+
+    answer = await ask(rooms, message)
+
+    first, *bad, last = answer.data.docs.docs
+    assert np.isfinite(arrays.read(first.embedding)).all()
+    assert np.isfinite(arrays.read(last.embedding)).all()
+    for doc in bad:
+        assert structs.plain(doc.tags)["error"]["message"], doc.id
+    assert answer.header.status.description.startswith(f"{len(bad)} of {len(bad) + 2} documents")
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://169.254.169.254/x.png", "file:///etc/passwd", "/etc/passwd", "jar:x", "//h/x"]
+)
+async def test_addresses_are_not_followed_unless_that_is_allowed(rooms: Rooms, uri: str) -> None:
+    message = request("a")
+    message.data.docs.docs.add().uri = uri
+
+    answer = await ask(rooms, message)
+
+    assert structs.plain(answer.data.docs.docs[1].tags)["error"]["code"] == "invalid_input"
+    assert b"root:" not in answer.SerializeToString()
+
+
+async def test_pictures_in_their_addresses_are_read(rooms: Rooms) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (32, 32), (200, 30, 30)).save(file, "PNG")
+    message = request()
+    message.data.docs.docs.add().blob = file.getvalue()
+    data = base64.b64encode(file.getvalue()).decode()
+    message.data.docs.docs.add().uri = f"data:image/png;base64,{data}"
+
+    first, second = (await ask(rooms, message)).data.docs.docs
+
+    assert first.embedding == second.embedding
+
+
+async def test_thousands_of_documents_in_one_request_are_answered(rooms: Rooms) -> None:
+    message = request(*(f"text {n}" for n in range(3000)), endpoint="/encode/fake")
+
+    answer = await ask(rooms, message)
+
+    assert all(doc.HasField("embedding") for doc in answer.data.docs.docs)
