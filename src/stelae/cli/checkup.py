@@ -17,7 +17,7 @@ from stelae.cli.findings import Finding, Section, Status, show, summary
 from stelae.cli.output import Output, size
 from stelae.errors import StelaeError
 
-DEFAULT_PORTS = (8080, 9997)
+DEFAULT_PORTS = (8080, 9997, 51000)
 EXTRAS = ("cli", "server", "parquet")
 NEEDED = "server"
 """The extra without which nothing is served."""

@@ -64,8 +64,8 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def url(self) -> str:
-        """The first address served on; empty where none is known."""
-        return next(iter(self.listen), "")
+        """The first address of HTTP served on; empty where none is known."""
+        return next((address for address in self.listen if address.startswith("http")), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,19 @@ def test_port_zero_takes_a_free_port_and_tells_which() -> None:
         close(bound)
 
 
+@pytest.mark.parametrize("scheme", listeners.SCHEMES)
+def test_every_scheme_keeps_its_place(scheme: str) -> None:
+    bound = bind([f"{scheme}://127.0.0.1:0"])
+    try:
+        (listener,) = bound
+        assert listener.url == f"{scheme}://{listener.place}"
+        assert listener.encrypted is scheme.endswith("s")
+        with pytest.raises(Conflict):
+            bind([f"grpc://{listener.place}"])
+    finally:
+        close(bound)
+
+
 def test_taken_default_port_is_skipped(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
     other = free_port()
     defaults = (f"http://127.0.0.1:{taken}", f"http://127.0.0.1:{other}")
