@@ -7,9 +7,10 @@ import time
 from dataclasses import dataclass
 
 from stelae.dialects.ask import caller_of, offload
-from stelae.dialects.base import Asking, Rooms
+from stelae.dialects.base import Asking, Rooms, record_of
 from stelae.dialects.clip.asked import Asked, Told, Visit
 from stelae.dialects.clip.core import answer
+from stelae.dialects.clip.counting import counted
 from stelae.dialects.clip.errors import is_transient, status_of
 from stelae.dialects.clip.protobuf import FORM
 from stelae.dialects.clip.schema import StatusTold
@@ -56,7 +57,8 @@ async def exchange(
     """
     told = Told()
     message = await offload(len(data), parse, data)
-    status = await _status(message, Visit(rooms, asking, caller_of(asking), len(data)), told)
+    with counted(asking, rooms) as own:
+        status = await _status(message, Visit(rooms, own, caller_of(own), len(data)), told)
     finish(message, told, status)
     if most_bytes is not None and message.ByteSize() > most_bytes:
         status = status_of(_too_large(message, most_bytes))
@@ -83,6 +85,7 @@ async def _status(message: DataRequest, visit: Visit, told: Told) -> StatusTold 
     except StelaeError as error:
         if is_transient(error):
             raise
+        record_of(visit.request).error = error.code
         return status_of(error)
     return None
 

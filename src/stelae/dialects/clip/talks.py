@@ -8,6 +8,7 @@ import msgspec
 
 from stelae.dialects.base import Conversation, Rooms, Talk
 from stelae.dialects.clip.answers import spoken
+from stelae.dialects.clip.counting import counted
 from stelae.dialects.clip.exchange import exchange
 from stelae.dialects.clip.posts import answer_post, write
 from stelae.dialects.window import Window
@@ -71,7 +72,8 @@ class Talking:
         return reply.data
 
     async def _in_text(self, content: str) -> str:
-        answer = await answer_post(content.encode(), self._conversation.asking, self._rooms)
+        with counted(self._conversation.asking, self._rooms) as own:
+            answer = await answer_post(content.encode(), own, self._rooms)
         status = answer.header.status
         self._failed = self._failed or (status is not None and status.code == ERROR)
         return b"".join(await write(spoken(answer))).decode()

@@ -101,6 +101,17 @@ async def test_a_broken_request_harms_no_other_of_its_stream(channel: Any) -> No
     assert codes == {"a": 0, "b": 0, "c": 1}  # the fake model reads any picture
 
 
+async def test_every_message_of_a_stream_is_counted(server: Live, channel: Any) -> None:
+    sent = [request(str(n), "a", "b") for n in range(20)]
+    sent.append(request("wrong", "a", access_paths="@?"))
+
+    [data async for data in channel.stream_stream(CALL)(iter(sent))]
+
+    told = server.app.reception.metrics.render().decode()
+    assert 'stelae_items_total{model="fake"} 40.0' in told
+    assert 'stelae_errors_total{code="invalid_input"} 1.0' in told
+
+
 async def test_bytes_that_are_no_request_end_the_call_with_a_reason(channel: Any) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await channel.unary_unary(SINGLE)(b"\xff\xff")
