@@ -35,7 +35,7 @@ HEADERS += (
 """Headers that are compared; the others differ from run to run."""
 
 VOLATILE = ("created", "listen", "memory_bytes", "pid", "request_id", "timing", "uptime_s")
-VOLATILE += ("version",)
+VOLATILE += ("version", "endTime", "requestId", "startTime")
 """Fields whose values differ from run to run."""
 
 

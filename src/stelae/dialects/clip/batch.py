@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from stelae.dialects import ask
@@ -85,7 +86,8 @@ class Batch(Generic[D]):
         counted = range(len(self.docs)) if places is None else list(places)
         broken = [place for place in counted if place in self.faults]
         for place, error in self.faults.items():
-            self.form.blame(self.docs[place], error)
+            whole = replace(error, message=str(from_info(error)))  # with what to do
+            self.form.blame(self.docs[place], whole)
         if not broken:
             return ""
         first = self.faults[broken[0]]
