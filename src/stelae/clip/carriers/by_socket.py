@@ -22,6 +22,9 @@ from stelae.wire.clip.names import END, SUBPROTOCOL
 PATIENCE = 120.0
 """Seconds after which a server that answers no ping is taken for gone."""
 
+PARTING = 2.0
+"""Seconds that a server which has said goodbye may keep the connection."""
+
 SHOWN = 500
 """Letters of an answer that a message shows."""
 
@@ -60,6 +63,7 @@ async def _connected(url: str, token: str | None) -> ClientConnection:
             max_size=None,  # an answer is as large as what was asked for
             open_timeout=CONNECT_SECONDS,
             ping_timeout=PATIENCE,
+            close_timeout=PARTING,
             proxy=None if is_loopback(url) else True,
             additional_headers={"Authorization": token} if token else {},
         )
