@@ -10,6 +10,8 @@ NAMES = {
     "inprocess": "tokens/s against SentenceTransformer.encode, same weights and threads",
     "http": "texts/s and latency over HTTP against infinity",
     "sie": "texts/s from SIE's own client, against sie-server",
+    "clip": "documents/s from the original CLIP client, against clip-server; --null: Jina",
+    "clip_stream": "memory while a million documents stream through a null model",
     "startup": "time until ready and memory, against infinity",
     "openmp": "what waiting OpenMP threads do to latency beside a busy process",
     "linear": "matrix multiplies: plain and prepacked, fp32 and bf16",
