@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PINS = ROOT / "requirements" / "clients"
 HOMES = ROOT / ".cache" / "clients"
 
-PYTHONS = {"sie": "3.12"}
+PYTHONS = {"clip": "3.11", "sie": "3.12"}
 """The Python that a client needs, by the start of its name; others take this one."""
 
 PLACES = (".pyenv/versions/{}*/bin/python", ".local/share/uv/python/cpython-{}*/bin/python")

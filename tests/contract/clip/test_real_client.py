@@ -29,12 +29,14 @@ SHAPES = ROOT / "tests" / "data" / "clip-shapes"
 TABLE = ROOT / "docs" / "compatibility" / "clip.md"
 RECORD = os.environ.get("STELAE_COMPATIBILITY") == "record"
 REAL = "clip-0.8.3"
+NEWER = "clip-0.8.3-jina-3.33"
 
 PAGE = """# CLIP-as-service's own client
 
-The unmodified `clip-client` 0.8.3 (with `jina` 3.25.2 and `docarray` 0.21.1) against a server of
-this version: each row is a check in `tests/contract/clip/checks.py`, run by `make test` over every
-transport, in an environment of its own (`tools/clients.py`). The table is written by those tests.
+The unmodified `clip-client` 0.8.3 (with `jina` 3.25.2 and, in the last columns, 3.33.1, and with
+`docarray` 0.21.1) against a server of this version: each row is a check in
+`tests/contract/clip/checks.py`, run by `make test` over every transport, in environments of their
+own (`tools/clients.py`). The table is written by those tests.
 
 {table}
 
@@ -57,7 +59,15 @@ WebSockets, or `jina==3.25.2`. It knows `wss://`, not `websockets://`.
 `stelae.clip` has the same names over Stelae's own client: `from stelae.clip import Client`.
 """
 
-TRANSPORTS = ("grpc", "grpcs", "http", "https", "ws", "wss")
+COLUMNS = {
+    **{
+        transport: (REAL, transport)
+        for transport in ("grpc", "grpcs", "http", "https", "ws", "wss")
+    },
+    "grpc, jina 3.33": (NEWER, "grpc"),
+    "ws, jina 3.33": (NEWER, "ws"),
+}
+"""The environment of the client and the transport, by the name of the table's column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +116,10 @@ def address(server: Live, transport: str) -> str:
     return url.replace(own, transport, 1)
 
 
-async def faults(transport: str, server: Served, folder: Path) -> dict[str, str | None]:
+async def faults(column: str, server: Served, folder: Path) -> dict[str, str | None]:
     """What is wrong by check, as the client sees it."""
-    python = await asyncio.to_thread(clients.python_of, REAL)
+    environment, transport = COLUMNS[column]
+    python = await asyncio.to_thread(clients.python_of, environment)
     trusted = str(server.certificate)
     quiet = {"NO_VERSION_CHECK": "1", "JINA_OPTOUT_TELEMETRY": "1", "JINA_LOG_LEVEL": "CRITICAL"}
     trust = {"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": trusted, "SSL_CERT_FILE": trusted}
@@ -127,23 +138,23 @@ async def faults(transport: str, server: Served, folder: Path) -> dict[str, str 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("column", COLUMNS)
 async def test_real_client_finds_what_it_asks_for(
-    transport: str, server: Served, tmp_path: Path
+    column: str, server: Served, tmp_path: Path
 ) -> None:
     try:
-        found = await faults(transport, server, tmp_path)
+        found = await faults(column, server, tmp_path)
     except clients.Absent as absent:
         pytest.skip(str(absent))  # no package index on this machine
     assert found.keys() == rows().keys()
     wrong = {name: fault for name, fault in found.items() if fault and not is_skip(fault)}
     assert not wrong, "\n\n".join(f"{name}: {fault}" for name, fault in wrong.items())
-    column = {text: "not asked" if found[name] else "yes" for name, text in rows().items()}
+    marks = {text: "not asked" if found[name] else "yes" for name, text in rows().items()}
     known = read_table()
     if RECORD:
-        write_table({**known, transport: column})
+        write_table({**known, column: marks})
     else:
-        assert known.get(transport) == column, "STELAE_COMPATIBILITY=record writes the table anew"
+        assert known.get(column) == marks, "STELAE_COMPATIBILITY=record writes the table anew"
 
 
 def is_skip(fault: str) -> bool:
@@ -151,26 +162,19 @@ def is_skip(fault: str) -> bool:
 
 
 def read_table() -> dict[str, dict[str, str]]:
-    """The columns of the page, by transport."""
+    """The columns of the page, by name."""
     if not TABLE.exists():
         return {}
     lines = [line for line in TABLE.read_text("utf-8").splitlines() if line.startswith("|")]
     head, _, *body = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return {
-        transport: {row[0]: row[place] for row in body}
-        for place, transport in enumerate(head)
-        if place
-    }
+    return {name: {row[0]: row[place] for row in body} for place, name in enumerate(head) if place}
 
 
 def write_table(columns: dict[str, dict[str, str]]) -> None:
     """The page anew."""
-    transports = [transport for transport in TRANSPORTS if transport in columns]
-    lines = [
-        f"| what is asked | {' | '.join(transports)} |",
-        "| --- " * (len(transports) + 1) + "|",
-    ]
+    names = [name for name in COLUMNS if name in columns]
+    lines = [f"| what is asked | {' | '.join(names)} |", "| --- " * (len(names) + 1) + "|"]
     for text in rows().values():
-        marks = [columns[transport].get(text, "") for transport in transports]
+        marks = [columns[name].get(text, "") for name in names]
         lines.append(f"| {text} | {' | '.join(marks)} |")
     TABLE.write_text(PAGE.format(table="\n".join(lines)), "utf-8")
