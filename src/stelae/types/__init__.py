@@ -1,6 +1,19 @@
 """Values that walk through the rooms: plain, immutable, the same for every dialect."""
 
 from stelae.types.capacity import Capacity, ModelLoad, Worker
+from stelae.types.chat import (
+    ChatCall,
+    ChatUsage,
+    Delta,
+    Finish,
+    Message,
+    Sampling,
+    Speaker,
+    TextPart,
+    TokenLogprob,
+    ToolUse,
+    TopToken,
+)
 from stelae.types.columns import Quantization, Ragged, Sparse, SparseVector
 from stelae.types.encode import EncodeCall, EncodeResult, Matrix, Muvera
 from stelae.types.enums import (
@@ -45,9 +58,12 @@ __all__ = [
     "Assigned",
     "Box",
     "Capacity",
+    "ChatCall",
+    "ChatUsage",
     "Classification",
     "CollectionInfo",
     "ComputeDtype",
+    "Delta",
     "DetectedObject",
     "Document",
     "EmbeddingDtype",
@@ -57,11 +73,13 @@ __all__ = [
     "ExtractCall",
     "ExtractResult",
     "Extraction",
+    "Finish",
     "Hit",
     "IndexCall",
     "IndexResult",
     "Item",
     "Matrix",
+    "Message",
     "Modality",
     "ModelInfo",
     "ModelLoad",
@@ -76,6 +94,7 @@ __all__ = [
     "Ragged",
     "Relation",
     "Role",
+    "Sampling",
     "ScoreCall",
     "ScoreResult",
     "SearchCall",
@@ -83,8 +102,13 @@ __all__ = [
     "Similarity",
     "Sparse",
     "SparseVector",
+    "Speaker",
     "Task",
+    "TextPart",
     "Timing",
+    "TokenLogprob",
+    "ToolUse",
+    "TopToken",
     "Truncate",
     "Usage",
     "Worker",
