@@ -9,8 +9,9 @@ from typing import Generic
 import numpy as np
 from numpy.typing import NDArray
 
+from stelae.dialects import ask
 from stelae.dialects.clip.asked import Asked, Told, Visit
-from stelae.dialects.clip.batch import Batch, Matrix, gather, vectors
+from stelae.dialects.clip.batch import DOC_BYTES, Batch, Matrix, gather, vectors
 from stelae.dialects.clip.encode import fill
 from stelae.dialects.clip.forms import D, Form, Inner
 from stelae.dialects.clip.models import model_of
@@ -44,16 +45,8 @@ async def rank(asked: Asked[D], visit: Visit, told: Told) -> None:
     if not batch.docs:
         return
     rows = await vectors(batch, model_of(asked, visit.rooms), visit, told)
-    places = {id(doc): place for place, doc in enumerate(batch.docs)}
-    for group in groups:
-        _order(group, _rows(group, rows, places, batch), form)
-    fill(batch, rows, [places[id(g.root)] for g in groups if id(g.root) in places])
-    for group in groups:
-        if asked.drops:
-            form.drop(group.root)
-        if asked.flag("drop_match_content"):
-            for doc in group.inner:
-                form.drop(doc)
+    size = DOC_BYTES * len(batch.docs)
+    await ask.offload(size, _arrange, asked, groups, batch, rows)
     told.description = batch.blame()
     for group in groups:
         if group.kind == "chunks":
@@ -90,6 +83,18 @@ def _group(doc: D, form: Form[D]) -> Group[D]:
     if matches:
         return Group(doc, "matches", list(matches))
     return Group(doc, "chunks", list(form.inner(doc, "chunks")))
+
+
+def _arrange(asked: Asked[D], groups: Sequence[Group[D]], batch: Batch[D], rows: Matrix) -> None:
+    """Put each group in order, give the documents vectors, and drop what is not wanted back."""
+    form, places = asked.form, {id(doc): place for place, doc in enumerate(batch.docs)}
+    for group in groups:
+        _order(group, _rows(group, rows, places, batch), form)
+    fill(batch, rows, [places[id(g.root)] for g in groups if id(g.root) in places])
+    roots = [group.root for group in groups] if asked.drops else []
+    inner = [doc for group in groups for doc in group.inner]
+    for doc in (*roots, *(inner if asked.flag("drop_match_content") else ())):
+        form.drop(doc)
 
 
 def _rows(
