@@ -86,7 +86,8 @@ async def _grpc(answering: Answering) -> AsyncIterator[int]:
     handler = grpc.stream_stream_rpc_method_handler(
         handle, DataRequest.FromString, DataRequest.SerializeToString
     )
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    options = [("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)]
+    server = grpc.aio.server(options=options)
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(service, {method: handler}),)
     )

@@ -59,9 +59,14 @@ class Piece:
     kind: Kind
     place: Place
 
-    def message(self) -> messages.Document:
-        """It, as it is sent."""
-        return kinds.message_of(self.document, self.kind, self.place)
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return str(self.document.id)
+
+    def write(self, message: messages.Document) -> None:
+        """Put it into a message."""
+        kinds.write(message, self.document, self.kind, self.place)
 
     def must_load(self) -> bool:
         """Whether a picture has to be read before."""
@@ -144,7 +149,8 @@ class Call:
         request.header.request_id = os.urandom(16).hex()
         request.header.exec_endpoint = self.endpoint
         structs.fill(request.parameters, self.parameters)
-        request.data.docs.docs.extend(piece.message() for piece in batch)
+        for piece in batch:
+            piece.write(request.data.docs.docs.add())
         return request
 
 

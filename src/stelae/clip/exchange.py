@@ -22,8 +22,8 @@ from stelae.wire.clip import messages
 
 T = TypeVar("T")
 
-LOADED = 4
-"""Batches whose pictures are in memory before they are sent."""
+LOADED = 2
+"""Batches whose pictures are in memory: one is sent while the next is read."""
 
 
 class Caller(Protocol):
@@ -59,11 +59,8 @@ async def exchange(
 
     async def one(batch: Batch) -> None:
         async with loads:
-            request = await _request(call, batch)
-            sent = [document.id for document in request.data.docs.docs]
-            answer = await carrier.send(request)
-            del request
-        await _deal(call, caller, results, batch, sent, await answer)
+            answer = await carrier.send(await _request(call, batch))
+        await _deal(call, caller, results, batch, await answer)
         advance(len(batch))
         slots.release()
 
@@ -97,14 +94,13 @@ async def _deal(
     caller: Caller,
     results: Results,
     batch: Batch,
-    sent: list[str],
     answer: messages.DataRequest,
 ) -> None:
     """Put an answer into the results and tell the caller of it."""
     response = Response(answer, batch[0].document, batch[0].kind)
     error = answers.failure(answer)
     if error is None:
-        error = _placed(results, batch, answers.joined(sent, answer))
+        error = _placed(results, batch, answers.joined([piece.id for piece in batch], answer))
     if error is not None and call.on_error is None:
         raise error
     callback = call.on_done if error is None else call.on_error

@@ -183,18 +183,16 @@ def _of_picture(value: Any, place: Place) -> Document:
     return Document(blob=item.image) if item.image is not None else Document(tensor=item.pixels)
 
 
-def message_of(document: Any, kind: Kind, place: Place) -> messages.Document:
-    """A document as it is sent; a picture that is only named is read now.
+def write(message: messages.Document, document: Any, kind: Kind, place: Place) -> None:
+    """Put a document into a message; a picture that is only named is read now.
 
     Raises:
         InvalidInput: Its picture cannot be read, or a value of it cannot be sent.
     """
-    message = messages.Document()
     try:
         _write(message, document, kind)
     except InvalidInput as error:
         raise place.wrong(f"cannot be sent: {error.message}", hint=error.hint) from error
-    return message
 
 
 def _write(message: messages.Document, document: Any, kind: Kind) -> None:

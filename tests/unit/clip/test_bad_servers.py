@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from typing import Any
 
+import grpc
 import pytest
 from fix_clip import PROTOCOLS, encoded, serving
 from websockets.asyncio.server import ServerConnection, serve
@@ -17,6 +19,7 @@ from stelae.errors import (
     ProtocolError,
     ServerUnreachable,
     StelaeError,
+    Unauthorized,
 )
 from stelae.wire.clip.messages import DataRequest
 
@@ -56,6 +59,22 @@ async def test_a_profile_without_stations() -> None:
     async with serving("grpc", answering) as url:
         with pytest.raises(ProtocolError, match="names 1 stations, 2 were expected"):
             await asyncio.to_thread(Client(url).profile)
+
+
+async def test_a_call_that_is_refused_at_once_tells_why() -> None:
+    async def refuse(requests: object, context: Any) -> None:
+        await context.abort(grpc.StatusCode.UNAUTHENTICATED, "no such key")
+
+    handler = grpc.stream_stream_rpc_method_handler(refuse)
+    server = grpc.aio.server()
+    methods = grpc.method_handlers_generic_handler("jina.JinaRPC", {"Call": handler})
+    server.add_generic_rpc_handlers((methods,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    for _ in range(40):
+        with pytest.raises(Unauthorized, match="no such key"):
+            await Client(f"grpc://127.0.0.1:{port}").aencode(["a"] * 50, batch_size=1)
+    await server.stop(0)
 
 
 async def says_nothing(connection: ServerConnection) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 
@@ -21,6 +21,12 @@ from stelae.wire.clip.names import CALL, PREFETCH
 
 UNBOUNDED = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
 DIRECT = (("grpc.enable_http_proxy", 0),)
+
+NO_REASON = "Internal error from Core"
+"""What gRPC says of a call on which nothing can be sent any more."""
+
+TRIES, PAUSE = 100, 0.01
+"""How often, and after how many seconds each, it is asked again."""
 
 
 @asynccontextmanager
@@ -36,11 +42,7 @@ async def way(address: Address, token: str | None, prefetch: int) -> AsyncIterat
     if token:
         metadata.append(("authorization", token))
     async with _channel(address) as channel:
-        stream = channel.stream_stream(
-            CALL,
-            request_serializer=DataRequest.SerializeToString,
-            response_deserializer=DataRequest.FromString,
-        )
+        stream = channel.stream_stream(CALL, response_deserializer=DataRequest.FromString)
         carrier = GrpcCarrier(stream(metadata=metadata), address.url)
         try:
             yield carrier
@@ -62,6 +64,8 @@ class GrpcCarrier:
         self._url = url
         self._awaited = Awaited()
         self._turn = asyncio.Lock()
+        self._ended: End | None = None
+        call.add_done_callback(self._note)
         self._reader = asyncio.create_task(self._read())
 
     async def end(self) -> None:
@@ -78,10 +82,11 @@ class GrpcCarrier:
 
     async def send(self, request: DataRequest) -> Answer:
         """See ``Carrier``."""
+        answer, data = self._awaited.expect(request), request.SerializeToString()
+        del request  # pictures are held once
         async with self._turn:  # gRPC takes one message at a time
-            answer = self._awaited.expect(request)
             try:
-                await self._call.write(request)
+                await self._call.write(data)
             except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
                 raise await self._failure() from error
         return answer
@@ -100,10 +105,43 @@ class GrpcCarrier:
                 ServerUnreachable(f"{self._url} ended the call before it had answered")
             )
 
+    def _note(self, call: Any) -> None:
+        """Remember how the call ended.
+
+        A message that cannot be sent any more makes gRPC forget why the call had ended before, or
+        learn it a moment later.
+        """
+        status = End(_now(call.code()), _now(call.details()), _now(call.trailing_metadata()))
+        if status.code is not None and status.details != NO_REASON:
+            self._ended = self._ended or status
+
     async def _failure(self) -> StelaeError:
-        status, details = await self._call.code(), await self._call.details()
-        headers = {name: str(value) for name, value in await self._call.trailing_metadata() or ()}
-        return of_grpc(status.name, details or "", headers, self._url)
+        for _ in range(TRIES):
+            self._note(self._call)
+            if self._ended is not None:
+                break
+            await asyncio.sleep(PAUSE)
+        ended = self._ended or End(grpc.StatusCode.INTERNAL, NO_REASON, ())
+        headers = {name: str(value) for name, value in ended.trailers or ()}
+        return of_grpc(ended.code.name, ended.details or "", headers, self._url)
+
+
+class End(NamedTuple):
+    """How a call ended."""
+
+    code: Any
+    details: str | None
+    trailers: Any
+
+
+def _now(known: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a coroutine that has nothing to wait for."""
+    try:
+        known.send(None)
+    except StopIteration as done:
+        return done.value
+    known.close()
+    return None
 
 
 def _channel(address: Address) -> Any:

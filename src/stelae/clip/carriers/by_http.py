@@ -74,6 +74,7 @@ class HttpCarrier:
     async def send(self, request: DataRequest) -> Answer:
         """See ``Carrier``."""
         body = orjson.dumps(json_form.written(request), option=orjson.OPT_SERIALIZE_NUMPY)
+        del request  # pictures are held once
         left = asyncio.Event()
         task = asyncio.create_task(self._post(body, left))
         self._tasks.add(task)
@@ -84,11 +85,10 @@ class HttpCarrier:
         return task
 
     async def _post(self, body: bytes, left: asyncio.Event) -> DataRequest:
-        headers = {"content-length": str(len(body))}
+        headers, parts = {"content-length": str(len(body))}, _parts(body, left)
+        del body  # it is gone when its last part has left
         try:
-            answer = await self._client.post(
-                self._url + PATH, content=_parts(body, left), headers=headers
-            )
+            answer = await self._client.post(self._url + PATH, content=parts, headers=headers)
         except httpx.HTTPError as error:
             raise unreachable(self._url, error) from error
         if answer.status_code != httpx.codes.OK:

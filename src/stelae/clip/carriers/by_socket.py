@@ -108,9 +108,10 @@ class SocketCarrier:
 
     async def send(self, request: DataRequest) -> Answer:
         """See ``Carrier``."""
-        answer = self._awaited.expect(request)
+        answer, data = self._awaited.expect(request), request.SerializeToString()
+        del request  # pictures are held once
         try:
-            await self._socket.send(request.SerializeToString())
+            await self._socket.send(data)
         except ConnectionClosed as error:
             raise _closed(self._url, error) from error
         return answer
