@@ -26,6 +26,7 @@ from stelae.types import ComputeDtype, ExtractCall, Extraction, ExtractResult, I
 
 ENGINES = {
     "encoder": "cross-encoder-labels",
+    "sentence_transformers": "cross-encoder-labels",
     "gliner": "gliner-span",
     "gliclass": "gliclass",
     "detection": "detr",

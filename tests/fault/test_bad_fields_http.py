@@ -47,7 +47,7 @@ async def http(server: Live) -> AsyncIterator[httpx.AsyncClient]:
         documents = [{"text": "still here"}]
         body = {"model": "fake", "query": {"text": "here"}, "documents": documents}
         assert (await client.post(SCORE, json=body)).json()["scores"] == [1.0]
-    assert server.app._ledger.held == 0
+    assert server.app.reception.ledger.held == 0
 
 
 def refused(answer: httpx.Response, param: str | None, status: int = 400) -> dict[str, Any]:

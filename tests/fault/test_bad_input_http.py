@@ -42,7 +42,7 @@ async def http(server: Live) -> AsyncIterator[httpx.AsyncClient]:
         yield client
         assert (await client.get("/healthz")).status_code == 200
         await answers_well(client)
-    assert server.app._ledger.held == 0
+    assert server.app.reception.ledger.held == 0
 
 
 async def answers_well(client: httpx.AsyncClient, text: str = "still here") -> None:
