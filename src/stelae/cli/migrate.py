@@ -37,3 +37,23 @@ def sie(
     from stelae.cli.output import Output
 
     command.sie(folder, output, Output(json=json, quiet=quiet))
+
+
+@app.command()
+def clip(
+    file: Annotated[Path, typer.Argument(metavar="FLOW", help="Flow file of clip-server (YAML).")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="New YAML file; stdout if not given."),
+    ] = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Turn a flow file of clip-server into a configuration file: model, addresses, TLS, CORS.
+
+    What has no meaning here is named, on stderr and in comments of the file.
+    """
+    from stelae.cli.migration import flow
+    from stelae.cli.output import Output
+
+    flow.clip(file, output, Output(json=json, quiet=quiet))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,14 +9,13 @@ from typing import Any
 
 import msgspec
 
-from stelae.cli.migration.files import ENDINGS, found_in
+from stelae.cli.migration.files import found_in
 from stelae.cli.migration.models import models_of
 from stelae.cli.migration.reading import Left, Reading, reading_of
+from stelae.cli.migration.writing import check_free, count, left_out, tell, write, written
 from stelae.cli.needs import need
 from stelae.cli.output import Output
 from stelae.errors import InvalidInput, StelaeError
-
-PROFILE = re.compile(r"^profiles\.(?:[^.]*)\.")
 
 
 def sie(folder: Path, output: Path | None, out: Output) -> None:
@@ -29,30 +27,22 @@ def sie(folder: Path, output: Path | None, out: Output) -> None:
     """
     need("stelae migrate", "pydantic_settings", "yaml", extra="server")
     if output is not None:
-        _check_free(output)
+        check_free(output)
     readings = [reading_of(file) for file in found_in(folder)]
     models = _together(readings)
     left = [one for reading in readings for one in reading.left]
-    text = _written(models, left, len(readings))
+    origin = f"'stelae migrate sie' from {count(len(readings), 'model file')} of SIE"
+    text = written({"models": models}, left, origin)
     if output is not None:
-        _write(output, text)
+        write(output, text)
     profiles = sum(len(model.get("profiles", {})) for model in models.values())
-    out.note(f"{_count(len(readings), 'file')}: {_count(len(models), 'model')}, "
-             f"{_count(profiles, 'profile')}" + (f", in {output}" if output else ""))  # fmt: skip
-    _tell(left, out)
+    out.note(f"{count(len(readings), 'file')}: {count(len(models), 'model')}, "
+             f"{count(profiles, 'profile')}" + (f", in {output}" if output else ""))  # fmt: skip
+    tell(left, out)
     if out.json:
         out.document(_document(models, left, len(readings), output))
     elif output is None:
         out.line(text.rstrip("\n"))
-
-
-def _check_free(output: Path) -> None:
-    if output.suffix.lower() not in ENDINGS:
-        raise InvalidInput(f"'{output}': the name must end in .yaml", param="--output")
-    if output.exists():
-        raise InvalidInput(
-            f"'{output}' is there already; give another name, or remove it", param="--output"
-        )
 
 
 def _together(readings: Sequence[Reading]) -> dict[str, dict[str, Any]]:
@@ -98,38 +88,6 @@ def _check(models: dict[str, Any], place: Path) -> None:
         raise InvalidInput(f"{place}: {error}") from error
 
 
-def _written(models: dict[str, Any], left: Iterable[Left], files: int) -> str:
-    """The configuration file."""
-    import yaml
-
-    lines = [f"Written by 'stelae migrate sie' from {_count(files, 'model file')} of SIE."]
-    said = [f"  {one.file.name}: {one.key}: {one.reason}" for one in left]
-    lines += ["Not taken over:", *said] if said else []
-    comments = "".join(f"# {' '.join(line.splitlines())}\n" for line in lines)
-    return comments + yaml.safe_dump(
-        {"models": models}, sort_keys=False, allow_unicode=True, width=100
-    )
-
-
-def _write(output: Path, text: str) -> None:
-    try:
-        with output.open("x", encoding="utf-8") as stream:
-            stream.write(text)
-    except OSError as error:
-        raise InvalidInput(f"'{output}' cannot be written: {error}") from error
-
-
-def _tell(left: Iterable[Left], out: Output) -> None:
-    """Say what was left, each kind once."""
-    kinds = Counter((PROFILE.sub("profiles.*.", one.key), one.reason, one.harmless) for one in left)
-    for (key, reason, harmless), times in kinds.items():
-        text = f"not taken over: {key} ({_count(times, 'time')}): {reason}"
-        if harmless:
-            out.note(text)
-        else:
-            out.warn(text)
-
-
 def _document(
     models: dict[str, Any], left: Iterable[Left], files: int, output: Path | None
 ) -> dict[str, Any]:
@@ -137,12 +95,5 @@ def _document(
         "files": files,
         "written": None if output is None else str(output),
         "configuration": {"models": models},
-        "left": [
-            {"file": str(x.file), "key": x.key, "reason": x.reason, "harmless": x.harmless}
-            for x in left
-        ],
+        "left": left_out(left),
     }
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
