@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer
-from stelae.dialects.base import Operation, Rooms
+from stelae.dialects.base import Handle, Operation, Rooms
 from stelae.dialects.clip.posts import answer_post, write
 from stelae.dialects.clip.schema import PostAnswer, PostRequest
 from stelae.dialects.decode import read
@@ -34,15 +34,30 @@ _OPENAPI = msgspec.json.encode(
 
 async def post(request: Request, rooms: Rooms) -> Response:
     """Do with documents what the endpoint in the body says."""
-    return await _post(request, rooms, None)
+    return await _answer(request, rooms)
 
 
-async def post_to(request: Request, rooms: Rooms) -> Response:
-    """Do with documents what the path says."""
-    return await _post(request, rooms, request.url.path)
+async def index(request: Request, rooms: Rooms) -> Response:
+    """Keep documents."""
+    return await _answer(request, rooms, "/index")
 
 
-async def _post(request: Request, rooms: Rooms, endpoint: str | None) -> Response:
+async def search(request: Request, rooms: Rooms) -> Response:
+    """Find documents."""
+    return await _answer(request, rooms, "/search")
+
+
+async def update(request: Request, rooms: Rooms) -> Response:
+    """Keep documents anew."""
+    return await _answer(request, rooms, "/update")
+
+
+async def delete(request: Request, rooms: Rooms) -> Response:
+    """Forget documents."""
+    return await _answer(request, rooms, "/delete")
+
+
+async def _answer(request: Request, rooms: Rooms, endpoint: str | None = None) -> Response:
     answer = await answer_post(await read(request), request, rooms, endpoint)
     return PiecesResponse(await write(answer), {}, "application/json")
 
@@ -71,30 +86,32 @@ _EXAMPLE = {
     "execEndpoint": "/",
 }
 
+_KEPT = {"data": [{"id": "a", "text": "a red circle", "tags": {"price": 3}}]}
 
-def _documents(method: str, path: str, summary: str, **more: Any) -> Operation:
+
+def _documents(method: str, path: str, handle: Handle, summary: str, example: Any) -> Operation:
     return Operation(
         method=method,
         path=path,
-        handle=post if path == "/post" else post_to,
+        handle=handle,
         summary=summary,
         request=PostRequest,
         response=PostAnswer,
         errors=(InvalidInput, QueueFull, ModelNotReady, ShuttingDown, DeadlineExceeded),
-        **more,
+        example=example,
     )
 
 
-def _page(path: str, handle: Any, summary: str) -> Operation:
+def _page(path: str, handle: Handle, summary: str) -> Operation:
     return Operation(method="GET", path=path, handle=handle, summary=summary, open=True, quiet=True)
 
 
 OPERATIONS = (
-    _documents("POST", "/post", "Encode, rank, index or search documents.", example=_EXAMPLE),
-    _documents("POST", "/index", "Keep documents, to be found again."),
-    _documents("POST", "/search", "Find the documents nearest to others."),
-    _documents("PUT", "/update", "Keep documents anew, or give them other tags."),
-    _documents("DELETE", "/delete", "Forget documents."),
+    _documents("POST", "/post", post, "Encode, rank, index or search documents.", _EXAMPLE),
+    _documents("POST", "/index", index, "Keep documents, to be found again.", _KEPT),
+    _documents("POST", "/search", search, "Find the documents nearest to others.", _KEPT),
+    _documents("PUT", "/update", update, "Keep documents anew, or change their tags.", _KEPT),
+    _documents("DELETE", "/delete", delete, "Forget documents.", {"parameters": {"ids": ["a"]}}),
     _page("/dry_run", dry_run, "Ready to be asked."),
     _page("/openapi.json", openapi, "The paths that the client chooses from."),
     Operation(
