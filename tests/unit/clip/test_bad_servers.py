@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -153,3 +154,10 @@ async def test_a_protocol_whose_package_is_missing(monkeypatch: pytest.MonkeyPat
     monkeypatch.delitem(sys.modules, "stelae.clip.carriers.by_grpc", raising=False)
     with pytest.raises(MissingDependency, match=r"'grpc'.*stelae\[clip\]"):
         await Client("grpc://127.0.0.1:1").aencode(["a"])
+
+
+def test_a_package_that_all_of_it_needs_is_named() -> None:
+    code = "import sys; sys.modules['google.protobuf'] = None; import stelae.clip"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "stelae.clip needs the package 'google.protobuf" in done.stderr
+    assert "pip install 'stelae[clip]'" in done.stderr
