@@ -117,5 +117,6 @@ def write_gemma_tokenizer(folder: Path) -> int:
 def token_id(folder: Path, token: str) -> int:
     """Id of a token in the ``tokenizer.json`` that was written."""
     content = json.loads((folder / "tokenizer.json").read_text("utf-8"))
-    number: int = content["model"]["vocab"][token]
+    added = {entry["content"]: entry["id"] for entry in content["added_tokens"]}
+    number: int = (content["model"]["vocab"] | added)[token]
     return number

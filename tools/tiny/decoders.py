@@ -255,6 +255,42 @@ def qwen3_reranker(folder: Path) -> None:
     write_json(folder / "config_sentence_transformers.json", settings)
 
 
+TALK = (
+    "{% if tools %}<|im_start|>system\n{{ tools | tojson }}<|im_end|>\n{% endif %}"
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
+    "{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""How the language models are chatted with, and told of tools."""
+
+
+def qwen3_chat(folder: Path) -> None:
+    """Qwen3 with its language head, a chat template and two tokens that end a text."""
+    vocabulary = write_qwen_tokenizer(folder, after="", chat_template=TALK)
+    write_trunk(folder, QWEN3, qwen3_config(vocabulary), prefix="model.")
+    ends = [token_id(folder, token) for token in ("<|im_end|>", "<|endoftext|>")]
+    write_json(folder / "generation_config.json", {"eos_token_id": ends, "do_sample": True})
+
+
+def llama_chat(folder: Path) -> None:
+    """Llama with a head of its own, whose tokenizer opens each text."""
+    vocabulary = write_llama_tokenizer(folder)
+    config = decoder_config(
+        LLAMA,
+        vocabulary,
+        "LlamaForCausalLM",
+        model_type="llama",
+        mlp_bias=False,
+        rope_theta=10000.0,
+        tie_word_embeddings=False,
+        eos_token_id=token_id(folder, "<|end_of_text|>"),
+    )
+    head = Numbers("llama-chat/head").linear("lm_head", vocabulary, LLAMA.width, bias=False)
+    write_trunk(folder, LLAMA, config, prefix="model.", more=head)
+    template = "{{ bos_token }}" + TALK.replace("<|im_start|>", "[").replace("<|im_end|>", "]")
+    (folder / "chat_template.jinja").write_text(template, "utf-8")
+
+
 SOUND = (
     qwen3_embedding,
     gte_qwen2,
@@ -263,4 +299,6 @@ SOUND = (
     gemma2_last,
     gemma3_embedding,
     qwen3_reranker,
+    qwen3_chat,
+    llama_chat,
 )

@@ -8,6 +8,7 @@ import msgspec
 
 from stelae.catalog.asking import read_asked
 from stelae.catalog.bge_m3 import with_m3_heads
+from stelae.catalog.chat import read_chat
 from stelae.catalog.entry import Ask, ModelEntry
 from stelae.catalog.families import Advice
 from stelae.catalog.files import check_plain, exists
@@ -55,8 +56,10 @@ def read_spec(
         )
     check_plain(folder)
     spec = read_finder(folder, entry, source) or read_towers(folder, entry, source)
+    ask = entry.ask or (None if advice is None else advice.ask)
+    if spec is None and ask is None:
+        spec = read_chat(folder, entry, source)
     if spec is None:
-        ask = entry.ask or (None if advice is None else advice.ask)
         spec = judging(_spec(folder, entry, source, _read(folder, ask)))
     if is_words(spec.tokenizer):
         spec = msgspec.structs.replace(spec, words=read_words(folder, spec.tokenizer))

@@ -134,6 +134,18 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, tag="fill"):
     seen: bool = True
 
 
+class Generation(msgspec.Struct, frozen=True, kw_only=True, tag="generation"):
+    """How a language model goes on with a conversation.
+
+    Attributes:
+        template: Its chat template, in the language of Jinja.
+        ends: Tokens that end a text.
+    """
+
+    template: str
+    ends: tuple[int, ...]
+
+
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where a checkpoint came from.
 
@@ -172,6 +184,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
         scorer: Token vectors to these scores, in order; nothing where the transformer's own
             class gives them.
         extraction: How it finds things in items, if it does.
+        generation: How it goes on with a conversation, if it does.
         dimensions: Width of its dense vectors; 0 if it makes none.
         token_dimensions: Width of its token vectors; 0 if it gives none out.
         matryoshka: Widths it was trained to be cut to.
@@ -201,6 +214,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     scoring: Classify | YesNo | None = None
     scorer: tuple[Module, ...] = ()
     extraction: Extractor | None = None
+    generation: Generation | None = None
     dimensions: int = 0
     token_dimensions: int = 0
     matryoshka: tuple[int, ...] = ()
@@ -223,10 +237,12 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def tasks(self) -> tuple[Task, ...]:
         """What it can be asked to do."""
+        other = self.extraction is not None or self.generation is not None
         able = {
             Task.ENCODE: bool(self.chains),
-            Task.SCORE: bool(self.chains) or self.scoring is not None or self.extraction is None,
+            Task.SCORE: bool(self.chains) or self.scoring is not None or not other,
             Task.EXTRACT: self.extraction is not None,
+            Task.CHAT: self.generation is not None,
         }
         return tuple(task for task, can in able.items() if can)
 
@@ -253,7 +269,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     def normalized(self) -> bool:
         """Whether its dense vectors have unit length as the checkpoint makes them."""
         dense = [c for c in self.chains if c.output is OutputType.DENSE]
-        return bool(dense) and all(isinstance(c.steps[-1], Normalize) for c in dense)
+        return bool(dense) and all(c.steps and isinstance(c.steps[-1], Normalize) for c in dense)
 
     @property
     def marking(self) -> LateInteraction | None:

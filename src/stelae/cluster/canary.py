@@ -11,15 +11,21 @@ from stelae.catalog.abilities import Extractor, Finding
 from stelae.cluster.deployment import Deployment
 from stelae.errors import EngineFailed, StelaeError, from_info
 from stelae.types import (
+    ChatCall,
+    Delta,
     EncodeCall,
     EncodeResult,
     ExtractCall,
     ExtractResult,
     Item,
+    Message,
     Modality,
+    Sampling,
     ScoreCall,
     ScoreResult,
+    Speaker,
     Task,
+    TextPart,
 )
 
 TEXT = "A canary sings while the air is good."
@@ -31,11 +37,16 @@ SIDE = 32
 """Height and width of the picture for models that read no text."""
 
 
-def canary_call(deployment: Deployment) -> EncodeCall | ScoreCall | ExtractCall:
+def canary_call(deployment: Deployment) -> EncodeCall | ScoreCall | ExtractCall | ChatCall:
     """The call to try a model with: all that it makes of an item, or else a
-    score, or what it finds.
+    score, or what it finds, or one token.
     """
     name, spec = deployment.name, deployment.spec
+    if Task.CHAT in spec.tasks:
+        said = Message(role=Speaker.USER, content=[TextPart(text=TEXT)])
+        return ChatCall(
+            model=name, messages=[said], sampling=Sampling(max_tokens=1, temperature=0.0)
+        )
     item = Item(text=TEXT) if Modality.TEXT in spec.inputs else Item(pixels=_picture())
     if Task.ENCODE in spec.tasks:
         return EncodeCall(model=name, items=[item], outputs=spec.outputs)
@@ -58,6 +69,8 @@ def _picture() -> NDArray[np.uint8]:
 
 def judge(result: Any) -> StelaeError | None:
     """What is wrong with the answer to the canary, if anything."""
+    if isinstance(result, Delta):
+        return None
     if not isinstance(result, EncodeResult | ScoreResult | ExtractResult):
         return EngineFailed(f"the health check was answered by a {type(result).__name__}")
     if result.errors:

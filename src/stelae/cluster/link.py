@@ -13,7 +13,20 @@ from typing import Any
 
 from stelae.cluster import child, messages
 from stelae.cluster.frames import Buffer, Frame, FrameReader
-from stelae.cluster.messages import Cancel, Done, Failed, Infer, Message, Ping, Pong, Ready, Refused
+from stelae.cluster.inflow import Inflow
+from stelae.cluster.messages import (
+    Cancel,
+    Credit,
+    Done,
+    Failed,
+    Infer,
+    Message,
+    Part,
+    Ping,
+    Pong,
+    Ready,
+    Refused,
+)
 from stelae.cluster.vitals import Vitals
 from stelae.errors import (
     NoCapacity,
@@ -40,6 +53,7 @@ class Ticket:
         urgent: A health check: jumps the queue and is never suspected.
         answer: The frame of the result, or the error.
         sent_as: Its number on the connection it was last sent on.
+        inflow: Where parts of the answer go, if it is wanted in parts.
         settled: For a call that runs alone: set once the worker is done with it, or dead.
     """
 
@@ -48,6 +62,7 @@ class Ticket:
     deadline: float | None
     urgent: bool
     answer: asyncio.Future[Frame]
+    inflow: Inflow[Frame] | None = field(default=None, init=False)
     sent_as: int | None = field(default=None, init=False)
     settled: asyncio.Event | None = field(default=None, init=False)
 
@@ -206,6 +221,11 @@ class Link(asyncio.BufferedProtocol):
         if ticket.sent_as is not None and self.tickets.get(ticket.sent_as) is ticket:
             self.send(Cancel(ticket.sent_as))
 
+    def grant(self, ticket: Ticket) -> None:
+        """Tell the worker that a part of an answer was taken."""
+        if ticket.sent_as is not None and self.tickets.get(ticket.sent_as) is ticket:
+            self.send(Credit(ticket.sent_as))
+
     def ping(self) -> None:
         """Ask for a sign of life; it arrives in ``pong``."""
         self.pong = None
@@ -239,6 +259,10 @@ class Link(asyncio.BufferedProtocol):
 
     def _obey(self, frame: Frame) -> None:
         match messages.read(frame):
+            case Part(id=id):
+                ticket = self.tickets.get(id)
+                if ticket is not None and ticket.inflow is not None:
+                    ticket.inflow.put(frame)
             case Done(id=id):
                 self._settle(id, frame)
             case Refused(error=error) if error.code == ShuttingDown.code:

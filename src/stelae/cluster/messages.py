@@ -7,7 +7,7 @@ first is the msgpack of ``wire.arrays.split``, the others are the arrays.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -17,6 +17,8 @@ from stelae.cluster.vitals import Vitals
 from stelae.engines.base import EngineInfo
 from stelae.errors import ErrorInfo, InvalidInput, ProtocolError
 from stelae.types import (
+    ChatCall,
+    Delta,
     EncodeCall,
     EncodeResult,
     ExtractCall,
@@ -76,6 +78,23 @@ class Infer(_Message, frozen=True):
     urgent: bool = False
 
 
+class Part(_Message, frozen=True):
+    """Worker: more of an answer that comes in pieces, which are in the buffers.
+
+    At most ``scheduler.streams.WINDOW`` of them are on their way without a ``Credit``. The
+    last piece comes with ``Done``.
+    """
+
+    id: int
+
+
+class Credit(_Message, frozen=True):
+    """Server: so many parts of an answer were taken, and as many more may be sent."""
+
+    id: int
+    count: int = 1
+
+
 class Done(_Message, frozen=True):
     """Worker: the result is in the buffers."""
 
@@ -105,14 +124,15 @@ class Pong(_Message, frozen=True):
     vitals: Vitals
 
 
-Message = Load | Ready | Failed | Infer | Done | Refused | Cancel | Ping | Pong
+Message = Load | Ready | Failed | Infer | Part | Credit | Done | Refused | Cancel | Ping | Pong
 
 TYPES: dict[Task, tuple[type[Any], type[Any]]] = {
     Task.ENCODE: (EncodeCall, EncodeResult),
     Task.SCORE: (ScoreCall, ScoreResult),
     Task.EXTRACT: (ExtractCall, ExtractResult),
+    Task.CHAT: (ChatCall, Delta),
 }
-"""Call and result of each task."""
+"""Call and result of each task; of one answered in pieces, the last piece."""
 
 _TASKS = {call: task for task, (call, _) in TYPES.items()}
 _ENCODER = msgspec.msgpack.Encoder()
@@ -177,10 +197,19 @@ def read_result(task: Task, buffers: Sequence[Buffer]) -> Any:
     return _join(buffers, TYPES[task][1])
 
 
+def read_pieces(buffers: Sequence[Buffer]) -> list[Delta]:
+    """The pieces in the buffers of a ``Part``.
+
+    Raises:
+        ProtocolError: The buffers are no pieces.
+    """
+    return cast("list[Delta]", _join(buffers, list[Delta]))
+
+
 def _join(buffers: Sequence[Buffer], kind: type[Any]) -> Any:
     try:
         return join(buffers[0], buffers[1:], kind)
     except (msgspec.DecodeError, IndexError, InvalidInput) as error:
         raise ProtocolError(
-            f"a {kind.__name__} between server and worker cannot be read: {error}"
+            f"a {getattr(kind, '__name__', kind)} between server and worker cannot be read: {error}"
         ) from error

@@ -6,6 +6,7 @@ What becomes of calls when a worker dies:
   health check, then runs the suspects one at a time, alone; meanwhile new calls
   wait. A suspect that ends this worker too is refused with ``PoisonInput``, and
   so is the same input for some minutes; all others are answered.
+* Answers in pieces are never begun anew: their callers have the error at once.
 * A worker that ends before it answers the health check is nobody's fault but its
   own. After a few such ends in a row the replica is ``FAILED``; a call that
   comes after a while makes it try again.
@@ -16,13 +17,15 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from stelae.cluster import engines, messages
 from stelae.cluster.canary import canary_call, judge
 from stelae.cluster.deployment import Deployment
+from stelae.cluster.inflow import Inflow
+from stelae.cluster.frames import Frame
 from stelae.cluster.link import Link, Ticket, retrieve
 from stelae.cluster.messages import Load
 from stelae.cluster.patience import Failures, Patience, Stall
@@ -39,7 +42,7 @@ from stelae.errors import (
     from_info,
 )
 from stelae.telemetry.log import get
-from stelae.types import ModelState
+from stelae.types import ChatCall, Delta, ModelState
 
 log = get()
 
@@ -125,20 +128,45 @@ class ProcessReplica:
         self._check_state()
         ticket = self._ticket(call, timeout, urgent)
         self._quarantine.refuse(ticket.payload, _now())
+        with self._under_way(ticket, timeout):
+            frame = await ticket.answer
+        return messages.read_result(ticket.task, frame.buffers)
+
+    async def stream(
+        self, call: ChatCall, *, timeout: float | None = None
+    ) -> AsyncGenerator[list[Delta]]:
+        """Run a call in the worker and pass its pieces on; closing tells the worker."""
+        self._check_state()
+        ticket = self._ticket(call, timeout, urgent=False)
+        inflow: Inflow[Frame] = Inflow(ticket.answer, lambda: self._grant(ticket))
+        ticket.inflow = inflow
+        with self._under_way(ticket, timeout):
+            async for frame in inflow.parts():
+                yield messages.read_pieces(frame.buffers)
+            frame = await ticket.answer
+        yield [messages.read_result(ticket.task, frame.buffers)]
+
+    @contextmanager
+    def _under_way(self, ticket: Ticket, timeout: float | None) -> Iterator[None]:
+        """Place a call, and forget it in the end, however that comes."""
         self.in_flight += 1
         self._idle.clear()
         expiry = self._expire_later(ticket, timeout)
         try:
             self._place(ticket)
-            frame = await ticket.answer
+            yield
         finally:
+            ticket.answer.add_done_callback(retrieve)
             self._leave(ticket)
             if expiry is not None:
                 expiry.cancel()
             self.in_flight -= 1
             if not self.in_flight:
                 self._idle.set()
-        return messages.read_result(ticket.task, frame.buffers)
+
+    def _grant(self, ticket: Ticket) -> None:
+        if self._link is not None:
+            self._link.grant(ticket)
 
     def _check_state(self) -> None:
         if self.state is ModelState.STOPPING:
@@ -260,6 +288,9 @@ class ProcessReplica:
         self._open, self.state = False, ModelState.LOADING
         self.restarts += 1
         left = [ticket for ticket in link.tickets.values() if not ticket.answer.done()]
+        broken = [t for t in left if t.inflow is not None and (t.inflow.begun or not link.clean)]
+        _fail(broken, _broken_off(self.name, link.death))
+        left = [ticket for ticket in left if ticket not in broken]
         suspects = deque(t for t in left if not (t.urgent or link.clean))
         self._waiting |= {t: None for t in left if t.urgent or link.clean}
         log.warning(
@@ -348,6 +379,13 @@ class ProcessReplica:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _broken_off(name: str, how: str) -> WorkerDied:
+    return WorkerDied(
+        f"the worker of model '{name}' {how} while it answered; the answer is not whole",
+        retry_after=1.0,
+    )
 
 
 def _fail(tickets: Iterable[Ticket], error: StelaeError) -> None:

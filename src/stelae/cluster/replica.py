@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
 from stelae.cluster.deployment import Deployment
 from stelae.cluster.vitals import Vitals
 from stelae.engines.base import EngineInfo
 from stelae.errors import StelaeError
-from stelae.types import ModelState
+from stelae.types import ChatCall, Delta, ModelState
 
 
 class Replica(Protocol):
@@ -60,6 +61,26 @@ class Replica(Protocol):
 
         Raises:
             StelaeError: The call as a whole failed.
+        """
+        ...
+
+    def stream(
+        self, call: ChatCall, *, timeout: float | None = None
+    ) -> AsyncGenerator[list[Delta]]:
+        """Run a call that is answered in pieces.
+
+        Only so many pieces are held as are on their way: who takes none lets the model rest.
+
+        Args:
+            call: What is asked.
+            timeout: Seconds after which the answer is worth nothing.
+
+        Returns:
+            The pieces as they are made; closing the iterator ends the work. The last piece
+            has ``usage``.
+
+        Raises:
+            StelaeError: The call failed, perhaps after some pieces.
         """
         ...
 

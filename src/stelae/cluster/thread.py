@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
 
 from stelae.cluster import engines
 from stelae.cluster.canary import canary_call, judge
 from stelae.cluster.daemon import in_daemon
 from stelae.cluster.deployment import Deployment
+from stelae.cluster.inflow import Inflow
+from stelae.cluster.link import retrieve
 from stelae.cluster.vitals import Vitals, vitals
 from stelae.engines.base import EngineInfo
-from stelae.errors import DeadlineExceeded, ModelNotReady, ShuttingDown, StelaeError
-from stelae.scheduler.runner import Runner
-from stelae.types import ModelState
+from stelae.errors import (
+    DeadlineExceeded,
+    ModelNotReady,
+    ShuttingDown,
+    StelaeError,
+    UnsupportedTask,
+)
+from stelae.scheduler.choice import AnyRunner, runner_of
+from stelae.scheduler.streams import StreamRunner
+from stelae.types import ChatCall, Delta, ModelState
 
 
 class ThreadReplica:
@@ -31,7 +43,7 @@ class ThreadReplica:
         self.in_flight = 0
         self.restarts = 0
         self.error: StelaeError | None = None
-        self._runner: Runner | None = None
+        self._runner: AnyRunner | None = None
 
     @property
     def vitals(self) -> Vitals:
@@ -48,7 +60,7 @@ class ThreadReplica:
         self.state = ModelState.LOADING
         try:
             self.deployment, engine = await in_daemon(engines.load, self.deployment)
-            self._runner = Runner(engine, self.deployment.limits)
+            self._runner = runner_of(engine, self.deployment.limits)
             answer = await self._run(canary_call(self.deployment), None, True)
             if (wrong := judge(answer)) is not None:
                 raise wrong
@@ -65,13 +77,45 @@ class ThreadReplica:
 
     async def infer(self, call: Any, *, timeout: float | None = None, urgent: bool = False) -> Any:
         """Run a call; cancelling drops what of it still waits in the queue."""
+        with self._under_way():
+            return await self._run(call, timeout, urgent)
+
+    async def stream(
+        self, call: ChatCall, *, timeout: float | None = None
+    ) -> AsyncGenerator[list[Delta]]:
+        """Run a call and pass its pieces on; closing ends the work."""
+        with self._under_way():
+            runner = self._runner
+            if not isinstance(runner, StreamRunner):
+                raise UnsupportedTask(f"model {self.name!r} does not answer in pieces")
+            loop = asyncio.get_running_loop()
+
+            def emit(pieces: list[Delta]) -> None:
+                loop.call_soon_threadsafe(put, pieces)
+
+            def put(pieces: list[Delta]) -> None:
+                inflow.put(pieces)  # called on this loop, so that there is one by then
+
+            stream = runner.submit(call, timeout=timeout, emit=emit)
+            end = asyncio.wrap_future(stream.future)
+            end.add_done_callback(retrieve)
+            inflow: Inflow[list[Delta]] = Inflow(end, lambda: stream.grant(1))
+            try:
+                async for pieces in inflow.parts():
+                    yield pieces
+                yield [await end]
+            finally:
+                stream.future.cancel()
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
         if self.state is ModelState.STOPPING:
             raise ShuttingDown(f"model '{self.name}' is being unloaded", retry_after=1.0)
         if self.state is not ModelState.READY:
             raise ModelNotReady(f"model '{self.name}' is not loaded", retry_after=1.0)
         self.in_flight += 1
         try:
-            return await self._run(call, timeout, urgent)
+            yield
         finally:
             self.in_flight -= 1
 
@@ -85,7 +129,7 @@ class ThreadReplica:
 
     async def _run(self, call: Any, timeout: float | None, urgent: bool) -> Any:
         assert self._runner is not None  # noqa: S101  # states before READY do not come here
-        future = asyncio.wrap_future(self._runner.submit(call, timeout=timeout, urgent=urgent))
+        future = asyncio.wrap_future(_submitted(self._runner, call, timeout, urgent=urgent))
         try:
             async with asyncio.timeout(timeout):
                 return await future
@@ -96,3 +140,14 @@ class ThreadReplica:
         runner, self._runner = self._runner, None
         if runner is not None:
             await asyncio.to_thread(runner.close)
+
+
+def _submitted(runner: AnyRunner, call: Any, timeout: float | None, *, urgent: bool) -> Future[Any]:
+    if isinstance(runner, StreamRunner):
+        return runner.submit(call, timeout=timeout, emit=_drop).future
+    return runner.submit(call, timeout=timeout, urgent=urgent)
+
+
+def _drop(pieces: list[Delta]) -> None:
+    """Whoever waits for the last piece alone has no use for others."""
+    del pieces

@@ -7,7 +7,7 @@ import os
 import msgspec
 
 from stelae.cluster.memory import resident_bytes
-from stelae.scheduler.runner import Runner
+from stelae.scheduler.choice import AnyRunner
 
 
 class Vitals(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     pid: int | None = None
 
 
-def vitals(runner: Runner) -> Vitals:
+def vitals(runner: AnyRunner) -> Vitals:
     """The figures of a runner in this process."""
     depth, stats = runner.depth, runner.stats()
     return Vitals(

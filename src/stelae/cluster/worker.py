@@ -24,12 +24,26 @@ from stelae.cluster import engines, messages
 from stelae.cluster.deployment import Deployment
 from stelae.cluster.frames import Frame, FrameReader
 from stelae.cluster.memory import resident_bytes
-from stelae.cluster.messages import Cancel, Done, Failed, Infer, Load, Ping, Pong, Ready, Refused
+from stelae.cluster.messages import (
+    Cancel,
+    Credit,
+    Done,
+    Failed,
+    Infer,
+    Load,
+    Part,
+    Ping,
+    Pong,
+    Ready,
+    Refused,
+)
 from stelae.cluster.outbox import Outbox
 from stelae.cluster.vitals import Vitals, vitals
 from stelae.errors import Cancelled, EngineFailed, ModelNotReady, StelaeError
-from stelae.scheduler.runner import Runner
+from stelae.scheduler.choice import AnyRunner, runner_of
+from stelae.scheduler.streams import Stream, StreamRunner
 from stelae.telemetry.log import configure, get
+from stelae.types import Delta
 
 log = get()
 
@@ -50,8 +64,9 @@ class Worker:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._outbox = Outbox(connection)
-        self._runner: Runner | None = None
+        self._runner: AnyRunner | None = None
         self._running: dict[int, Future[Any]] = {}
+        self._streams: dict[int, Stream] = {}
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
 
@@ -89,6 +104,9 @@ class Worker:
             case Cancel(id=id):
                 if future := self._running.get(id):
                     future.cancel()
+            case Credit(id=id, count=count):
+                if stream := self._streams.get(id):
+                    stream.grant(count)
             case Ping():
                 self._outbox.send(messages.write(self._pong()))
             case Load(deployment=deployment):
@@ -103,7 +121,7 @@ class Worker:
         except StelaeError as error:
             self._outbox.send(messages.write(Failed(error.info)))
             return
-        self._runner = Runner(engine, deployment.limits)
+        self._runner = runner_of(engine, deployment.limits)
         ready = Ready(engine.info, resident_bytes(), deployment.engine, deployment.reason)
         self._outbox.send(messages.write(ready))
 
@@ -116,15 +134,27 @@ class Worker:
         except StelaeError as error:
             self._refuse(infer.id, error)
             return
-        future = self._runner.submit(call, timeout=infer.timeout, urgent=infer.urgent)
+        future = self._submit(self._runner, infer, call)
         with self._lock:
             self._running[infer.id] = future
         future.add_done_callback(lambda done: self._settle(infer.id, done))
+
+    def _submit(self, runner: AnyRunner, infer: Infer, call: Any) -> Future[Any]:
+        if not isinstance(runner, StreamRunner):
+            return runner.submit(call, timeout=infer.timeout, urgent=infer.urgent)
+
+        def emit(pieces: list[Delta]) -> None:
+            self._outbox.send(messages.write(Part(infer.id), messages.payload(pieces)))
+
+        stream = runner.submit(call, timeout=infer.timeout, emit=emit)
+        self._streams[infer.id] = stream
+        return stream.future
 
     def _settle(self, id: int, future: Future[Any]) -> None:
         self._answer(id, future)
         with self._lock:
             del self._running[id]
+            self._streams.pop(id, None)
             if not self._running:
                 self._idle.notify_all()
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
 from stelae.catalog.adapters import Adapters
 from stelae.catalog.spec import ModelSpec
 from stelae.errors import StelaeError
-from stelae.types import ComputeDtype, Task
+from stelae.types import ChatCall, ComputeDtype, Delta, Task
 
 C = TypeVar("C", contravariant=True)
 F = TypeVar("F")
@@ -160,6 +160,58 @@ class BatchEngine(Protocol[C, F, R, Res]):
         ...
 
 
+class StreamStats(msgspec.Struct, frozen=True, kw_only=True):
+    """Counters of a stream engine since it was loaded.
+
+    Attributes:
+        steps: Times that the model ran; growth shows that the device works.
+        sequences: Texts that were part of a step, counted in each.
+        tokens: Tokens that ran.
+        seconds: Time that the steps took.
+    """
+
+    steps: int = 0
+    sequences: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+@runtime_checkable
+class StreamEngine(Protocol):
+    """A loaded model that answers piece by piece.
+
+    ``stream`` is called on one event loop; what computes has a thread of its own. Pieces are
+    made a bounded number ahead of who takes them. Closing the iterator ends the work
+    within one step of the model.
+    """
+
+    @property
+    def info(self) -> EngineInfo:
+        """What is loaded, and how."""
+        ...
+
+    @property
+    def stats(self) -> StreamStats:
+        """Its counters."""
+        ...
+
+    def stream(self, call: ChatCall) -> AsyncGenerator[list[Delta]]:
+        """Answer a call: lists of the pieces made since the last, in order.
+
+        The last piece of the last list, and only that, has ``usage``.
+
+        Raises:
+            InvalidInput: The call cannot be run.
+            InputTooLong: The conversation and the text wanted are longer than the model reads.
+            EngineFailed: The model failed.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """End what is under way with ``ShuttingDown`` and free what the engine holds."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """A package an engine needs and the extra that installs it."""
@@ -198,5 +250,6 @@ class EngineManifest:
     refuses: Callable[[ModelSpec], str | None] = field(default=_accept_all)
 
 
-AnyEngine = BatchEngine[Any, Any, Any, Any]
+AnyBatchEngine = BatchEngine[Any, Any, Any, Any]
+AnyEngine = AnyBatchEngine | StreamEngine
 AnyJob = Job[Any, Any, Any]

@@ -14,6 +14,7 @@ from stelae.engines import (
     documents,
     encoder,
     fake,
+    fake_text,
     gliclass,
     gliner,
     sentence_transformers,
@@ -32,6 +33,7 @@ BUILT_IN = (
     detection.MANIFEST,
     documents.MANIFEST,
     fake.MANIFEST,
+    fake_text.MANIFEST,
 )
 
 
@@ -97,7 +99,7 @@ def choose(spec: ModelSpec, wanted: str | None = None) -> Choice:
     lacking: MissingDependency | None = None
     able: list[EngineManifest] = []
     for manifest in _by_preference():
-        refusal = manifest.refuses(spec)
+        refusal = refused(manifest, spec)
         if refusal is None and (lack := missing(manifest)) is not None:
             lacking, refusal = lacking or lack, str(lack)
         if refusal is None:
@@ -109,6 +111,13 @@ def choose(spec: ModelSpec, wanted: str | None = None) -> Choice:
     if lacking is not None:
         raise lacking
     raise _no_engine(spec, refusals)
+
+
+def refused(manifest: EngineManifest, spec: ModelSpec) -> str | None:
+    """Why an engine cannot serve a model, or ``None`` if it can."""
+    if manifest.tasks.isdisjoint(spec.tasks):
+        return f"it cannot {' or '.join(spec.tasks)}"
+    return manifest.refuses(spec)
 
 
 def _by_preference() -> list[EngineManifest]:
@@ -123,7 +132,7 @@ def _asked_for(spec: ModelSpec, name: str) -> Choice:
             f"engine={name!r}: no such engine; known are {', '.join(sorted(known))}",
             param="engine",
         )
-    if (refusal := known[name].refuses(spec)) is not None:
+    if (refusal := refused(known[name], spec)) is not None:
         raise _no_engine(spec, [f"{name}: {refusal}"])
     if (lack := missing(known[name])) is not None:
         raise lack

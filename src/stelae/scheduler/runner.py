@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from stelae.engines.base import AnyEngine
+from stelae.engines.base import AnyBatchEngine
 from stelae.engines.memory import Housekeeper
 from stelae.errors import (
     DeadlineExceeded,
@@ -30,33 +30,16 @@ from stelae.errors import (
 from stelae.scheduler.entry import Batch, Entry
 from stelae.scheduler.pending import Pending
 from stelae.scheduler.queue import Depth, Limits, Queue
+from stelae.scheduler.stats import RunnerStats
 
 INLINE_ITEMS = 16
 """Calls of at most so many items are finished in the thread that has their last row."""
 
 
-class RunnerStats(msgspec.Struct, frozen=True, kw_only=True):
-    """Counters since the start; ``batches`` growing shows that the device works.
-
-    Attributes:
-        batches: Batches run.
-        entries: Items run.
-        tokens: Tokens run.
-        run_seconds: Time in the engine's ``run``.
-        rate: Tokens per second, smoothed.
-    """
-
-    batches: int = 0
-    entries: int = 0
-    tokens: int = 0
-    run_seconds: float = 0.0
-    rate: float = 0.0
-
-
 class Runner:
     """Runs one engine: takes calls, answers through futures."""
 
-    def __init__(self, engine: AnyEngine, limits: Limits | None = None) -> None:
+    def __init__(self, engine: AnyBatchEngine, limits: Limits | None = None) -> None:
         self.engine = engine
         self._queue: Queue[Pending] = Queue(limits or Limits())
         self._lock = threading.Lock()

@@ -12,6 +12,7 @@ from stelae.catalog.entry import Ask, ModelEntry
 from stelae.catalog.families import BUILT_IN, advices, known_models
 from stelae.catalog.spec import ModelSpec
 from stelae.errors import InvalidInput, UnsupportedCheckpoint
+from stelae.types import Task
 
 Read = Callable[..., ModelSpec]
 Edit = Callable[..., Path]
@@ -149,9 +150,8 @@ def test_published_reranker_is_known_by_its_name(bare_reranker: Path) -> None:
     assert scoring.suffix.endswith("<think>\n\n</think>\n\n")
 
 
-def test_language_model_without_a_question_is_refused(bare_reranker: Path, read: Read) -> None:
-    with pytest.raises(UnsupportedCheckpoint, match="chat model"):
-        read(bare_reranker)
+def test_language_model_without_a_question_is_chatted_with(bare_reranker: Path, read: Read) -> None:
+    assert read(bare_reranker).tasks == (Task.CHAT,)
 
 
 def test_answers_must_be_tokens(bare_reranker: Path, read: Read) -> None:

@@ -1,0 +1,70 @@
+"""Chat models: causal language models with a chat template, which says how to ask them.
+
+Source: transformers 5.17, ``generation/configuration_utils.py`` (which tokens end a text).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from stelae.catalog.backbone import read_backbone
+from stelae.catalog.chat_template import read_template
+from stelae.catalog.entry import ModelEntry
+from stelae.catalog.files import Json, exists, read_object
+from stelae.catalog.reading import lowered, read_reading
+from stelae.catalog.spec import Generation, ModelSpec, Source
+from stelae.catalog.tokenizer import CHAT_TEMPLATES
+from stelae.errors import ModelLoadFailed
+
+GENERATION = "generation_config.json"
+
+ENDS = "eos_token_id"
+
+
+def read_chat(root: Path, entry: ModelEntry, source: Source) -> ModelSpec | None:
+    """The chat model in a folder, if it holds one.
+
+    That is a checkpoint of a class ``...ForCausalLM`` with a chat template and without
+    ``modules.json``, which would say that it makes vectors or scores.
+
+    Raises:
+        UnsupportedCheckpoint: Part of it is not implemented; the message names it.
+        ModelLoadFailed: A file is missing, broken or contradicts another.
+        InvalidInput: The entry asks for what the checkpoint does not have.
+    """
+    if exists(root, "modules.json") or not _has_template(root) or not _writes(root):
+        return None
+    backbone = read_backbone(root, "")
+    reading, _ = read_reading(root, backbone)
+    return ModelSpec(
+        name=entry.name,
+        aliases=entry.aliases,
+        source=source,
+        folder=str(root),
+        backbone=backbone,
+        generation=Generation(template=read_template(root, ""), ends=_ends(root, backbone.config)),
+        max_tokens=lowered(reading.limit, entry.max_tokens, root),
+        tokenizer=reading.tokenizer,
+    )
+
+
+def _writes(root: Path) -> bool:
+    names = (read_object(root, "config.json") or {}).get("architectures")
+    first = names[0] if isinstance(names, list) and names else ""
+    return isinstance(first, str) and first.endswith("ForCausalLM")
+
+
+def _has_template(root: Path) -> bool:
+    settings = read_object(root, "tokenizer_config.json") or {}
+    return "chat_template" in settings or any(exists(root, name) for name in CHAT_TEMPLATES)
+
+
+def _ends(root: Path, config: Json) -> tuple[int, ...]:
+    """Tokens that end a text: those of ``generation_config.json``, else of ``config.json``."""
+    stated = read_object(root, GENERATION) or {}
+    ends: Any = stated.get(ENDS, config.get(ENDS))
+    listed = ends if isinstance(ends, list) else [] if ends is None else [ends]
+    if not all(type(token) is int and token >= 0 for token in listed):
+        raise ModelLoadFailed(f"{ENDS}={ends!r} in {root}: numbers of tokens were expected")
+    return tuple(listed)
