@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from transformers.image_utils import load_image
 
-from stelae.catalog.processing import read_processing
+from stelae.catalog.processing import open_clip_processing, read_processing
+from stelae.images.arrays import from_array
+from stelae.images.colours import rgb
 from stelae.images.decode import decode
 from stelae.images.preprocess import patches, preprocess
 from stelae.images.processing import Exact, PatchBudget, Processing, ShortestEdge
@@ -164,13 +166,58 @@ FILES: dict[str, bytes] = {
 @pytest.mark.parametrize("case", FILES)
 def test_files_are_read_as_the_reference_reads_them(case: str) -> None:
     expected = np.asarray(load_image(Image.open(BytesIO(FILES[case]))))
-    np.testing.assert_array_equal(decode(FILES[case]), expected)
+    np.testing.assert_array_equal(rgb(decode(FILES[case])), expected)
 
 
 @pytest.mark.filterwarnings("ignore:Palette images with Transparency")
 def test_a_palette_with_transparency_is_read_as_the_reference_reads_it() -> None:
     data = _palette(transparent=True)
-    np.testing.assert_array_equal(decode(data), np.asarray(load_image(Image.open(BytesIO(data)))))
+    expected = np.asarray(load_image(Image.open(BytesIO(data))))
+    np.testing.assert_array_equal(rgb(decode(data)), expected)
+
+
+def _stored(mode: str) -> Image.Image:
+    """Noise in the colours of ``mode``; a different one is seen of each pixel, if any."""
+    pixels = np.dstack([noise(50, 71), noise(71, 50).transpose(1, 0, 2)[:, :, :1]])
+    image = Image.fromarray(pixels)
+    if mode == "P":
+        return image.convert("RGB").quantize(17)
+    return Image.fromarray(pixels, "CMYK") if mode == "CMYK" else image.convert(mode)
+
+
+STORED = {"RGBA": "PNG", "LA": "PNG", "P": "PNG", "1": "PNG", "L": "PNG", "CMYK": "TIFF"}
+"""Modes, and a format that keeps them as they are."""
+
+
+def _by_open_clip(image: Image.Image) -> NDArray[np.float32]:
+    """Source: open_clip 3.3, ``transform.py``: resized, cut, and made RGB only then."""
+    sized = image.resize((45, 32), Image.Resampling.BICUBIC).crop((6, 0, 38, 32))
+    return np.asarray(sized.convert("RGB"), np.float32) / np.float32(255)
+
+
+@pytest.mark.parametrize("mode", STORED)
+def test_open_clip_resizes_the_colours_of_the_file(mode: str) -> None:
+    image = _stored(mode)
+    processing = open_clip_processing({"mean": 0, "std": 1}, 32, "")
+    found = preprocess(decode(_saved(image, STORED[mode])), processing)
+    np.testing.assert_allclose(found, _by_open_clip(image), rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("mode", STORED)
+def test_transformers_resizes_red_green_and_blue(mode: str) -> None:
+    image = _stored(mode)
+    reference, processing = CASES["siglip"]
+    expected = reference(image, return_tensors="np")["pixel_values"][0]
+    found = preprocess(decode(_saved(image, STORED[mode])), processing)
+    np.testing.assert_array_equal(found.transpose(2, 0, 1), np.float32(expected))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "L", "1", "RGB"])
+def test_arrays_are_resized_as_their_files(mode: str) -> None:
+    image = _stored(mode)
+    processing = open_clip_processing({"mean": 0, "std": 1}, 32, "")
+    found = preprocess(from_array(np.asarray(image)), processing)
+    np.testing.assert_allclose(found, _by_open_clip(image), rtol=0, atol=1e-7)
 
 
 OPTIONS: dict[str, dict[str, Any]] = {

@@ -249,6 +249,7 @@ def open_clip_processing(config: Json, image_size: int, file: str) -> Processing
         raise UnsupportedCheckpoint(f"{file} sets size={config['size']!r}; known are squares")
     return Processing(
         resize=Exact(height, width) if squash else ShortestEdge(height),
+        as_stored=True,
         resample=FILTERS[config.get("interpolation", "bicubic")],
         crop=None if squash else (height, width),
         even=True,

@@ -15,9 +15,10 @@ SHAPES = (
     (301, 33, "RGB"),
     (97, 61, "L"),
     (61, 97, "RGBA"),
+    (73, 41, "P"),
     (768, 1025, "RGB"),
 )
-"""Height, width and mode: odd, tiny, tall, wide, grey, with alpha, and large."""
+"""Height, width and mode: odd, tiny, tall, wide, grey, with alpha, with a palette, and large."""
 
 
 def varied() -> dict[str, bytes]:
@@ -29,5 +30,7 @@ def _file(height: int, width: int, mode: str) -> bytes:
     dice = np.random.default_rng(height * 10_000 + width)
     pixels = dice.integers(0, 256, (height, width, 4), dtype=np.uint8)
     file = BytesIO()
-    Image.fromarray(pixels).convert(mode).save(file, "PNG")
+    image = Image.fromarray(pixels)
+    image = image if mode == "RGBA" else image.convert("RGB")  # a palette gets no transparency
+    image.convert(mode).save(file, "PNG")
     return file.getvalue()

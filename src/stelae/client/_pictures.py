@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
         def convert(self, mode: str) -> Any:
             """The same picture with pixels of another kind."""
 
+        def save(self, fp: Any, format: str | None = None, **params: Any) -> None:
+            """Write it as a file."""
+
         def transpose(self, method: Any) -> Any:
             """The same picture, turned or mirrored."""
 
@@ -45,8 +49,8 @@ UPRIGHT = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 """What undoes each EXIF orientation, as Pillow numbers its transpositions."""
 
 SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
-AS_THEY_ARE = ("L", "RGB", "RGBA")
-WITH_COLOURS = {"1": "L", "P": "RGBA", "PA": "RGBA", "LA": "RGBA"}
+AS_THEY_ARE = ("1", "L", "RGB", "RGBA")
+WITH_COLOURS = {"PA": "RGBA", "LA": "RGBA"}
 """Kinds of pixels and what shows their colours; others are converted to ``RGB``."""
 
 UNREAD = ("I", "F")
@@ -130,7 +134,7 @@ def loaded(item: Deferred, place: Place) -> Item:
     try:
         if isinstance(source, os.PathLike):
             return Item(image=Path(source).read_bytes())
-        return Item(pixels=_pixels(source, place.wrong))
+        return _shown(source, place.wrong)
     except (OSError, ValueError) as error:
         raise _unread(source, error, place) from error
 
@@ -141,10 +145,22 @@ def _unread(source: object, error: Exception, place: Place) -> Exception:
     return place.wrong(f"{name} cannot be read: {reason}")
 
 
-def _pixels(image: Any, wrong: Callable[[str], Exception]) -> NDArray[np.uint8]:
-    """Pixels of a Pillow image: upright and in colour, as the server makes them of its file."""
+def _shown(image: Any, wrong: Callable[[str], Exception]) -> Item:
+    """A Pillow image upright and in colour, as the server reads it of its file."""
     turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
     shown = image if turn is None else image.transpose(turn)
+    if shown.mode == "P":  # a model may resize it before it looks colours up in the palette
+        return Item(image=_file(shown))
+    return Item(pixels=_pixels(shown, wrong))
+
+
+def _file(image: Any) -> bytes:
+    file = BytesIO()
+    image.save(file, "PNG", compress_level=1, exif=b"")
+    return file.getvalue()
+
+
+def _pixels(shown: Any, wrong: Callable[[str], Exception]) -> NDArray[np.uint8]:
     if shown.mode in SIXTEEN_BIT:
         return (np.asarray(shown) >> 8).astype(np.uint8)
     if shown.mode in UNREAD:

@@ -20,12 +20,13 @@ def from_array(array: NDArray[Any], limits: Limits = LIMITS) -> Image.Image:
 
     Args:
         array: Shape ``(H, W)`` or ``(H, W, 1)`` for grey, ``(H, W, 3)`` for red, green
-            and blue, ``(H, W, 4)`` with transparency, which is dropped. Numbers are
+            and blue, ``(H, W, 4)`` with transparency. Numbers are
             ``uint8``, ``bool``, or floats from 0 to 1.
         limits: How large it may be.
 
     Returns:
-        The picture, in mode ``RGB``.
+        The picture, in mode ``L``, ``RGB`` or ``RGBA``; in mode ``1`` if the numbers are
+        ``bool`` and grey.
 
     Raises:
         InvalidInput: Its shape or its numbers are others, or it is too large.
@@ -35,10 +36,9 @@ def from_array(array: NDArray[Any], limits: Limits = LIMITS) -> Image.Image:
         raise _wrong_shape(array)
     height, width, channels = planes.shape
     check_size(width, height, limits, "the array has")
-    pixels = _eight_bit(planes[:, :, :3])
-    if channels == 1:
-        return Image.fromarray(pixels[:, :, 0]).convert("RGB")
-    return Image.fromarray(np.ascontiguousarray(pixels))
+    pixels = _eight_bit(planes)
+    image = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if channels == 1 else pixels))
+    return image.convert("1") if array.dtype == np.bool_ and channels == 1 else image
 
 
 def _wrong_shape(array: NDArray[Any]) -> InvalidInput:

@@ -1,10 +1,10 @@
 """Picture files to pixels: known formats, by their bytes, within limits.
 
 Of an animation or a file of several pages the first one is read. A picture that a
-camera stored turned (EXIF orientation) is turned upright. Transparency is dropped and
-colour profiles are not applied, as ``Image.open(file).convert("RGB")`` does in the
-libraries that models are trained with; 16-bit grey is scaled to 8 bits, where that
-would clip it.
+camera stored turned (EXIF orientation) is turned upright. Colours are those of the file,
+since a model says when they become red, green and blue; colour profiles are not applied,
+as ``Image.open(file).convert("RGB")`` does in the libraries that models are trained with.
+16-bit grey is scaled to 8 bits, where that would clip it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from stelae.errors import InvalidInput
+from stelae.images.colours import RESIZED, rgb
 from stelae.images.limits import LIMITS, Limits, check_size
 
 FORMATS: tuple[tuple[re.Pattern[bytes], str, Callable[[BytesIO], ImageFile]], ...] = (
@@ -78,7 +79,7 @@ def decode(data: bytes, limits: Limits = LIMITS) -> Image.Image:
         limits: How large it may be.
 
     Returns:
-        The picture, in mode ``RGB``.
+        The picture, in a mode of ``RESIZED``.
 
     Raises:
         InvalidInput: It is no picture of a known format, broken, or too large.
@@ -101,7 +102,7 @@ def decode(data: bytes, limits: Limits = LIMITS) -> Image.Image:
         with reader(BytesIO(data)) as image:
             check_size(*image.size, limits)
             image.load()
-            return _rgb(_upright(image), name)
+            return _eight_bit(_upright(image), name)
     except BROKEN as error:
         reason = str(error) or type(error).__name__
         raise InvalidInput(
@@ -183,7 +184,7 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _rgb(image: Image.Image, name: str) -> Image.Image:
+def _eight_bit(image: Image.Image, name: str) -> Image.Image:
     if image.mode in SIXTEEN_BIT:
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode not in EIGHT_BIT:
@@ -193,4 +194,4 @@ def _rgb(image: Image.Image, name: str) -> Image.Image:
             param="items",
         )
     image.info.pop("transparency", None)  # Pillow warns when a conversion drops it
-    return image if image.mode == "RGB" else image.convert("RGB")
+    return image if image.mode in RESIZED else rgb(image)

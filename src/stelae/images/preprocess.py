@@ -7,11 +7,13 @@ Source: transformers 5.17, ``image_processing_backends.py`` (``PilBackend``) and
 from __future__ import annotations
 
 from math import ceil
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from stelae.images.colours import rgb
 from stelae.images.limits import LIMITS, Limits, check_size
 from stelae.images.processing import Exact, PatchBudget, Processing, ShortestEdge
 
@@ -20,6 +22,8 @@ Pixels = NDArray[np.uint8]
 
 Picture = NDArray[np.float32]
 """What a model reads, shape ``(H, W, 3)``."""
+
+N = TypeVar("N", np.uint8, np.float32)
 
 
 def preprocess(image: Image.Image, processing: Processing, limits: Limits = LIMITS) -> Picture:
@@ -31,20 +35,23 @@ def fit(image: Image.Image, processing: Processing, limits: Limits = LIMITS) -> 
     """Resize and crop one picture.
 
     Args:
-        image: In mode ``RGB``.
+        image: In any mode of ``RESIZED``.
         processing: The steps.
         limits: How large it may become on the way.
 
     Returns:
-        Shape ``(H', W', 3)``.
+        Red, green and blue, shape ``(H', W', 3)``.
 
     Raises:
         InvalidInput: It would become too large.
     """
     width, height = _size(image, processing)
     check_size(width, height, limits, "resized as the model wants, the picture has")
+    if not processing.as_stored:
+        image = rgb(image)
     if (width, height) != image.size:
         image = image.resize((width, height), Image.Resampling(processing.resample))
+    image = rgb(image)
     if processing.crop is not None:
         image = _cropped(image, processing.crop, even=processing.even)
     return np.asarray(image)
@@ -61,7 +68,7 @@ def normalize(pixels: Pixels, processing: Processing) -> Picture:
     return np.stack([table[c][pixels[:, :, c]] for c in range(3)], axis=2)
 
 
-def patches(picture: Picture, side: int) -> NDArray[np.float32]:
+def patches(picture: NDArray[N], side: int) -> NDArray[N]:
     """Cut a picture into squares, row by row; what is left over at the edges is dropped.
 
     Args:

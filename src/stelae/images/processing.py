@@ -35,6 +35,8 @@ class Processing(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         resize: How the size is changed.
+        as_stored: Whether a picture is resized in the colours that its file has (palette,
+            transparency, CMYK) and only then becomes red, green and blue, as in open_clip.
         resample: Pillow's number of the filter: 0 nearest, 1 Lanczos, 2 bilinear,
             3 bicubic, 4 box, 5 Hamming.
         crop: Height and width that are cut from the middle; black is put around a
@@ -47,6 +49,7 @@ class Processing(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     resize: ShortestEdge | Exact | PatchBudget | None
+    as_stored: bool = False
     resample: int = 3
     crop: tuple[int, int] | None = None
     even: bool = False

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from stelae.errors import InvalidInput
 from stelae.images.arrays import from_array
+from stelae.images.colours import rgb
 from stelae.images.limits import Limits
 
 GREY = np.arange(6, dtype=np.uint8).reshape(2, 3) * 50
@@ -15,9 +16,7 @@ COLOURS = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
 
 
 def pixels(array: NDArray[Any]) -> NDArray[np.uint8]:
-    image = from_array(array)
-    assert image.mode == "RGB"
-    return np.asarray(image)
+    return np.asarray(rgb(from_array(array)))
 
 
 @pytest.mark.parametrize("array", [GREY, GREY[:, :, None]])

@@ -15,6 +15,7 @@ from stelae.engines.base import AnyEngine, Prepared
 from stelae.engines.extract.batches import alike
 from stelae.engines.text.pictures import CALL_PIXELS, Allowance, is_picture, opened
 from stelae.errors import InvalidInput, ModelLoadFailed, StelaeError
+from stelae.images.colours import rgb
 from stelae.types import ExtractCall, Extraction, ExtractResult, Item, Usage
 
 F = TypeVar("F")
@@ -202,4 +203,4 @@ def opened_picture(item: Item) -> Image.Image:
         raise InvalidInput(
             "for this model an item needs image or pixels: it looks at pictures only", param="items"
         )
-    return opened(item)
+    return rgb(opened(item))

@@ -137,10 +137,8 @@ def shown(stated: Mapping[str, Any]) -> Callable[[Image.Image], Image.Image]:
     """What open_clip does to a picture before its colours become numbers.
 
     torchvision's ``Resize`` cuts the longer side down to a whole number, ``CenterCrop``
-    rounds half of what is left over to the even neighbour.
-
-    Transparency is dropped first, as for every model here; open_clip drops it last, so that
-    it weighs in where colours are mixed.
+    rounds half of what is left over to the even neighbour. Transparency is dropped last, so
+    that it weighs in where colours are mixed; a palette is resized by the nearest pixel.
     """
     steps = stated.get("preprocess_cfg") or {}
     size = steps.get("size", stated["model_cfg"]["vision_cfg"].get("image_size", 224))
@@ -149,13 +147,12 @@ def shown(stated: Mapping[str, Any]) -> Callable[[Image.Image], Image.Image]:
     kind = Image.Resampling.BILINEAR if bilinear else Image.Resampling.BICUBIC
 
     def show(image: Image.Image) -> Image.Image:
-        image = image.convert("RGB")
         if steps.get("resize_mode") == "squash":
-            return image.resize((width, height), kind)
+            return image.resize((width, height), kind).convert("RGB")
         short = min(image.size)
         across, down = (int(height * side / short) for side in image.size)
         left, top = round((across - width) / 2), round((down - height) / 2)
-        resized = image.resize((across, down), kind)
+        resized = image.resize((across, down), kind).convert("RGB")
         return resized.crop((left, top, left + width, top + height))
 
     return show

@@ -7,6 +7,7 @@ from math import prod
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from stelae.catalog.spec import Vision
@@ -15,8 +16,9 @@ from stelae.errors import InvalidInput
 from stelae.images.arrays import from_array
 from stelae.images.decode import decode, pixels_of
 from stelae.images.limits import LIMITS, Limits
-from stelae.images.preprocess import Pixels, fit
+from stelae.images.preprocess import fit, patches
 from stelae.images.processing import PatchBudget
+from stelae.images.scaling import signed
 from stelae.types import Item, OutputType, Role
 
 
@@ -25,17 +27,19 @@ class PictureFeatures(Features):
     """One picture, ready to run; ``ids`` means nothing but how many tokens it has.
 
     Attributes:
-        pixels: Shape ``(H, W, 3)``, of the size that the tower reads.
+        patches: Pixels as signed bytes, shape ``(rows * columns, side * side * 3)``.
+        grid: Rows and columns of patches.
     """
 
-    pixels: Pixels
+    patches: NDArray[np.int8]
+    grid: tuple[int, int]
 
     def drop(self) -> None:
         """Let the pixels go once they have run; a call keeps its entries until it is answered."""
-        object.__setattr__(self, "pixels", NOTHING)
+        object.__setattr__(self, "patches", NOTHING)
 
 
-NOTHING = np.empty((0, 0, 3), np.uint8)
+NOTHING = np.empty((0, 0), np.int8)
 
 
 CALL_PIXELS = 512_000_000
@@ -94,9 +98,10 @@ class PictureIntake:
             pixels = fit(opened(item, self._limits), self.processing, self._limits)
         except InvalidInput as error:
             return error
-        height, width, _ = pixels.shape
-        ids = np.zeros(self._tokens(height, width), np.int32)
-        return PictureFeatures(ids, outputs=outputs, role=role, pixels=pixels)
+        cut = signed(patches(pixels, self._side))
+        grid = (pixels.shape[0] // self._side, pixels.shape[1] // self._side)
+        ids = np.zeros(self._own + len(cut), np.int32)
+        return PictureFeatures(ids, outputs=outputs, role=role, patches=cut, grid=grid)
 
     def _tokens(self, height: int, width: int) -> int:
         return self._own + (height // self._side) * (width // self._side)
@@ -137,7 +142,7 @@ def _numbers(item: Item) -> int:
 
 
 def opened(item: Item, limits: Limits = LIMITS) -> Image.Image:
-    """The picture of an item, in mode ``RGB``.
+    """The picture of an item, in the colours that it is given in.
 
     Raises:
         InvalidInput: It cannot be read.

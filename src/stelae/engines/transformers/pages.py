@@ -17,6 +17,7 @@ from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.engines.text.features import Features
 from stelae.engines.text.pictures import opened
 from stelae.errors import InvalidInput, ModelLoadFailed
+from stelae.images.colours import rgb
 from stelae.images.limits import LIMITS, Limits
 from stelae.types import Item, OutputType, Role, Truncate
 
@@ -96,7 +97,7 @@ class PageIntake:
     ) -> PageFeatures | InvalidInput:
         """The page of an item, or why it cannot be read."""
         try:
-            image = opened(item, self._limits)
+            image = rgb(opened(item, self._limits))
         except InvalidInput as error:
             return error
         read = self._processor.process_images([image])
