@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 from fix_library import colbert, reranker, splade
+from fix_unknown import colbert as sparse_attention
 from live import live
 from safetensors.numpy import load_file, save_file
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import BoW
 from typer.testing import CliRunner, Result
 
 from stelae.cli import pictures
@@ -68,6 +71,18 @@ def test_token_vectors_agree_on_both_sides(tmp_path: Path) -> None:
     colbert(tmp_path)
     found = rows(tmp_path / "made", "--dtype", "float32")
     assert set(found) == {("multivector", "query"), ("multivector", "document")}
+
+
+def test_sparse_attention_is_the_same_whatever_was_read_before(zoo: Path, tmp_path: Path) -> None:
+    found = rows(sparse_attention(zoo, tmp_path, "bigbird"), "--dtype", "float32")
+    assert [row["max_difference"] <= 1e-5 for row in found.values()] == [True, True]
+
+
+def test_words_of_a_bag_are_counted_on_both_sides(tmp_path: Path) -> None:
+    bag = BoW(["the", "ocean", "a", "of", "and"], {"the": 0.25}, unknown_word_weight=2.0)
+    SentenceTransformer(modules=[bag], device="cpu").save_pretrained(str(tmp_path))
+    (row,) = rows(tmp_path, "--dtype", "float32").values()
+    assert (row["verdict"], row["tokens_differ"]) == ("ok", 0)
 
 
 def test_scores_agree_with_and_without_their_activation(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from stelae.catalog.spec import Backbone, ModelSpec, Static
 from stelae.engines.base import EngineOptions
 from stelae.engines.references.made import FAILURES, Made, guarded, missing
 from stelae.engines.runtime import device_of
-from stelae.engines.sentence_transformers.loading import check_class, quiet
+from stelae.engines.sentence_transformers.loading import check_class, forget, quiet
 from stelae.errors import ModelLoadFailed, OutOfMemory
 from stelae.types import OutputType, Role
 
@@ -96,7 +96,11 @@ class Reference:
         self._document = next((name for name in DOCUMENT_PROMPTS if name in saved), None)
         self._tokens = 0
         self._filled: int | None = None
-        model[0].register_forward_pre_hook(self._count)
+        if type(model[0]).__name__ == "BoW":
+            # Its ``forward`` sees vectors: the words are gone once they are looked up.
+            model[0].get_sentence_features = self._counting(model[0].get_sentence_features)
+        else:
+            model[0].register_forward_pre_hook(self._count)
         for name, module in model[0].named_modules():
             if name.endswith("vision_model.embeddings"):
                 module.register_forward_hook(self._count_patches)
@@ -144,6 +148,8 @@ class Reference:
 
     def _made(self, run: Any, entries: list[Any], options: dict[str, Any]) -> Made:
         def first() -> tuple[Any, int]:
+            if self._model.transformers_model is not None:
+                forget(self._model.transformers_model)
             row = run(entries, batch_size=1, show_progress_bar=False, **options)[0]
             if self._output is not OutputType.SPARSE:
                 return row, self._tokens
@@ -158,6 +164,15 @@ class Reference:
         self._tokens = int(arguments[0]["input_ids"].numel()) if "input_ids" in arguments[0] else 0
         mask = arguments[0].get("pixel_attention_mask")
         self._filled = None if mask is None else int(mask.sum())
+
+    def _counting(self, look_up: Callable[..., Any]) -> Callable[..., Any]:
+        """What looks words up, and counts them."""
+
+        def run(texts: list[list[int]], **options: Any) -> Any:
+            self._tokens = sum(map(len, texts))
+            return look_up(texts, **options)
+
+        return run
 
     def _count_patches(self, module: Any, arguments: Any, patches: Any) -> None:
         """Patches of a picture, and what stands before them, but for those that fill it up."""

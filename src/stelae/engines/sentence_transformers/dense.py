@@ -21,7 +21,7 @@ def kind_of(spec: ModelSpec) -> Kind:
 
 def _open(steps: Steps) -> Steps:
     """Without a closing ``Normalize``: whether vectors get unit length is the call's to say."""
-    return steps[:-1] if isinstance(steps[-1], Normalize) else steps
+    return steps[:-1] if steps and isinstance(steps[-1], Normalize) else steps
 
 
 def rows(features: dict[str, Any], texts: Sequence[Features]) -> list[Output]:
