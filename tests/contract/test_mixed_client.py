@@ -15,6 +15,8 @@ from repo import ROOT
 
 from stelae import AsyncClient, Client
 
+pytest.importorskip("stelae.engines.encoder.engine")  # torch, before threads import it
+
 pytestmark = pytest.mark.timeout(120)
 
 SHAPES = ROOT / "tests" / "data" / "clip-shapes"

@@ -24,6 +24,8 @@ from live import Live, live
 from PIL import Image
 from repo import ROOT
 
+pytest.importorskip("stelae.engines.encoder.engine")  # torch, before threads import it
+
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 HERE = Path(__file__).parent / "documented"

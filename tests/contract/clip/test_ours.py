@@ -17,6 +17,8 @@ from repo import ROOT
 from stelae.clip import Client, Document, Response
 from stelae.errors import InvalidInput, ModelNotFound, ServerUnreachable, Unauthorized
 
+pytest.importorskip("stelae.engines.encoder.engine")  # torch, before threads import it
+
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
 SHAPES = ROOT / "tests" / "data" / "clip-shapes"
