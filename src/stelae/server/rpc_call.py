@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from grpc.aio import EOF
+from grpc.aio import EOF, InternalError
 from starlette.datastructures import Headers
 
 from stelae.dialects.base import Asking, Dialect, Record, Rooms, Rpc
@@ -114,6 +114,9 @@ class Call:
             record.status = 200
         except StelaeError as error:
             self._fail(record, error)
+        except InternalError:
+            # What the library raises where a call is over before its task hears of that.
+            self._fail(record, Cancelled("the caller left"))
         except Exception:
             log.get().exception("rpc_failed", route=record.route, dialect=record.dialect)
             self._fail(record, StelaeError("the server failed to answer; see its log"))

@@ -145,6 +145,17 @@ async def test_caller_who_leaves_frees_its_work() -> None:
         await until(lambda: made.server.app.reception.ledger.held == 0)
 
 
+async def test_caller_who_leaves_while_it_is_answered_is_no_failure_of_the_server() -> None:
+    async with aviary() as made:
+        for _ in range(100):
+            stream = made.channel.stream_stream(MANY)(iter([b"loud:100000"] * 4))
+            await stream.read()
+            stream.cancel()
+        await until(lambda: made.value("stelae_requests_in_flight 0.0"))
+        assert made.value('code="499"')
+        assert not made.value('code="500"')
+
+
 async def test_time_of_the_caller_ends_the_work() -> None:
     async with aviary() as made:
         error = await refused(made.once(b"hold", timeout=0.2))
