@@ -9,13 +9,18 @@ from typing import ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from stelae.nn.backbone import Backbone
 from stelae.nn.batch import TokenBatch, pack
+from stelae.nn.layers.linear import Linear
 
 Grid = tuple[int, int]
 """Rows and columns of patches."""
+
+Patches = NDArray[np.float32] | NDArray[np.int8]
+"""Patches of one picture, shape ``(rows * columns, side * side * 3)``, colours last: numbers
+of a model's own scale, or pixels as signed bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +38,7 @@ class PatchBatch(TokenBatch):
 
 
 def pack_pictures(
-    pictures: Sequence[NDArray[np.float32]],
+    pictures: Sequence[Patches],
     grids: Sequence[Grid],
     own: int = 0,
     device: torch.device | str = "cpu",
@@ -41,7 +46,7 @@ def pack_pictures(
     """Lay pictures end to end, smallest first.
 
     Args:
-        pictures: Patches of each, shape ``(rows * columns, side * side * 3)``.
+        pictures: Patches of each.
         grids: Rows and columns of each.
         own: Tokens that the tower puts before the patches of each picture.
         device: Where the tensors go.
@@ -61,11 +66,29 @@ class VisionBackbone(Backbone):
         own: Tokens that it puts before the patches of each picture.
         side: Side of a patch in pixels.
         grid: Patches of the one size of picture that it reads; ``None`` for any.
+        patch: Makes a token of each patch.
     """
 
     own: ClassVar[int] = 0
     side: int
     grid: Grid | None
+    patch: Linear
+
+    def read_bytes(self, factor: Sequence[float], offset: Sequence[float]) -> None:
+        """Read signed bytes from now on; the first layer scales them as well.
+
+        Args:
+            factor: On red, green and blue.
+            offset: Added to them then, which gives the numbers that the tower was made for.
+        """
+        layer, squares = self.patch, self.side**2
+        weight = layer.weight.double()
+        factors, offsets = (weight.new_tensor(v).repeat(squares) for v in (factor, offset))
+        bias = weight @ offsets
+        if layer.bias is not None:
+            bias += layer.bias
+        layer.weight = nn.Parameter((weight * factors).to(layer.weight.dtype), requires_grad=False)
+        layer.bias = nn.Parameter(bias.to(layer.weight.dtype), requires_grad=False)
 
 
 def patches_of(batch: TokenBatch) -> PatchBatch:

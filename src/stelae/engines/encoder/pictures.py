@@ -14,8 +14,8 @@ from stelae.engines.encoder.model import TextEncoder, load_backbone
 from stelae.engines.text.features import Features, Output
 from stelae.engines.text.pictures import PictureFeatures, PictureIntake
 from stelae.errors import UnsupportedCheckpoint
-from stelae.images.preprocess import normalize, patches
-from stelae.nn.layers.linear import Linear
+from stelae.images.scaling import scaling
+from stelae.nn.layers.linear import prepack
 from stelae.nn.patches import PatchBatch, VisionBackbone, pack_pictures
 from stelae.nn.stored import read
 from stelae.types import OutputType
@@ -42,20 +42,19 @@ class PictureEncoder(nn.Module):
         deterministic: bool = False,
     ) -> None:
         super().__init__()
-        self.device, self.deterministic, self.processing = device, deterministic, vision.processing
+        self.device, self.deterministic = device, deterministic
         part = vision.backbone
         tensors = read(Path(spec.folder, part.folder, name) for name in part.weights)
-        tower = load_backbone(part, tensors, dtype)
+        tower = load_backbone(part, tensors, torch.float32)
         if not isinstance(tower, VisionBackbone):
             raise UnsupportedCheckpoint(f"{part.architecture} does not read pictures")
-        self.tower = tower
+        tower.read_bytes(*scaling(vision.processing))
+        self.tower = tower.to(dtype)  # only now: scaled numbers are rounded once
         chain = Chain(output=OutputType.DENSE, steps=vision.steps)
         self.head = build_head(spec, chain, tower, tensors)
         self.intake = PictureIntake(vision, tower.side, tower.own)
         self.to(device)
-        for module in self.modules():
-            if isinstance(module, Linear):
-                module.prepack()
+        prepack(self)
         self.eval()
 
     @torch.inference_mode()
@@ -69,12 +68,8 @@ class PictureEncoder(nn.Module):
         return outputs
 
     def _pack(self, batch: Sequence[PictureFeatures]) -> PatchBatch:
-        side = self.tower.side
         return pack_pictures(
-            [patches(normalize(f.pixels, self.processing), side) for f in batch],
-            [(f.pixels.shape[0] // side, f.pixels.shape[1] // side) for f in batch],
-            self.tower.own,
-            self.device,
+            [f.patches for f in batch], [f.grid for f in batch], self.tower.own, self.device
         )
 
 

@@ -160,9 +160,10 @@ class ClipVision(VisionBackbone):
     def states(self, batch: TokenBatch) -> Iterator[Tensor]:
         """Token vectors after the embeddings and after each layer, each ``(T, H)``."""
         patches = self.patch(patches_of(batch).patches.to(self.first.dtype))
-        x = self.first.repeat(len(batch.ids), 1)
-        x[batch.positions > 0] = patches
-        x = self.norm(x + self.positions(batch.positions))
+        pictures = patches.view(batch.size, -1, self.width)
+        first = self.first.expand(batch.size, 1, -1)
+        tokens = torch.cat([first, pictures], dim=1) + self.positions.weight
+        x: Tensor = self.norm(tokens.view(-1, self.width))
         yield x
         for layer in self.layers:
             x = layer(x, batch)
