@@ -340,6 +340,10 @@ RETRYABLE = frozenset(
 """Codes of errors after which the same request may succeed."""
 
 
+LOADING = "loading"
+"""Said as ``stage`` in the details of whatever ended the loading of a model."""
+
+
 def from_info(info: ErrorInfo) -> StelaeError:
     """Build the exception that an ``ErrorInfo`` describes.
 

@@ -22,6 +22,7 @@ from stelae.cluster.replica import Replica
 from stelae.engines import registry
 from stelae.engines.base import EngineOptions
 from stelae.errors import (
+    LOADING,
     Conflict,
     ModelNotReady,
     ShuttingDown,
@@ -66,6 +67,7 @@ class Standing:
         stopping: Whether it is being unloaded.
         error: Why the latest load failed.
         failed_at: When it did, on the monotonic clock.
+        attempts: Loads that failed since the latest that did not.
         load_seconds: How long the latest load took.
         pinned: Whether the server is not ready without it.
         lock: Held while the model is loaded or unloaded.
@@ -77,6 +79,7 @@ class Standing:
     stopping: bool = False
     error: StelaeError | None = None
     failed_at: float = 0.0
+    attempts: int = 0
     load_seconds: float = 5.0
     started: float = 0.0
     pinned: bool = False
@@ -84,6 +87,8 @@ class Standing:
 
     def failed(self, error: StelaeError) -> StelaeError:
         """Note that a load failed."""
+        self.attempts += 1
+        error.details = {**error.details, "stage": LOADING, "attempts": self.attempts}
         self.error, self.failed_at = error, time.monotonic()
         return error
 
@@ -251,7 +256,7 @@ class Deployments:
             return standing.failed(error)
         finally:
             standing.loading = None
-        standing.error = None
+        standing.error, standing.attempts = None, 0
         standing.load_seconds = time.monotonic() - standing.started
         log.info("model_loaded", model=entry.name, seconds=round(standing.load_seconds, 3))
         return None

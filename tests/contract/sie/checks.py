@@ -266,6 +266,20 @@ def check_extract(url: str) -> None:
     assert one["entities"][0]["score"] == 1.0
 
 
+def check_items_that_fail(url: str) -> None:
+    """An item of `extract` that fails says why; where the version cannot tell, the call fails"""
+    items = [Item(text="see Ada"), Item(id="b", text="!bad")]
+    with client(url) as c:
+        if VERSION < (0, 7, 0):
+            error = raised(RequestError, lambda: c.extract(FINDER, items, labels=["person"]))
+            assert (error.code, error.status_code) == ("INVALID_INPUT", 400)
+            assert "items[1]" in str(error)
+            return
+        good, bad = c.extract(FINDER, items, labels=["person"])
+    assert "error" not in good
+    assert (bad["id"], bad["entities"], bad["error"]["code"]) == ("b", [], "INVALID_INPUT")
+
+
 def check_models(url: str) -> None:
     """`list_models` and `get_model`"""
     with client(url) as c:
@@ -359,14 +373,20 @@ def check_failing_model(url: str) -> None:
 
 
 def check_load_failed(url: str) -> None:
-    """502: the model cannot be loaded; told at once"""
+    """502: the model cannot be loaded, or its files cannot be had; told at once"""
     with client(url) as c:
-        started = time.monotonic()
-        error = raised(ServerError, lambda: c.encode("broken", Item(text="a")))
-        assert time.monotonic() - started < 5
-    assert error.status_code == 502
-    if VERSION >= (0, 3, 0):
-        assert type(error).__name__ == "ModelLoadFailedError"
+        for name, kind in (("broken", "UNKNOWN"), ("absent", "NOT_FOUND")):
+            started = time.monotonic()
+            error = raised(ServerError, lambda name=name: c.encode(name, Item(text="a")))
+            assert time.monotonic() - started < 5
+            assert error.status_code == 502
+            if VERSION >= (0, 3, 0):
+                assert type(error).__name__ == "ModelLoadFailedError"
+                assert (error.error_class, error.permanent) == (kind, True)
+            failed = next(m for m in c.list_models() if m["name"] == name)
+            assert not failed["loaded"]
+            if NEW:
+                assert failed["last_error"]["code"] == kind
 
 
 def check_loading_is_waited_for(url: str) -> None:

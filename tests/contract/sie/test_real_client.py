@@ -48,8 +48,12 @@ What differs on purpose, because a single server can do better:
 `stelae.sie` has the same names over Stelae's own client: `from stelae.sie import SIEClient`. What
 it lacks of 0.10.1, and why, stands in `tests/contract/sie/test_signatures.py`: what writes text
 (`generate`, `chat_completions`, `responses`), what belongs to the managed cloud, the knobs of
-connections and retries, and `jobs`, `files` and `batches`, which the unmodified SDK reaches.
+connections, and `jobs`, `files` and `batches`, which the unmodified SDK reaches. Two things differ:
+
+* `wait_for_capacity` is `False` unless it is given, as SIE's reference prints it; the SDK waits.
+* `result["request"]` has the call's `usage` and no `id`, since a long list is several requests.
 """
+
 CLUSTER = {"machine_profiles": ["l4", "a100-40gb"]}
 """Machines that are configured and not here."""
 
@@ -76,6 +80,7 @@ async def server(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
         "finder": FAKE,
         "faulty": FAULTY,
         "broken": {"source": str(broken)},
+        "absent": {"source": str(broken / "absent")},
         "clip": {"source": str(zoo / "clip")},
         "reranker": {"source": str(zoo / "cross-encoder")},
         "late": {"source": str(zoo / "colbert-native")},
@@ -89,7 +94,7 @@ async def server(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     with pytest.MonkeyPatch.context() as patch:
         install(patch)
         async with live(models=models, api_keys=["sesame"], cluster=CLUSTER) as made:
-            for name in models.keys() - {"broken"}:
+            for name in models.keys() - {"broken", "absent"}:
                 await made.house.fleet.load(name)
             find_names(made)
             yield made

@@ -15,16 +15,9 @@ from starlette.responses import Response
 from stelae.dialects.answers import error_headers, json_answer
 from stelae.dialects.base import record_of
 from stelae.dialects.sie.versions import told, version
-from stelae.errors import (
-    RETRYABLE,
-    HubUnreachable,
-    InvalidInput,
-    MissingDependency,
-    StelaeError,
-    UnsupportedCheckpoint,
-)
+from stelae.errors import RETRYABLE, StelaeError
 from stelae.version import __version__
-from stelae.wire.sie.codes import LOAD_FAILED, PROVISIONING, code_of, status_of
+from stelae.wire.sie.codes import LOAD_FAILED, PROVISIONING, code_of, load_facts, status_of
 
 LAST_WITH_202 = (0, 6, 5)
 """From this version on, provisioning is 503; before it, 202."""
@@ -69,31 +62,10 @@ DEFAULTS = {"RESOURCE_EXHAUSTED": 5.0, "MODEL_LOADING": 0.5, "LORA_LOADING": 0.5
 
 
 def _more(error: StelaeError, code: str) -> dict[str, Any]:
-    facts = {k: v for k, v in error.details.items() if k not in {"code", "message"}}
+    facts = {k: v for k, v in error.details.items() if k not in {"code", "message", "stage"}}
     if error.param is not None:
         facts["param"] = error.param
-    if code == LOAD_FAILED:
-        facts |= {"error_class": error_class(error), "permanent": not _passing(error)}
-        facts.setdefault("attempts", 1)
-    return facts
-
-
-def error_class(error: StelaeError) -> str:
-    """The SDK's word for why a model cannot be loaded."""
-    match error:
-        case HubUnreachable():
-            return "NETWORK"
-        case MissingDependency():
-            return "DEPENDENCY"
-        case UnsupportedCheckpoint():
-            return "CONFIG"
-        case InvalidInput():
-            return "CONFIG"
-    return "UNKNOWN"
-
-
-def _passing(error: StelaeError) -> bool:
-    return isinstance(error, HubUnreachable)
+    return facts | load_facts(error) if code == LOAD_FAILED else facts
 
 
 def _provisioning(error: StelaeError, seconds: float | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from stelae.dialects.sie.schema import ModelError, SieModel, SieModelDetail, Sie
 from stelae.errors import from_info
 from stelae.types import ModelInfo, ModelState, OutputType, Profile, Task
 from stelae.vectors import muvera
-from stelae.wire.sie.codes import code_of
+from stelae.wire.sie.codes import load_facts
 
 STATES = {
     ModelState.AVAILABLE: "available",
@@ -114,7 +114,13 @@ def _last_error(info: ModelInfo) -> ModelError | None:
     if info.error is None:
         return None
     error = from_info(info.error)
-    return ModelError(code=code_of(error), message=str(error), attempts=1, permanent=False)
+    facts = load_facts(error)
+    return ModelError(
+        code=facts["error_class"],
+        message=str(error),
+        attempts=facts["attempts"],
+        permanent=facts["permanent"],
+    )
 
 
 def _openai(name: str, created: int) -> dict[str, Any]:

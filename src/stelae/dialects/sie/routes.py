@@ -32,6 +32,7 @@ from stelae.dialects.sie.schema import (
 )
 from stelae.dialects.sie.score import ranking, score_calls
 from stelae.dialects.sie.timing import timing_headers
+from stelae.dialects.sie.versions import version
 from stelae.errors import (
     DeadlineExceeded,
     ErrorInfo,
@@ -56,6 +57,10 @@ from stelae.types import (
 from stelae.wire.arrays import Buffer
 
 T = TypeVar("T")
+
+
+READS_FAULTS = (0, 7, 0)
+"""First version of the SDK that reads why an item of ``extract`` failed; others show it empty."""
 
 
 def _decoders(kind: type[T]) -> dict[str, Decoder[T]]:
@@ -118,13 +123,15 @@ async def score_items(request: Request, rooms: Rooms) -> Response:
 
 
 async def extract_from(request: Request, rooms: Rooms) -> Response:
-    """Items to what is in them; one that fails keeps its place and says why."""
+    """Items to what is in them; one that fails keeps its place and says why, if that is read."""
     name = name_of(request)
     info = able(rooms, name, Task.EXTRACT)
     body = await read(request)
     given = await offload(len(body), decode, _EXTRACT[sent(request)], body)
     asked = await offload(len(body), extract_call, given, name, info)
     result = await extract(request, rooms, asked.call, caller_of(request))
+    if version(request.headers) < READS_FAULTS:
+        _all_there(result.errors)
     answer = await render(_found, result, asked, name, wanted(request))
     return _answer(request, result, answer, asked)
 

@@ -127,7 +127,14 @@ class ExtractRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelError(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a model could not be loaded."""
+    """Why a model could not be loaded.
+
+    Attributes:
+        code: SIE's word for it, such as ``GATED``, ``NOT_FOUND`` or ``CONFIG``.
+        message: The same in a sentence.
+        attempts: Loads that failed.
+        permanent: Whether another attempt alone will not help.
+    """
 
     code: str
     message: str

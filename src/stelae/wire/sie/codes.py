@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from stelae.errors import MissingDependency, ModelLoadFailed, StelaeError
+from typing import Any
+
+from stelae.errors import (
+    LOADING,
+    Forbidden,
+    HubUnreachable,
+    InvalidInput,
+    MissingDependency,
+    ModelLoadFailed,
+    ModelNotFound,
+    StelaeError,
+    Unauthorized,
+    UnsupportedCheckpoint,
+)
 
 CODES = {
     "invalid_input": "INVALID_INPUT",
@@ -24,9 +37,24 @@ LOAD_FAILED = "MODEL_LOAD_FAILED"
 PROVISIONING = "PROVISIONING"
 
 
+CLASSES: dict[type[StelaeError], str] = {
+    HubUnreachable: "NETWORK",
+    UnsupportedCheckpoint: "CONFIG",
+    InvalidInput: "CONFIG",
+    MissingDependency: "DEPENDENCY",
+    ModelNotFound: "NOT_FOUND",
+    Forbidden: "GATED",
+    Unauthorized: "GATED",
+}
+"""SIE's words for why a model cannot be loaded, by our errors."""
+
+ABSENT = (ModelNotFound, Forbidden, Unauthorized)
+"""Errors that mean another thing where a model was loading: its checkpoint cannot be had."""
+
+
 def code_of(error: StelaeError) -> str:
     """SIE's code of an error."""
-    if isinstance(error, ModelLoadFailed | MissingDependency):
+    if isinstance(error, ModelLoadFailed | MissingDependency) or _is_absent(error):
         return LOAD_FAILED
     return CODES.get(error.code, error.code.upper())
 
@@ -34,3 +62,18 @@ def code_of(error: StelaeError) -> str:
 def status_of(error: StelaeError) -> int:
     """SIE's status of an error."""
     return 502 if code_of(error) == LOAD_FAILED else error.status
+
+
+def load_facts(error: StelaeError) -> dict[str, Any]:
+    """What SIE tells beside of a model that cannot be loaded."""
+    return {
+        "error_class": next(
+            (w for kind, w in CLASSES.items() if isinstance(error, kind)), "UNKNOWN"
+        ),
+        "permanent": not isinstance(error, HubUnreachable),
+        "attempts": error.details.get("attempts", 1),
+    }
+
+
+def _is_absent(error: StelaeError) -> bool:
+    return isinstance(error, ABSENT) and error.details.get("stage") == LOADING

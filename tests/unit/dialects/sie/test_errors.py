@@ -11,13 +11,18 @@ from stelae.dialects.sie.errors import render_error
 from stelae.dialects.sie.versions import NEWEST, speaks, told, version
 from stelae.errors import (
     BY_CODE,
+    LOADING,
+    Forbidden,
     HubUnreachable,
     InputTooLong,
+    MissingDependency,
+    ModelNotFound,
     ModelNotReady,
     NoCapacity,
     OutOfMemory,
     QueueFull,
     StelaeError,
+    Unauthorized,
     UnsupportedCheckpoint,
 )
 
@@ -74,10 +79,29 @@ def test_failed_load_says_whether_it_is_for_good() -> None:
     for error, kind, permanent in (
         (UnsupportedCheckpoint("x"), "CONFIG", True),
         (HubUnreachable("x"), "NETWORK", False),
+        (MissingDependency("x"), "DEPENDENCY", True),
+        (ModelNotFound("x", details={"stage": LOADING}), "NOT_FOUND", True),
+        (Forbidden("x", details={"stage": LOADING}), "GATED", True),
+        (Unauthorized("x", details={"stage": LOADING}), "GATED", True),
     ):
-        detail = json.loads(bytes(render_error(error, asked()).body))["detail"]
+        answer = render_error(error, asked())
+        detail = json.loads(bytes(answer.body))["detail"]
+        assert (answer.status_code, detail["code"]) == (502, "MODEL_LOAD_FAILED")
+        assert "stage" not in detail
         assert (detail["error_class"], detail["permanent"]) == (kind, permanent)
         assert detail["attempts"] >= 1
+
+
+@pytest.mark.parametrize("kind", [ModelNotFound, Forbidden, Unauthorized])
+def test_what_no_load_ended_with_is_what_it_was(kind: type[StelaeError]) -> None:
+    answer = render_error(kind("x"), asked())
+    assert answer.status_code == kind.status
+    assert answer.headers["x-sie-error-code"] == kind.code.upper()
+
+
+def test_failed_load_says_how_often_it_was_tried() -> None:
+    error = UnsupportedCheckpoint("x", details={"stage": LOADING, "attempts": 3})
+    assert json.loads(bytes(render_error(error, asked()).body))["detail"]["attempts"] == 3
 
 
 @pytest.mark.parametrize(
