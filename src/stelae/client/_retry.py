@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from stelae.errors import DeadlineExceeded, InvalidInput, ProtocolError, StelaeError
+from stelae.errors import DeadlineExceeded, InvalidInput, OutOfMemory, ProtocolError, StelaeError
 
 Clock = Callable[[], float]
 
@@ -74,6 +74,7 @@ class RetryPolicy:
         floor: Retries per second that are always earned.
         reserve: Most retries that can be saved up.
         waits: Codes of refusals that are waited out.
+        memory_attempts: Further attempts where the server's memory ran out, if not ``attempts``.
     """
 
     attempts: int = 3
@@ -84,6 +85,12 @@ class RetryPolicy:
     floor: float = 1.0
     reserve: float = 10.0
     waits: frozenset[str] = REFUSED
+    memory_attempts: int | None = None
+
+    def attempts_after(self, code: str) -> int:
+        """Further attempts after a failure of that code."""
+        few = self.memory_attempts
+        return few if few is not None and code == OutOfMemory.code else self.attempts
 
 
 @dataclass(slots=True)
@@ -165,7 +172,7 @@ class Retries:
             return False
         if error.code in REFUSED:
             return error.code in self.policy.waits
-        return attempt <= self.policy.attempts and retryable(error)
+        return attempt <= self.policy.attempts_after(error.code) and retryable(error)
 
 
 def retryable(error: StelaeError) -> bool:

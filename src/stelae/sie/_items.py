@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from stelae.errors import InvalidInput
-from stelae.types import Item, PoolSpec
+from stelae.types import Item, Modality, PoolSpec
 from stelae.wire.sie.options import Options
 from stelae.wire.sie.verbs import filled, instruction_of, template_of
 
-READ = ("text", "images", "multivector")
-"""Fields that models read, in the order in which they count."""
+UNREAD = ("audio", "document", "video")
+"""Kinds of input that no model here reads yet."""
 
 
 def several(items: Any) -> tuple[list[Any], bool]:
@@ -38,8 +38,21 @@ def pool_spec(given: Mapping[str, Any]) -> PoolSpec:
         raise InvalidInput(f"an argument of create_pool is wrong: {error}") from error
 
 
-def ours(item: Any, place: str = "items") -> dict[str, Any]:
-    """The fields of our item.
+def is_open(item: Any) -> bool:
+    """Whether it depends on the model which part of an item counts."""
+    return isinstance(item, Mapping) and bool(item.get("images")) and item.get("text") is not None
+
+
+def ours(
+    item: Any, place: str = "items", inputs: Collection[str] = (), *, given: bool = False
+) -> dict[str, Any]:
+    """The fields of our item; of a text and a picture, the picture if the model reads pictures.
+
+    Args:
+        item: As the caller has it.
+        place: Where it stands in the call, for messages.
+        inputs: What the model reads; empty if that makes no difference.
+        given: Whether token vectors that were made before count; they do for scores.
 
     Raises:
         InvalidInput: It is no item, or has nothing that a model reads.
@@ -47,13 +60,22 @@ def ours(item: Any, place: str = "items") -> dict[str, Any]:
     if not isinstance(item, Mapping):
         raise InvalidInput(f"{place}: an Item was expected, not a {type(item).__name__}")
     fields: dict[str, Any] = {"id": item["id"]} if item.get("id") is not None else {}
-    if item.get("multivector") is not None:
-        return {**fields, "multivector": item["multivector"]}
-    if images := item.get("images"):
+    text, many = item.get("text"), item.get("multivector")
+    if given and many is not None:
+        return {**fields, "multivector": many}
+    images = item.get("images")
+    if images and (text is None or not inputs or Modality.IMAGE in inputs):
         return {**fields, "image": picture(images, place)}
-    if item.get("text") is not None:
-        return {**fields, "text": item["text"]}
-    raise InvalidInput(f"{place}: give text or images", param=place)
+    if text is not None:
+        return {**fields, "text": text}
+    raise InvalidInput(f"{place} {_has(item)}; give text or images", param=place)
+
+
+def _has(item: Mapping[str, Any]) -> str:
+    if item.get("multivector") is not None:
+        return "has token vectors, which only score reads"
+    other = [name for name in UNREAD if item.get(name) is not None]
+    return f"has {' and '.join(other)}, which no model here reads" if other else "has nothing"
 
 
 def picture(images: Any, place: str) -> Any:

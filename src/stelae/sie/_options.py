@@ -16,6 +16,7 @@ class EncodeOptions(TypedDict, total=False):
     gpu: str | None
     wait_for_capacity: bool
     provision_timeout_s: float | None
+    max_oom_retries: int
 
 
 class ExtractOptions(TypedDict, total=False):
@@ -28,3 +29,4 @@ class ExtractOptions(TypedDict, total=False):
     gpu: str | None
     wait_for_capacity: bool
     provision_timeout_s: float | None
+    max_oom_retries: int

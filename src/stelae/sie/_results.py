@@ -14,18 +14,31 @@ from stelae.sie.types import (
     ExtractResult,
     ModelInfo,
     PoolInfo,
+    RequestMetadata,
+    RequestUsage,
     ScoreResult,
     WorkerInfo,
 )
-from stelae.types import Capacity, ModelState, OutputType, Pool, Task
+from stelae.types import Capacity, ModelState, OutputType, Pool, Task, Usage
 from stelae.types import ModelInfo as OurModelInfo
+from stelae.wire.sie.codes import code_of
 from stelae.wire.sie.names import named_all
 from stelae.wire.sie.timing import timing_of
 
 LISTS = ("entities", "relations", "classifications", "objects")
 
 
-def encode_result(encoding: Encoding, name: str | None) -> EncodeResult:
+def request_of(usage: Usage, *, pairs: int = 0, images: int = 0) -> RequestMetadata:
+    """What is told of a call."""
+    used: RequestUsage = {"input_tokens": usage.tokens}
+    if pairs:
+        used["pairs"] = pairs
+    if images:
+        used["images"] = images
+    return {"usage": used}
+
+
+def encode_result(encoding: Encoding, name: str | None, request: RequestMetadata) -> EncodeResult:
     """What was made of one item."""
     result: dict[str, Any] = {} if name is None else {"id": name}
     columns = encoding.columns
@@ -36,7 +49,8 @@ def encode_result(encoding: Encoding, name: str | None) -> EncodeResult:
     if columns.multivector is not None:
         result["multivector"] = encoding.multivector
     result["timing"] = timing_of(encoding.timing)
-    return {**result, "model": encoding.model}  # type: ignore[typeddict-item]
+    result |= {"model": encoding.model, "request": _copied(request)}
+    return result  # type: ignore[return-value]
 
 
 def score_result(
@@ -51,15 +65,25 @@ def score_result(
             {"item_id": known[i], "score": float(values[i]), "rank": rank}
             for rank, i in enumerate(order)
         ],
+        "usage": {"input_tokens": scores.usage.tokens},
+        "request": request_of(scores.usage, pairs=len(names)),
     }
     return ranked if query is None else {**ranked, "query_id": query}
 
 
-def extract_result(found: Extracted, name: str) -> ExtractResult:
-    """What one item holds."""
+def extract_result(found: Extracted, name: str, request: RequestMetadata) -> ExtractResult:
+    """What one item holds, or why it failed."""
     lists = {kind: [_plain(thing) for thing in getattr(found, kind)] for kind in LISTS}
-    result = {"id": name, **lists, "data": found.data}
+    result = {"id": name, **lists, "data": found.data, "model": found.model}
+    if found.error is not None:
+        result["error"] = {"code": code_of(found.error), "message": str(found.error)}
+    result["request"] = _copied(request)
     return result  # type: ignore[return-value]
+
+
+def _copied(request: RequestMetadata) -> RequestMetadata:
+    """The same for another result, which may change its own."""
+    return {"usage": request["usage"].copy()}
 
 
 def _plain(thing: msgspec.Struct) -> dict[str, Any]:

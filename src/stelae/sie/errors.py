@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from stelae.errors import ProtocolError, ServerUnreachable, StelaeError
-from stelae.wire.sie.codes import LOAD_FAILED, code_of, status_of
+from stelae.wire.sie import codes
+from stelae.wire.sie.codes import LOAD_FAILED, code_of, load_facts, status_of
 
 
 class SIEError(Exception):
@@ -64,7 +65,28 @@ class ServerError(SIEError):
 
 
 class ModelLoadFailedError(ServerError):
-    """The model cannot be loaded."""
+    """The model cannot be loaded.
+
+    Attributes:
+        model: The model that was asked for.
+        error_class: Why, in a word: ``GATED``, ``NOT_FOUND``, ``NETWORK``, ``DEPENDENCY``,
+            ``CONFIG`` or ``UNKNOWN``.
+        permanent: Whether another attempt alone will not help.
+        attempts: Loads that failed.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        model: str | None = None,
+        error_class: str | None = None,
+        permanent: bool = True,
+        attempts: int = 1,
+    ) -> None:
+        super().__init__(message, LOAD_FAILED, 502)
+        self.model, self.error_class = model, error_class
+        self.permanent, self.attempts = permanent, attempts
 
 
 class ResourceExhaustedError(ServerError):
@@ -166,10 +188,12 @@ def _renamed(error: StelaeError, model: str | None, gpu: str | None) -> SIEError
             return LoraLoadingError(message, lora=error.details.get("lora"), model=model)
         case "INPUT_TOO_LONG":
             return InputTooLongError(message, code, status, param=error.param)
+        case codes.LOAD_FAILED:
+            return ModelLoadFailedError(message, model=model, **load_facts(error))
     if status < 500:
         return RequestError(message, code, status, param=error.param)
-    kind = {LOAD_FAILED: ModelLoadFailedError, "RESOURCE_EXHAUSTED": ResourceExhaustedError}
-    return kind.get(code, ServerError)(message, code, status, retry_after=error.retry_after)
+    kind = ResourceExhaustedError if code == "RESOURCE_EXHAUSTED" else ServerError
+    return kind(message, code, status, retry_after=error.retry_after)
 
 
 __all__ = [

@@ -82,6 +82,23 @@ class TimingInfo(TypedDict, total=False):
     postprocessing_ms: float
 
 
+class RequestUsage(TypedDict, total=False):
+    """What a call came to."""
+
+    input_tokens: int
+    pairs: int
+    images: int
+
+
+class RequestMetadata(TypedDict, total=False):
+    """What is told of a call; the same with each of its results.
+
+    It has no ``id``: a long list is cut into several requests.
+    """
+
+    usage: RequestUsage
+
+
 class EncodeResult(TypedDict, total=False):
     """What was made of one item; only what was asked for is there."""
 
@@ -91,6 +108,7 @@ class EncodeResult(TypedDict, total=False):
     multivector: np.typing.NDArray[Any]
     model: str
     timing: TimingInfo
+    request: RequestMetadata
 
 
 class ScoreEntry(TypedDict):
@@ -107,6 +125,8 @@ class ScoreResult(TypedDict, total=False):
     model: str
     query_id: str
     scores: list[ScoreEntry]
+    usage: RequestUsage
+    request: RequestMetadata
 
 
 class Entity(TypedDict, total=False):
@@ -144,8 +164,15 @@ class DetectedObject(TypedDict):
     bbox: list[int]
 
 
+class ItemError(TypedDict):
+    """Why an item failed."""
+
+    code: str
+    message: str
+
+
 class ExtractResult(TypedDict, total=False):
-    """What one item holds."""
+    """What one item holds; ``error`` if it failed."""
 
     id: str
     entities: list[Entity]
@@ -153,6 +180,9 @@ class ExtractResult(TypedDict, total=False):
     classifications: list[Classification]
     objects: list[DetectedObject]
     data: dict[str, Any]
+    error: ItemError
+    model: str
+    request: RequestMetadata
 
 
 class ModelDims(TypedDict, total=False):

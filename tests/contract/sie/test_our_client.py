@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import pytest_asyncio
-from live import Live, live
+from fix_faults import FAULTY, install
+from live import FAKE, Live, live
+from msgspec.structs import replace
+from PIL import Image
 
-from stelae.sie import Item, RequestError, SIEAsyncClient, SIEClient, SIEConnectionError, SIEError
+from stelae.catalog.abilities import Extractor, Finding
+from stelae.sie import (
+    Item,
+    ModelLoadFailedError,
+    RequestError,
+    ResourceExhaustedError,
+    SIEAsyncClient,
+    SIEClient,
+    SIEConnectionError,
+    SIEError,
+)
 from stelae.types import Timing
 from stelae.wire.sie.timing import timing_of
 
@@ -20,10 +34,30 @@ KEY = "sesame"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Live]:
-    async with live(api_keys=[KEY]) as made:
-        await made.house.fleet.load("fake")
-        yield made
+async def server(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Live]:
+    folder = tmp_path_factory.mktemp("none") / "absent"
+    models = {
+        "fake": FAKE,
+        "finder": FAKE,
+        "faulty": FAULTY,
+        "absent": {"source": str(folder)},
+        "labels": {"source": str(zoo / "cross-encoder-labels")},
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        install(patch)
+        async with live(api_keys=[KEY], models=models) as made:
+            for name in models.keys() - {"absent"}:
+                await made.house.fleet.load(name)
+            find_names(made)
+            yield made
+
+
+def find_names(made: Live) -> None:
+    """Let one of the fake models say that it finds names."""
+    (replica,) = made.house.fleet._deployments.controller.replicas("finder")
+    finds = Extractor(layout="fake", finds=(Finding.ENTITIES,))
+    spec = replace(replica.deployment.spec, extraction=finds)
+    replica.deployment = replace(replica.deployment, spec=spec)
 
 
 @pytest.mark.parametrize(
@@ -128,3 +162,74 @@ async def test_the_asynchronous_client_closes_under_either_name(server: Live) ->
         with pytest.raises(RuntimeError, match="closed"):
             await client.encode("fake", Item(text="a"))
     assert not hasattr(SIEClient, "aclose")
+
+
+async def test_every_result_tells_what_its_call_came_to(server: Live) -> None:
+    async with SIEAsyncClient(server.url, api_key=KEY) as client:
+        one = await client.encode("fake", Item(text="a b"))
+        pair = await client.encode("fake", [Item(text="a b"), Item(text="a b")])
+        found = await client.extract("finder", Item(text="see Ada"), labels=["person"])
+        scores = await client.score("fake", Item(text="a"), [Item(text="b"), Item(text="c")])
+    alone = one["request"]["usage"]["input_tokens"]
+    assert alone > 0
+    assert pair[0]["request"]["usage"]["input_tokens"] == 2 * alone
+    assert pair[0]["request"] == pair[1]["request"]
+    assert pair[0]["request"] is not pair[1]["request"]
+    assert found["request"]["usage"]["input_tokens"] > 0
+    assert scores["request"]["usage"] == {**scores["usage"], "pairs": 2}
+
+
+async def test_an_item_that_fails_to_be_looked_into_keeps_its_place(server: Live) -> None:
+    items = [Item(text="see Ada"), Item(id="b", text="!bad")]
+    async with SIEAsyncClient(server.url, api_key=KEY) as client:
+        good, bad = await client.extract("finder", items, labels=["person"])
+    assert good["entities"][0]["text"] == "Ada"
+    assert "error" not in good
+    assert (bad["id"], bad["entities"]) == ("b", [])
+    assert bad["error"]["code"] == "INVALID_INPUT"
+
+
+async def test_a_ranking_by_a_model_of_several_labels_is_refused(server: Live) -> None:
+    async with SIEAsyncClient(server.url, api_key=KEY) as client:
+        with pytest.raises(RequestError, match="there is no best") as caught:
+            await client.score("labels", Item(text="a"), [Item(text="b")])
+    assert caught.value.code == "INVALID_INPUT"
+
+
+async def test_a_model_without_files_says_so(server: Live) -> None:
+    async with SIEAsyncClient(server.url, api_key=KEY) as client:
+        with pytest.raises(ModelLoadFailedError, match="no folder") as caught:
+            await client.encode("absent", Item(text="a"))
+    error = caught.value
+    assert (error.error_class, error.permanent, error.model) == ("NOT_FOUND", True, "absent")
+    assert (error.code, error.status_code) == ("MODEL_LOAD_FAILED", 502)
+
+
+@pytest.mark.parametrize("wait", [False, True])
+async def test_where_memory_runs_out_is_asked_again_as_often_as_is_said(
+    wait: bool, server: Live
+) -> None:
+    async with SIEAsyncClient(server.url, api_key=KEY) as client:
+        with pytest.raises(ResourceExhaustedError):
+            await client.encode(
+                "faulty",
+                Item(text=f"!raise out_of_memory 0.01 1 none-{wait}"),
+                max_oom_retries=0,
+                wait_for_capacity=wait,
+            )
+        again = Item(text=f"!raise out_of_memory 0.01 1 one-{wait}")
+        result = await client.encode("faulty", again, max_oom_retries=1, wait_for_capacity=wait)
+        with pytest.raises(RequestError, match="max_oom_retries=-1"):
+            await client.encode("faulty", again, max_oom_retries=-1)
+    assert "dense" in result
+
+
+async def test_the_text_counts_where_a_model_reads_no_pictures(server: Live) -> None:
+    both = Item(text="a b", images=[Image.new("RGB", (4, 4))])
+    async with SIEAsyncClient(server.url, api_key=KEY) as client:
+        given = await client.extract("finder", both, labels=["person"])
+        beside = Item(text="a", multivector=np.zeros((1, 4), np.float32))
+        assert "dense" in await client.encode("fake", beside)
+        with pytest.raises(RequestError, match=r"items\[0\] has audio, which no model here reads"):
+            await client.encode("fake", Item(audio=b"x"))
+    assert "error" not in given

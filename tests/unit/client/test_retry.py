@@ -10,6 +10,7 @@ from stelae.errors import (
     BY_CODE,
     DeadlineExceeded,
     InvalidInput,
+    OutOfMemory,
     ProtocolError,
     QueueFull,
     ServerUnreachable,
@@ -36,6 +37,15 @@ def test_waits_grow_twofold_up_to_the_ceiling() -> None:
     chosen = retries(RetryPolicy(attempts=9, base=0.2, ceiling=1.0), jitter=1.0)
     waits = [chosen.wait(WorkerDied("x"), attempt, NEVER) for attempt in range(1, 6)]
     assert waits == pytest.approx([0.2, 0.4, 0.8, 1.0, 1.0])
+
+
+def test_a_memory_that_ran_out_may_be_asked_again_less_or_more_often() -> None:
+    chosen = retries(RetryPolicy(attempts=2, memory_attempts=4))
+    assert chosen.wait(OutOfMemory("x"), 4, NEVER) >= 0
+    with pytest.raises(OutOfMemory):
+        chosen.wait(OutOfMemory("x"), 5, NEVER)
+    with pytest.raises(WorkerDied):
+        chosen.wait(WorkerDied("x"), 3, NEVER)
 
 
 @given(st.floats(0, 1, exclude_max=True), st.integers(1, 100))

@@ -16,7 +16,7 @@ from stelae.errors import InvalidInput
 from stelae.types import ModelInfo, ScoreCall
 from stelae.wire.sie.names import named_all
 from stelae.wire.sie.options import read_options
-from stelae.wire.sie.verbs import kinds_of, named, score_fields
+from stelae.wire.sie.verbs import kinds_of, named, refuse_several, score_fields
 
 
 def score_calls(
@@ -51,11 +51,7 @@ def ranking(scores: NDArray[np.float32], ids: Sequence[str | None]) -> list[dict
         InvalidInput: The model gives several scores to a document.
     """
     if scores.ndim != 1:
-        raise InvalidInput(
-            f"the model gives {scores.shape[1]} scores to a document, so that there is no best; "
-            "ask extract for its classes",
-            param="model",
-        )
+        refuse_several(scores.shape[1])
     order = np.argsort(-scores, kind="stable").tolist()
     names = named_all(ids)
     return [

@@ -8,9 +8,12 @@ from types import TracebackType
 from typing import Any, Literal, Self, Unpack, cast, overload
 
 from stelae.client import AsyncClient, RetryPolicy
+from stelae.client._async._http import AsyncHttpBackend
+from stelae.client._retry import REFUSED
+from stelae.errors import InvalidInput
 from stelae.sie._async.feed import AsyncFeed
 from stelae.sie._feeds import path_of
-from stelae.sie._items import bare, in_template, ours, pool_spec, several
+from stelae.sie._items import bare, in_template, is_open, ours, pool_spec, several
 from stelae.sie._options import EncodeOptions, ExtractOptions
 from stelae.sie._results import (
     capacity_info,
@@ -18,6 +21,7 @@ from stelae.sie._results import (
     extract_result,
     model_info,
     pool_info,
+    request_of,
     score_result,
 )
 from stelae.sie.errors import of_pool, renamed
@@ -32,9 +36,17 @@ from stelae.sie.types import (
     ScoreResult,
     StatusMessage,
 )
+from stelae.types import Modality
 from stelae.wire.sie.names import named_all
 from stelae.wire.sie.options import read_options
-from stelae.wire.sie.verbs import encode_fields, extract_fields, kinds_of, named, score_fields
+from stelae.wire.sie.verbs import (
+    encode_fields,
+    extract_fields,
+    kinds_of,
+    named,
+    refuse_several,
+    score_fields,
+)
 
 WAIT_SECONDS = 300.0
 """Time for a worker to come, unless the caller says otherwise."""
@@ -42,8 +54,11 @@ WAIT_SECONDS = 300.0
 PROVISION_SECONDS = 900.0
 """Time for a device to be there, unless the caller says otherwise."""
 
-HASTY = RetryPolicy(waits=frozenset({"queue_full", "model_not_ready", "lora_loading"}))
-"""Of calls that do not wait for a device; what is busy or loading is waited for all the same."""
+HASTY = frozenset({"queue_full", "model_not_ready", "lora_loading"})
+"""What is waited for by calls that do not wait for a device: what is busy or loading."""
+
+OOM_RETRIES = 3
+"""Further attempts where the server's memory ran out, unless the caller says otherwise."""
 
 
 class SIEAsyncClient:
@@ -67,8 +82,10 @@ class SIEAsyncClient:
         options: dict[str, Any] | None = None,
         pool: PoolSpec | None = None,
     ) -> None:
-        self._client = AsyncClient(base_url, api_key=api_key, timeout=timeout_s, retries=HASTY)
-        self._patient = AsyncClient(base_url, api_key=api_key, timeout=timeout_s)
+        self._backend = AsyncHttpBackend(base_url, api_key, None)
+        self._timeout = timeout_s
+        self._clients: dict[tuple[bool, int], AsyncClient] = {}
+        self._client = self._patient(OOM_RETRIES, wait=False)
         self._url, self._feed = base_url, AsyncFeed(base_url, api_key)
         self._gpu = gpu
         self._options = options or {}
@@ -88,8 +105,8 @@ class SIEAsyncClient:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
-        await self._patient.aclose()
+        for client in self._clients.values():
+            await client.aclose()
 
     aclose = close
 
@@ -119,6 +136,7 @@ class SIEAsyncClient:
         gpu: str | None = None,
         wait_for_capacity: bool = False,
         provision_timeout_s: float | None = None,
+        max_oom_retries: int = OOM_RETRIES,
     ) -> EncodeResult | list[EncodeResult]:
         """Represent items.
 
@@ -133,6 +151,7 @@ class SIEAsyncClient:
             gpu: Kind of device, or ``pool/kind``.
             wait_for_capacity: Whether to wait for a device or a model that is not there.
             provision_timeout_s: How long.
+            max_oom_retries: Further attempts where the server's memory ran out.
 
         Raises:
             SIEError: One of its kinds; see ``stelae.sie.errors``.
@@ -147,14 +166,18 @@ class SIEAsyncClient:
                 instruction=instruction,
             )
             listed, alone = several(items)
-            mine = [ours(item, f"items[{i}]") for i, item in enumerate(listed)]
+            inputs = await self._inputs(named(model, chosen), listed)
+            mine = [ours(item, f"items[{i}]", inputs) for i, item in enumerate(listed)]
             sent = [bare(in_template(item, chosen, instruction)) for item in mine]
-            client, timeout = self._asked(wait_for_capacity, provision_timeout_s)
+            client, timeout = self._asked(wait_for_capacity, provision_timeout_s, max_oom_retries)
             place = await self._place(gpu)
             encodings = await client.encode(
                 sent, model=named(model, chosen), timeout=timeout, gpu=place, **fields
             )
-        made = [encode_result(e, m.get("id")) for e, m in zip(encodings, mine, strict=True)]
+        request = request_of(encodings.usage, images=sum("image" in item for item in mine))
+        made = [
+            encode_result(e, m.get("id"), request) for e, m in zip(encodings, mine, strict=True)
+        ]
         return made[0] if alone else made
 
     async def score(
@@ -168,6 +191,7 @@ class SIEAsyncClient:
         gpu: str | None = None,
         wait_for_capacity: bool = False,
         provision_timeout_s: float | None = None,
+        max_oom_retries: int = OOM_RETRIES,
     ) -> ScoreResult:
         """Rank items by a query.
 
@@ -180,15 +204,18 @@ class SIEAsyncClient:
             gpu: Kind of device, or ``pool/kind``.
             wait_for_capacity: Whether to wait for a device or a model that is not there.
             provision_timeout_s: How long.
+            max_oom_retries: Further attempts where the server's memory ran out.
 
         Raises:
             SIEError: One of its kinds; see ``stelae.sie.errors``.
         """
         with renamed(model=model, gpu=gpu or self._gpu):
             chosen, _ = read_options({**self._options, **(options or {})})
-            client, timeout = self._asked(wait_for_capacity, provision_timeout_s)
-            asked = ours(query, "query")
-            mine = [ours(item, f"items[{i}]") for i, item in enumerate(several(items)[0])]
+            client, timeout = self._asked(wait_for_capacity, provision_timeout_s, max_oom_retries)
+            listed = several(items)[0]
+            inputs = await self._inputs(named(model, chosen), [query, *listed])
+            asked = ours(query, "query", inputs, given=True)
+            mine = [ours(item, f"items[{i}]", inputs, given=True) for i, item in enumerate(listed)]
             fields = score_fields(chosen, instruction)
             kinds = kinds_of(chosen) or {fields["by"]: 1.0}
             values = [0.0] * len(mine)
@@ -202,6 +229,8 @@ class SIEAsyncClient:
                     gpu=place,
                     **{**fields, "by": kind},
                 )
+                if scores.scores.ndim > 1:
+                    refuse_several(scores.scores.shape[1])
                 values = [v + weight * float(s) for v, s in zip(values, scores.scores, strict=True)]
         return score_result(scores, values, [item.get("id") for item in mine], asked.get("id"))
 
@@ -225,6 +254,7 @@ class SIEAsyncClient:
         gpu: str | None = None,
         wait_for_capacity: bool = False,
         provision_timeout_s: float | None = None,
+        max_oom_retries: int = OOM_RETRIES,
     ) -> ExtractResult | list[ExtractResult]:
         """Find what items hold.
 
@@ -238,27 +268,31 @@ class SIEAsyncClient:
             gpu: Kind of device, or ``pool/kind``.
             wait_for_capacity: Whether to wait for a device or a model that is not there.
             provision_timeout_s: How long.
+            max_oom_retries: Further attempts where the server's memory ran out.
 
         Raises:
             SIEError: One of its kinds; see ``stelae.sie.errors``.
         """
         with renamed(model=model, gpu=gpu or self._gpu):
             chosen, _ = read_options({**self._options, **(options or {})})
-            client, timeout = self._asked(wait_for_capacity, provision_timeout_s)
+            client, timeout = self._asked(wait_for_capacity, provision_timeout_s, max_oom_retries)
             fields = extract_fields(
                 chosen, labels=labels, output_schema=output_schema, instruction=instruction
             )
             listed, alone = several(items)
-            mine = [ours(item, f"items[{i}]") for i, item in enumerate(listed)]
+            inputs = await self._inputs(named(model, chosen), listed)
+            mine = [ours(item, f"items[{i}]", inputs) for i, item in enumerate(listed)]
             found = await client.extract(
                 [bare(item) for item in mine],
                 model=named(model, chosen),
                 timeout=timeout,
                 gpu=await self._place(gpu),
+                errors="return",
                 **fields,
             )
+        request = request_of(found.usage, images=sum("image" in item for item in mine))
         names = named_all([item.get("id") for item in mine])
-        made = [extract_result(f, name) for f, name in zip(found, names, strict=True)]
+        made = [extract_result(f, name, request) for f, name in zip(found, names, strict=True)]
         return made[0] if alone else made
 
     async def list_models(self) -> list[ModelInfo]:
@@ -375,6 +409,25 @@ class SIEAsyncClient:
         wanted = gpu or self._gpu
         return wanted if wanted is not None or self._own is None else f"{self._own}/"
 
-    def _asked(self, wait: bool, seconds: float | None) -> tuple[AsyncClient, float | None]:
+    async def _inputs(self, model: str, items: list[Any]) -> tuple[Modality, ...]:
+        """What a model reads, if an item leaves open which of its parts counts."""
+        if not any(map(is_open, items)):
+            return ()
+        info = await self._client.model(model)
+        return info.inputs if info.architecture else ()
+
+    def _asked(
+        self, wait: bool, seconds: float | None, tries: int
+    ) -> tuple[AsyncClient, float | None]:
         """Whom to ask, and for how long: with patience if a device is waited for."""
-        return (self._patient, seconds or PROVISION_SECONDS) if wait else (self._client, None)
+        return self._patient(tries, wait=wait), (seconds or PROVISION_SECONDS) if wait else None
+
+    def _patient(self, tries: int, *, wait: bool) -> AsyncClient:
+        """Our client with the patience asked for; all share their connections."""
+        if isinstance(tries, bool) or not isinstance(tries, int) or tries < 0:
+            raise InvalidInput(
+                f"max_oom_retries={tries!r}: a count from 0 was expected", param="max_oom_retries"
+            )
+        policy = RetryPolicy(waits=REFUSED if wait else HASTY, memory_attempts=tries)
+        made = AsyncClient(backend=self._backend, timeout=self._timeout, retries=policy)
+        return self._clients.setdefault((wait, tries), made)

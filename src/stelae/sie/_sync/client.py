@@ -9,9 +9,12 @@ from types import TracebackType
 from typing import Any, Literal, Self, Unpack, cast, overload
 
 from stelae.client import Client, RetryPolicy
+from stelae.client._sync._http import HttpBackend
+from stelae.client._retry import REFUSED
+from stelae.errors import InvalidInput
 from stelae.sie._sync.feed import Feed
 from stelae.sie._feeds import path_of
-from stelae.sie._items import bare, in_template, ours, pool_spec, several
+from stelae.sie._items import bare, in_template, is_open, ours, pool_spec, several
 from stelae.sie._options import EncodeOptions, ExtractOptions
 from stelae.sie._results import (
     capacity_info,
@@ -19,6 +22,7 @@ from stelae.sie._results import (
     extract_result,
     model_info,
     pool_info,
+    request_of,
     score_result,
 )
 from stelae.sie.errors import of_pool, renamed
@@ -33,9 +37,17 @@ from stelae.sie.types import (
     ScoreResult,
     StatusMessage,
 )
+from stelae.types import Modality
 from stelae.wire.sie.names import named_all
 from stelae.wire.sie.options import read_options
-from stelae.wire.sie.verbs import encode_fields, extract_fields, kinds_of, named, score_fields
+from stelae.wire.sie.verbs import (
+    encode_fields,
+    extract_fields,
+    kinds_of,
+    named,
+    refuse_several,
+    score_fields,
+)
 
 WAIT_SECONDS = 300.0
 """Time for a worker to come, unless the caller says otherwise."""
@@ -43,8 +55,11 @@ WAIT_SECONDS = 300.0
 PROVISION_SECONDS = 900.0
 """Time for a device to be there, unless the caller says otherwise."""
 
-HASTY = RetryPolicy(waits=frozenset({"queue_full", "model_not_ready", "lora_loading"}))
-"""Of calls that do not wait for a device; what is busy or loading is waited for all the same."""
+HASTY = frozenset({"queue_full", "model_not_ready", "lora_loading"})
+"""What is waited for by calls that do not wait for a device: what is busy or loading."""
+
+OOM_RETRIES = 3
+"""Further attempts where the server's memory ran out, unless the caller says otherwise."""
 
 
 class SIEClient:
@@ -68,8 +83,10 @@ class SIEClient:
         options: dict[str, Any] | None = None,
         pool: PoolSpec | None = None,
     ) -> None:
-        self._client = Client(base_url, api_key=api_key, timeout=timeout_s, retries=HASTY)
-        self._patient = Client(base_url, api_key=api_key, timeout=timeout_s)
+        self._backend = HttpBackend(base_url, api_key, None)
+        self._timeout = timeout_s
+        self._clients: dict[tuple[bool, int], Client] = {}
+        self._client = self._patient(OOM_RETRIES, wait=False)
         self._url, self._feed = base_url, Feed(base_url, api_key)
         self._gpu = gpu
         self._options = options or {}
@@ -89,8 +106,8 @@ class SIEClient:
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
-        self._patient.close()
+        for client in self._clients.values():
+            client.close()
 
     @property
     def base_url(self) -> str:
@@ -118,6 +135,7 @@ class SIEClient:
         gpu: str | None = None,
         wait_for_capacity: bool = False,
         provision_timeout_s: float | None = None,
+        max_oom_retries: int = OOM_RETRIES,
     ) -> EncodeResult | list[EncodeResult]:
         """Represent items.
 
@@ -132,6 +150,7 @@ class SIEClient:
             gpu: Kind of device, or ``pool/kind``.
             wait_for_capacity: Whether to wait for a device or a model that is not there.
             provision_timeout_s: How long.
+            max_oom_retries: Further attempts where the server's memory ran out.
 
         Raises:
             SIEError: One of its kinds; see ``stelae.sie.errors``.
@@ -146,14 +165,18 @@ class SIEClient:
                 instruction=instruction,
             )
             listed, alone = several(items)
-            mine = [ours(item, f"items[{i}]") for i, item in enumerate(listed)]
+            inputs = self._inputs(named(model, chosen), listed)
+            mine = [ours(item, f"items[{i}]", inputs) for i, item in enumerate(listed)]
             sent = [bare(in_template(item, chosen, instruction)) for item in mine]
-            client, timeout = self._asked(wait_for_capacity, provision_timeout_s)
+            client, timeout = self._asked(wait_for_capacity, provision_timeout_s, max_oom_retries)
             place = self._place(gpu)
             encodings = client.encode(
                 sent, model=named(model, chosen), timeout=timeout, gpu=place, **fields
             )
-        made = [encode_result(e, m.get("id")) for e, m in zip(encodings, mine, strict=True)]
+        request = request_of(encodings.usage, images=sum("image" in item for item in mine))
+        made = [
+            encode_result(e, m.get("id"), request) for e, m in zip(encodings, mine, strict=True)
+        ]
         return made[0] if alone else made
 
     def score(
@@ -167,6 +190,7 @@ class SIEClient:
         gpu: str | None = None,
         wait_for_capacity: bool = False,
         provision_timeout_s: float | None = None,
+        max_oom_retries: int = OOM_RETRIES,
     ) -> ScoreResult:
         """Rank items by a query.
 
@@ -179,15 +203,18 @@ class SIEClient:
             gpu: Kind of device, or ``pool/kind``.
             wait_for_capacity: Whether to wait for a device or a model that is not there.
             provision_timeout_s: How long.
+            max_oom_retries: Further attempts where the server's memory ran out.
 
         Raises:
             SIEError: One of its kinds; see ``stelae.sie.errors``.
         """
         with renamed(model=model, gpu=gpu or self._gpu):
             chosen, _ = read_options({**self._options, **(options or {})})
-            client, timeout = self._asked(wait_for_capacity, provision_timeout_s)
-            asked = ours(query, "query")
-            mine = [ours(item, f"items[{i}]") for i, item in enumerate(several(items)[0])]
+            client, timeout = self._asked(wait_for_capacity, provision_timeout_s, max_oom_retries)
+            listed = several(items)[0]
+            inputs = self._inputs(named(model, chosen), [query, *listed])
+            asked = ours(query, "query", inputs, given=True)
+            mine = [ours(item, f"items[{i}]", inputs, given=True) for i, item in enumerate(listed)]
             fields = score_fields(chosen, instruction)
             kinds = kinds_of(chosen) or {fields["by"]: 1.0}
             values = [0.0] * len(mine)
@@ -201,6 +228,8 @@ class SIEClient:
                     gpu=place,
                     **{**fields, "by": kind},
                 )
+                if scores.scores.ndim > 1:
+                    refuse_several(scores.scores.shape[1])
                 values = [v + weight * float(s) for v, s in zip(values, scores.scores, strict=True)]
         return score_result(scores, values, [item.get("id") for item in mine], asked.get("id"))
 
@@ -224,6 +253,7 @@ class SIEClient:
         gpu: str | None = None,
         wait_for_capacity: bool = False,
         provision_timeout_s: float | None = None,
+        max_oom_retries: int = OOM_RETRIES,
     ) -> ExtractResult | list[ExtractResult]:
         """Find what items hold.
 
@@ -237,27 +267,31 @@ class SIEClient:
             gpu: Kind of device, or ``pool/kind``.
             wait_for_capacity: Whether to wait for a device or a model that is not there.
             provision_timeout_s: How long.
+            max_oom_retries: Further attempts where the server's memory ran out.
 
         Raises:
             SIEError: One of its kinds; see ``stelae.sie.errors``.
         """
         with renamed(model=model, gpu=gpu or self._gpu):
             chosen, _ = read_options({**self._options, **(options or {})})
-            client, timeout = self._asked(wait_for_capacity, provision_timeout_s)
+            client, timeout = self._asked(wait_for_capacity, provision_timeout_s, max_oom_retries)
             fields = extract_fields(
                 chosen, labels=labels, output_schema=output_schema, instruction=instruction
             )
             listed, alone = several(items)
-            mine = [ours(item, f"items[{i}]") for i, item in enumerate(listed)]
+            inputs = self._inputs(named(model, chosen), listed)
+            mine = [ours(item, f"items[{i}]", inputs) for i, item in enumerate(listed)]
             found = client.extract(
                 [bare(item) for item in mine],
                 model=named(model, chosen),
                 timeout=timeout,
                 gpu=self._place(gpu),
+                errors="return",
                 **fields,
             )
+        request = request_of(found.usage, images=sum("image" in item for item in mine))
         names = named_all([item.get("id") for item in mine])
-        made = [extract_result(f, name) for f, name in zip(found, names, strict=True)]
+        made = [extract_result(f, name, request) for f, name in zip(found, names, strict=True)]
         return made[0] if alone else made
 
     def list_models(self) -> list[ModelInfo]:
@@ -374,6 +408,25 @@ class SIEClient:
         wanted = gpu or self._gpu
         return wanted if wanted is not None or self._own is None else f"{self._own}/"
 
-    def _asked(self, wait: bool, seconds: float | None) -> tuple[Client, float | None]:
+    def _inputs(self, model: str, items: list[Any]) -> tuple[Modality, ...]:
+        """What a model reads, if an item leaves open which of its parts counts."""
+        if not any(map(is_open, items)):
+            return ()
+        info = self._client.model(model)
+        return info.inputs if info.architecture else ()
+
+    def _asked(
+        self, wait: bool, seconds: float | None, tries: int
+    ) -> tuple[Client, float | None]:
         """Whom to ask, and for how long: with patience if a device is waited for."""
-        return (self._patient, seconds or PROVISION_SECONDS) if wait else (self._client, None)
+        return self._patient(tries, wait=wait), (seconds or PROVISION_SECONDS) if wait else None
+
+    def _patient(self, tries: int, *, wait: bool) -> Client:
+        """Our client with the patience asked for; all share their connections."""
+        if isinstance(tries, bool) or not isinstance(tries, int) or tries < 0:
+            raise InvalidInput(
+                f"max_oom_retries={tries!r}: a count from 0 was expected", param="max_oom_retries"
+            )
+        policy = RetryPolicy(waits=REFUSED if wait else HASTY, memory_attempts=tries)
+        made = Client(backend=self._backend, timeout=self._timeout, retries=policy)
+        return self._clients.setdefault((wait, tries), made)

@@ -114,6 +114,19 @@ def score_fields(options: Options, instruction: str | None = None) -> dict[str, 
     }
 
 
+def refuse_several(scores: int) -> None:
+    """Refuse a ranking by a model that gives several scores to a document.
+
+    Raises:
+        InvalidInput: Always.
+    """
+    raise InvalidInput(
+        f"the model gives {scores} scores to a document, so that there is no best; "
+        "ask extract for its classes",
+        param="model",
+    )
+
+
 def kinds_of(options: Options) -> dict[OutputType, float] | None:
     """What is compared and added up, and how much each counts; ``None`` for one kind only.
 
