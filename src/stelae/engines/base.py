@@ -68,6 +68,8 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
         deterministic: Whether each text runs alone, so that its numbers are the same
             bit for bit whatever else is asked at the time; slower for short texts.
         adapters: Those that calls may name; loaded when they first do.
+        cache_tokens: Tokens whose keys and values a model that writes keeps at once, of all
+            texts under way; none of them can be longer.
     """
 
     dtype: ComputeDtype = ComputeDtype.AUTO
@@ -75,6 +77,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     threads: int | None = None
     deterministic: bool = False
     adapters: Adapters = Adapters()
+    cache_tokens: int = 32_768
 
 
 class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):

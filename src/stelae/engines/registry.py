@@ -19,6 +19,7 @@ from stelae.engines import (
     gliner,
     sentence_transformers,
     transformers,
+    transformers_text,
 )
 from stelae.engines.base import AnyEngine, EngineManifest, EngineOptions
 from stelae.engines.hardware import bound_onednn, calm_openmp
@@ -34,6 +35,7 @@ BUILT_IN = (
     documents.MANIFEST,
     fake.MANIFEST,
     fake_text.MANIFEST,
+    transformers_text.MANIFEST,
 )
 
 

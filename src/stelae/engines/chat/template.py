@@ -1,0 +1,125 @@
+"""A conversation as the text that a model was trained to read: its chat template, run in bounds.
+
+Source: transformers 5.17, ``utils/chat_template_utils.py`` (names that templates may use).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NoReturn
+
+import msgspec
+from jinja2 import TemplateError
+from jinja2.exceptions import SecurityError
+from jinja2.ext import loopcontrols
+
+from stelae.engines.chat.bounds import BoundedEnvironment, Bounds, Counting, joined
+from stelae.errors import InvalidInput, UnsupportedCheckpoint
+from stelae.types import ChatCall, Message, Speaker
+
+FAULTS = (
+    TemplateError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError,
+    ValueError,
+)  # fmt: skip
+"""What a template may raise."""
+
+
+class Refusal(TemplateError):
+    """The template itself refuses a conversation."""
+
+
+class ChatTemplate:
+    """The chat template of a checkpoint.
+
+    Args:
+        text: In the language of Jinja.
+        specials: Special tokens by their part, which templates may name.
+
+    Raises:
+        UnsupportedCheckpoint: It is no template, or uses what is not allowed.
+    """
+
+    def __init__(self, text: str, specials: dict[str, str]) -> None:
+        self._text, self._specials = text, specials
+        try:
+            self._compiled(Bounds())
+        except FAULTS as error:
+            raise UnsupportedCheckpoint(f"the chat template is not understood: {error}") from error
+
+    def write(self, call: ChatCall) -> str:
+        """The conversation of a call, up to where the model goes on.
+
+        Raises:
+            InvalidInput: The template refuses it, or fails on it.
+        """
+        context: dict[str, Any] = {
+            **self._specials,
+            "messages": [_plain(message) for message in call.messages],
+            "tools": call.tools if call.tools and call.tool_choice != "none" else None,
+            "documents": None,
+            "add_generation_prompt": True,
+        }
+        try:
+            return joined(self._compiled(Bounds()).generate(context))
+        except FAULTS as error:
+            raise InvalidInput(
+                f"the chat template of the model refuses the conversation: {error}",
+                param="messages",
+            ) from error
+
+    def _compiled(self, bounds: Bounds) -> Any:
+        environment = BoundedEnvironment(
+            bounds, trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+        )
+        environment.filters["tojson"] = _json
+        environment.globals["raise_exception"] = _refuse
+        environment.globals["strftime_now"] = _now
+        tree = Counting().visit(environment.parse(self._text))
+        return environment.from_string(tree)
+
+
+def _plain(message: Message) -> dict[str, Any]:
+    role = Speaker.SYSTEM if message.role is Speaker.DEVELOPER else message.role
+    made: dict[str, Any] = {"role": role.value, "content": message.text}
+    if message.name is not None:
+        made["name"] = message.name
+    if message.tool_call_id is not None:
+        made["tool_call_id"] = message.tool_call_id
+    if message.tool_calls:
+        made["tool_calls"] = [
+            {
+                "id": use.id,
+                "type": "function",
+                "function": {"name": use.name, "arguments": use.arguments},
+            }
+            for use in message.tool_calls
+        ]
+    return made
+
+
+def _json(value: Any, indent: int | None = None, **options: Any) -> str:
+    """JSON as templates expect it: spaces after signs, letters as they are."""
+    del options
+    made = msgspec.json.encode(value)
+    spaced = msgspec.json.format(made, indent=indent or 0) if indent else _spaced(value)
+    return spaced.decode() if isinstance(spaced, bytes) else spaced
+
+
+def _spaced(value: Any) -> str:
+    match value:
+        case dict():
+            inner = (f"{_spaced(str(key))}: {_spaced(v)}" for key, v in value.items())
+            return "{" + ", ".join(inner) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(map(_spaced, value)) + "]"
+    return msgspec.json.encode(value).decode()
+
+
+def _refuse(message: str) -> NoReturn:
+    raise Refusal(str(message)[:500])
+
+
+def _now(form: str) -> str:
+    if len(form) > 64:
+        raise SecurityError("it writes the time at length")
+    return datetime.now().astimezone().strftime(form)

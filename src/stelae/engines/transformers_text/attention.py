@@ -1,0 +1,136 @@
+"""Attention over packed tokens, each text with its own keys and values.
+
+The library's models call this in place of their own attention. Tokens of all texts lie end
+to end in one row; here each text is looked at alone, so no text changes another's numbers, and
+nothing is padded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import AttentionInterface
+
+NAME = "stelae_packed"
+
+BLOCK = 64
+"""Tokens for which a memory grows at once."""
+
+
+def blocks(tokens: int) -> int:
+    """Tokens that a memory takes for so many, in whole blocks."""
+    return -(-tokens // BLOCK) * BLOCK
+
+
+class Memory:
+    """Keys and values of one text, in every layer."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[Tensor, Tensor]] = {}
+        self._lengths: dict[int, int] = {}
+
+    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Keep more of a layer, shapes ``(heads, n, d)``; returns all of it."""
+        n = keys.shape[1]
+        before = self._lengths.get(layer, 0)
+        length = before + n
+        old_k, old_v = self._kept.get(layer, (keys[:, :0], values[:, :0]))
+        k, v = _room(old_k, before, length), _room(old_v, before, length)
+        k[:, before:length] = keys
+        v[:, before:length] = values
+        self._kept[layer], self._lengths[layer] = (k, v), length
+        return k[:, :length], v[:, :length]
+
+
+def _room(old: Tensor, used: int, length: int) -> Tensor:
+    if used and old.shape[1] >= length:
+        return old
+    heads, _, width = old.shape
+    made = old.new_empty(heads, blocks(length), width)
+    made[:, :used] = old[:, :used]
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The tokens of one text in a step: where they lie, and what came before them."""
+
+    start: int
+    stop: int
+    memory: Memory
+
+
+def attend(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    rows: Sequence[Row] = (),
+    **options: Any,
+) -> tuple[Tensor, None]:
+    """The library's interface of attention.
+
+    Args:
+        module: The layer's attention, which knows its number.
+        query: Shape ``(1, heads, T, d)``.
+        key: Shape ``(1, kv_heads, T, d)``.
+        value: As ``key``.
+        attention_mask: Not used: what is seen follows from ``rows``.
+        scaling: Factor on the scores.
+        sliding_window: Tokens that a token sees, itself included; ``None`` for all.
+        rows: The texts.
+        options: Others that layers give; those that change scores are refused when a model
+            is loaded, since its numbers are compared with the library's own then.
+
+    Returns:
+        Shape ``(1, T, heads, d)``, and no weights.
+    """
+    del attention_mask, options
+    made = [
+        _one(
+            query[0, :, row.start : row.stop],
+            *row.memory.extend(
+                module.layer_idx,
+                key[0, :, row.start : row.stop],
+                value[0, :, row.start : row.stop],
+            ),
+            scaling,
+            sliding_window,
+        )
+        for row in rows
+    ]
+    return torch.cat(made, dim=1).transpose(0, 1).unsqueeze(0), None
+
+
+def _one(q: Tensor, k: Tensor, v: Tensor, scaling: float | None, window: int | None) -> Tensor:
+    new, length = q.shape[1], k.shape[1]
+    if new == 1 and window is not None and window < length:
+        k, v = k[:, -window:], v[:, -window:]
+    seen = None
+    if new > 1 and (new < length or (window is not None and window < length)):
+        at = torch.arange(length - new, length, device=q.device)[:, None]
+        places = torch.arange(length, device=q.device)[None]
+        seen = places <= at
+        if window is not None:
+            seen &= places > at - window
+    made: Tensor = functional.scaled_dot_product_attention(
+        q[None],
+        k[None],
+        v[None],
+        attn_mask=seen,
+        is_causal=new > 1 and seen is None,
+        scale=scaling,
+        enable_gqa=q.shape[0] != k.shape[0],
+    )[0]
+    return made
+
+
+AttentionInterface.register(NAME, attend)

@@ -1,0 +1,203 @@
+"""The token loop: in every step each text that is ready gets on by a token.
+
+New texts join between two steps and finished ones leave, so nobody waits for a batch to end.
+Long conversations are read in pieces beside the texts that are being written. The memory of
+keys and values is bounded: a text for which there is no room waits, and the one that came last
+gives its room up and is read again later.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence as Several
+
+from stelae.engines.base import StreamStats
+from stelae.engines.chat.writing import Decode
+from stelae.engines.transformers_text.attention import BLOCK
+from stelae.engines.transformers_text.model import PackedModel, Share
+from stelae.engines.transformers_text.sequence import Sequence
+from stelae.errors import EngineFailed, OutOfMemory, ShuttingDown, StelaeError
+
+STEP_TOKENS = 512
+"""Tokens of one step at most; what is left of a conversation is read in the next."""
+
+TEXTS = 256
+"""Texts of one step at most."""
+
+
+class TokenLoop:
+    """Runs texts on one model, in a thread of its own.
+
+    Args:
+        model: What computes.
+        ends: Tokens that end a text.
+        decode: Of the tokenizer.
+        room: Tokens whose keys and values are kept at once.
+    """
+
+    def __init__(self, model: PackedModel, ends: frozenset[int], decode: Decode, room: int) -> None:
+        self._model, self._ends, self._decode = model, ends, decode
+        self._room = room // BLOCK * BLOCK
+        self._lock = threading.Lock()
+        self._stir = threading.Condition(self._lock)
+        self._new: deque[Sequence] = deque()
+        self._waiting: deque[Sequence] = deque()
+        self._running: list[Sequence] = []
+        self._closed = False
+        self.stats = StreamStats()
+        self._thread = threading.Thread(target=self._serve, name="stelae-tokens", daemon=True)
+        self._thread.start()
+
+    def add(self, texts: Several[Sequence]) -> None:
+        """Take texts in.
+
+        Raises:
+            ShuttingDown: The loop has ended.
+        """
+        with self._lock:
+            if self._closed:
+                raise ShuttingDown("the model is being unloaded", retry_after=1.0)
+            self._new.extend(texts)
+            self._stir.notify()
+
+    def stir(self) -> None:
+        """Look again: pieces were taken, or a caller has left."""
+        with self._lock:
+            self._stir.notify()
+
+    def close(self) -> None:
+        """End after this step; what is left fails."""
+        with self._lock:
+            self._closed = True
+            self._stir.notify()
+        self._thread.join()
+        error = ShuttingDown("the model was unloaded before the answer was whole")
+        for text in (*self._new, *self._waiting, *self._running):
+            text.request.fail(error)
+            text.request.tell()
+
+    def _serve(self) -> None:
+        while True:
+            with self._lock:
+                self._stir.wait_for(lambda: self._closed or self._something())
+                if self._closed:
+                    return
+            if shares := self._plan():
+                self._step(shares)
+
+    # -- what runs ---------------------------------------------------------------------------
+
+    def _something(self) -> bool:
+        """Whether there is anything to do: a text to sort out, or one that may run."""
+        self._waiting.extend(self._new)
+        self._new.clear()
+        self._waiting = deque(text for text in self._waiting if not text.over)
+        self._running = [text for text in self._running if not text.over]
+        if any(not text.request.ahead for text in self._running):
+            return True
+        return any(self._fits(text) for text in self._waiting if not text.request.ahead)
+
+    def _plan(self) -> list[tuple[Sequence, int]]:
+        """Texts of the next step and how many of their tokens run, those being written first."""
+        self._admit()
+        ready = [text for text in self._running if not text.request.ahead]
+        shares: list[tuple[Sequence, int]] = []
+        left = STEP_TOKENS
+        for text in sorted(ready, key=lambda text: text.waits > 1):
+            tokens = min(text.waits, left)
+            if tokens < 1 or text not in self._running:
+                continue
+            if not self._make_room(text, tokens, [planned for planned, _ in shares]):
+                continue
+            shares.append((text, tokens))
+            left -= tokens
+        return shares
+
+    def _admit(self) -> None:
+        """Let texts in, in the order they came, while there is room."""
+        for text in list(self._waiting):
+            if len(self._running) >= TEXTS:
+                return
+            if text.request.ahead:
+                continue
+            if not self._fits(text):
+                return
+            for victim in self._idle():
+                if self._used() + text.needs(text.waits) <= self._room:
+                    break
+                self._put_back(victim)
+            self._waiting.remove(text)
+            self._running.append(text)
+
+    def _fits(self, text: Sequence) -> bool:
+        """Whether a text can be read, if those that wait for their readers give up their room."""
+        taken = sum(t.needs(t.waits) for t in self._running if not t.request.ahead)
+        return not self._running or taken + text.needs(text.waits) <= self._room
+
+    def _idle(self) -> list[Sequence]:
+        return [text for text in reversed(self._running) if text.request.ahead]
+
+    def _used(self) -> int:
+        return sum(text.needs(max(text.waits, 1)) for text in self._running)
+
+    def _make_room(self, text: Sequence, tokens: int, planned: list[Sequence]) -> bool:
+        """Room for more tokens of a text; others give theirs up, the one that came last first."""
+        while True:
+            others = sum(t.needs(0) for t in self._running if t is not text and t not in planned)
+            others += sum(t.needs(t.waits) for t in planned)
+            if others + text.needs(tokens) <= self._room:
+                return True
+            victims = [t for t in self._idle() if t.ran and t is not text]
+            victims += [t for t in reversed(self._running) if t.ran and t not in (text, *planned)]
+            if not victims:
+                return False
+            self._put_back(victims[0])
+
+    def _put_back(self, text: Sequence) -> None:
+        self._running.remove(text)
+        text.forget()
+        self._waiting.appendleft(text)
+
+    # -- the model ---------------------------------------------------------------------------
+
+    def _step(self, shares: list[tuple[Sequence, int]]) -> None:
+        started = time.monotonic()
+        try:
+            scores = self._model.scores([
+                Share(text.ids[text.ran : text.ran + tokens], text.ran, text.memory)
+                for text, tokens in shares
+            ])  # fmt: skip
+            for (text, tokens), row in zip(shares, scores, strict=True):
+                text.ran += tokens
+                if not text.waits:
+                    text.advance(row, self._ends, self._decode)
+        except Exception as error:  # whatever a model raises is the answer to these calls
+            self._fail(shares, _as_ours(error))
+        for request in {text.request for text, _ in shares}:
+            request.tell()
+        self._count(shares, time.monotonic() - started)
+
+    def _fail(self, shares: list[tuple[Sequence, int]], error: StelaeError) -> None:
+        for text, _ in shares:
+            text.done = True
+            text.request.dropped = True
+            text.request.fail(error)
+
+    def _count(self, shares: list[tuple[Sequence, int]], seconds: float) -> None:
+        before = self.stats
+        self.stats = StreamStats(
+            steps=before.steps + 1,
+            sequences=before.sequences + len(shares),
+            tokens=before.tokens + sum(tokens for _, tokens in shares),
+            seconds=before.seconds + seconds,
+        )
+
+
+def _as_ours(error: Exception) -> StelaeError:
+    if isinstance(error, StelaeError):
+        return error
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        return OutOfMemory("memory ran out while the model ran", retry_after=1.0)
+    return EngineFailed(f"the model failed: {type(error).__name__}: {error}")

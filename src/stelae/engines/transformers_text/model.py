@@ -1,0 +1,152 @@
+"""A causal language model of the library, run on packed tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from huggingface_hub.errors import StrictDataclassError
+from torch import Tensor
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+from transformers.utils import logging as transformers_log
+
+from stelae.catalog.spec import Backbone, ModelSpec
+from stelae.engines.transformers_text.attention import NAME, Memory, Row
+from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
+
+LIBRARY_ERRORS = (
+    AttributeError, ImportError, KeyError, OSError, RuntimeError, StrictDataclassError, TypeError,
+    ValueError,
+)  # fmt: skip
+"""What the library raises for checkpoints that it cannot read."""
+
+SHIFTING = frozenset({"dynamic", "longrope"})
+"""Angles of positions that depend on the longest text present: neighbours would matter."""
+
+PROBE = 24
+"""Tokens by which a model is tried."""
+
+AWAY = {torch.float32: 1e-3, torch.bfloat16: 0.15, torch.float16: 0.05}
+"""How far its scores may be off the library's own, as part of their spread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one text brings to a step.
+
+    Attributes:
+        ids: Its next tokens.
+        start: Position of the first.
+        memory: What came before.
+    """
+
+    ids: Sequence[int]
+    start: int
+    memory: Memory
+
+
+class PackedModel:
+    """The library's model behind one method."""
+
+    def __init__(self, model: Any, device: torch.device) -> None:
+        self._model, self._device = model, device
+        self.vocabulary: int = model.config.get_text_config().vocab_size
+
+    @torch.inference_mode()
+    def scores(self, shares: Sequence[Share]) -> Tensor:
+        """Scores of the token after each text's last, in fp32, shape ``(len(shares), V)``."""
+        ids: list[int] = []
+        positions: list[int] = []
+        rows, lasts = [], []
+        for share in shares:
+            begin = len(ids)
+            ids += share.ids
+            positions += range(share.start, share.start + len(share.ids))
+            rows.append(Row(begin, len(ids), share.memory))
+            lasts.append(len(ids) - 1)
+        made = self._model(
+            input_ids=torch.tensor([ids], device=self._device),
+            position_ids=torch.tensor([positions], device=self._device),
+            logits_to_keep=torch.tensor(lasts, device=self._device),
+            use_cache=False,
+            rows=rows,
+        )
+        scores: Tensor = made.logits[0].float().cpu()
+        return scores
+
+    @torch.inference_mode()
+    def check(self) -> None:
+        """Compare with the library's own attention, on texts cut up and in company.
+
+        Raises:
+            UnsupportedCheckpoint: The scores differ: part of the model is no attention that
+                is known here.
+        """
+        ids = [(7 * i + 3) % self.vocabulary for i in range(PROBE)]
+        self._model.set_attn_implementation("sdpa")
+        given = torch.tensor([ids], device=self._device)
+        expected = self._model(input_ids=given, use_cache=False).logits[0, -1].float().cpu()
+        self._model.set_attn_implementation(NAME)
+        memory, half = Memory(), PROBE // 2
+        try:
+            self.scores([Share(ids[5:9], 0, Memory()), Share(ids[:half], 0, memory)])
+            found = self.scores([Share(ids[half:], half, memory), Share(ids[:1], 0, Memory())])[0]
+        except LIBRARY_ERRORS as error:
+            raise UnsupportedCheckpoint(f"texts cannot be run side by side: {error}") from error
+        away = float((found - expected).abs().max() / expected.std().clamp(min=1e-6))
+        if not away <= AWAY[self._model.dtype]:
+            raise UnsupportedCheckpoint(
+                f"run side by side, scores are off the library's own by {away:.2g} of their "
+                "spread: the model has layers of a kind that is not implemented"
+            )
+
+
+def load_model(spec: ModelSpec, dtype: torch.dtype, device: torch.device) -> PackedModel:
+    """The library's model; no number is made up, no code of the checkpoint is run.
+
+    Raises:
+        UnsupportedCheckpoint: The class is not one of the library's, weights are missing, or
+            texts cannot be run side by side.
+        ModelLoadFailed: The library cannot read the checkpoint.
+    """
+    part = spec.backbone
+    if not isinstance(part, Backbone):
+        raise UnsupportedCheckpoint(f"model {spec.name!r} is a table, no language model")
+    name = part.architecture
+    if name not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values():
+        raise UnsupportedCheckpoint(f"the library has no language model {name!r}")
+    transformers_log.disable_progress_bar()
+    try:
+        model, report = getattr(transformers, name).from_pretrained(
+            Path(spec.folder, part.folder),
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            attn_implementation="sdpa",
+        )
+    except LIBRARY_ERRORS as error:
+        raise ModelLoadFailed(
+            f"model {spec.name!r}: transformers cannot load {spec.folder}: {error}"
+        ) from error
+    if report["missing_keys"] or report["mismatched_keys"]:
+        wrong = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))
+        raise UnsupportedCheckpoint(f"weights do not fit the architecture: {wrong[:5]}")
+    _check_angles(model.config)
+    packed = PackedModel(model.eval().to(device), device)
+    packed.check()
+    return packed
+
+
+def _check_angles(config: Any) -> None:
+    stated = getattr(config.get_text_config(), "rope_parameters", None) or {}
+    kind = stated.get("rope_type", "default")
+    if kind in SHIFTING:
+        raise UnsupportedCheckpoint(
+            f"config.json sets rope_type={kind!r}, whose angles depend on the length of other "
+            "texts; that is not implemented"
+        )

@@ -1,0 +1,172 @@
+"""One text on its way, and the call that it belongs to."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Sequence as Several
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from stelae.engines.chat.writing import Decode, Writer
+from stelae.engines.transformers_text.attention import Memory, blocks
+from stelae.engines.transformers_text.sampling import Sampler
+from stelae.errors import StelaeError, from_info
+from stelae.types import ChatCall, ChatUsage, Delta, Finish, TokenLogprob, TopToken
+
+AHEAD = 64
+"""Pieces of a call that are made ahead of who takes them."""
+
+
+class Request:
+    """A call: takes pieces on the token loop's thread, gives them on the event loop's.
+
+    Args:
+        prompt: Tokens of the conversation.
+        texts: How many texts are wanted.
+    """
+
+    def __init__(self, prompt: Several[int], texts: int) -> None:
+        self.prompt = prompt
+        self.left = texts
+        self.written = 0
+        self.dropped = False
+        self._loop = asyncio.get_running_loop()
+        self._stir = asyncio.Event()
+        self._lock = threading.Lock()
+        self._pieces: deque[Delta] = deque()
+        self._error: StelaeError | None = None
+
+    @property
+    def ahead(self) -> bool:
+        """Whether enough pieces wait to be taken."""
+        return len(self._pieces) >= AHEAD
+
+    def put(self, piece: Delta) -> None:
+        """A piece was made."""
+        with self._lock:
+            self._pieces.append(piece)
+            if piece.finish is not None:
+                self.left -= 1
+                if not self.left:
+                    usage = ChatUsage(
+                        prompt_tokens=len(self.prompt), completion_tokens=self.written
+                    )
+                    self._pieces.append(Delta(usage=usage))
+
+    def fail(self, error: StelaeError) -> None:
+        """No further piece will come."""
+        with self._lock:
+            self._error = self._error or error
+
+    def tell(self) -> None:
+        """Wake who takes the pieces, after a step."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stir.set)
+
+    async def take(self) -> list[Delta]:
+        """All pieces made since the last time, at least one.
+
+        Raises:
+            StelaeError: The call failed; raised once the pieces made before are taken.
+        """
+        while True:
+            with self._lock:
+                made, self._pieces = list(self._pieces), deque()
+                error = self._error
+            if made:
+                return made
+            if error is not None:
+                raise from_info(error.info)
+            await self._stir.wait()
+            self._stir.clear()
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """One text.
+
+    Attributes:
+        request: Its call.
+        index: Which of the call's texts it is.
+        ids: Tokens of the conversation and, behind them, of the text.
+        limit: Most tokens of the text.
+        sampler: Chooses them.
+        writer: Makes text of them.
+        call: What was asked.
+        memory: Keys and values of the tokens that ran.
+        ran: How many did.
+    """
+
+    request: Request
+    index: int
+    ids: list[int]
+    limit: int
+    sampler: Sampler
+    writer: Writer
+    call: ChatCall
+    memory: Memory = field(default_factory=Memory)
+    ran: int = 0
+    done: bool = False
+
+    @property
+    def waits(self) -> int:
+        """Tokens that have yet to run."""
+        return len(self.ids) - self.ran
+
+    @property
+    def over(self) -> bool:
+        """Whether it needs no further step."""
+        return self.done or self.request.dropped
+
+    def needs(self, tokens: int) -> int:
+        """Room in the memory once so many more have run."""
+        return blocks(self.ran + tokens)
+
+    def forget(self) -> None:
+        """Give the memory back; the tokens run again later."""
+        self.memory, self.ran = Memory(), 0
+
+    def advance(self, scores: Tensor, ends: frozenset[int], decode: Decode) -> None:
+        """Choose the next token and tell what became certain."""
+        token = self.sampler.choose(scores)
+        self.request.written += 1
+        if token in ends:
+            self._finish(Finish.STOP, self.writer.rest())
+            return
+        self.ids.append(token)
+        logprobs = self._logprobs(scores, token, decode)
+        text = self.writer.add(token)
+        written = len(self.ids) - len(self.request.prompt)
+        finish = None
+        if self.writer.stopped:
+            finish = Finish.STOP
+        elif written >= self.limit:
+            text += self.writer.rest()
+            finish = Finish.STOP if self.writer.stopped else Finish.LENGTH
+        self._put(Delta(index=self.index, text=text, tokens=[token], logprobs=logprobs), finish)
+
+    def _put(self, piece: Delta, finish: Finish | None) -> None:
+        self.request.put(piece)
+        if finish is not None:
+            self._finish(finish, "")
+
+    def _finish(self, finish: Finish, text: str) -> None:
+        self.done = True
+        self.request.put(Delta(index=self.index, text=text, finish=finish))
+
+    def _logprobs(self, scores: Tensor, token: int, decode: Decode) -> list[TokenLogprob]:
+        how = self.call.sampling
+        if not how.logprobs:
+            return []
+        chances = torch.log_softmax(scores, 0)
+        values, ids = torch.topk(chances, min(how.top_logprobs, len(chances)))
+        top = [
+            TopToken(token=decode([i]), id=i, logprob=value)
+            for i, value in zip(ids.tolist(), values.tolist(), strict=True)
+        ]
+        chosen = float(chances[token])
+        return [TokenLogprob(token=decode([token]), id=token, logprob=chosen, top=top)]

@@ -1,0 +1,276 @@
+"""What the token loop writes, compared with ``transformers.generate``, alone and in company."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+from msgspec.structs import replace
+
+from stelae.catalog.catalog import Catalog
+from stelae.catalog.entry import ModelEntry
+from stelae.catalog.spec import ModelSpec
+from stelae.engines.base import Device, EngineOptions
+from stelae.engines.transformers_text import engine as engines
+from stelae.engines.transformers_text.engine import TransformersText
+from stelae.engines.transformers_text.sequence import AHEAD
+from stelae.errors import InputTooLong, InvalidInput, ShuttingDown
+from stelae.types import (
+    ChatCall,
+    ComputeDtype,
+    Delta,
+    Finish,
+    Message,
+    Sampling,
+    Speaker,
+    TextPart,
+)
+
+OPTIONS = EngineOptions(dtype=ComputeDtype.FLOAT32, device=Device.CPU, threads=1)
+MODELS = ("qwen3-chat", "llama-chat")
+NEW = 40
+PROMPTS = [
+    f"The river number {i} flows " + "to the sea and back again " * (i % 7) for i in range(16)
+]
+
+
+def spec_of(zoo: Path, name: str) -> ModelSpec:
+    return Catalog([ModelEntry(name="tiny", source=str(zoo / name))]).spec("tiny")
+
+
+@pytest.fixture(params=MODELS, scope="module")
+def folder(request: pytest.FixtureRequest, zoo: Path) -> Path:
+    return zoo / str(request.param)
+
+
+@pytest.fixture(scope="module")
+def spec(folder: Path) -> ModelSpec:
+    return spec_of(folder.parent, folder.name)
+
+
+@pytest.fixture(scope="module")
+def engine(spec: ModelSpec) -> Iterator[TransformersText]:
+    made = engines.load(spec, OPTIONS)
+    yield made
+    made._loop.close()
+
+
+@pytest.fixture(scope="module")
+def reference(folder: Path) -> transformers.PreTrainedModel:
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return model.eval()
+
+
+def chat(text: str, **sampling: object) -> ChatCall:
+    how = Sampling(**{"max_tokens": NEW, "temperature": 0.0, **sampling})  # type: ignore[arg-type]
+    said = Message(role=Speaker.USER, content=[TextPart(text=text)])
+    return ChatCall(model="tiny", messages=[said], sampling=how)
+
+
+async def written(engine: TransformersText, call: ChatCall) -> list[Delta]:
+    return [piece async for made in engine.stream(call) for piece in made]
+
+
+def tokens(pieces: list[Delta], index: int = 0) -> list[int]:
+    return [token for piece in pieces if piece.index == index for token in piece.tokens]
+
+
+def text(pieces: list[Delta], index: int = 0) -> str:
+    return "".join(piece.text for piece in pieces if piece.index == index)
+
+
+def prompt_ids(folder: Path, said: str) -> list[int]:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    made = tokenizer.apply_chat_template(
+        [{"role": "user", "content": said}], add_generation_prompt=True, return_dict=True
+    )
+    ids: list[int] = made["input_ids"]
+    return ids
+
+
+@torch.inference_mode()
+def expected(model: transformers.PreTrainedModel, ids: list[int], most: int = NEW) -> list[int]:
+    given = torch.tensor([ids])
+    made = model.generate(
+        given,
+        attention_mask=torch.ones_like(given),
+        max_new_tokens=most,
+        do_sample=False,
+        pad_token_id=0,
+    )[0, len(ids) :].tolist()
+    ends = model.generation_config.eos_token_id
+    return [t for t in made if t not in (ends if isinstance(ends, list) else [ends])]
+
+
+@torch.inference_mode()
+def same(model: transformers.PreTrainedModel, ids: list[int], a: list[int], b: list[int]) -> bool:
+    """Whether two texts are one, or part at a near tie: scores within 1e-3 of each other."""
+    if a == b:
+        return True
+    split = next(i for i, pair in enumerate(zip(a, b, strict=False)) if pair[0] != pair[1])
+    scores = model(torch.tensor([ids + a[:split]])).logits[0, -1]
+    return abs(float(scores[a[split]] - scores[b[split]])) < 1e-3
+
+
+async def test_greedy_text_alone_is_that_of_the_library(
+    engine: TransformersText, reference: transformers.PreTrainedModel, folder: Path
+) -> None:
+    ties = 0
+    for said in PROMPTS[:6]:
+        ids = prompt_ids(folder, said)
+        found, wanted = tokens(await written(engine, chat(said))), expected(reference, ids)
+        assert same(reference, ids, found, wanted)
+        ties += found != wanted
+    assert ties <= 1
+
+
+async def test_greedy_texts_of_sixteen_at_once_are_those_of_the_library(
+    engine: TransformersText, reference: transformers.PreTrainedModel, folder: Path
+) -> None:
+    before = engine.stats.steps
+    answers = await asyncio.gather(*(written(engine, chat(said)) for said in PROMPTS))
+    ties = 0
+    for said, pieces in zip(PROMPTS, answers, strict=True):
+        ids = prompt_ids(folder, said)
+        found, wanted = tokens(pieces), expected(reference, ids)
+        assert same(reference, ids, found, wanted)
+        ties += found != wanted
+    assert ties <= 1
+    assert engine.stats.steps - before < 2 * NEW  # they ran together
+
+
+async def test_little_room_changes_no_text(
+    spec: ModelSpec, reference: transformers.PreTrainedModel, folder: Path
+) -> None:
+    """With room for few of sixteen texts, some give theirs up and are read again."""
+    engine = engines.load(spec, replace(OPTIONS, cache_tokens=512))
+    try:
+        answers = await asyncio.gather(*(written(engine, chat(said)) for said in PROMPTS))
+    finally:
+        await engine.aclose()
+    for said, pieces in zip(PROMPTS, answers, strict=True):
+        ids = prompt_ids(folder, said)
+        assert same(reference, ids, tokens(pieces), expected(reference, ids))
+
+
+async def test_long_conversation_is_read_in_pieces(
+    engine: TransformersText,
+    reference: transformers.PreTrainedModel,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+) -> None:
+    monkeypatch.setattr("stelae.engines.transformers_text.loop.STEP_TOKENS", 7)
+    ids = prompt_ids(folder, PROMPTS[5])
+    found = tokens(await written(engine, chat(PROMPTS[5])))
+    assert same(reference, ids, found, expected(reference, ids))
+
+
+async def test_log_probabilities_are_those_of_the_library(
+    engine: TransformersText, reference: transformers.PreTrainedModel, folder: Path
+) -> None:
+    call = chat(PROMPTS[1], max_tokens=8, logprobs=True, top_logprobs=3, temperature=0.0)
+    pieces = await written(engine, call)
+    ids = prompt_ids(folder, PROMPTS[1])
+    with torch.inference_mode():
+        logits = reference(torch.tensor([ids + tokens(pieces)])).logits[0].float()
+    wanted = torch.log_softmax(logits, -1)
+    told = [lp for piece in pieces for lp in piece.logprobs]
+    assert len(told) == 8
+    for place, lp in enumerate(told):
+        row = wanted[len(ids) - 1 + place]
+        assert abs(lp.logprob - float(row[lp.id])) < 1e-4
+        assert [t.id for t in lp.top] == torch.topk(row, 3).indices.tolist()
+
+
+async def test_seed_makes_the_same_text_alone_and_in_company(engine: TransformersText) -> None:
+    call = chat(PROMPTS[0], temperature=1.0, seed=7)
+    alone = tokens(await written(engine, call))
+    company = [chat(said, temperature=1.0) for said in PROMPTS[1:]]
+    first, *_ = await asyncio.gather(*(written(engine, c) for c in (call, *company)))
+    assert tokens(first) == alone
+    other = tokens(await written(engine, chat(PROMPTS[0], temperature=1.0, seed=8)))
+    assert other != alone
+
+
+async def test_several_texts_of_one_conversation_differ_and_are_counted(
+    engine: TransformersText,
+) -> None:
+    call = replace(chat(PROMPTS[0], temperature=1.0, seed=7), n=3)
+    pieces = await written(engine, call)
+    texts = [tokens(pieces, index) for index in range(3)]
+    assert len({tuple(t) for t in texts}) == 3
+    usage = pieces[-1].usage
+    assert usage is not None
+    ended = sum(p.finish is Finish.STOP for p in pieces)
+    assert usage.completion_tokens == sum(map(len, texts)) + ended
+
+
+async def test_text_is_that_of_its_tokens(engine: TransformersText) -> None:
+    for said in PROMPTS[:4]:
+        pieces = await written(engine, chat(said, temperature=1.5, seed=3))
+        assert text(pieces) == engine._decode(tokens(pieces))
+
+
+async def test_stop_string_ends_the_text_before_it(engine: TransformersText) -> None:
+    whole = text(await written(engine, chat(PROMPTS[2])))
+    stop = whole[10:14]
+    pieces = await written(engine, chat(PROMPTS[2], stop=[stop, "never said"]))
+    assert text(pieces) == whole[: whole.index(stop)]
+    assert [p.finish for p in pieces if p.finish] == [Finish.STOP]
+
+
+async def test_too_long_a_conversation_is_refused_before_it_starts(
+    engine: TransformersText,
+) -> None:
+    before = engine.stats.steps
+    with pytest.raises(InputTooLong, match="512 in all"):
+        await written(engine, chat("sea " * 600))
+    with pytest.raises(InputTooLong) as caught:
+        await written(engine, chat("sea", max_tokens=510))
+    assert caught.value.param == "max_tokens"
+    with pytest.raises(InvalidInput, match="logit_bias"):
+        await written(engine, chat("sea", logit_bias={10**6: 1.0}))
+    assert engine.stats.steps == before
+
+
+async def test_work_ends_within_a_step_when_the_reader_leaves(engine: TransformersText) -> None:
+    stream = engine.stream(
+        chat("sea", max_tokens=400, logit_bias=dict.fromkeys(engine._loop._ends, -100.0))
+    )
+    await anext(stream)
+    await stream.aclose()
+    before = engine.stats.steps
+    rest = await written(engine, chat("sea", max_tokens=1))
+    assert rest[-1].usage is not None
+    assert engine._loop._running == [] or all(t.over for t in engine._loop._running)
+    assert engine.stats.steps <= before + 3
+
+
+async def test_reader_who_waits_lets_the_model_rest(engine: TransformersText) -> None:
+    ends = dict.fromkeys(engine._loop._ends, -100.0)
+    stream = engine.stream(chat("sea", max_tokens=400, logit_bias=ends))
+    before = engine.stats.steps
+    first = await anext(stream)
+    made = -1
+    while (steps := engine.stats.steps) != made:
+        made = steps
+        await asyncio.sleep(0.1)  # the loop has no event for "nothing happens"
+    assert made - before <= 2 * AHEAD
+    rest = [piece async for made in stream for piece in made]
+    assert len(tokens(first + rest)) == 400
+
+
+async def test_closing_ends_what_is_under_way_and_the_thread(spec: ModelSpec) -> None:
+    engine = engines.load(spec, OPTIONS)
+    stream = engine.stream(
+        chat("sea", max_tokens=400, logit_bias=dict.fromkeys(engine._loop._ends, -100.0))
+    )
+    await anext(stream)
+    await engine.aclose()
+    with pytest.raises(ShuttingDown):
+        _ = [made async for made in stream]
+    assert not engine._loop._thread.is_alive()
