@@ -13,8 +13,6 @@ import pytest
 
 pytestmark = pytest.mark.timeout(300)  # the first run fetches the real client
 
-pytestmark = pytest.mark.timeout(300)  # the first run fetches the real client
-
 HERE = Path(__file__).parent
 REAL = "sie-0.10.1"
 
