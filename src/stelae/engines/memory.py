@@ -41,7 +41,12 @@ class Housekeeper:
     def after_batch(self) -> None:
         """Call after each batch; looks at every few."""
         self._batches += 1
-        if self._batches % EVERY == 0 and self._resident() > self._floor + GROWTH:
+        if self._batches % EVERY == 0:
+            self.look()
+
+    def look(self) -> None:
+        """Give back what is unused, if the process has grown."""
+        if self._resident() > self._floor + GROWTH:
             self._trim()
             self._floor = self._resident()
 

@@ -48,6 +48,7 @@ from stelae.server.openapi import document
 from stelae.server.pages import pages
 from stelae.server.reception import Reception
 from stelae.server.sockets import SocketBounds, Sockets
+from stelae.server.tidying import Tidier
 from stelae.service.admission import Bounds
 from stelae.service.deployments import Defaults
 from stelae.service.features import Features
@@ -227,7 +228,9 @@ def build_reception(
     return Reception(
         keys=keys,
         browsers=BrowserGuard(pages, open_to_all=not keys, origins=settings.cors.origins),
-        ledger=Ledger(limits.body_bytes, limits.in_flight_bytes, metrics.body_bytes.add),
+        ledger=Ledger(
+            limits.body_bytes, limits.in_flight_bytes, metrics.body_bytes.add, Tidier().note
+        ),
         metrics=metrics,
         quiet=[c.operation.path for c in claims if c.operation.quiet],
         access=settings.log.access,

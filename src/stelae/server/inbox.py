@@ -24,18 +24,23 @@ class Ledger:
         body_bytes: Most bytes of one body.
         in_flight_bytes: Most bytes of all bodies together.
         held: Bytes held now.
+
+    Args:
+        body_bytes: As above.
+        in_flight_bytes: As above.
+        reports: Told of every change of ``held``.
     """
 
     def __init__(
         self,
         body_bytes: int,
         in_flight_bytes: int,
-        report: Callable[[float], None] = lambda change: None,
+        *reports: Callable[[float], None],
     ) -> None:
         self.body_bytes = body_bytes
         self.in_flight_bytes = in_flight_bytes
         self.held = 0
-        self._report = report
+        self._reports = reports
 
     def take(self, size: int) -> None:
         """Book bytes.
@@ -56,6 +61,10 @@ class Ledger:
         if size:
             self.held -= size
             self._report(-size)
+
+    def _report(self, change: float) -> None:
+        for report in self._reports:
+            report(change)
 
 
 class Inbox:
