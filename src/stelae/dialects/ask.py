@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
@@ -15,6 +16,8 @@ from stelae.errors import DeadlineExceeded, InvalidInput, ModelNotFound, StelaeE
 from stelae.service.inference import Caller
 from stelae.telemetry.metrics import Served
 from stelae.types import (
+    ChatCall,
+    Delta,
     EncodeCall,
     EncodeResult,
     ExtractCall,
@@ -25,6 +28,7 @@ from stelae.types import (
     ScoreResult,
     SearchCall,
     SearchResult,
+    Timing,
 )
 from stelae.wire.slices import is_large
 
@@ -72,6 +76,42 @@ async def search(
 ) -> SearchResult:
     """Run a call for the request's caller and note what it used."""
     return await _ask(request, rooms, call, rooms.search.search, caller)
+
+
+async def chat(
+    request: Request | Asking, rooms: Rooms, call: ChatCall, caller: Caller | None = None
+) -> AsyncGenerator[list[Delta]]:
+    """Run a call for the request's caller, piece by piece, and note what it used."""
+    record = record_of(request)
+    record.model = rooms.fleet.model(call.model).name
+    answer = rooms.inference.chat(call, caller or caller_of(request))
+    async with aclosing(answer) as made:
+        async for pieces in made:
+            if (usage := pieces[-1].usage) is not None:
+                record.served = Served(
+                    model=record.model,
+                    tokens=usage.total_tokens,
+                    items=call.n,
+                    truncated=0,
+                    timing=Timing(),
+                )
+            yield pieces
+
+
+async def begun(stream: AsyncGenerator[T]) -> AsyncGenerator[T]:
+    """A stream whose first part has come: what is wrong with a call is told before.
+
+    Raises:
+        StelaeError: As the stream does for its first part.
+    """
+    return _from(await anext(stream), stream)
+
+
+async def _from(first: T, stream: AsyncGenerator[T]) -> AsyncGenerator[T]:
+    async with aclosing(stream):
+        yield first
+        async for part in stream:
+            yield part
 
 
 async def _ask(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from stelae.cluster.replica import Replica
 from stelae.errors import DeadlineExceeded
 from stelae.service.adapters import answered, check_lora
 from stelae.service.admission import Admission
+from stelae.service.chatting import bare_chat, check_chat
 from stelae.service.checks import AnyCall, bare, check_encode, check_extract, check_score
 from stelae.service.deployments import Deployments
 from stelae.service.features import Features
@@ -20,6 +22,8 @@ from stelae.service.filling import filled
 from stelae.service.health import Health
 from stelae.service.pools import Pools
 from stelae.types import (
+    ChatCall,
+    Delta,
     EncodeCall,
     EncodeResult,
     ExtractCall,
@@ -108,6 +112,36 @@ class Inference:
         result: ExtractResult = await self._run(Task.EXTRACT, call, check_extract, caller)
         return result
 
+    async def chat(self, call: ChatCall, caller: Caller) -> AsyncGenerator[list[Delta]]:
+        """Go on with a conversation.
+
+        The place that the call takes is held until the iterator ends or is closed, and
+        closing it ends the work.
+
+        Args:
+            call: What is asked.
+            caller: Who asks; ``timeout`` is for the whole answer.
+
+        Returns:
+            The pieces as they are made. Only the last has ``usage``; an answer that ends
+            otherwise ends with an error.
+
+        Raises:
+            InvalidInput: The call cannot be answered by any model, or not by this one.
+            StelaeError: It failed, perhaps after some pieces.
+        """
+        entry, _ = self._deployments.catalog.resolve(call.model)
+        size = check_chat(call)
+        self._pools.admit(*_place(call, caller))
+        deadline = None if caller.timeout is None else time.monotonic() + caller.timeout
+        with self._admission.admit(size):
+            replica = await self._deployments.serving(entry.name, Task.CHAT, _patience(caller))
+            answer = replica.stream(bare_chat(call, entry.name), timeout=_left(deadline))
+            async with aclosing(answer) as made:
+                async for pieces in made:
+                    self._health.answered(entry.name)
+                    yield pieces
+
     async def _run(
         self, task: Task, call: AnyCall, check: Callable[[AnyCall], int], caller: Caller
     ) -> Any:
@@ -147,7 +181,7 @@ async def _checked(check: Callable[[AnyCall], int], call: AnyCall) -> int:
     return check(call) if len(items) <= MANY else await asyncio.to_thread(check, call)
 
 
-def _place(call: AnyCall, caller: Caller) -> tuple[str | None, str | None]:
+def _place(call: AnyCall | ChatCall, caller: Caller) -> tuple[str | None, str | None]:
     """The pool and the machine profile that should answer."""
     if call.gpu is None:
         return caller.pool, caller.machine

@@ -178,13 +178,19 @@ def model_list(infos: list[ModelInfo], created: int) -> ModelList:
 
 def render_error(error: StelaeError, request: Request) -> Response:
     """An error in the shape that OpenAI's clients map to their classes."""
-    fields = error_fields(error, record_of(request))
-    fields["code"] = CODES.get(error.code, error.code)
-    fields["type"] = TYPES.get(error.code, fields["type"])
-    fields["message"] = str(error)
+    fields = error_object(error, request)
     headers = error_headers(error)
     if "Retry-After" in headers:
         headers["X-Should-Retry"] = "true"
     elif error.code in NEVER_AGAIN:
         headers["X-Should-Retry"] = "false"
     return json_answer({"error": fields, "detail": str(error)}, error.status, headers)
+
+
+def error_object(error: StelaeError, request: Request) -> dict[str, Any]:
+    """An error as this protocol tells it, in a body or in the middle of a stream."""
+    fields = error_fields(error, record_of(request))
+    fields["code"] = CODES.get(error.code, error.code)
+    fields["type"] = TYPES.get(error.code, fields["type"])
+    fields["message"] = str(error)
+    return fields

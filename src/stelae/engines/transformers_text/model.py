@@ -119,7 +119,7 @@ def load_model(spec: ModelSpec, dtype: torch.dtype, device: torch.device) -> Pac
     name = part.architecture
     if name not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values():
         raise UnsupportedCheckpoint(f"the library has no language model {name!r}")
-    transformers_log.disable_progress_bar()
+    transformers_log.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         model, report = getattr(transformers, name).from_pretrained(
             Path(spec.folder, part.folder),
