@@ -68,7 +68,11 @@ async def test_blank_text_holds_nothing(http: httpx.AsyncClient, text: str) -> N
         ({"labels": ["a <<ENT>> b"]}, "labels", "<<ENT>>"),
         ({"labels": ["person"], "hypothesis": "This is {}."}, "hypothesis", "leave it out"),
         ({"labels": ["person"], "relations": ["knows"]}, "relations", "no relations"),
-        ({"labels": ["person"], "output_schema": {"type": "object"}}, "output_schema", "generate"),
+        (
+            {"labels": ["person"], "output_schema": {"type": "object"}},
+            "output_schema",
+            "not served here yet",
+        ),
         ({"labels": ["person"], "threshold": 2}, "threshold", "0 to 1"),
         ({"labels": ["person", "person"]}, "labels", "twice"),
     ],

@@ -583,6 +583,26 @@ def check_failed_jobs(url: str) -> None:
         assert (job["state"], job["outcome"]) == ("succeeded", "partial")
 
 
+def check_writing(url: str) -> None:
+    """`generate`, chat and `responses` are refused: no model writes text here yet"""
+    told = [{"role": "user", "content": "hi"}]
+    with client(url) as c:
+        if not hasattr(c, "generate"):
+            raise Skip("no generate in this version")
+        for call in (
+            lambda: c.generate("org/fake", "hi", max_new_tokens=3),
+            lambda: list(c.stream_generate(MODEL, "hi", max_new_tokens=3)),
+            lambda: c.chat_completions(MODEL, told),
+            lambda: list(c.stream_chat_completions(MODEL, told)),
+            lambda: c.responses(MODEL, "hi"),
+        ):
+            error = raised(RequestError, call)
+            assert (error.code, error.status_code) == ("INVALID_INPUT", 400)
+            assert "not served here yet" in str(error)
+        error = raised(RequestError, lambda: c.chat_completions("none", told))
+    assert error.code == "MODEL_NOT_FOUND"
+
+
 def check_unreachable(url: str) -> None:
     """No server"""
     del url

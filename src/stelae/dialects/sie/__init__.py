@@ -8,11 +8,12 @@ from stelae.dialects.sie.pools import POOL_OPERATIONS
 from stelae.dialects.sie.routes import OPERATIONS
 from stelae.dialects.sie.status import FEEDS
 from stelae.dialects.sie.versions import speaks
+from stelae.dialects.sie.writing import WRITING_OPERATIONS
 
 DIALECT = Dialect(
     "sie",
     "SIE's protocol: msgpack or JSON",
-    (*OPERATIONS, *HEALTH_OPERATIONS, *POOL_OPERATIONS, *JOB_OPERATIONS),
+    (*OPERATIONS, *HEALTH_OPERATIONS, *POOL_OPERATIONS, *JOB_OPERATIONS, *WRITING_OPERATIONS),
     render_error,
     speaks,
     feeds=FEEDS,

@@ -199,6 +199,16 @@ class SieModels(msgspec.Struct, frozen=True, kw_only=True):
     data: list[dict[str, Any]]
 
 
+class WriteRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read of a request to write a text.
+
+    Attributes:
+        model: Name of the model.
+    """
+
+    model: str
+
+
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What ``POST /v1/jobs`` takes.
 
