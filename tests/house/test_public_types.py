@@ -14,11 +14,15 @@ import pytest
 PUBLIC = ("stelae", "stelae.client", "stelae.errors", "stelae.local", "stelae.types")
 SOURCE = Path(__file__).parents[2] / "src" / "stelae"
 
+UNSEEN = ("cli", "clip", "dialects", "nn")
+"""Rooms that no public module imports; a public type that came from one would be unknown."""
+
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)  # the checker reads some 300 files: 8 s of work on an idle machine
 def test_public_names_are_fully_typed(tmp_path: Path) -> None:
     # The checker looks at installed packages only, not at a linked checkout.
-    shutil.copytree(SOURCE, tmp_path / "stelae", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(SOURCE, tmp_path / "stelae", ignore=_left_out)
     places = os.pathsep.join([str(tmp_path), sysconfig.get_path("purelib")])
     checker = Path(sys.executable).with_name("basedpyright")
     line = [checker, "--pythonpath", sys.executable, "--verifytypes", "stelae", "--ignoreexternal"]
@@ -33,6 +37,14 @@ def test_public_names_are_fully_typed(tmp_path: Path) -> None:
     assert "Symbols exported by" in done.stdout
     heads = [row for row in done.stdout.splitlines() if row.startswith("stelae.")]
     assert [row for row in heads if _is_public(row)] == []
+
+
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    """What need not be copied: two thirds of the work, for names that nobody asks about."""
+    if Path(folder) == SOURCE:
+        return {"__pycache__", *UNSEEN}
+    inside_an_engine = Path(folder).parent == SOURCE / "engines"
+    return {name for name in names if inside_an_engine and name != "__init__.py"}
 
 
 def _is_public(name: str) -> bool:
