@@ -107,6 +107,13 @@ def from_plain(kind: type, value: Any) -> Any:
     raise ValueError(f"expected an array, got {type(value).__name__}")
 
 
+def narrowed(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Pixels that were written as lists: whole numbers are bytes, where all of them fit."""
+    whole = array.dtype.kind in "iu" and array.size
+    fits = whole and array.min() >= 0 and array.max() <= 255
+    return array.astype(np.uint8) if fits else array
+
+
 def _listed(value: list[Any]) -> np.ndarray[Any, Any]:
     try:
         array = np.asarray(value)

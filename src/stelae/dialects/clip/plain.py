@@ -16,6 +16,7 @@ from stelae.dialects.clip.forms import Content, Inner, Link
 from stelae.dialects.clip.schema import Doc
 from stelae.errors import ErrorInfo, InvalidInput
 from stelae.types import Item
+from stelae.wire.arrays import narrowed
 from stelae.wire.clip.names import TEXT_MIME
 
 _BLANK = re.compile(r"\s+")
@@ -121,9 +122,7 @@ def _pixels(tensor: list[Any]) -> NDArray[Any]:
         raise InvalidInput(f"tensor is no array: {error}", param="data.tensor") from error
     if array.dtype.kind not in "biuf":
         raise InvalidInput("tensor holds other things than numbers", param="data.tensor")
-    # JSON does not tell bytes from other whole numbers.
-    whole = array.dtype.kind in "iu" and array.size and array.min() >= 0 and array.max() <= 255
-    return array.astype(np.uint8) if whole else array
+    return narrowed(array)
 
 
 FORM = PlainForm()

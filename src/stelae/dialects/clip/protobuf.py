@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from stelae.dialects.clip.forms import Content, Inner, Link
 from stelae.errors import ErrorInfo
 from stelae.types import Item
+from stelae.wire.arrays import narrowed
 from stelae.wire.clip import arrays, structs
 from stelae.wire.clip.messages import Document
 from stelae.wire.clip.names import TEXT_MIME
@@ -37,7 +38,9 @@ class ProtobufForm:
         if content == "blob":
             return Item(image=doc.blob)
         if content == "tensor":
-            return Item(pixels=arrays.read(doc.tensor))
+            array = arrays.read(doc.tensor)
+            listed = doc.tensor.cls_name == arrays.LISTED
+            return Item(pixels=narrowed(array) if listed else array)
         return Link(doc.uri) if doc.uri else None
 
     def inner(self, doc: Document, kind: Inner) -> Sequence[Document]:

@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 import msgspec
-import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,7 +14,7 @@ from stelae.dialects.base import record_of
 from stelae.dialects.decode import Decoder, decode
 from stelae.errors import InvalidInput, StelaeError
 from stelae.types import EncodeCall, ExtractCall, IndexCall, ScoreCall, SearchCall
-from stelae.wire.arrays import Buffer, from_plain, pack, pack_pieces, to_json
+from stelae.wire.arrays import Buffer, from_plain, narrowed, pack, pack_pieces, to_json
 from stelae.wire.slices import json_slices
 
 T = TypeVar("T")
@@ -34,11 +33,9 @@ MSGPACK_NAMES = frozenset(
 
 
 def _pixels(kind: type, value: Any) -> Any:
-    """The pixels of an item; whole numbers in lists are bytes, where all of them fit."""
+    """The pixels of an item."""
     array = from_plain(kind, value)
-    listed = isinstance(value, list) and array.dtype == np.int64 and array.size > 0
-    fits = listed and array.min() >= 0 and array.max() <= 255
-    return array.astype(np.uint8) if fits else array
+    return narrowed(array) if isinstance(value, list) else array
 
 
 def _decoders(kind: type[T]) -> dict[Media, Decoder[T]]:

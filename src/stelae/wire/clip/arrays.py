@@ -16,6 +16,9 @@ from stelae.wire.clip.messages import NdArray
 KIND = "numpy"
 """What an array becomes at the reader; its numbers are the same for every kind."""
 
+LISTED = "list"
+"""The kind of what was a list of Python, whose whole numbers always come with eight bytes."""
+
 _DTYPE = re.compile(r"[<>|=]?[biuf][1248]")
 
 

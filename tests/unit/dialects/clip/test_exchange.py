@@ -279,6 +279,21 @@ async def test_every_bad_picture_is_marked_and_its_neighbours_answered(rooms: Ro
     assert answer.header.status.description.startswith(f"{len(bad)} of {len(bad) + 2} documents")
 
 
+async def test_lists_of_whole_numbers_are_the_pixels_that_arrays_of_bytes_are(
+    rooms: Rooms,
+) -> None:
+    message, pixels = request(), np.arange(48).reshape(4, 4, 3)
+    del message.data.docs.docs[:]
+    for kind, array in (("numpy", pixels.astype(np.uint8)), ("list", pixels)):
+        doc = message.data.docs.docs.add()
+        arrays.fill(doc.tensor, array)
+        doc.tensor.cls_name = kind
+
+    first, second = (await ask(rooms, message)).data.docs.docs
+
+    assert arrays.read(first.embedding).tolist() == arrays.read(second.embedding).tolist()
+
+
 @pytest.mark.parametrize(
     "uri", ["http://169.254.169.254/x.png", "file:///etc/passwd", "/etc/passwd", "jar:x", "//h/x"]
 )
