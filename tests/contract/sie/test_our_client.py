@@ -18,6 +18,7 @@ from stelae.catalog.abilities import Extractor, Finding
 from stelae.sie import (
     Item,
     ModelLoadFailedError,
+    PoolError,
     RequestError,
     ResourceExhaustedError,
     SIEAsyncClient,
@@ -233,3 +234,14 @@ async def test_the_text_counts_where_a_model_reads_no_pictures(server: Live) -> 
         with pytest.raises(RequestError, match=r"items\[0\] has audio, which no model here reads"):
             await client.encode("fake", Item(audio=b"x"))
     assert "error" not in given
+
+
+async def test_no_call_leaves_the_pool_of_its_client_because_that_could_not_be_made(
+    server: Live,
+) -> None:
+    async with SIEAsyncClient(
+        server.url, api_key=KEY, pool={"name": "own", "gpus": {"cpu": -1}}
+    ) as client:
+        for _ in range(2):
+            with pytest.raises(PoolError, match="'cpu' must be 0 or more"):
+                await client.encode("fake", Item(text="a"))

@@ -370,7 +370,8 @@ class SIEAsyncClient:
     ) -> None:
         """Make a pool of workers, or change and renew the one of that name.
 
-        Calls with ``gpu="NAME/KIND"`` are answered by it, and renew it.
+        Calls with ``gpu="NAME/KIND"`` are answered by it, and renew it. Nothing is renewed in
+        between: a pool that is not used for 1,200 seconds ends, and is to be made again.
 
         Args:
             name: Its name.
@@ -402,10 +403,9 @@ class SIEAsyncClient:
 
     async def _place(self, gpu: str | None) -> str | None:
         """Where a call is answered; the client's own pool is made before its first call."""
-        own, self._pool = self._pool, None
-        if own is not None:
-            await self.create_pool(**own)
-            self._own = own["name"]
+        if self._own is None and self._pool is not None:
+            await self.create_pool(**self._pool)
+            self._own = self._pool["name"]
         wanted = gpu or self._gpu
         return wanted if wanted is not None or self._own is None else f"{self._own}/"
 
