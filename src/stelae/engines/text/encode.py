@@ -11,9 +11,9 @@ from stelae.engines.text.features import Features, Output
 from stelae.engines.text.given import as_given, matrix_error
 from stelae.engines.text.intake import Ids, Intake, light, prepared
 from stelae.engines.text.options import check_call, choose_prompt, item_error, wanted_of_device
-from stelae.engines.text.pictures import Allowance, is_picture
+from stelae.engines.text.pictures import Allowance, is_picture, read_all
 from stelae.engines.text.sizes import check_size
-from stelae.errors import StelaeError
+from stelae.errors import InvalidInput, StelaeError
 from stelae.types import EncodeCall, EncodeResult, Item
 
 
@@ -68,13 +68,26 @@ class EncodeJob:
             for item, error in zip(items, errors, strict=True)
             if error is None and item.text is not None
         ]
-        read = iter(self._read(texts))
+        read, seen = iter(self._read(texts)), iter(self._seen(items, errors))
         return [
             as_given(item)
             if error is None and item.multivector is not None
-            else prepared(error or self._features(item, read))
+            else prepared(error or (next(seen) if is_picture(item) else self._features(item, read)))
             for item, error in zip(items, errors, strict=True)
         ]
+
+    def _seen(
+        self, items: Sequence[Item], errors: Sequence[StelaeError | None]
+    ) -> list[Features | InvalidInput]:
+        """The pictures among the items; given ones stand as they are, without a prompt."""
+        pictures = self._intake.pictures
+        given = [i for i, e in zip(items, errors, strict=True) if e is None and is_picture(i)]
+        if pictures is None or not given:
+            return []
+        refusals = [self._allowance.refusal(item) for item in given]
+        wanted = [i for i, refusal in zip(given, refusals, strict=True) if refusal is None]
+        found = iter(read_all(pictures, wanted, self._outputs, self._call.role))
+        return [refusal or next(found) for refusal in refusals]
 
     def _error(self, item: Item) -> StelaeError | None:
         spec = self._intake.spec
@@ -83,11 +96,8 @@ class EncodeJob:
         return item_error(item, self._intake.tokenizer.vocabulary, spec.inputs)
 
     def _features(self, item: Item, read: Iterator[Ids]) -> Features | StelaeError:
-        """Given ids and pictures stand as they are, without a prompt."""
+        """Given ids stand as they are, without a prompt."""
         call = self._call
-        if self._intake.pictures is not None and is_picture(item):
-            refusal = self._allowance.refusal(item)
-            return refusal or self._intake.pictures.read(item, self._outputs, call.role)
         ids, prompt = (
             (next(read), self._prompt_ids) if item.token_ids is None else (item.token_ids, ())
         )

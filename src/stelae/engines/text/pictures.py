@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 from typing import Protocol
 
@@ -11,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stelae.catalog.spec import Vision
+from stelae.engines.hardware import cores
 from stelae.engines.text.features import DENSE, Features
 from stelae.errors import InvalidInput
 from stelae.images.arrays import from_array
@@ -45,15 +51,20 @@ NOTHING = np.empty((0, 0), np.int8)
 CALL_PIXELS = 512_000_000
 """Pixels of all pictures of a call: some seconds of work."""
 
+OPEN_PIXELS = 128_000_000
+"""Pixels that are open at a time: half a gigabyte as Pillow keeps them."""
+
 
 class Pictures(Protocol):
     """Reads pictures for one model.
 
     Attributes:
         tokens: Tokens of a picture, at most.
+        together: Whether several threads may read at a time.
     """
 
     tokens: int
+    together: bool
 
     def read(
         self, item: Item, outputs: tuple[OutputType, ...] = DENSE, role: Role | None = None
@@ -68,6 +79,49 @@ class Pictures(Protocol):
         ...
 
 
+def read_all(
+    pictures: Pictures, items: Sequence[Item], outputs: tuple[OutputType, ...], role: Role | None
+) -> list[Features | InvalidInput]:
+    """The picture of each item, or why it cannot be read, in order; by all cores if they may."""
+    if len(items) < 2 or not pictures.together:
+        return [pictures.read(item, outputs, role) for item in items]
+    return list(_readers().map(lambda item: pictures.read(item, outputs, role), items))
+
+
+@cache
+def _readers() -> ThreadPoolExecutor:
+    """Threads for pictures: Pillow lets others run while it reads and resizes."""
+    return ThreadPoolExecutor(cores(), thread_name_prefix="stelae-pictures")
+
+
+class Space:
+    """Lets only so many pixels be open at a time, since a small file may hold many.
+
+    Args:
+        pixels: So many, but at least one picture.
+    """
+
+    def __init__(self, pixels: int = OPEN_PIXELS) -> None:
+        self._most, self._open = pixels, 0
+        self._freed = threading.Condition()
+
+    @contextmanager
+    def taken(self, pixels: int) -> Iterator[None]:
+        """Wait until there is space, and hold it."""
+        with self._freed:
+            self._freed.wait_for(lambda: not self._open or self._open + pixels <= self._most)
+            self._open += pixels
+        try:
+            yield
+        finally:
+            with self._freed:
+                self._open -= pixels
+                self._freed.notify_all()
+
+
+SPACE = Space()
+
+
 class PictureIntake:
     """Reads pictures, resized and cut, for a tower on packed patches.
 
@@ -79,7 +133,10 @@ class PictureIntake:
 
     Attributes:
         tokens: Tokens of a picture, at most.
+        together: Whether several threads may read at a time.
     """
+
+    together = True
 
     def __init__(self, vision: Vision, side: int, own: int, limits: Limits = LIMITS) -> None:
         self.processing, self._side, self._own, self._limits = vision.processing, side, own, limits
@@ -95,7 +152,8 @@ class PictureIntake:
     ) -> PictureFeatures | InvalidInput:
         """The picture of an item, or why it cannot be read."""
         try:
-            pixels = fit(opened(item, self._limits), self.processing, self._limits)
+            with SPACE.taken(pixels_in(item)):
+                pixels = fit(opened(item, self._limits), self.processing, self._limits)
         except InvalidInput as error:
             return error
         cut = signed(patches(pixels, self._side))
@@ -123,7 +181,7 @@ class Allowance:
         A picture that is too large by itself is refused where it is opened, and takes
         nothing from the others.
         """
-        pixels = pixels_of(item.image) if item.image is not None else _numbers(item)
+        pixels = pixels_in(item)
         if pixels > LIMITS.pixels:
             return None
         if pixels <= self._left:
@@ -136,7 +194,10 @@ class Allowance:
         )
 
 
-def _numbers(item: Item) -> int:
+def pixels_in(item: Item) -> int:
+    """Width times height of an item's picture, before it is opened; 0 if it is none."""
+    if item.image is not None:
+        return pixels_of(item.image)
     shape = () if item.pixels is None else item.pixels.shape
     return prod(shape[:2]) if len(shape) > 1 else 0
 

@@ -86,7 +86,10 @@ class PageIntake:
 
     Attributes:
         tokens: Tokens of a page, for guesses.
+        together: Whether several threads may read at a time.
     """
+
+    together = False  # the library's processors say nothing of threads
 
     def __init__(self, processor: Any, limits: Limits = LIMITS) -> None:
         self._processor, self._limits = processor, limits

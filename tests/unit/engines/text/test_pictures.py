@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import struct
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import numpy as np
+import pytest
 
 from stelae.catalog.catalog import Catalog
 from stelae.engines.encoder.tokenizer import NoTokenizer
 from stelae.engines.text.encode import EncodeJob
 from stelae.engines.text.features import DENSE, Features
 from stelae.engines.text.intake import Intake
-from stelae.engines.text.pictures import Allowance
+from stelae.engines.text.pictures import Allowance, Space, read_all
+from stelae.errors import InvalidInput
 from stelae.types import EncodeCall, Item, Modality, OutputType, Role
 
 
@@ -24,7 +28,7 @@ def png(width: int, height: int) -> bytes:
 class Counted:
     """Reads pictures as one token each."""
 
-    tokens = 1
+    tokens, together = 1, False
 
     def read(
         self, item: Item, outputs: tuple[OutputType, ...] = DENSE, role: Role | None = None
@@ -58,3 +62,50 @@ def test_picture_that_is_refused_by_itself_takes_nothing_from_the_others() -> No
     allowance = Allowance()
     assert allowance.refusal(Item(image=png(2**31 - 1, 2**31 - 1))) is None
     assert allowance.refusal(Item(image=png(8000, 7999))) is None
+
+
+class Numbered(Counted):
+    """Reads pictures as their height, in several threads; those of no width are refused."""
+
+    together = True
+
+    def read(
+        self, item: Item, outputs: tuple[OutputType, ...] = DENSE, role: Role | None = None
+    ) -> Features | InvalidInput:
+        assert item.pixels is not None
+        height, width = item.pixels.shape
+        return Features(np.full(1, height, np.int32)) if width else InvalidInput(f"of {height}")
+
+
+def test_pictures_that_are_read_together_come_in_order() -> None:
+    items = [Item(pixels=np.zeros((n, n % 3), np.uint8)) for n in range(200)]
+    found = read_all(Numbered(), items, DENSE, None)
+    heights = [int(f.ids[0]) if isinstance(f, Features) else str(f) for f in found]
+    assert heights == [n if n % 3 else f"of {n}" for n in range(200)]
+
+
+def test_open_pictures_fit_the_space_or_are_alone() -> None:
+    space, lock = Space(pixels=10), threading.Lock()
+    opened: list[int] = []
+    seen: list[list[int]] = []
+
+    def read(pixels: int) -> None:
+        with space.taken(pixels):
+            with lock:
+                opened.append(pixels)
+                seen.append(list(opened))
+            with lock:
+                opened.remove(pixels)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(read, [4, 20, 3, 7, 1, 10, 0, 5] * 50))
+    assert len(seen) == 400
+    assert all(sum(now) <= 10 or sum(now) == max(now) for now in seen)
+
+
+def test_picture_that_fails_gives_its_space_back() -> None:
+    space = Space(pixels=10)
+    with pytest.raises(InvalidInput), space.taken(10):
+        raise InvalidInput("broken")
+    with space.taken(10):
+        pass
