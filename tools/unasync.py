@@ -29,13 +29,14 @@ WORDS = [
         (r"\n    aclose = close\n", ""),
         (r"\baclose\b", "close"),
         (r"\baread\b", "read"),
+        (r"\baiter_lines\b", "iter_lines"),
         (r"\baclosing\b", "closing"),
         (r"\b__aenter__\b", "__enter__"),
         (r"\b__aexit__\b", "__exit__"),
         (r"\b_async\b", "_sync"),
         (r"\basync_each\b", "each"),
         (r"\bSIEAsyncClient\b", "SIEClient"),
-        (r"\bAsync(Backend|Client|Crew|Feed|Gate|Generator|HttpBackend|Iterator)\b", r"\1"),
+        (r"\bAsync(Backend|Chats|Client|Crew|Feed|Gate|Generator|HttpBackend|Iterator)\b", r"\1"),
         (r"\bAsync(Collection|Collections|Job|Pools|Sender)\b", r"\1"),
     ]
 ]

@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from concurrent.futures import CancelledError
 from functools import partial
 from types import ModuleType
@@ -32,8 +32,10 @@ from stelae.service.house import build
 from stelae.service.inference import Caller
 from stelae.types import (
     Capacity,
+    ChatCall,
     CollectionInfo,
     ComputeDtype,
+    Delta,
     Document,
     EncodeCall,
     EncodeResult,
@@ -129,6 +131,15 @@ class LocalBackend:
     def extract(self, call: ExtractCall, timeout: float | None) -> ExtractResult:
         """Look into the items of one call."""
         return self._answer(self._house.inference.extract(call, self._caller(timeout)))
+
+    def chat(self, call: ChatCall, timeout: float | None) -> Generator[list[Delta]]:
+        """Go on with the conversation of one call."""
+        stream = self._house.inference.chat(call, self._caller(timeout))
+        try:
+            while (made := self._answer(anext(stream, None))) is not None:
+                yield made
+        finally:
+            self._answer(stream.aclose())
 
     def models(self, timeout: float | None) -> list[ModelInfo]:
         """The models that can be asked for."""
@@ -229,7 +240,7 @@ class LocalBackend:
         await self._over.wait()
         await self._house.stop(0.0)
 
-    def _answer(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+    def _answer(self, work: Awaitable[T], timeout: float | None = None) -> T:
         future = asyncio.run_coroutine_threadsafe(_within(work, timeout), self._loop)
         try:
             return future.result()
@@ -243,7 +254,7 @@ async def _called(function: Callable[[], T]) -> T:
     return function()
 
 
-async def _within(work: Coroutine[Any, Any, T], timeout: float | None) -> T:
+async def _within(work: Awaitable[T], timeout: float | None) -> T:
     if timeout is None:
         return await work
     try:

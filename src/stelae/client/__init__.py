@@ -4,6 +4,7 @@
     Encoding, Encodings        what you get from encode
     Score, Scores              what you get from score
     Extracted, Extractions     what you get from extract
+    Reply                      what you get from chat
     Collection, Indexed        what keeps things with their vectors, and what it took
     RetryPolicy                how it behaves when the server is busy or away
     Backend, AsyncBackend      what answers it, if that is not a server
@@ -16,6 +17,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from stelae.client._chat import ChatOptions, Reply
 from stelae.client._collections import Indexed
 from stelae.client._items import ItemLike
 from stelae.client._options import EncodeOptions, ExtractOptions, ScoreOptions
@@ -34,6 +36,7 @@ __all__ = [
     "AsyncClient",
     "AsyncCollection",
     "Backend",
+    "ChatOptions",
     "Client",
     "Collection",
     "EncodeOptions",
@@ -44,6 +47,7 @@ __all__ = [
     "Extractions",
     "Indexed",
     "ItemLike",
+    "Reply",
     "RetryPolicy",
     "Score",
     "ScoreOptions",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import ceil
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from stelae.client._errors import MSGPACK, is_loopback
-from stelae.errors import InvalidInput
+from stelae.client._errors import MSGPACK, is_loopback, late, unreachable
+from stelae.errors import InvalidInput, ProtocolError
 from stelae.version import __version__
 
 ROOT = "/stelae/v1/"
@@ -43,6 +45,35 @@ def headers(timeout: float | None, form: str | None) -> dict[str, str]:
     """Headers of one request: how long its caller waits, and the form of its body."""
     timed = {} if timeout is None else {"x-request-timeout-ms": str(max(1, ceil(timeout * 1000)))}
     return timed if form is None else {**timed, "content-type": form}
+
+
+def connect_seconds(timeout: float | None) -> float:
+    """Seconds that a connection may take."""
+    return min(timeout or CONNECT_SECONDS, CONNECT_SECONDS)
+
+
+@contextmanager
+def told(address: str, timeout: float | None) -> Iterator[None]:
+    """Errors of the HTTP library become ours.
+
+    Raises:
+        ServerUnreachable: No connection, or it broke.
+        DeadlineExceeded: It took too long.
+        ProtocolError: The answer is garbled.
+    """
+    import httpx  # loaded by whoever asks already
+
+    try:
+        yield
+    except httpx.ConnectTimeout as error:
+        seconds = connect_seconds(timeout)
+        raise unreachable(address, f"no connection in {seconds:g} s") from error
+    except httpx.TimeoutException as error:
+        raise late(address, timeout) from error
+    except httpx.TransportError as error:
+        raise unreachable(address, str(error) or type(error).__name__) from error
+    except httpx.DecodingError as error:
+        raise ProtocolError(f"the answer of {address} is garbled: {error}") from error
 
 
 def model_path(name: str, verb: str = "") -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
 from stelae.client._values import ServerInfo
 from stelae.types import (
     Capacity,
+    ChatCall,
     CollectionInfo,
+    Delta,
     Document,
     EncodeCall,
     EncodeResult,
@@ -47,6 +50,10 @@ class AsyncBackend(Protocol):
 
     async def extract(self, call: ExtractCall, timeout: float | None) -> ExtractResult:
         """Look into the items of one request."""
+        ...
+
+    def chat(self, call: ChatCall, timeout: float | None) -> AsyncGenerator[list[Delta]]:
+        """Go on with the conversation of one request; the last piece, and only that, has usage."""
         ...
 
     async def models(self, timeout: float | None) -> list[ModelInfo]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from stelae.client import _items, _options
 from stelae.client._async._backend import AsyncBackend
+from stelae.client._async._chat import AsyncChats
 from stelae.client._async._collections import AsyncCollections
 from stelae.client._async._crew import STREAMS, AnyIterable, async_each
 from stelae.client._async._http import AsyncHttpBackend
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
     import httpx
 
 
-class AsyncClient(AsyncCollections, AsyncPools):
-    """Encodes, scores and extracts with the models of a Stelae server.
+class AsyncClient(AsyncChats, AsyncCollections, AsyncPools):
+    """Encodes, scores, extracts and chats with the models of a Stelae server.
 
     A client keeps its connections open between calls; use it as a context
     manager, or close it when done.

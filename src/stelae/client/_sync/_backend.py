@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any, Protocol
 
 from stelae.client._values import ServerInfo
 from stelae.types import (
     Capacity,
+    ChatCall,
     CollectionInfo,
+    Delta,
     Document,
     EncodeCall,
     EncodeResult,
@@ -48,6 +51,10 @@ class Backend(Protocol):
 
     def extract(self, call: ExtractCall, timeout: float | None) -> ExtractResult:
         """Look into the items of one request."""
+        ...
+
+    def chat(self, call: ChatCall, timeout: float | None) -> Generator[list[Delta]]:
+        """Go on with the conversation of one request; the last piece, and only that, has usage."""
         ...
 
     def models(self, timeout: float | None) -> list[ModelInfo]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from stelae.client import _items, _options
 from stelae.client._sync._backend import Backend
+from stelae.client._sync._chat import Chats
 from stelae.client._sync._collections import Collections
 from stelae.client._sync._crew import STREAMS, AnyIterable, each
 from stelae.client._sync._http import HttpBackend
@@ -48,8 +49,8 @@ if TYPE_CHECKING:
     import httpx
 
 
-class Client(Collections, Pools):
-    """Encodes, scores and extracts with the models of a Stelae server.
+class Client(Chats, Collections, Pools):
+    """Encodes, scores, extracts and chats with the models of a Stelae server.
 
     A client keeps its connections open between calls; use it as a context
     manager, or close it when done.

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stelae.client import _collections, _errors, _transport
+from stelae.client import _chat, _collections, _errors, _transport
 from stelae.client._collections import CollectionList, Deleted, DocumentList, Updated
 from stelae.client._values import ModelList, ServerInfo
-from stelae.errors import ProtocolError
 from stelae.types import (
     Capacity,
+    ChatCall,
     CollectionInfo,
+    Delta,
     Document,
     EncodeCall,
     EncodeResult,
@@ -59,6 +61,32 @@ class HttpBackend:
     def extract(self, call: ExtractCall, timeout: float | None) -> ExtractResult:
         """Look into the items of one request."""
         return self._ask("POST", "extract", ExtractResult, timeout, arrays.pack(call))
+
+    def chat(self, call: ChatCall, timeout: float | None) -> Generator[list[Delta]]:
+        """Go on with the conversation of one request."""
+        import httpx
+
+        connect = _transport.connect_seconds(timeout)
+        whole = False
+        with _transport.told(self.address, timeout):
+            with self._http.stream(
+                "POST",
+                self.address + _transport.ROOT + "chat",
+                content=arrays.pack(call),
+                headers=self._headers | _transport.headers(timeout, _errors.MSGPACK),
+                timeout=httpx.Timeout(timeout, connect=connect),
+                follow_redirects=False,
+            ) as response:
+                if response.status_code != 200:
+                    body = response.read()
+                    head = str(response.url), response.status_code, response.headers
+                    _errors.read(_errors.Answer(*head, body), Delta)
+                for line in response.iter_lines():
+                    if pieces := _chat.pieces_in(line):
+                        whole = pieces[-1].usage is not None
+                        yield pieces
+        if not whole:
+            raise _chat.broken_off(self.address)
 
     def models(self, timeout: float | None) -> list[ModelInfo]:
         """The models the server knows."""
@@ -161,24 +189,15 @@ class HttpBackend:
     ) -> T:
         import httpx
 
-        connect = min(timeout or _transport.CONNECT_SECONDS, _transport.CONNECT_SECONDS)
-        try:
+        with _transport.told(self.address, timeout):
             response = self._http.request(
                 method,
                 self.address + _transport.ROOT + path,
                 content=body,
                 headers=self._headers | _transport.headers(timeout, form if body else None),
-                timeout=httpx.Timeout(timeout, connect=connect),
+                timeout=httpx.Timeout(timeout, connect=_transport.connect_seconds(timeout)),
                 follow_redirects=False,
             )
-        except httpx.ConnectTimeout as error:
-            raise _errors.unreachable(self.address, f"no connection in {connect:g} s") from error
-        except httpx.TimeoutException as error:
-            raise _errors.late(self.address, timeout) from error
-        except httpx.TransportError as error:
-            raise _errors.unreachable(self.address, str(error) or type(error).__name__) from error
-        except httpx.DecodingError as error:
-            raise ProtocolError(f"the answer of {self.address} is garbled: {error}") from error
         answer = _errors.Answer(
             str(response.url), response.status_code, response.headers, response.content
         )

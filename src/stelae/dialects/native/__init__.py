@@ -1,6 +1,7 @@
 """Stelae's own protocol: the verbs as HTTP, arrays as raw buffers."""
 
 from stelae.dialects.base import Dialect
+from stelae.dialects.native.chat import CHAT_OPERATIONS
 from stelae.dialects.native.collections import COLLECTION_OPERATIONS
 from stelae.dialects.native.convert import render_error
 from stelae.dialects.native.pools import POOL_OPERATIONS
@@ -9,6 +10,6 @@ from stelae.dialects.native.routes import OPERATIONS
 DIALECT = Dialect(
     "native",
     "Stelae's own protocol: msgpack or JSON",
-    (*OPERATIONS, *COLLECTION_OPERATIONS, *POOL_OPERATIONS),
+    (*OPERATIONS, *CHAT_OPERATIONS, *COLLECTION_OPERATIONS, *POOL_OPERATIONS),
     render_error,
 )

@@ -1,0 +1,86 @@
+"""Chats, as a part of the client."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from functools import partial
+from typing import Unpack
+
+from stelae.client import _chat
+from stelae.client._async._backend import AsyncBackend
+from stelae.client._async._sender import AsyncSender
+from stelae.client._chat import ChatOptions, MessageLike, Reply
+from stelae.types import ChatCall, Delta
+
+Begun = tuple[list[Delta], AsyncGenerator[list[Delta]]]
+
+
+class AsyncChats:
+    """What a client can ask of models that write."""
+
+    _sender: AsyncSender
+    _backend: AsyncBackend
+    _model: str
+
+    async def chat(
+        self,
+        messages: str | Iterable[MessageLike],
+        *,
+        model: str | None = None,
+        timeout: float | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> Reply:
+        """Go on with a conversation, and wait for the whole of it.
+
+        Args:
+            messages: The conversation: ``Message`` values, or dicts with ``role`` and
+                ``content``; a plain text is one message of the user.
+            model: Name of the model; the client's own if not given.
+            timeout: Seconds to wait; the client's own if not given.
+            options: How tokens are chosen, and how many; see ``Sampling`` and ``ChatCall``.
+
+        Returns:
+            What the model says.
+
+        Raises:
+            InvalidInput: The conversation or an option is not valid.
+            InputTooLong: The model does not read so much.
+            StelaeError: It failed.
+        """
+        call = _chat.chat_call(messages, model or self._model, options)
+        pieces: list[Delta] = []
+        async with aclosing(self._pieces(call, timeout)) as made:
+            async for piece in made:
+                pieces.append(piece)  # noqa: PERF401 - the synchronous side is made of this
+        return _chat.reply(pieces, call.n)
+
+    def stream_chat(
+        self,
+        messages: str | Iterable[MessageLike],
+        *,
+        model: str | None = None,
+        timeout: float | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> AsyncGenerator[Delta]:
+        """Go on with a conversation, piece by piece; see ``chat``.
+
+        Returns:
+            The pieces as they are made; only the last has ``usage``. Close it, or leave it, and
+            the model stops. A request is sent again while no piece has come, never later.
+        """
+        call = _chat.chat_call(messages, model or self._model, options)
+        return self._pieces(call, timeout)
+
+    async def _pieces(self, call: ChatCall, timeout: float | None) -> AsyncGenerator[Delta]:
+        first, stream = await self._sender.ask(partial(self._begin, call), timeout)
+        async with aclosing(stream) as made:
+            for piece in first:
+                yield piece
+            async for pieces in made:
+                for piece in pieces:
+                    yield piece
+
+    async def _begin(self, call: ChatCall, timeout: float | None) -> Begun:
+        stream = self._backend.chat(call, timeout)
+        return await anext(stream), stream

@@ -1,0 +1,90 @@
+"""Chats with our own client: over HTTP, and with a model in this process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from live import Live, live, until
+
+import stelae
+from stelae.client import AsyncClient
+from stelae.errors import EngineFailed, InputTooLong, InvalidInput, UnsupportedTask
+from stelae.types import Finish, Message, Speaker, TextPart
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(zoo: Path) -> AsyncIterator[Live]:
+    models = {
+        "echo": {"source": str(zoo / "qwen3-chat"), "engine": "fake_text"},
+        "vectors": {"source": "embedded", "engine": "fake"},
+    }
+    async with live(models=models) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(server: Live) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient(server.url, model="echo", retries=0) as opened:
+        yield opened
+
+
+async def test_reply_is_put_together(client: AsyncClient) -> None:
+    reply = await client.chat("one two three", n=2)
+    assert reply.texts == ["one two three"] * 2
+    assert reply.finishes == [Finish.STOP] * 2
+    assert str(reply) == reply.text
+    assert reply.usage.prompt_tokens == 3
+
+
+async def test_messages_are_values_or_dicts(client: AsyncClient) -> None:
+    first = Message(role=Speaker.SYSTEM, content=[TextPart(text="be kind")])
+    reply = await client.chat([first, {"role": "user", "content": "good day"}], max_tokens=1)
+    assert reply.text == "good"
+    assert reply.finishes == [Finish.LENGTH]
+    again = await client.chat([reply.message, {"role": "user", "content": "and you"}])
+    assert again.text == "and you"
+
+
+async def test_pieces_come_one_by_one(client: AsyncClient) -> None:
+    pieces = [piece async for piece in client.stream_chat("one two three")]
+    assert [piece.text for piece in pieces if piece.text] == ["one", " two", " three"]
+    assert pieces[-1].usage is not None
+
+
+async def test_leaving_ends_the_work(client: AsyncClient, server: Live) -> None:
+    async with aclosing(client.stream_chat("!more")) as pieces:
+        await anext(pieces)
+    replica = server.house.fleet._deployments.replica("echo")
+    assert replica is not None
+    await until(lambda: replica.in_flight == 0, seconds=20)
+
+
+async def test_errors_are_those_of_the_server(client: AsyncClient) -> None:
+    with pytest.raises(EngineFailed, match="told to fail"):
+        await client.chat("one two !fail")
+    with pytest.raises(InputTooLong):
+        await client.chat("word " * 600)
+    with pytest.raises(UnsupportedTask):
+        await client.chat("hello", model="vectors")
+    with pytest.raises(InvalidInput, match="temperature"):
+        await client.chat("hello", temperature=float("nan"))
+    with pytest.raises(InvalidInput, match="wizard"):
+        await client.chat([{"role": "wizard", "content": "x"}])
+
+
+async def test_model_in_this_process_says_what_a_served_one_does(zoo: Path) -> None:
+    folder = str(zoo / "llama-chat")
+    models = {"tiny": {"source": folder, "dtype": "float32"}}
+    async with live(models=models) as server, AsyncClient(server.url, model="tiny") as there:
+        served = await there.chat("the sea", max_tokens=8, temperature=0.0)
+    with stelae.local(folder, dtype="float32", threads=1) as here:
+        own = here.chat("the sea", max_tokens=8, temperature=0.0)
+        pieces = list(here.stream_chat("the sea", max_tokens=8, temperature=0.0))
+    assert own.tokens == served.tokens
+    assert "".join(piece.text for piece in pieces) == own.text
