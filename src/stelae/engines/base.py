@@ -241,6 +241,8 @@ class EngineManifest:
         needs: Packages without which it cannot load.
         preference: Higher is tried first.
         refuses: Says why a spec cannot be served, or ``None`` if it can.
+        special: Whether it serves a few layouts only. That it does not serve a model
+            tells nothing of the model, and is not told.
     """
 
     name: str
@@ -251,6 +253,7 @@ class EngineManifest:
     needs: tuple[Requirement, ...] = ()
     preference: int = 0
     refuses: Callable[[ModelSpec], str | None] = field(default=_accept_all)
+    special: bool = False
 
 
 AnyBatchEngine = BatchEngine[Any, Any, Any, Any]

@@ -88,7 +88,7 @@ def choose(spec: ModelSpec, wanted: str | None = None) -> Choice:
 
     Returns:
         The engine of highest preference that accepts the model, with the reasons
-        for which better ones were passed over.
+        for which better ones were passed over that serve such models at all.
 
     Raises:
         InvalidInput: ``wanted`` is not an engine.
@@ -98,18 +98,21 @@ def choose(spec: ModelSpec, wanted: str | None = None) -> Choice:
     if wanted is not None:
         return _asked_for(spec, wanted)
     refusals: list[str] = []
+    reasons: list[str] = []
     lacking: MissingDependency | None = None
     able: list[EngineManifest] = []
     for manifest in _by_preference():
-        refusal = refused(manifest, spec)
+        refusal, telling = refused(manifest, spec), _may_serve(manifest, spec)
         if refusal is None and (lack := missing(manifest)) is not None:
-            lacking, refusal = lacking or lack, str(lack)
+            lacking, refusal, telling = lacking or lack, str(lack), True
         if refusal is None:
             able.append(manifest)
-        elif not able:
-            refusals.append(f"{manifest.name}: {refusal}")
+            continue
+        refusals.append(f"{manifest.name}: {refusal}")
+        if telling and not able:
+            reasons.append(refusals[-1])
     if able:
-        return Choice(able[0], "; ".join(refusals) or PREFERRED, tuple(able[1:]))
+        return Choice(able[0], "; ".join(reasons) or PREFERRED, tuple(able[1:]))
     if lacking is not None:
         raise lacking
     raise _no_engine(spec, refusals)
@@ -120,6 +123,11 @@ def refused(manifest: EngineManifest, spec: ModelSpec) -> str | None:
     if manifest.tasks.isdisjoint(spec.tasks):
         return f"it cannot {' or '.join(spec.tasks)}"
     return manifest.refuses(spec)
+
+
+def _may_serve(manifest: EngineManifest, spec: ModelSpec) -> bool:
+    """Whether it tells something of the model that the engine does not serve it."""
+    return not (manifest.special or manifest.tasks.isdisjoint(spec.tasks))
 
 
 def _by_preference() -> list[EngineManifest]:

@@ -26,4 +26,5 @@ MANIFEST = EngineManifest(
     ),
     preference=40,
     refuses=refuses,
+    special=True,
 )

@@ -21,4 +21,5 @@ MANIFEST = EngineManifest(
     needs=(Requirement("torch", extra="server"), Requirement("gliclass", extra="extract")),
     preference=40,
     refuses=refuses,
+    special=True,
 )

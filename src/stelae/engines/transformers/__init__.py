@@ -22,4 +22,5 @@ MANIFEST = EngineManifest(
     needs=(Requirement("torch", extra="server"), Requirement("transformers", extra="server")),
     preference=20,
     refuses=refuses,
+    special=True,
 )
