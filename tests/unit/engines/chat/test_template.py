@@ -1,0 +1,105 @@
+"""Chat templates: written as the library writes them, and bounded whatever they try."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from transformers.utils.chat_template_utils import render_jinja_template
+
+from stelae.engines.chat.template import ChatTemplate
+from stelae.errors import InvalidInput, UnsupportedCheckpoint
+from stelae.types import ChatCall, Message, Speaker, TextPart, ToolUse
+
+TOOLS: list[dict[str, Any]] = [
+    {"type": "function", "function": {"name": "add", "parameters": {"a": [1, 2.5, None, True]}}}
+]
+
+SOUND = {
+    "chatml": "{% for m in messages %}<|{{ m.role }}|>{{ m['content'] | trim }}\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}",
+    "namespace": "{% set ns = namespace(n=0) %}{% for m in messages %}"
+    "{% set ns.n = ns.n + 1 %}{{ loop.index0 ~ ':' ~ ns.n ~ (',' if not loop.last else '.') }}"
+    "{% endfor %}",
+    "macro": "{% macro say(m) %}[{{ m.role }}] {{ m.content }}{% endmacro %}"
+    "{% for m in messages[::-1] %}{{ say(m) }}{% if m.content == 'x' %}{% break %}{% endif %}"
+    "{% endfor %}",
+    "tools": "{% if tools %}{% for t in tools %}{{ t | tojson }}{{ t.function.name.upper() }}"
+    "{% endfor %}{{ tools | tojson(indent=2) }}{% endif %}{{ bos_token }}",
+    "loops": "{% for i in range(3) %}{{ i * 2 }}{% for k, v in {'a': 1}.items() %}{{ k }}{{ v }}"
+    "{% endfor %}{% endfor %}{{ messages | map(attribute='role') | join(', ') }}",
+    "text": "{{ 'a<think>b'.split('<think>')[-1].lstrip() + 'x' * 3 }}",
+}
+
+GREEDY = {
+    "endless loops": "{% for i in range(4000) %}{% for j in range(4000) %}{% endfor %}{% endfor %}",
+    "doubling": "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(60) %}"
+    "{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+    "sums": "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(60) %}"
+    "{% set ns.s = ns.s + ns.s %}{% endfor %}",
+    "product": "{{ 'x' * 10**9 }}",
+    "large product": "{{ 'x' * 100000000 }}",
+    "width": "{{ 'x'.ljust(1000000000) }}",
+    "format": "{{ '%1000000000d' % 1 }}",
+    "centre": "{{ 'x' | center(1000000000) }}",
+    "replace": "{% set a = 'x' * 100000 %}{{ a | replace('x', a) }}",
+    "replace method": "{% set a = 'x' * 100000 %}{{ a.replace('x', a) }}",
+    "recursion": "{% macro f(n) %}{{ f(n) }}{{ f(n) }}{% endmacro %}{{ f(1) }}",
+    "insides": "{{ messages.__class__.__mro__ }}",
+    "globals": "{{ raise_exception.__globals__.keys() }}",
+    "write": "{{ messages.append(1) }}",
+}
+
+
+def call(*texts: str, tools: bool = False) -> ChatCall:
+    said = [Message(role=Speaker.USER, content=[TextPart(text=text)]) for text in texts]
+    return ChatCall(model="m", messages=said, tools=TOOLS if tools else [])
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_conversations_are_written_as_the_library_does(name: str) -> None:
+    asked = call("hello", " x ", "größer <b>", tools=True)
+    plain = [{"role": "user", "content": message.text} for message in asked.messages]
+    wanted, _ = render_jinja_template(
+        [plain], tools=TOOLS, chat_template=SOUND[name], add_generation_prompt=True, bos_token="<s>"
+    )
+    assert ChatTemplate(SOUND[name], {"bos_token": "<s>"}).write(asked) == wanted[0]
+
+
+@pytest.mark.parametrize("name", GREEDY)
+def test_greedy_templates_are_refused_soon(name: str) -> None:
+    with pytest.raises((InvalidInput, UnsupportedCheckpoint)):
+        ChatTemplate(GREEDY[name], {}).write(call("hello"))
+
+
+def test_template_refuses_a_conversation_in_its_own_words() -> None:
+    template = ChatTemplate("{{ raise_exception('roles must alternate') }}", {})
+    with pytest.raises(InvalidInput, match="roles must alternate"):
+        template.write(call("hello"))
+
+
+def test_developers_are_the_system_and_tools_are_told() -> None:
+    text = (
+        "{% for m in messages %}{{ m.role }}:{{ m.tool_call_id }}"
+        "{% for t in m.tool_calls %}{{ t.function.name }}{{ t.function.arguments.a }}{% endfor %};"
+        "{% endfor %}"
+    )
+    messages = [
+        Message(role=Speaker.DEVELOPER, content=[TextPart(text="be kind")]),
+        Message(
+            role=Speaker.ASSISTANT, tool_calls=[ToolUse(id="1", name="add", arguments={"a": 7})]
+        ),
+        Message(role=Speaker.TOOL, content=[TextPart(text="8")], tool_call_id="1"),
+    ]
+    made = ChatTemplate(text, {}).write(ChatCall(model="m", messages=messages))
+    assert made == "system:;assistant:add7;tool:1;"
+
+
+def test_no_tools_are_told_if_none_may_be_called() -> None:
+    asked = ChatCall(model="m", messages=call("x").messages, tools=TOOLS, tool_choice="none")
+    assert ChatTemplate("{{ tools is none }}", {}).write(asked) == "True"
+
+
+def test_broken_template_is_refused_when_loaded() -> None:
+    with pytest.raises(UnsupportedCheckpoint, match="not understood"):
+        ChatTemplate("{% for %}", {})
