@@ -584,7 +584,7 @@ def check_failed_jobs(url: str) -> None:
 
 
 def check_writing(url: str) -> None:
-    """`generate`, chat and `responses` are refused: no model writes text here yet"""
+    """`generate` and `responses` are refused: not served yet; chats need a model for them"""
     told = [{"role": "user", "content": "hi"}]
     with client(url) as c:
         if not hasattr(c, "generate"):
@@ -592,15 +592,20 @@ def check_writing(url: str) -> None:
         for call in (
             lambda: c.generate("org/fake", "hi", max_new_tokens=3),
             lambda: list(c.stream_generate(MODEL, "hi", max_new_tokens=3)),
-            lambda: c.chat_completions(MODEL, told),
-            lambda: list(c.stream_chat_completions(MODEL, told)),
             lambda: c.responses(MODEL, "hi"),
         ):
             error = raised(RequestError, call)
             assert (error.code, error.status_code) == ("INVALID_INPUT", 400)
             assert "not served here yet" in str(error)
+        for call in (
+            lambda: c.chat_completions(MODEL, told),
+            lambda: list(c.stream_chat_completions(MODEL, told)),
+        ):
+            error = raised(RequestError, call)
+            assert (error.code, error.status_code) == ("unsupported_task", 400)
+            assert "cannot" in str(error)
         error = raised(RequestError, lambda: c.chat_completions("none", told))
-    assert error.code == "MODEL_NOT_FOUND"
+    assert error.code == "model_not_found"
 
 
 def check_unreachable(url: str) -> None:

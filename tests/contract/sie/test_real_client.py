@@ -48,10 +48,13 @@ What differs on purpose, because a single server can do better:
 `stelae.sie` has the same names over Stelae's own client: `from stelae.sie import SIEClient`. What
 it lacks of 0.10.1, and why, stands in `tests/contract/sie/test_signatures.py`: what writes text
 (`generate`, `chat_completions`, `responses`), what belongs to the managed cloud, the knobs of
-connections, and `jobs`, `files` and `batches`, which the unmodified SDK reaches. Two things differ:
+connections, and `jobs`, `files` and `batches`, which the unmodified SDK reaches.
+
+Three things differ:
 
 * `wait_for_capacity` is `False` unless it is given, as SIE's reference prints it; the SDK waits.
 * `result["request"]` has the call's `usage` and no `id`, since a long list is several requests.
+* A pool is renewed by the calls that use it, not every minute: one that idles for 20 minutes ends.
 """
 
 CLUSTER = {"machine_profiles": ["l4", "a100-40gb"]}

@@ -1,7 +1,7 @@
-"""What the SDK asks of models that write text: no model here does yet, and this says so.
+"""Two ways in which the SDK asks for texts that are not served yet, and say so.
 
-The SDK's requests come here before any other protocol of the same path: what serves one of
-these paths takes it out of ``WRITING_OPERATIONS``.
+Chats are answered by OpenAI's protocol. The SDK's requests come here before any other protocol of
+the same path: what serves one of these paths takes it out of ``WRITING_OPERATIONS``.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ async def generate(request: Request, rooms: Rooms) -> NoReturn:
 
     Raises:
         ModelNotFound: There is no such model.
-        UnsupportedTask: There is, and it writes nothing.
+        UnsupportedTask: There is.
     """
-    _refuse(_flat(request.path_params["model"], rooms))
+    _refuse("generate", _flat(request.path_params["model"], rooms))
 
 
-async def answer(request: Request, rooms: Rooms) -> NoReturn:
-    """Refuse to answer a conversation.
+async def respond(request: Request, rooms: Rooms) -> NoReturn:
+    """Refuse to answer what was said.
 
     Raises:
         ModelNotFound: There is no such model.
-        UnsupportedTask: There is, and it writes nothing.
+        UnsupportedTask: There is.
     """
-    _refuse(rooms.fleet.model(decode(_REQUEST, await read(request)).model))
+    _refuse("responses", rooms.fleet.model(decode(_REQUEST, await read(request)).model))
 
 
 def _flat(name: str, rooms: Rooms) -> ModelInfo:
@@ -51,11 +51,12 @@ def _flat(name: str, rooms: Rooms) -> ModelInfo:
         return rooms.fleet.model(name.replace("__", "/"))
 
 
-def _refuse(info: ModelInfo) -> NoReturn:
-    able = f"; it can {', '.join(info.tasks)}" if info.tasks else ""
+def _refuse(asked: str, info: ModelInfo) -> NoReturn:
+    able = f"; model {info.name!r} can {', '.join(info.tasks)}" if info.tasks else ""
     raise UnsupportedTask(
-        f"model {info.name!r} writes no text: text generation is not served here yet{able}",
+        f"{asked} is not served here yet{able}",
         param="model",
+        hint="models that write text answer at /v1/chat/completions",
     )
 
 
@@ -66,21 +67,14 @@ WRITING_OPERATIONS = (
         method="POST",
         path="/v1/generate/{model:path}",
         handle=generate,
-        summary="Always refused: no model here writes text yet.",
-        errors=_REFUSALS,
-    ),
-    Operation(
-        method="POST",
-        path="/v1/chat/completions",
-        handle=answer,
-        summary="Always refused: no model here writes text yet.",
+        summary="Always refused: not served yet.",
         errors=_REFUSALS,
     ),
     Operation(
         method="POST",
         path="/v1/responses",
-        handle=answer,
-        summary="Always refused: no model here writes text yet.",
+        handle=respond,
+        summary="Always refused: not served yet.",
         errors=_REFUSALS,
     ),
 )

@@ -141,7 +141,7 @@ def _not_taken(spec: ModelSpec, name: str) -> InvalidInput | UnsupportedTask:
     if name == "output_schema":
         return UnsupportedTask(
             f"output_schema: model {spec.name!r} does not write; only models that generate fill "
-            "in a schema, and text generation is not served here yet",
+            "in a schema, which is not served here yet",
             param=name,
         )
     if name == "relations":
