@@ -49,6 +49,8 @@ async def test_documents_are_kept_found_changed_and_forgotten(client: httpx.Asyn
     assert changed == {"updated": [True, False]}
     read = await post(client, f"{place}/documents", ids=["2", "9"])
     assert [document["tags"] for document in read["documents"]] == [{"pages": 9}]
+    met = await post(client, f"{place}/documents", filter={"pages": {"$lt": 9}}, limit=1, start=1)
+    assert [document["id"] for document in met["documents"]] == ["1"]
     assert await post(client, f"{place}/delete", ids=["0"], filter={"pages": 9}) == {"deleted": 2}
     assert (await client.get(place)).json()["size"] == 1
     listed = (await client.get("/collections")).json()["collections"]
@@ -112,7 +114,7 @@ async def test_vectors_of_another_model_under_the_same_name_are_not_compared(
         await post(client, "/stelae/v1/index", **call())
     models = {"fake": {"source": "embedded"}}
     other = live(**kept, models=models)
-    async with other as server, httpx.AsyncClient(base_url=server.url) as client:
+    async with other as server, httpx.AsyncClient(base_url=server.url, timeout=60) as client:
         query = {"collection": "notes", "items": [{"text": TEXTS[2]}]}
         answers = [
             await client.post("/stelae/v1/search", json=query),

@@ -127,6 +127,17 @@ class Collection:
         return self._documents.get(names)
 
     @_alone
+    def find(self, condition: Mapping[str, Any], limit: int, start: int = 0) -> list[Document]:
+        """Documents that meet a condition, in the order in which they were kept.
+
+        Raises:
+            InvalidInput: The condition cannot be read.
+        """
+        chosen = np.sort(self._documents.positions(where(condition)))[start : start + limit]
+        found = self._documents.at(chosen)
+        return [found[int(position)] for position in chosen]
+
+    @_alone
     def search(
         self, queries: Floats, limit: int, condition: Mapping[str, Any] | None = None
     ) -> list[list[Hit]]:

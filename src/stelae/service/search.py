@@ -92,8 +92,7 @@ class Search:
             Conflict: Its model has changed since.
             StelaeError: As for ``Inference.encode``.
         """
-        if not 1 <= call.limit <= MOST_HITS:
-            raise InvalidInput(f"limit={call.limit}: 1 to {MOST_HITS} was expected", param="limit")
+        _check_limit(call.limit)
         collection = await self._get(call.collection)
         model = collection.facts.model
         result = await self._encode(model, call.items, Role.QUERY, call.truncate, caller)
@@ -145,6 +144,18 @@ class Search:
         """
         return await self._ask((await self._get(name)).get, ids)
 
+    async def find(
+        self, name: str, condition: Mapping[str, Any], limit: int, start: int = 0
+    ) -> list[Document]:
+        """Documents whose tags meet a condition, in the order in which they were kept.
+
+        Raises:
+            NotFound: No such collection.
+            InvalidInput: The condition cannot be read, or the limit is out of bounds.
+        """
+        _check_limit(limit)
+        return await self._ask((await self._get(name)).find, condition, limit, start)
+
     async def collection(self, name: str) -> CollectionInfo:
         """How a collection stands.
 
@@ -182,6 +193,11 @@ class Search:
         # Vectors as the model makes them: callers get these, and directions are compared.
         call = EncodeCall(model=model, items=items, role=role, truncate=truncate, normalize=False)
         return await self._inference.encode(call, caller)
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= MOST_HITS:
+        raise InvalidInput(f"limit={limit}: 1 to {MOST_HITS} was expected", param="limit")
 
 
 def _dense(result: EncodeResult) -> Matrix:

@@ -38,9 +38,8 @@ def post_answer(
         for name, start, end in stages(told, time.time_ns())
     ]
     header = HeaderTold(request_id=_name(given), status=status, exec_endpoint=asked.endpoint)
-    return PostAnswer(
-        header=header, parameters=dict(asked.parameters), routes=routes, data=list(asked.docs)
-    )
+    data = list(asked.docs if told.docs is None else told.docs)
+    return PostAnswer(header=header, parameters=dict(asked.parameters), routes=routes, data=data)
 
 
 def spoken(answer: PostAnswer) -> dict[str, Any]:

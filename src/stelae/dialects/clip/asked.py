@@ -16,7 +16,7 @@ from stelae.service.inference import Caller
 
 ENCODE = "encode"
 
-VERBS = frozenset({ENCODE, "rank", "index", "search", "update", "delete"})
+VERBS = frozenset({ENCODE, "rank", "index", "search", "update", "delete", "filter", "status"})
 """First parts of endpoints that mean something; all others mean ``encode``, as in the original."""
 
 ROOT = "@r"
@@ -100,18 +100,19 @@ class Asked(Generic[D]):
             return bool(value)
         raise self._misfit(name, value, "true or false")
 
-    def count(self, name: str, default: int) -> int:
+    def count(self, name: str, default: int, least: int = 1) -> int:
         """A parameter that is a number of things.
 
         Raises:
-            InvalidInput: It is not a whole number from 1 on.
+            InvalidInput: It is not a whole number from ``least`` on.
         """
         value = self.parameters.get(name)
         if value is None:
             return default
         # Every number of this protocol is a float.
-        if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 or value < 1:
-            raise self._misfit(name, value, "a whole number from 1 on")
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or value % 1 or value < least:
+            raise self._misfit(name, value, f"a whole number from {least} on")
         return int(value)
 
     @staticmethod
@@ -132,6 +133,7 @@ class Told:
         began: When it was asked; ``arrived`` if none was.
         ended: When it had answered.
         description: What went wrong with some of the documents.
+        docs: Documents to answer with in place of those of the request, if any.
     """
 
     arrived: int = field(default_factory=time.time_ns)
@@ -139,3 +141,4 @@ class Told:
     began: int = 0
     ended: int = 0
     description: str = ""
+    docs: Sequence[Any] | None = None

@@ -8,7 +8,7 @@ from typing import Any
 from stelae.dialects.clip.asked import ENCODE, Asked, Told, Visit
 from stelae.dialects.clip.encode import encode
 from stelae.dialects.clip.rank import rank
-from stelae.dialects.clip.search import delete, index, search, update
+from stelae.dialects.clip.search import choose, delete, index, search, status, update
 
 Verb = Callable[[Asked[Any], Visit, Told], Awaitable[None]]
 
@@ -19,6 +19,8 @@ VERBS: dict[str, Verb] = {
     "search": search,
     "update": update,
     "delete": delete,
+    "filter": choose,
+    "status": status,
 }
 
 

@@ -122,6 +122,9 @@ def asked_of(message: DataRequest) -> Asked[Document]:
 def finish(message: DataRequest, told: Told, status: StatusTold | None) -> None:
     """Make a request its own answer: its documents are filled already."""
     message.data.docs.SetInParent()  # Quirk: clip-client 0.8.3 looks for documents in any answer.
+    if told.docs is not None:
+        del message.data.docs.docs[:]
+        message.data.docs.docs.extend(told.docs)
     if status is not None:
         fill(message.header.status, status)
     elif told.description:

@@ -92,6 +92,10 @@ class Form(Protocol[D]):
         """Make its matches what its chunks are."""
         ...
 
+    def made(self, found: Mapping[str, Any]) -> D:
+        """A new document with some fields."""
+        ...
+
     def match(self, doc: D, found: Mapping[str, Any]) -> D:
         """Add a match with some fields and return it."""
         ...

@@ -93,12 +93,16 @@ class PlainForm:
         """Make its matches what its chunks are."""
         doc.matches = doc.chunks
 
-    def match(self, doc: Doc, found: Mapping[str, Any]) -> Doc:
-        """Add a match."""
+    def made(self, found: Mapping[str, Any]) -> Doc:
+        """A new document."""
         fields = dict(found)
         if "blob" in fields:
             fields["blob"] = b64encode(fields["blob"]).decode()
-        made = Doc(**fields)
+        return Doc(**fields)
+
+    def match(self, doc: Doc, found: Mapping[str, Any]) -> Doc:
+        """Add a match."""
+        made = self.made(found)
         doc.matches = [*(doc.matches or ()), made]
         return made
 

@@ -94,15 +94,20 @@ class ProtobufForm:
         del doc.matches[:]
         doc.matches.MergeFrom(doc.chunks)
 
-    def match(self, doc: Document, found: Mapping[str, Any]) -> Document:
-        """Add a match."""
-        made = doc.matches.add()
+    def made(self, found: Mapping[str, Any]) -> Document:
+        """A new document."""
+        made = Document()
         for name, value in found.items():
             if name == "tags":
                 structs.fill(made.tags, value)
             else:
                 setattr(made, name, value)
         return made
+
+    def match(self, doc: Document, found: Mapping[str, Any]) -> Document:
+        """Add a match."""
+        doc.matches.append(self.made(found))
+        return doc.matches[-1]
 
     def clear_matches(self, doc: Document) -> None:
         """Take its matches away."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stelae.dialects.base import Asking, Flow, Rooms, Rpc
+from stelae.dialects.clip.core import VERBS
 from stelae.dialects.clip.exchange import exchange
 from stelae.wire.clip.messages import Endpoints, JinaInfo, Status
 from stelae.wire.clip.names import (
@@ -15,7 +16,7 @@ from stelae.wire.clip.names import (
     SINGLE,
 )
 
-PATHS = ("/", "/encode", "/rank", "/index", "/search", "/update", "/delete")
+PATHS = ("/", *(f"/{verb}" for verb in VERBS))
 """Endpoints that mean something."""
 
 WRITING = ("/index", "/update", "/delete")

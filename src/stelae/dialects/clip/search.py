@@ -1,4 +1,4 @@
-"""``/index``, ``/search``, ``/update`` and ``/delete``: documents kept, and the nearest found."""
+"""``/index``, ``/search`` and their kin: documents kept, and the nearest found."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
+from msgspec import structs
 from msgspec.structs import replace
 
 from stelae.dialects import ask
@@ -66,6 +67,31 @@ async def delete(asked: Asked[D], visit: Visit, told: Told) -> None:
     await visit.rooms.search.delete(_collection(asked), ids, _filter(asked))
 
 
+async def choose(asked: Asked[D], visit: Visit, told: Told) -> None:
+    """Answer with the documents whose tags meet a condition.
+
+    Raises:
+        NotFound: There is no such collection.
+    """
+    found = await visit.rooms.search.find(
+        _collection(asked),
+        _filter(asked) or {},
+        asked.count("limit", LIMIT),
+        asked.count("offset", 0, least=0),
+    )
+    told.docs = [asked.form.made(_fields(document)) for document in found]
+
+
+async def status(asked: Asked[D], visit: Visit, told: Told) -> None:
+    """Answer with a document whose tags tell how a collection stands.
+
+    Raises:
+        NotFound: There is no such collection.
+    """
+    info = await visit.rooms.search.collection(_collection(asked))
+    told.docs = [asked.form.made({"id": info.name, "tags": structs.asdict(info)})]
+
+
 async def search(asked: Asked[D], visit: Visit, told: Told) -> None:
     """Find for each document those that are nearest to it, and make them its matches.
 
@@ -90,7 +116,7 @@ async def _find(asked: Asked[D], batch: Batch[D], visit: Visit, told: Told) -> N
     for place, hits in zip(batch.sound(), result.hits, strict=True):
         asked.form.clear_matches(batch.docs[place])
         for hit in hits:
-            match = asked.form.match(batch.docs[place], _fields(hit.document))
+            match = asked.form.match(batch.docs[place], {**_fields(hit.document), "adjacency": 1})
             asked.form.score(match, COSINE, 1 - hit.score, COSINE)
 
 
@@ -177,6 +203,5 @@ def _fields(found: Document) -> dict[str, Any]:
         "uri": found.uri,
         "tags": found.tags or None,
         "mime_type": mime,
-        "adjacency": 1,
     }
     return {name: value for name, value in fields.items() if value is not None}

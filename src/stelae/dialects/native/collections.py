@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -53,8 +53,15 @@ class DocumentsRequest(
     filter: dict[str, Any] | None = None
 
 
+class ReadRequest(DocumentsRequest, frozen=True, kw_only=True):
+    """Which documents to read: by id, or by a condition some of those that meet it."""
+
+    limit: int = 100
+    start: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
 class DocumentsResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """Documents, in the order asked; those that are not there are left out."""
+    """Documents, in the order asked or kept; those that are not there are left out."""
 
     documents: list[Document]
 
@@ -74,6 +81,7 @@ def _decoders(kind: type[T]) -> dict[convert.Media, Decoder[T]]:
 
 _UPDATES = _decoders(UpdateRequest)
 _WHICH = _decoders(DocumentsRequest)
+_READ = _decoders(ReadRequest)
 
 
 async def index(request: Request, rooms: Rooms) -> Response:
@@ -102,9 +110,12 @@ async def update(request: Request, rooms: Rooms) -> Response:
 
 
 async def documents(request: Request, rooms: Rooms) -> Response:
-    """Documents by id."""
-    asked = decode(_WHICH[convert.sent(request)], await read(request))
-    found = await rooms.search.documents(_name(request), asked.ids)
+    """Documents by id, or those that meet a condition."""
+    asked = decode(_READ[convert.sent(request)], await read(request))
+    name = _name(request)
+    found = await rooms.search.documents(name, asked.ids)
+    if asked.filter is not None:
+        found += await rooms.search.find(name, asked.filter, asked.limit, asked.start)
     return convert.answer(DocumentsResponse(documents=found), request)
 
 
@@ -199,7 +210,7 @@ COLLECTION_OPERATIONS = (
         path=f"{_ONE}/documents",
         handle=documents,
         summary="Read documents by id.",
-        request=DocumentsRequest,
+        request=ReadRequest,
         response=DocumentsResponse,
         example={"ids": ["1"]},
         errors=(InvalidInput, NotFound),

@@ -279,6 +279,22 @@ async def test_every_bad_picture_is_marked_and_its_neighbours_answered(rooms: Ro
     assert answer.header.status.description.startswith(f"{len(bad)} of {len(bad) + 2} documents")
 
 
+async def test_kept_documents_are_chosen_by_their_tags(rooms: Rooms) -> None:
+    message = request("a", "b")
+    for number, doc in enumerate(message.data.docs.docs):
+        doc.id = str(number)
+        structs.fill(doc.tags, {"n": number})
+    message.header.exec_endpoint = "/index"
+    await ask(rooms, message)
+    chosen = request()
+    chosen.header.exec_endpoint = "/filter"
+    structs.fill(chosen.parameters, {"filter": {"n": 1}})
+
+    (doc,) = (await ask(rooms, chosen)).data.docs.docs
+
+    assert (doc.id, doc.text, structs.plain(doc.tags)) == ("1", "b", {"n": 1})
+
+
 async def test_lists_of_whole_numbers_are_the_pixels_that_arrays_of_bytes_are(
     rooms: Rooms,
 ) -> None:

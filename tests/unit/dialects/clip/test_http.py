@@ -290,6 +290,13 @@ async def test_documents_that_are_kept_are_found_the_nearest_first(
     (found,) = (await http.post("/search", json=query)).json()["data"]
     assert {match["id"] for match in found["matches"]} == {"a green square", "a red square"}
 
+    (chosen,) = (await post(http, [], "/filter", filter={"n": {"$lt": 3}}))["data"]
+    assert (chosen["id"], chosen["text"]) == ("a green square", "a green square")
+    every = await post(http, [], "/filter", offset=1, limit=5)
+    assert [doc["id"] for doc in every["data"]] == ["a red square"]
+    (told,) = (await post(http, [], "/status"))["data"]
+    assert (told["tags"]["model"], told["tags"]["size"]) == ("clip", 2)
+
     other = {"data": [{"text": "a"}], "parameters": {"model_name": "fake"}}
     told = (await http.post("/search", json=other)).json()["header"]["status"]
     assert "'clip'" in told["description"]
