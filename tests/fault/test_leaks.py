@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -13,6 +14,7 @@ import pytest
 from fix_replicas import call, deployment, pid_of, until, worker
 
 from stelae.cluster.controller import Placement
+from stelae.cluster.link import Link
 from stelae.cluster.local import LocalController
 from stelae.cluster.process import ProcessReplica
 from stelae.errors import NoCapacity, PoisonInput
@@ -59,6 +61,20 @@ async def test_deaths_leave_nothing() -> None:
             await replica.infer(call("fine"))
             counts.append(await held())
         assert counts[1] == counts[3]
+
+
+async def test_workers_that_are_not_waited_for_leave_nothing() -> None:
+    for steps in range(6):
+        starting = asyncio.create_task(Link.spawn())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        starting.cancel()
+        await asyncio.wait([starting])
+        if not starting.cancelled():
+            (await starting).kill()
+            await (await starting).close()
+        del starting
+        gc.collect()  # a file that was not closed is an error of the test
 
 
 async def test_callers_that_leave_leave_nothing() -> None:

@@ -134,7 +134,8 @@ class Link(asyncio.BufferedProtocol):
     async def _connect(self, ours: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         ours.setblocking(False)
-        await loop.connect_read_pipe(lambda: self._relay, self._process.stderr)
+        # Quirk: uvloop 0.22 whose connecting is cancelled closes the descriptor, not the file.
+        await asyncio.shield(loop.connect_read_pipe(lambda: self._relay, self._process.stderr))
         await loop.create_unix_connection(lambda: self, sock=ours)
 
     @property
