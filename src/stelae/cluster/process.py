@@ -24,8 +24,8 @@ from typing import Any
 from stelae.cluster import engines, messages
 from stelae.cluster.canary import canary_call, judge
 from stelae.cluster.deployment import Deployment
-from stelae.cluster.inflow import Inflow
 from stelae.cluster.frames import Frame
+from stelae.cluster.inflow import Inflow
 from stelae.cluster.link import Link, Ticket, retrieve
 from stelae.cluster.messages import Load
 from stelae.cluster.patience import Failures, Patience, Stall
