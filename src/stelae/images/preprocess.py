@@ -6,13 +6,14 @@ Source: transformers 5.17, ``image_processing_backends.py`` (``PilBackend``) and
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, prod
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from stelae.images import middle
 from stelae.images.colours import rgb
 from stelae.images.limits import LIMITS, Limits, check_size
 from stelae.images.processing import Exact, PatchBudget, Processing, ShortestEdge
@@ -22,6 +23,10 @@ Pixels = NDArray[np.uint8]
 
 Picture = NDArray[np.float32]
 """What a model reads, shape ``(H, W, 3)``."""
+
+LONG = 8_000_000
+"""Pixels from which on only the middle is resized, if no more is kept: that of a picture 160
+times as long as wide, for a model that reads 224 x 224."""
 
 N = TypeVar("N", np.uint8, np.float32)
 
@@ -49,12 +54,18 @@ def fit(image: Image.Image, processing: Processing, limits: Limits = LIMITS) -> 
     check_size(width, height, limits, "resized as the model wants, the picture has")
     if not processing.as_stored:
         image = rgb(image)
-    if (width, height) != image.size:
-        image = image.resize((width, height), Image.Resampling(processing.resample))
-    image = rgb(image)
-    if processing.crop is not None:
-        image = _cropped(image, processing.crop, even=processing.even)
-    return np.asarray(image)
+    return np.asarray(rgb(_sized(image, (width, height), processing)))
+
+
+def _sized(image: Image.Image, whole: tuple[int, int], processing: Processing) -> Image.Image:
+    kind, even = Image.Resampling(processing.resample), processing.even
+    if processing.crop is None:
+        return image if whole == image.size else image.resize(whole, kind)
+    size = (processing.crop[1], processing.crop[0])
+    if prod(whole) > LONG and whole[0] >= size[0] and whole[1] >= size[1] and whole != image.size:
+        return middle.resized(image, whole, size, kind, even=even)
+    image = image if whole == image.size else image.resize(whole, kind)
+    return middle.cropped(rgb(image), size, even=even)
 
 
 def normalize(pixels: Pixels, processing: Processing) -> Picture:
@@ -111,20 +122,6 @@ def _fitted(width: int, height: int, budget: PatchBudget) -> tuple[int, int]:
 
 def _steps(length: int, scale: float, patch: int) -> int:
     return max(1, ceil(length * scale / patch))
-
-
-def _cropped(image: Image.Image, size: tuple[int, int], *, even: bool) -> Image.Image:
-    height, width = size
-    left, top = _start(image.width, width, even=even), _start(image.height, height, even=even)
-    return image.crop((left, top, left + width, top + height))  # black where there is nothing
-
-
-def _start(have: int, want: int, *, even: bool) -> int:
-    """Where the middle of one axis starts."""
-    spare = have - want
-    if even:
-        return round(spare / 2) if spare >= 0 else -(-spare // 2)
-    return spare // 2
 
 
 def _table(processing: Processing) -> NDArray[np.float32]:
