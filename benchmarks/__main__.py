@@ -20,6 +20,7 @@ NAMES = {
     "stalls": "how long others wait beside one huge answer",
     "adapters": "what adapters cost in a batch",
     "maxsim": "late interaction against plain NumPy",
+    "jpeg_draft": "pixels of JPEG files decoded at a smaller scale",
     "quality": "nDCG@10 of a real retrieval set against sentence-transformers",
 }
 
