@@ -9,7 +9,7 @@ from starlette.requests import Request
 from stelae.dialects.ask import OFFLOAD_BYTES, caller_of, offload
 from stelae.dialects.base import Asking, Rooms, record_of
 from stelae.dialects.clip.answers import post_answer
-from stelae.dialects.clip.asked import Asked, Told, Visit
+from stelae.dialects.clip.asked import ENCODE, Asked, Told, Visit
 from stelae.dialects.clip.core import answer
 from stelae.dialects.clip.errors import is_transient, status_of
 from stelae.dialects.clip.plain import FORM
@@ -22,6 +22,9 @@ from stelae.wire.slices import is_large, json_slices
 
 ROOT = "/"
 """The endpoint of requests that name none."""
+
+WANTING = frozenset({ENCODE, "index"})
+"""What the client reads vectors from the answers of; from others it reads matches."""
 
 _POST = msgspec.json.Decoder(PostRequest)
 
@@ -50,7 +53,7 @@ async def answer_post(
     given = await offload(len(body), _decoded, body)
     asked = Asked(endpoint or _endpoint(given), given.parameters or {}, _docs(given), FORM)
     status = await _status(asked, Visit(rooms, request, caller_of(request), len(body)), told)
-    if told.description and speaks(request.headers):
+    if told.description and asked.verb in WANTING and speaks(request.headers):
         # Quirk: clip-client 0.8.3 fails without a word on a document without a vector.
         status = StatusTold(code=ERROR, description=told.description)
     return post_answer(given, asked, told, status)

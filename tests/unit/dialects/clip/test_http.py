@@ -181,6 +181,22 @@ async def test_an_answer_of_broken_documents_alone_is_an_error(http: httpx.Async
     assert answer["data"][0]["id"] == "x"
 
 
+async def test_the_client_is_told_of_an_error_only_where_it_would_miss_a_vector(
+    http: httpx.AsyncClient,
+) -> None:
+    agent = {"User-Agent": "Python/3.11 aiohttp/3.14.5"}
+    words = [{"text": "a red circle"}, {"blob": "AAAA"}]
+    codes = {}
+    for endpoint, data in (("/encode", words), ("/rank", [{"text": "a", "matches": words}])):
+        body = {"data": data, "execEndpoint": endpoint}
+        answer = (await http.post("/post", json=body, headers=agent)).json()
+        codes[endpoint] = answer["header"]["status"]["code"]
+    assert codes == {"/encode": 1, "/rank": 0}
+    first, last = answer["data"][0]["matches"]
+    assert first["scores"]["clip_score"]["value"] == 1.0
+    assert "error" in last["tags"]
+
+
 async def test_unknown_models_are_errors(http: httpx.AsyncClient) -> None:
     for endpoint in ("/encode/nobody", "/rank/nobody"):
         answer = await post(http, [{"text": "a", "matches": [{"text": "b"}]}], endpoint)
