@@ -1,9 +1,9 @@
-"""Load from the original CLIP client; runs in its environment, prints one line of JSON.
+"""Load from the original CLIP client, in its environment, or from ours; prints one line of JSON.
 
-    python clip_load.py URL KIND BATCH CLIENTS ITERATIONS [PICTURE...]
+    python clip_load.py URL KIND BATCH DOCUMENTS CLIENTS ITERATIONS [PICTURE...]
 
 As the load script of clip-as-service does it: threads, each with a client of its own, that
-encode one batch again and again; the first round is not counted. KIND is ``words`` (78
+encode DOCUMENTS in batches again and again; the first round is not counted. KIND is ``words`` (78
 random words, which fill the 77 tokens that the model reads), ``captions`` (8 words) or
 ``images``.
 """
@@ -17,8 +17,11 @@ import threading
 import time
 from pathlib import Path
 
-from clip_client import Client
-from docarray import Document, DocumentArray
+try:
+    from clip_client import Client
+    from docarray import Document, DocumentArray
+except ImportError:  # in our own environment: the client that is not the slowest part
+    from stelae.clip import Client, Document, DocumentArray
 
 WORDS = [
     "cat", "dog", "house", "tree", "river", "mountain", "red", "blue", "small", "large", "photo",
@@ -28,8 +31,8 @@ WORDS = [
 WARMUP = 1
 
 
-def batch(kind: str, size: int, seed: int, pictures: list[bytes]) -> DocumentArray:
-    """The documents of one request."""
+def documents(kind: str, size: int, seed: int, pictures: list[bytes]) -> DocumentArray:
+    """What is encoded in one call."""
     chance = random.Random(seed)
     if kind == "images":
         return DocumentArray([Document(blob=chance.choice(pictures)) for _ in range(size)])
@@ -38,7 +41,9 @@ def batch(kind: str, size: int, seed: int, pictures: list[bytes]) -> DocumentArr
     return DocumentArray([Document(text=text) for text in texts])
 
 
-def main(url: str, kind: str, size: int, count: int, iterations: int, files: list[str]) -> None:
+def main(
+    url: str, kind: str, size: int, each: int, count: int, iterations: int, files: list[str]
+) -> None:
     """Keep clients busy; tell documents per second and the time of each request."""
     pictures = [Path(file).read_bytes() for file in files]
     took: list[float] = []
@@ -53,11 +58,11 @@ def main(url: str, kind: str, size: int, count: int, iterations: int, files: lis
             if turn == WARMUP:
                 ready.wait()
                 started = time.perf_counter()
-            given = batch(kind, size, number * 1000 + turn, pictures)
+            given = documents(kind, each, number * 1000 + turn, pictures)
             before = time.perf_counter()
             try:
                 found = asking.encode(given, batch_size=size)
-                good = len(found) == size and found.embeddings is not None
+                good = len(found) == each and found.embeddings is not None
             except Exception:
                 good = False
             failed += not good
@@ -71,10 +76,10 @@ def main(url: str, kind: str, size: int, count: int, iterations: int, files: lis
     for thread in threads:
         thread.join()
     seconds = max(end for _, end in spans) - min(begin for begin, _ in spans)
-    rate = count * iterations * size / seconds
+    rate = count * iterations * each / seconds
     print(json.dumps({"rate": rate, "took": took, "failed": failed}))
 
 
 if __name__ == "__main__":
-    where, what, length, several, rounds, *paths = sys.argv[1:]
-    main(where, what, int(length), int(several), int(rounds), paths)
+    where, what, *numbers = sys.argv[1:7]
+    main(where, what, *map(int, numbers), sys.argv[7:])

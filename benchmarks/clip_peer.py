@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 NAME = "ViT-B-32::laion2b_e16"
-WIDTH = 4
+WIDTH = 384
 
 
 def declare() -> None:
@@ -62,18 +62,25 @@ def serve(port: str, file: str) -> None:
         flow.block()
 
 
-def null(port: str, protocol: str) -> None:
-    """Run a flow whose executor gives every document the same vector."""
+if "null" in sys.argv:
     import numpy as np
-    from jina import Executor, Flow, requests
+    from jina import DocumentArray, Executor, requests
 
-    class Null(Executor):
+    class Idle(Executor):
+        """Gives every document the same vector; its process looks for it in this module."""
+
         @requests
-        def encode(self, docs, **_):
+        def encode(self, docs: DocumentArray, **_):
+            """Fill the documents."""
             for doc in docs:
                 doc.embedding = np.ones(WIDTH, np.float32)
 
-    with Flow(port=int(port), host="127.0.0.1", protocol=protocol).add(uses=Null) as flow:
+
+def null(port: str, protocol: str) -> None:
+    """Run a flow whose executor gives every document the same vector."""
+    from jina import Flow
+
+    with Flow(port=int(port), host="127.0.0.1", protocol=protocol).add(uses=Idle) as flow:
         flow.block()
 
 
