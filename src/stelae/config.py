@@ -163,6 +163,9 @@ class LimitSettings(_Group):
     """Most tokens that may wait for one model; more are refused at once with 503."""
     batch_tokens: int = Field(default=4096, ge=1)
     """Most tokens of one batch; a longer text runs alone."""
+    cache_tokens: int = Field(default=32_768, ge=256)
+    """Tokens whose keys and values a model that writes keeps at once, over all its requests; none
+    of them can be longer. What does not fit waits."""
     load_seconds: float = Field(default=60.0, gt=0)
     """Time that a request without a deadline waits for its model to load."""
     calls: int = Field(default=4096, ge=1)

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from stelae.cli import (
     bench,
+    chat,
     config,
     doctor,
     embed,
@@ -91,6 +92,7 @@ SERVING, USING, MODELS, HERE = "Serve", "Use", "Models", "This machine"
 app.command("serve", rich_help_panel=SERVING)(serve.serve)
 app.command("embed", rich_help_panel=USING)(embed.embed)
 app.command("score", rich_help_panel=USING)(score.score)
+app.command("chat", rich_help_panel=USING)(chat.chat)
 app.command("extract", rich_help_panel=USING)(extract.extract)
 app.command("verify", rich_help_panel=USING)(verify.verify)
 app.command("bench", rich_help_panel=USING)(bench.bench)

@@ -80,7 +80,10 @@ def build_house(settings: Settings, catalog: Catalog) -> House:
     device = None if settings.device is None else Device(settings.device)
     defaults = Defaults(
         options=EngineOptions(
-            dtype=settings.dtype, device=device, deterministic=settings.deterministic
+            dtype=settings.dtype,
+            device=device,
+            deterministic=settings.deterministic,
+            cache_tokens=limits.cache_tokens,
         ),
         engine=settings.engine,
         limits=Limits(batch_tokens=limits.batch_tokens, queue_tokens=limits.queue_tokens),

@@ -1,0 +1,77 @@
+"""``stelae chat``: messages in, answers out as they are made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from stelae.cli import talking
+from stelae.cli.app import app
+
+FAST = ["--local", "--max-tokens", "6", "--temperature", "0"]
+
+
+@pytest.fixture
+def chat(zoo: Path) -> Callable[..., Result]:
+    def run(*arguments: str, typed: str | None = None) -> Result:
+        command = ["chat", str(zoo / "llama-chat"), *FAST, *arguments]
+        return CliRunner().invoke(app, command, input=typed)
+
+    return run
+
+
+def test_answer_is_printed_and_its_speed_told_beside(chat: Callable[..., Result]) -> None:
+    made = chat("the sea")
+    assert made.exit_code == 0
+    assert made.stdout.strip()
+    assert "(6 tokens, first after" in made.stderr
+    piped = chat(typed="the sea\n")
+    assert piped.stdout == made.stdout
+    told = json.loads(chat("the sea", "--json").stdout)
+    assert told["texts"] == [made.stdout.removesuffix("\n")]
+    assert told["usage"]["completion_tokens"] == 6
+
+
+def test_nothing_to_say_is_refused(chat: Callable[..., Result]) -> None:
+    made = chat(typed="")
+    assert made.exit_code == 1
+    assert "nothing to say" in made.stderr
+
+
+def test_conversation_goes_on_over_lines(
+    zoo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = iter(["first \\", "of two", "", "/clear", "again"])
+
+    def typed(prompt: str) -> str:
+        try:
+            return next(lines)
+        except StopIteration:
+            raise EOFError from None
+
+    monkeypatch.setattr("builtins.input", typed)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    asked: list[list[str]] = []
+    own = talking._answer
+
+    def answer(client, request, told, out):  # type: ignore[no-untyped-def]
+        asked.append([message.text for message in told])
+        return own(client, request, told, out)
+
+    monkeypatch.setattr(talking, "_answer", answer)
+    request = talking.Request(
+        model=str(zoo / "llama-chat"),
+        message=None,
+        system="be kind",
+        options={"max_tokens": 2, "temperature": 0.0},
+        server=None,
+        key=None,
+        local=True,
+    )
+    talking.run(request, talking.Output())
+    assert asked == [["be kind", "first \nof two"], ["be kind", "again"]]
+    assert len(capsys.readouterr().out.splitlines()) >= 2
