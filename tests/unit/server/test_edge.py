@@ -35,6 +35,7 @@ def logged() -> Iterator[io.StringIO]:
     log.configure(json=True, stream=out)
     yield out
     structlog.reset_defaults()
+    log.get()  # as where Stelae is imported: its loggers are quiet
     root.handlers, root.level = handlers, level
 
 

@@ -17,6 +17,7 @@ def _restored() -> Iterator[None]:
     handlers, level = list(root.handlers), root.level
     yield
     structlog.reset_defaults()
+    log.get()  # as where Stelae is imported: its loggers are quiet
     root.handlers, root.level = handlers, level
 
 
