@@ -38,7 +38,12 @@ def test_every_room_has_its_layer() -> None:
     assert {f"stelae.{room}" for room in _rooms(SOURCE)} == layers
 
 
-SHARED = {"stelae.engines.text", "stelae.engines.extract", "stelae.engines.references"}
+SHARED = {
+    "stelae.engines.chat",
+    "stelae.engines.text",
+    "stelae.engines.extract",
+    "stelae.engines.references",
+}
 """What engines share, and what they are compared with: no engine of its own."""
 
 
