@@ -12,6 +12,7 @@ from stelae.client._async._http import AsyncHttpBackend
 from stelae.client._retry import REFUSED
 from stelae.errors import InvalidInput
 from stelae.sie._async.feed import AsyncFeed
+from stelae.sie._async.renewal import AsyncRenewal
 from stelae.sie._feeds import path_of
 from stelae.sie._items import bare, in_template, is_open, ours, pool_spec, several
 from stelae.sie._options import EncodeOptions, ExtractOptions
@@ -87,6 +88,7 @@ class SIEAsyncClient:
         self._clients: dict[tuple[bool, int], AsyncClient] = {}
         self._client = self._patient(OOM_RETRIES, wait=False)
         self._url, self._feed = base_url, AsyncFeed(base_url, api_key)
+        self._renewal = AsyncRenewal(self._client.renew_pool)
         self._gpu = gpu
         self._options = options or {}
         self._pool = pool
@@ -104,7 +106,8 @@ class SIEAsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; pools that this client made are renewed no longer, but stay."""
+        await self._renewal.close()
         for client in self._clients.values():
             await client.aclose()
 
@@ -370,8 +373,8 @@ class SIEAsyncClient:
     ) -> None:
         """Make a pool of workers, or change and renew the one of that name.
 
-        Calls with ``gpu="NAME/KIND"`` are answered by it, and renew it. Nothing is renewed in
-        between: a pool that is not used for 1,200 seconds ends, and is to be made again.
+        Calls with ``gpu="NAME/KIND"`` are answered by it. It is renewed in the background until
+        this client is closed, and ends 1,200 seconds after it was last renewed or used.
 
         Args:
             name: Its name.
@@ -388,7 +391,8 @@ class SIEAsyncClient:
         spec: dict[str, Any] = {"name": name, "gpus": gpus, "gpu_caps": gpu_caps, "bundle": bundle}
         spec |= {"minimum_worker_count": minimum_worker_count, "pinned_models": pinned_models}
         with of_pool(name):
-            await self._client.create_pool(pool_spec({**spec, "queue_pool": queue_pool}))
+            pool = await self._client.create_pool(pool_spec({**spec, "queue_pool": queue_pool}))
+        await self._renewal.keep(name, pool.spec.ttl_seconds)
 
     async def get_pool(self, name: str) -> PoolInfo | None:
         """A pool as it stands; ``None`` if there is none of that name."""
@@ -398,6 +402,7 @@ class SIEAsyncClient:
 
     async def delete_pool(self, name: str) -> bool:
         """Forget a pool; ``False`` if there is none of that name."""
+        self._renewal.forget(name)
         with of_pool(name):
             return await self._client.delete_pool(name)
 

@@ -13,6 +13,7 @@ from stelae.client._sync._http import HttpBackend
 from stelae.client._retry import REFUSED
 from stelae.errors import InvalidInput
 from stelae.sie._sync.feed import Feed
+from stelae.sie._sync.renewal import Renewal
 from stelae.sie._feeds import path_of
 from stelae.sie._items import bare, in_template, is_open, ours, pool_spec, several
 from stelae.sie._options import EncodeOptions, ExtractOptions
@@ -88,6 +89,7 @@ class SIEClient:
         self._clients: dict[tuple[bool, int], Client] = {}
         self._client = self._patient(OOM_RETRIES, wait=False)
         self._url, self._feed = base_url, Feed(base_url, api_key)
+        self._renewal = Renewal(self._client.renew_pool)
         self._gpu = gpu
         self._options = options or {}
         self._pool = pool
@@ -105,7 +107,8 @@ class SIEClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; pools that this client made are renewed no longer, but stay."""
+        self._renewal.close()
         for client in self._clients.values():
             client.close()
 
@@ -369,8 +372,8 @@ class SIEClient:
     ) -> None:
         """Make a pool of workers, or change and renew the one of that name.
 
-        Calls with ``gpu="NAME/KIND"`` are answered by it, and renew it. Nothing is renewed in
-        between: a pool that is not used for 1,200 seconds ends, and is to be made again.
+        Calls with ``gpu="NAME/KIND"`` are answered by it. It is renewed in the background until
+        this client is closed, and ends 1,200 seconds after it was last renewed or used.
 
         Args:
             name: Its name.
@@ -387,7 +390,8 @@ class SIEClient:
         spec: dict[str, Any] = {"name": name, "gpus": gpus, "gpu_caps": gpu_caps, "bundle": bundle}
         spec |= {"minimum_worker_count": minimum_worker_count, "pinned_models": pinned_models}
         with of_pool(name):
-            self._client.create_pool(pool_spec({**spec, "queue_pool": queue_pool}))
+            pool = self._client.create_pool(pool_spec({**spec, "queue_pool": queue_pool}))
+        self._renewal.keep(name, pool.spec.ttl_seconds)
 
     def get_pool(self, name: str) -> PoolInfo | None:
         """A pool as it stands; ``None`` if there is none of that name."""
@@ -397,6 +401,7 @@ class SIEClient:
 
     def delete_pool(self, name: str) -> bool:
         """Forget a pool; ``False`` if there is none of that name."""
+        self._renewal.forget(name)
         with of_pool(name):
             return self._client.delete_pool(name)
 
