@@ -166,6 +166,9 @@ def _options(body_bytes: int, calls: int) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", body_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_concurrent_streams", calls),
+        # Without these the library drops calls that arrive together, from 1000 on at random.
+        ("grpc.server.max_pending_requests", calls),
+        ("grpc.server.max_pending_requests_hard_limit", calls),
         ("grpc.so_reuseport", 0),  # a taken address must be an error
         ("grpc.server_handshake_timeout_ms", HANDSHAKE_SECONDS * 1000),
         ("grpc.keepalive_time_ms", IDLE_PING_SECONDS * 1000),

@@ -109,6 +109,12 @@ async def test_thousand_streams_are_answered_at_once() -> None:
     assert all(sorted(said) == [b"hold", b"x"] for said in answers)
 
 
+async def test_thousands_of_calls_that_arrive_together_are_answered() -> None:
+    async with aviary() as made:
+        calls = [made.once(b"%d" % number) for number in range(3000)]
+        assert await asyncio.gather(*calls) == [b"%d" % number for number in range(3000)]
+
+
 async def test_more_calls_than_the_limit_are_refused() -> None:
     async with aviary(limits={"streams": 1}) as made:
         first = made.channel.stream_stream(MANY)()
