@@ -115,8 +115,7 @@ class Collection:
         """Forget documents by id and those that meet a condition; returns how many."""
         doomed = list(names)
         if condition is not None:
-            found = self._documents.at(self._documents.positions(where(condition)))
-            doomed += [document.id for document in found.values()]
+            doomed += self._documents.names(where(condition))
         left = self._documents.drop(doomed)
         self._empty(left)
         return len(left)

@@ -173,6 +173,12 @@ class Documents:
         query = f"SELECT position FROM documents WHERE id NOT NULL AND {sql}"  # noqa: S608 - from `where`
         return np.array([row[0] for row in self._rows(query, values)], dtype=np.int64)
 
+    def names(self, condition: Clause) -> list[str]:
+        """Ids of the documents that meet a condition."""
+        sql, values = condition
+        query = f"SELECT id FROM documents WHERE id NOT NULL AND {sql}"  # noqa: S608 - from `where`
+        return [row[0] for row in self._rows(query, values)]
+
     def vectors(self, start: int) -> Iterator[Floats]:
         """Vectors from a position on, in order, some at a time, those of empty ones too."""
         while True:
