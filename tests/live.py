@@ -88,7 +88,7 @@ async def _serving(
         await house.stop(5.0)
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     """Wait for a condition; fails with ``TimeoutError`` if it does not come."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  # the server has no event to wait for

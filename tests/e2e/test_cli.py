@@ -23,7 +23,7 @@ from stelae.cli.app import app
 from stelae.engines.fake.engine import terms, token_vectors, vector
 
 STELAE = [sys.executable, "-c", "from stelae.cli import main; main()"]
-WAIT = 30.0
+WAIT = 50.0
 WIDTH = 384
 
 CONFIG = """

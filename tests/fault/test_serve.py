@@ -19,7 +19,10 @@ import psutil
 import pytest
 from live import until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+WAIT = 45.0
+"""Seconds after which a process hangs: starting one takes one, or twenty on a busy machine."""
 
 FAKE = """
 [models.fake]
@@ -51,7 +54,7 @@ class Started:
 
 
 async def ended(process: asyncio.subprocess.Process) -> tuple[int, str]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT):
         _, errors = await process.communicate()
     assert process.returncode is not None
     return process.returncode, errors.decode()
@@ -79,7 +82,7 @@ async def served(folder: Path, *arguments: str) -> AsyncIterator[Started]:
     file = folder / "ready.json"
     listen = ("--listen", "http://127.0.0.1:0")
     async with run(folder, *listen, "--ready-file", str(file), *arguments) as process:
-        await until(lambda: file.exists() or process.returncode is not None, 20)
+        await until(lambda: file.exists() or process.returncode is not None, WAIT)
         assert process.returncode is None, (await ended(process))[1]
         ready = json.loads(file.read_bytes())
         yield Started(process, ready["listen"][0], ready)
@@ -191,7 +194,7 @@ async def test_second_signal_ends_the_server_at_once(tmp_path: Path) -> None:
 async def test_stop_while_models_load_is_orderly(tmp_path: Path) -> None:
     async with run(tmp_path, "--listen", "http://127.0.0.1:0", "default") as process:
         assert process.stderr is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT):
             while b"Endpoint: " not in await process.stderr.readline():
                 pass
         process.send_signal(signal.SIGTERM)
