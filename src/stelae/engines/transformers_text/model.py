@@ -59,6 +59,9 @@ class PackedModel:
     @torch.inference_mode()
     def scores(self, shares: Sequence[Share]) -> Tensor:
         """Scores of the token after each text's last, in fp32, shape ``(len(shares), V)``."""
+        # Quirk: torch tells a thread how many others it may use when it is first asked, not
+        # before its first product; the token loop's thread would take all cores.
+        torch.get_num_threads()
         ids: list[int] = []
         positions: list[int] = []
         rows, lasts = [], []
