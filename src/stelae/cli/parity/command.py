@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.spec import ModelSpec
@@ -18,7 +19,7 @@ from stelae.cli.parity.expected import Bench, Expected, expect, steady
 from stelae.cli.parity.report import Report, Row, tell
 from stelae.cli.parity.values import Group, Rows, Samples
 from stelae.engines import registry
-from stelae.engines.base import EngineOptions
+from stelae.engines.base import AnyBatchEngine, EngineOptions
 from stelae.errors import InvalidInput, NoReference
 from stelae.scheduler.runner import Runner
 from stelae.types import ComputeDtype, ModelInfo
@@ -156,7 +157,8 @@ def load(request: Request, entry: ModelEntry, spec: ModelSpec, ask_all: AskAll) 
     choice = registry.choose(spec, request.engine or entry.engine)
     dtype = ComputeDtype(request.dtype or entry.dtype)
     choice, engine = registry.load_chosen(choice, spec, EngineOptions(dtype=dtype))
-    runner = Runner(engine)
+    # What makes vectors or scores answers in batches.
+    runner = Runner(cast("AnyBatchEngine", engine))
     try:
         rows = ask_all(Loaded(runner, spec.name))
         info = runner.engine.info

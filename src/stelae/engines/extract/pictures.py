@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image
 
-from stelae.engines.base import AnyEngine, Prepared
+from stelae.engines.base import AnyBatchEngine, Prepared
 from stelae.engines.extract.batches import alike
 from stelae.engines.text.pictures import CALL_PIXELS, Allowance, is_picture, opened
 from stelae.errors import InvalidInput, ModelLoadFailed, StelaeError
@@ -174,7 +174,7 @@ class PictureJob(Generic[F, R]):
         return self._reading.gather(entry.features, row)
 
 
-def warm_up(engine: AnyEngine, call: ExtractCall) -> None:
+def warm_up(engine: AnyBatchEngine, call: ExtractCall) -> None:
     """Run once, so that the first caller does not pay for what torch sets up lazily.
 
     Args:
