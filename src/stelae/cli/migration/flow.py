@@ -164,9 +164,7 @@ class Flow:
             settings["dtype"] = DTYPES.get(str(dtype), dtype)
         if path := options.pop("model_path", None):
             if name is None:
-                raise self._wrong(
-                    "executors.uses.with.name", "a folder needs a name to go by"
-                )
+                raise self._wrong("executors.uses.with.name", "a folder needs a name to go by")
             settings["models"] = {name: {"source": str(path)}}
         self._rest(options, "executors.uses.with")
         return settings
