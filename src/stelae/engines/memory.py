@@ -47,8 +47,12 @@ class Housekeeper:
     def look(self) -> None:
         """Give back what is unused, if the process has grown."""
         if self._resident() > self._floor + GROWTH:
-            self._trim()
-            self._floor = self._resident()
+            self.tidy()
+
+    def tidy(self) -> None:
+        """Give back what is unused."""
+        self._trim()
+        self._floor = self._resident()
 
 
 def resident_bytes() -> int:

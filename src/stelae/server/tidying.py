@@ -15,7 +15,7 @@ ENOUGH = 64 << 20
 """Bytes that pass between two looks at least."""
 
 WAIT = 2.0
-"""Seconds from then to the look: by then what came with them may be over."""
+"""Seconds from then to the look, and to the next while much is still held."""
 
 
 class Tidier:
@@ -32,11 +32,12 @@ class Tidier:
     def __init__(self, housekeeper: Housekeeper | None = None, wait: float = WAIT) -> None:
         self._housekeeper = housekeeper or Housekeeper()
         self._wait = wait
-        self._passed = 0.0
+        self._held = self._passed = 0.0
         self.waiting = False
 
     def note(self, change: float) -> None:
         """Bytes are held more than before, or fewer; called in the event loop."""
+        self._held += change
         self._passed -= min(change, 0)
         if self._passed < ENOUGH or self.waiting:
             return
@@ -44,5 +45,10 @@ class Tidier:
         asyncio.get_running_loop().call_later(self._wait, self._look)
 
     def _look(self) -> None:
-        self.waiting = False
-        asyncio.get_running_loop().run_in_executor(None, self._housekeeper.look)
+        loop = asyncio.get_running_loop()
+        self.waiting = self._held >= ENOUGH
+        if self.waiting:
+            loop.run_in_executor(None, self._housekeeper.look)
+            loop.call_later(self._wait, self._look)
+        else:
+            loop.run_in_executor(None, self._housekeeper.tidy)

@@ -31,6 +31,20 @@ async def test_memory_is_given_back_once_many_bytes_have_passed() -> None:
     assert heap.held == 0
 
 
+async def test_what_grew_under_load_is_given_back_when_that_is_over() -> None:
+    heap = Heap()
+    tidier = Tidier(Housekeeper(lambda: heap.held, heap.trim), wait=0)
+    tidier.note(ENOUGH * 3)
+    tidier.note(-ENOUGH)  # much is under way still
+    heap.held = GROWTH // 2  # too little to be given back in mid-work
+    async with asyncio.timeout(5):
+        await asyncio.to_thread(bool)  # the loop turns
+        assert tidier.waiting
+        tidier.note(-2 * ENOUGH)
+        await heap.trimmed.wait()
+    assert heap.held == 0
+
+
 async def test_small_requests_are_passed_over() -> None:
     heap = Heap()
     tidier = Tidier(Housekeeper(lambda: heap.held, heap.trim), wait=0)
