@@ -12,15 +12,13 @@ from stelae.sie.types import (
     CapacityInfo,
     EncodeResult,
     ExtractResult,
-    ModelInfo,
     PoolInfo,
     RequestMetadata,
     RequestUsage,
     ScoreResult,
     WorkerInfo,
 )
-from stelae.types import Capacity, ModelState, OutputType, Pool, Task, Usage
-from stelae.types import ModelInfo as OurModelInfo
+from stelae.types import Capacity, Pool, Usage
 from stelae.wire.sie.codes import code_of
 from stelae.wire.sie.names import named_all
 from stelae.wire.sie.timing import timing_of
@@ -90,23 +88,6 @@ def _plain(thing: msgspec.Struct) -> dict[str, Any]:
     fields = {name: getattr(thing, name) for name in thing.__struct_fields__}
     box = fields.get("bbox")
     return fields if box is None else {**fields, "bbox": [round(side) for side in box]}
-
-
-def model_info(info: OurModelInfo) -> ModelInfo:
-    """A model of the server."""
-    late = OutputType.MULTIVECTOR in info.outputs
-    made = [output.value for output in info.outputs]
-    made += ["score"] if Task.SCORE in info.tasks and (late or not made) else []
-    made += ["json"] if Task.EXTRACT in info.tasks else []
-    widths = {"dense": info.dimensions, "multivector": info.token_dimensions}
-    return {
-        "name": info.name,
-        "loaded": info.state is ModelState.READY,
-        "inputs": [kind.value for kind in info.inputs],
-        "outputs": made,
-        "dims": {name: width for name, width in widths.items() if width},  # type: ignore[typeddict-item]
-        "max_sequence_length": info.max_tokens,
-    }
 
 
 def capacity_info(seen: Capacity) -> CapacityInfo:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from stelae.types.lazy import np
 
@@ -193,15 +193,77 @@ class ModelDims(TypedDict, total=False):
     multivector: int
 
 
+ModelState = Literal["available", "loading", "loaded", "unloading", "failed"]
+"""How far a model is."""
+
+
+class ModelLoadError(TypedDict, total=False):
+    """Why a model could not be loaded."""
+
+    code: str
+    message: str
+    attempts: int
+    permanent: bool
+
+
+class ProfileInfo(TypedDict, total=False):
+    """A named set of options."""
+
+    is_default: bool
+
+
+class ModelCapabilities(TypedDict, total=False):
+    """What a model that writes does beside."""
+
+    streaming: bool | None
+    grammar: list[str]
+    tools: bool
+    lora_adapters: list[str]
+    profile_lora_adapters: dict[str, list[str]]
+    code: bool
+    sql: bool
+    guard: bool
+
+
+class ModelRouting(TypedDict, total=False):
+    """Where calls are answered; a Stelae server answers all of them itself."""
+
+    policy: str | None
+    upstream_kind: str | None
+
+
 class ModelInfo(TypedDict, total=False):
-    """A model of the server."""
+    """A model of the server.
+
+    Attributes:
+        name: The name to ask for.
+        loaded: Whether it is in memory.
+        state: How far it is.
+        last_error: Why it could not be loaded.
+        inputs: What it reads.
+        outputs: What it makes.
+        dims: Width of each output that has one.
+        max_sequence_length: Longest input in tokens.
+        revision: Commit of its checkpoint, where known.
+        profiles: Named sets of options.
+        capabilities: What it does beside; ``None`` for models of vectors.
+        routing: Where calls are answered.
+        aliases: Other names that reach it.
+    """
 
     name: str
     loaded: bool
+    state: ModelState
+    last_error: ModelLoadError | None
     inputs: list[str]
     outputs: list[str]
     dims: ModelDims
-    max_sequence_length: int
+    max_sequence_length: int | None
+    revision: str | None
+    profiles: dict[str, ProfileInfo]
+    capabilities: ModelCapabilities | None
+    routing: ModelRouting
+    aliases: list[str]
 
 
 class PoolSpec(TypedDict, total=False):

@@ -10,17 +10,19 @@ from typing import Any, Literal, Self, Unpack, cast, overload
 from stelae.client import AsyncClient, RetryPolicy
 from stelae.client._async._http import AsyncHttpBackend
 from stelae.client._retry import REFUSED
+from stelae.client._transport import model_path
 from stelae.errors import InvalidInput
 from stelae.sie._async.feed import AsyncFeed
 from stelae.sie._async.renewal import AsyncRenewal
+from stelae.sie._async.rest import AsyncRest
 from stelae.sie._feeds import path_of
 from stelae.sie._items import bare, in_template, is_open, ours, pool_spec, several
 from stelae.sie._options import EncodeOptions, ExtractOptions
+from stelae.sie._rest import model_of
 from stelae.sie._results import (
     capacity_info,
     encode_result,
     extract_result,
-    model_info,
     pool_info,
     request_of,
     score_result,
@@ -88,6 +90,7 @@ class SIEAsyncClient:
         self._clients: dict[tuple[bool, int], AsyncClient] = {}
         self._client = self._patient(OOM_RETRIES, wait=False)
         self._url, self._feed = base_url, AsyncFeed(base_url, api_key)
+        self._rest = AsyncRest(base_url, api_key, timeout_s)
         self._renewal = AsyncRenewal(self._client.renew_pool)
         self._gpu = gpu
         self._options = options or {}
@@ -110,6 +113,7 @@ class SIEAsyncClient:
         await self._renewal.close()
         for client in self._clients.values():
             await client.aclose()
+        await self._rest.aclose()
 
     aclose = close
 
@@ -299,14 +303,14 @@ class SIEAsyncClient:
         return made[0] if alone else made
 
     async def list_models(self) -> list[ModelInfo]:
-        """Every model of the server; none is loaded for it."""
-        with renamed():
-            return [model_info(info) for info in await self._client.models()]
+        """Every model of the server, and each of its profiles; none is loaded for it."""
+        return [model_of(told) for told in (await self._rest.ask("GET", "/v1/models"))["models"]]
 
     async def get_model(self, model: str) -> ModelInfo:
-        """One model; it is not loaded for it."""
+        """One model, perhaps with a profile (``model:profile``); it is not loaded for it."""
         with renamed(model=model):
-            return model_info(await self._client.model(model))
+            path = model_path(model)
+        return model_of(await self._rest.ask("GET", f"/v1/{path}"))
 
     async def get_capacity(self, *, gpu: str | None = None) -> CapacityInfo:
         """Workers and models at this moment.

@@ -11,17 +11,19 @@ from typing import Any, Literal, Self, Unpack, cast, overload
 from stelae.client import Client, RetryPolicy
 from stelae.client._sync._http import HttpBackend
 from stelae.client._retry import REFUSED
+from stelae.client._transport import model_path
 from stelae.errors import InvalidInput
 from stelae.sie._sync.feed import Feed
 from stelae.sie._sync.renewal import Renewal
+from stelae.sie._sync.rest import Rest
 from stelae.sie._feeds import path_of
 from stelae.sie._items import bare, in_template, is_open, ours, pool_spec, several
 from stelae.sie._options import EncodeOptions, ExtractOptions
+from stelae.sie._rest import model_of
 from stelae.sie._results import (
     capacity_info,
     encode_result,
     extract_result,
-    model_info,
     pool_info,
     request_of,
     score_result,
@@ -89,6 +91,7 @@ class SIEClient:
         self._clients: dict[tuple[bool, int], Client] = {}
         self._client = self._patient(OOM_RETRIES, wait=False)
         self._url, self._feed = base_url, Feed(base_url, api_key)
+        self._rest = Rest(base_url, api_key, timeout_s)
         self._renewal = Renewal(self._client.renew_pool)
         self._gpu = gpu
         self._options = options or {}
@@ -111,6 +114,7 @@ class SIEClient:
         self._renewal.close()
         for client in self._clients.values():
             client.close()
+        self._rest.close()
 
     @property
     def base_url(self) -> str:
@@ -298,14 +302,14 @@ class SIEClient:
         return made[0] if alone else made
 
     def list_models(self) -> list[ModelInfo]:
-        """Every model of the server; none is loaded for it."""
-        with renamed():
-            return [model_info(info) for info in self._client.models()]
+        """Every model of the server, and each of its profiles; none is loaded for it."""
+        return [model_of(told) for told in (self._rest.ask("GET", "/v1/models"))["models"]]
 
     def get_model(self, model: str) -> ModelInfo:
-        """One model; it is not loaded for it."""
+        """One model, perhaps with a profile (``model:profile``); it is not loaded for it."""
         with renamed(model=model):
-            return model_info(self._client.model(model))
+            path = model_path(model)
+        return model_of(self._rest.ask("GET", f"/v1/{path}"))
 
     def get_capacity(self, *, gpu: str | None = None) -> CapacityInfo:
         """Workers and models at this moment.

@@ -1,0 +1,93 @@
+"""Asks a server at SIE's own paths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stelae.client import _errors, _transport
+from stelae.sie import _rest
+from stelae.sie.errors import renamed
+
+
+class AsyncRest:
+    """One connection pool for what SIE's protocol has and ours has not.
+
+    Args:
+        url: Address of the server.
+        api_key: Key to show to it.
+        timeout: Seconds for one request.
+    """
+
+    def __init__(self, url: str, api_key: str | None, timeout: float | None) -> None:
+        import httpx  # takes as long to import as all the rest
+
+        self._address = _errors.base_url(url)
+        self._headers = _transport.identity(api_key) | _rest.HEADERS
+        self._timeout = timeout
+        self._http = httpx.AsyncClient(**_transport.security(self._address))
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        query: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The object that a path answers with.
+
+        Raises:
+            SIEError: The server cannot be reached, or refuses it.
+        """
+        sent = None if body is None else _rest.written(body)
+        answer = await self.raw(method, path, sent, query)
+        with renamed():
+            return _rest.read(self._address + path, answer)
+
+    async def raw(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        query: dict[str, Any] | None = None,
+        form: str = _errors.JSON,
+    ) -> bytes:
+        """What a path answers with, as it comes.
+
+        Raises:
+            SIEError: The server cannot be reached, or refuses it.
+        """
+        told = self._headers | _transport.headers(self._timeout, form if body else None)
+        return await self._sent(method, self._address + path, told, body, query)
+
+    async def shown(self, url: str) -> bytes:
+        """What lies at an address that a server told; the key is not shown there."""
+        return await self._sent("GET", url, {"accept": "application/octet-stream"}, None, None)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _sent(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        query: dict[str, Any] | None,
+    ) -> bytes:
+        import httpx
+
+        connect = _transport.connect_seconds(self._timeout)
+        with renamed(), _transport.told(self._address, self._timeout):
+            response = await self._http.request(
+                method,
+                url,
+                content=body,
+                params=_rest.query_of(query or {}) or None,
+                headers=headers,
+                timeout=httpx.Timeout(self._timeout, connect=connect),
+            )
+        if response.status_code >= _rest.REFUSED:
+            wait = response.headers.get("retry-after")
+            raise _rest.refusal(url, response.status_code, response.content, wait)
+        return response.content
