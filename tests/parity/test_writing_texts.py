@@ -274,3 +274,23 @@ async def test_closing_ends_what_is_under_way_and_the_thread(spec: ModelSpec) ->
     with pytest.raises(ShuttingDown):
         _ = [made async for made in stream]
     assert not engine._loop._thread.is_alive()
+
+
+async def test_readers_who_wait_keep_nobody_from_being_answered(
+    spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their texts give up room and places, and go on later as if nothing had been."""
+    monkeypatch.setattr("stelae.engines.transformers_text.loop.TEXTS", 2)
+    engine = engines.load(spec, replace(OPTIONS, cache_tokens=512))
+    ends = dict.fromkeys(engine._loop._ends, -100.0)
+    try:
+        whole = tokens(await written(engine, chat("sea", max_tokens=200, logit_bias=ends)))
+        slow = [engine.stream(chat("sea", max_tokens=200, logit_bias=ends)) for _ in range(4)]
+        begun = [await anext(stream) for stream in slow]
+        last = await written(engine, chat("the river", max_tokens=100))
+        assert last[-1].usage is not None
+        for first, stream in zip(begun, slow, strict=True):
+            rest = [piece async for made in stream for piece in made]
+            assert tokens(first + rest) == whole
+    finally:
+        await engine.aclose()

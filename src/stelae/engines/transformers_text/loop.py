@@ -24,7 +24,7 @@ STEP_TOKENS = 512
 """Tokens of one step at most; what is left of a conversation is read in the next."""
 
 TEXTS = 256
-"""Texts of one step at most."""
+"""Texts of one step at most, besides those that wait for their readers."""
 
 
 class TokenLoop:
@@ -118,7 +118,7 @@ class TokenLoop:
     def _admit(self) -> None:
         """Let texts in, in the order they came, while there is room."""
         for text in list(self._waiting):
-            if len(self._running) >= TEXTS:
+            if sum(not running.request.ahead for running in self._running) >= TEXTS:
                 return
             if text.request.ahead:
                 continue
