@@ -11,11 +11,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stelae.dialects.sie.arrays import read
 from stelae.dialects.sie.schema import ItemIn, Unread
 from stelae.errors import InvalidInput
 from stelae.service.checks import refuse_codes
 from stelae.types import Item, Modality
+from stelae.wire.sie.arrays import read
 
 NULL = (b"null", b"\xc0")
 """Null, in JSON and in msgpack."""

@@ -6,7 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from stelae.dialects.sie.arrays import list_of, read, rows, write
+from stelae.dialects.sie.arrays import list_of, rows, write
+from stelae.wire.sie.arrays import read
 
 PUBLISHED = bytes.fromhex(
     "85 c4026e64 c3 c40474797065 a33c6634 c4046b696e64 c400 c4057368617065 91 02 c40464617461 c408"

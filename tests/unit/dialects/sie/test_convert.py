@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from stelae.dialects.sie.arrays import read, write
+from stelae.dialects.sie.arrays import write
 from stelae.dialects.sie.asked import Asked
 from stelae.dialects.sie.encode import encode_call, encode_json, encode_pieces
 from stelae.dialects.sie.extract import extract_call, extract_items
@@ -36,6 +36,7 @@ from stelae.types import (
     Truncate,
 )
 from stelae.vectors.quantize import quantize
+from stelae.wire.sie.arrays import read
 from stelae.wire.sie.verbs import WEIGHTS
 
 TEXTS = ModelInfo(name="m", source="/m", architecture="BertModel", max_tokens=256)
