@@ -115,7 +115,10 @@ IMPLICIT = pytest.mark.filterwarnings("ignore:Implicit dimension choice for soft
 
 
 @IMPLICIT
-@pytest.mark.parametrize("activation", ["Sigmoid", "Identity", "Softmax"])
+@pytest.mark.parametrize(
+    "activation",
+    ["Sigmoid", "Identity", "Softmax", "Tanh", "ReLU", "Softplus", "LogSigmoid"],
+)
 @pytest.mark.parametrize("labels", [1, 3])
 def test_activation_that_the_checkpoint_names_is_applied(
     zoo: Path, tmp_path: Path, activation: str, labels: int

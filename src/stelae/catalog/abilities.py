@@ -38,7 +38,8 @@ class Classify(msgspec.Struct, frozen=True, kw_only=True, tag="classify"):
 
     Attributes:
         labels: Names of the scores, in order.
-        activation: Class name in ``torch.nn``: ``Identity``, ``Sigmoid`` or ``Softmax``.
+        activation: Class name in ``torch.nn``, such as ``Identity`` or ``Sigmoid``; see
+            ``catalog.scoring.ACTIVATIONS``.
         typed: Whether token types tell the two texts apart, if the tokenizer has any.
     """
 

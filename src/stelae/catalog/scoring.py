@@ -20,6 +20,10 @@ ACTIVATIONS = {
     "torch.nn.modules.linear.Identity": "Identity",
     "torch.nn.modules.activation.Sigmoid": "Sigmoid",
     "torch.nn.modules.activation.Softmax": "Softmax",
+    "torch.nn.modules.activation.Tanh": "Tanh",
+    "torch.nn.modules.activation.ReLU": "ReLU",
+    "torch.nn.modules.activation.Softplus": "Softplus",
+    "torch.nn.modules.activation.LogSigmoid": "LogSigmoid",
 }
 SHORT = {f"torch.nn.{path.rpartition('.')[2]}": name for path, name in ACTIVATIONS.items()}
 

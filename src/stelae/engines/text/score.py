@@ -334,10 +334,30 @@ def _identity(x: Row) -> Row:
     return x
 
 
+def _tanh(x: Row) -> Row:
+    return np.tanh(x)
+
+
+def _relu(x: Row) -> Row:
+    return np.maximum(x, 0)
+
+
+def _softplus(x: Row) -> Row:
+    return np.logaddexp(x, 0).astype(x.dtype)
+
+
+def _log_sigmoid(x: Row) -> Row:
+    return -_softplus(-x)
+
+
 ACTIVATIONS: dict[str, Callable[[Row], Row]] = {
     "Identity": _identity,
     "Sigmoid": _sigmoid,
     "Softmax": _softmax,
+    "Tanh": _tanh,
+    "ReLU": _relu,
+    "Softplus": _softplus,
+    "LogSigmoid": _log_sigmoid,
 }
 """Activations of scores by their class name in ``torch.nn``."""
 
