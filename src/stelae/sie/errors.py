@@ -135,6 +135,30 @@ class PoolError(SIEError):
         self.pool_name, self.state = pool_name, state
 
 
+class JobFailedError(SIEError):
+    """A job is over and did not succeed.
+
+    Attributes:
+        job_id: The job.
+        state: ``failed``, ``suspended`` or ``cancelled``.
+        outcome: What came of it, where told.
+        error_code: Why, where told.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        job_id: str | None = None,
+        state: str | None = None,
+        outcome: str | None = None,
+        error_code: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.job_id, self.state = job_id, state
+        self.outcome, self.error_code = outcome, error_code
+
+
 class LoraLoadingError(SIEError):
     """An adapter is still loading.
 
@@ -198,6 +222,7 @@ def _renamed(error: StelaeError, model: str | None, gpu: str | None) -> SIEError
 
 __all__ = [
     "InputTooLongError",
+    "JobFailedError",
     "LoraLoadingError",
     "ModelLoadFailedError",
     "ModelLoadingError",

@@ -11,6 +11,7 @@ import json
 import sys
 
 CLIENTS = ("SIEClient", "SIEAsyncClient")
+PARTS = ("jobs", "files", "batches")
 
 
 def parameters(value: object) -> list[str] | None:
@@ -20,10 +21,16 @@ def parameters(value: object) -> list[str] | None:
     return [name for name in inspect.signature(value).parameters if name != "self"]
 
 
+def public(value: object) -> dict[str, list[str] | None]:
+    """Its public names, and what each takes."""
+    return {n: parameters(v) for n, v in inspect.getmembers(value) if not n.startswith("_")}
+
+
 def members(kind: type) -> dict[str, list[str] | None]:
-    """The public names of a client, and its constructor."""
-    found = {n: parameters(v) for n, v in inspect.getmembers(kind) if not n.startswith("_")}
-    return {**found, "": parameters(kind)}
+    """The public names of a client, of its parts, and its constructor."""
+    client = kind("http://127.0.0.1:9")
+    parts = {f"{p}.{n}": v for p in PARTS for n, v in public(getattr(client, p)).items()}
+    return {**public(kind), **parts, "": parameters(kind)}
 
 
 def main(module: str) -> None:

@@ -19,7 +19,7 @@ REAL = "sie-0.10.1"
 WRITES = "comes with the generation of text"
 CLOUD = "of the managed cloud; nothing here is billed or routed elsewhere"
 HOUSE = "Stelae's own client decides it: connections, retries and their budget"
-REACHED = "not in this face; the unmodified SDK and OpenAI's client reach it on a Stelae server"
+CONNECTORS = "of jobs that read and write other stores, which the managed cloud runs"
 SHAPE = "names the shape of a dict that is not made here"
 
 METHODS = {
@@ -28,6 +28,8 @@ METHODS = {
     "chat_completions": WRITES,
     "stream_chat_completions": WRITES,
     "responses": WRITES,
+    "jobs.execute": CONNECTORS,
+    "jobs.repair": CONNECTORS,
     "estimate": CLOUD,
     "recommend": CLOUD,
     "last_retry_count": HOUSE,
@@ -57,10 +59,8 @@ NAMES = {
     **dict.fromkeys(("ChatCompletion", "ChatCompletionChunk", "ChatMessage", "ChatUsage"), WRITES),
     **dict.fromkeys(("GenerateChunk", "GenerateResult", "GenerationUsage"), WRITES),
     "MalformedChunkError": WRITES,
-    **dict.fromkeys(("Batch", "BatchList", "BatchRequestCounts", "File", "FileDeleted"), REACHED),
-    **dict.fromkeys(("FileList", "JobChunk", "JobFieldMap", "JobList", "JobResultItem"), REACHED),
-    **dict.fromkeys(("JobResults", "JobState", "JobStatus", "JobSubmitResult"), REACHED),
-    **dict.fromkeys(("JobFailedError", "build_job_body", "resolve_upload"), REACHED),
+    "JobFieldMap": CONNECTORS,
+    **dict.fromkeys(("build_job_body", "resolve_upload"), "for those who send requests themselves"),
     **dict.fromkeys(("ClusterSummary", "ModelSummary", "HealthResponse"), SHAPE),
     **dict.fromkeys(("PoolListItem", "PoolResponse", "PoolSpecResponse"), SHAPE),
     "IncompleteBatchError": "answers that lack an item are ServerError",

@@ -13,6 +13,8 @@ from stelae.client._retry import REFUSED
 from stelae.client._transport import model_path
 from stelae.errors import InvalidInput
 from stelae.sie._async.feed import AsyncFeed
+from stelae.sie._async.files import AsyncBatches, AsyncFiles
+from stelae.sie._async.jobs import AsyncJobs
 from stelae.sie._async.renewal import AsyncRenewal
 from stelae.sie._async.rest import AsyncRest
 from stelae.sie._feeds import path_of
@@ -67,6 +69,11 @@ OOM_RETRIES = 3
 class SIEAsyncClient:
     """Asks a server as SIE's own client does.
 
+    Attributes:
+        jobs: Many items in one request, encoded in the background.
+        files: What batches read and write.
+        batches: The requests of a file, answered in the background.
+
     Args:
         base_url: Address of the server.
         timeout_s: Seconds for one request.
@@ -91,6 +98,8 @@ class SIEAsyncClient:
         self._client = self._patient(OOM_RETRIES, wait=False)
         self._url, self._feed = base_url, AsyncFeed(base_url, api_key)
         self._rest = AsyncRest(base_url, api_key, timeout_s)
+        self.jobs, self.files = AsyncJobs(self._rest), AsyncFiles(self._rest)
+        self.batches = AsyncBatches(self._rest)
         self._renewal = AsyncRenewal(self._client.renew_pool)
         self._gpu = gpu
         self._options = options or {}

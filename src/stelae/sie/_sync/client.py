@@ -14,6 +14,8 @@ from stelae.client._retry import REFUSED
 from stelae.client._transport import model_path
 from stelae.errors import InvalidInput
 from stelae.sie._sync.feed import Feed
+from stelae.sie._sync.files import Batches, Files
+from stelae.sie._sync.jobs import Jobs
 from stelae.sie._sync.renewal import Renewal
 from stelae.sie._sync.rest import Rest
 from stelae.sie._feeds import path_of
@@ -68,6 +70,11 @@ OOM_RETRIES = 3
 class SIEClient:
     """Asks a server as SIE's own client does.
 
+    Attributes:
+        jobs: Many items in one request, encoded in the background.
+        files: What batches read and write.
+        batches: The requests of a file, answered in the background.
+
     Args:
         base_url: Address of the server.
         timeout_s: Seconds for one request.
@@ -92,6 +99,8 @@ class SIEClient:
         self._client = self._patient(OOM_RETRIES, wait=False)
         self._url, self._feed = base_url, Feed(base_url, api_key)
         self._rest = Rest(base_url, api_key, timeout_s)
+        self.jobs, self.files = Jobs(self._rest), Files(self._rest)
+        self.batches = Batches(self._rest)
         self._renewal = Renewal(self._client.renew_pool)
         self._gpu = gpu
         self._options = options or {}
