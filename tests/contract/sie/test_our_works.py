@@ -64,7 +64,7 @@ async def test_results_of_a_job_are_those_of_encode_in_order(client: SIEAsyncCli
     np.testing.assert_array_equal(seen["dense"], expected["dense"])
     np.testing.assert_array_equal(seen["multivector"], expected["multivector"])
     for part in ("indices", "values"):
-        np.testing.assert_array_equal(seen["sparse"][part], expected["sparse"][part])  # type: ignore[literal-required]
+        np.testing.assert_array_equal(seen["sparse"][part], expected["sparse"][part])
     assert (results["retrieved"], results["dims"]) == (300, expected["dense"].size)
     assert results["items"][5]["success"] is False
     assert results["items"][5]["error"]["code"] == "INVALID_INPUT"
