@@ -56,8 +56,11 @@ class Carriers:
                 self._start_http(there)
 
     def stop(self, *, force: bool = False) -> None:
-        """Begin to stop; ``force`` abandons what is being answered."""
-        self._assembly.edge.drain()
+        """Begin to stop; ``force`` abandons what is being answered.
+
+        Answers ask for their connection to be closed only once nobody listens: before that,
+        callers would come back at once, and some would wait at a door that is then shut.
+        """
         for carrier in (*self.gateways, *self._rpcs):
             carrier.stop(force=force)
 

@@ -23,6 +23,10 @@ Context = Any
 """``grpc.aio.ServicerContext``; the library ships no types."""
 
 
+REFUSAL_SECONDS = 0.05
+"""Time between a wrong key and the end of its call."""
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """A method, and what its calls share.
@@ -109,7 +113,7 @@ class Call:
             await self._context.send_initial_metadata((("x-request-id", record.id),))
             asking = self._asking(record, headers)
             if not self._method.rpc.open:
-                asking.admit()
+                await self._admit(asking)
             await (self._stream(asking) if self._method.rpc.streams else self._single(asking))
             record.status = 200
         except StelaeError as error:
@@ -120,6 +124,18 @@ class Call:
         except Exception:
             log.get().exception("rpc_failed", route=record.route, dialect=record.dialect)
             self._fail(record, StelaeError("the server failed to answer; see its log"))
+
+    async def _admit(self, asking: Asking) -> None:
+        """Check the key; who is refused has a moment to send what is on its way.
+
+        Nothing of it is read. Some clients tell an error of their own, and not ours, if a
+        call ends while they begin to send.
+        """
+        try:
+            asking.admit()
+        except StelaeError:
+            await asyncio.sleep(REFUSAL_SECONDS)
+            raise
 
     def _fail(self, record: Record, error: StelaeError) -> None:
         record.status, record.error = error.status, error.code
