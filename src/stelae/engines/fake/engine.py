@@ -48,6 +48,9 @@ Row = NDArray[np.float32]
 TERMS = 1000
 """Size of the vocabulary that sparse representations are made of."""
 
+MOST_SEEN = 100_000
+"""Texts, and batches, that are remembered for tests to look at: the latest."""
+
 TOKEN_DIMENSIONS = 4
 """Width of token vectors."""
 
@@ -63,8 +66,8 @@ class FakeEngine:
     special sources: ``"!loading"`` never loads, ``"!fail"`` cannot be loaded.
 
     Attributes:
-        seen: Texts in the order in which the device saw them.
-        batches: Number of entries of each batch run.
+        seen: Texts in the order in which the device saw them, the latest.
+        batches: Number of entries of each batch run, the latest.
         entered: Set once a batch has reached the device.
     """
 
@@ -126,6 +129,7 @@ class FakeEngine:
         self._latch.wait()
         self.seen.extend(batch)
         self.batches.append(len(batch))
+        del self.seen[:-MOST_SEEN], self.batches[:-MOST_SEEN]
         for text in batch:
             if text.startswith("!sleep "):
                 time.sleep(float(text.split()[1]))
