@@ -18,7 +18,7 @@ import sysconfig
 from pathlib import Path
 
 import torch
-from torch.library import Library
+from torch import library
 
 NAME = "ViT-B-32::laion2b_e16"
 WIDTH = 384
@@ -28,7 +28,7 @@ def declare() -> None:
     """Make torchvision importable without its compiled part."""
     text = (Path(sysconfig.get_path("purelib")) / "torchvision/_meta_registrations.py").read_text()
     names = set(re.findall(r'register_\w+\("(?:torchvision::)?(\w+)"', text)) | {"nms", "qnms"}
-    declare.operators = Library("torchvision", "DEF")  # kept alive
+    declare.operators = library.Library("torchvision", "DEF")  # kept alive
     for name in sorted(names):
         declare.operators.define(f"{name}(Tensor x) -> Tensor")
 

@@ -52,8 +52,8 @@ assert [type(document) for document in mixed] == [TextDoc, ImageDoc]
 class Match(BaseDoc):
     text: str | None = None
     uri: str | None = None
-    scores: dict[str, float] = {}  # noqa: RUF012  # pydantic copies it
-    tags: dict[str, Any] = {}  # noqa: RUF012  # likewise
+    scores: dict[str, float] = {}  # noqa: RUF012  # pydantic copies a default
+    tags: dict[str, Any] = {}  # noqa: RUF012  # pydantic copies a default
     embedding: NdArray | None = None
 
 

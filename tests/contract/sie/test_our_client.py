@@ -68,7 +68,7 @@ def find_names(made: Live) -> None:
 async def test_watch_tells_again_and_again(mode: str, key: str, absent: str, server: Live) -> None:
     async with SIEAsyncClient(server.url, api_key=KEY) as client:
         seen = []
-        async for message in client.watch(mode=mode):  # type: ignore[arg-type]
+        async for message in client.watch(mode=mode):  # type: ignore[arg-type]  # parametrised over plain strings
             seen.append(message)
             if len(seen) == 2:
                 break
@@ -102,7 +102,7 @@ async def test_watch_that_is_refused_says_why(server: Live) -> None:
             await anext(client.watch())
         assert (caught.value.code, caught.value.status_code) == ("UNAUTHORIZED", 401)
         with pytest.raises(RequestError, match="mode='all' is not one of"):
-            await anext(client.watch(mode="all"))  # type: ignore[arg-type]
+            await anext(client.watch(mode="all"))  # type: ignore[arg-type]  # wrong on purpose
 
 
 async def test_watch_without_a_server_is_a_broken_connection() -> None:
