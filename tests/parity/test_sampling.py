@@ -14,7 +14,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from stelae.engines.transformers_text.sampling import Sampler, candidates
+from stelae.engines.chat.sampling import Sampler, candidates
 from stelae.types import Sampling
 
 HOWS = [

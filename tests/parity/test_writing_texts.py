@@ -15,9 +15,9 @@ from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Device, EngineOptions
+from stelae.engines.chat.engine import LoopEngine
+from stelae.engines.chat.sequence import AHEAD
 from stelae.engines.transformers_text import engine as engines
-from stelae.engines.transformers_text.engine import TransformersText
-from stelae.engines.transformers_text.sequence import AHEAD
 from stelae.errors import InputTooLong, InvalidInput, ShuttingDown
 from stelae.types import (
     ChatCall,
@@ -53,7 +53,7 @@ def spec(folder: Path) -> ModelSpec:
 
 
 @pytest.fixture(scope="module")
-def engine(spec: ModelSpec) -> Iterator[TransformersText]:
+def engine(spec: ModelSpec) -> Iterator[LoopEngine]:
     made = engines.load(spec, OPTIONS)
     yield made
     made._loop.close()
@@ -71,7 +71,7 @@ def chat(text: str, **sampling: object) -> ChatCall:
     return ChatCall(model="tiny", messages=[said], sampling=how)
 
 
-async def written(engine: TransformersText, call: ChatCall) -> list[Delta]:
+async def written(engine: LoopEngine, call: ChatCall) -> list[Delta]:
     return [piece async for made in engine.stream(call) for piece in made]
 
 
@@ -117,7 +117,7 @@ def same(model: transformers.PreTrainedModel, ids: list[int], a: list[int], b: l
 
 
 async def test_greedy_text_alone_is_that_of_the_library(
-    engine: TransformersText, reference: transformers.PreTrainedModel, folder: Path
+    engine: LoopEngine, reference: transformers.PreTrainedModel, folder: Path
 ) -> None:
     ties = 0
     for said in PROMPTS[:6]:
@@ -129,7 +129,7 @@ async def test_greedy_text_alone_is_that_of_the_library(
 
 
 async def test_greedy_texts_of_sixteen_at_once_are_those_of_the_library(
-    engine: TransformersText, reference: transformers.PreTrainedModel, folder: Path
+    engine: LoopEngine, reference: transformers.PreTrainedModel, folder: Path
 ) -> None:
     before = engine.stats.steps
     answers = await asyncio.gather(*(written(engine, chat(said)) for said in PROMPTS))
@@ -158,19 +158,19 @@ async def test_little_room_changes_no_text(
 
 
 async def test_long_conversation_is_read_in_pieces(
-    engine: TransformersText,
+    engine: LoopEngine,
     reference: transformers.PreTrainedModel,
     monkeypatch: pytest.MonkeyPatch,
     folder: Path,
 ) -> None:
-    monkeypatch.setattr("stelae.engines.transformers_text.loop.STEP_TOKENS", 7)
+    monkeypatch.setattr("stelae.engines.chat.loop.STEP_TOKENS", 7)
     ids = prompt_ids(folder, PROMPTS[5])
     found = tokens(await written(engine, chat(PROMPTS[5])))
     assert same(reference, ids, found, expected(reference, ids))
 
 
 async def test_log_probabilities_are_those_of_the_library(
-    engine: TransformersText, reference: transformers.PreTrainedModel, folder: Path
+    engine: LoopEngine, reference: transformers.PreTrainedModel, folder: Path
 ) -> None:
     call = chat(PROMPTS[1], max_tokens=8, logprobs=True, top_logprobs=3, temperature=0.0)
     pieces = await written(engine, call)
@@ -186,7 +186,7 @@ async def test_log_probabilities_are_those_of_the_library(
         assert [t.id for t in lp.top] == torch.topk(row, 3).indices.tolist()
 
 
-async def test_seed_makes_the_same_text_alone_and_in_company(engine: TransformersText) -> None:
+async def test_seed_makes_the_same_text_alone_and_in_company(engine: LoopEngine) -> None:
     call = chat(PROMPTS[0], temperature=1.0, seed=7)
     alone = tokens(await written(engine, call))
     company = [chat(said, temperature=1.0) for said in PROMPTS[1:]]
@@ -197,7 +197,7 @@ async def test_seed_makes_the_same_text_alone_and_in_company(engine: Transformer
 
 
 async def test_several_texts_of_one_conversation_differ_and_are_counted(
-    engine: TransformersText,
+    engine: LoopEngine,
 ) -> None:
     call = replace(chat(PROMPTS[0], temperature=1.0, seed=7), n=3)
     pieces = await written(engine, call)
@@ -209,13 +209,13 @@ async def test_several_texts_of_one_conversation_differ_and_are_counted(
     assert usage.completion_tokens == sum(map(len, texts)) + ended
 
 
-async def test_text_is_that_of_its_tokens(engine: TransformersText) -> None:
+async def test_text_is_that_of_its_tokens(engine: LoopEngine) -> None:
     for said in PROMPTS[:4]:
         pieces = await written(engine, chat(said, temperature=1.5, seed=3))
-        assert text(pieces) == engine._decode(tokens(pieces))
+        assert text(pieces) == engine._intake.tokens.decode(tokens(pieces))
 
 
-async def test_stop_string_ends_the_text_before_it(engine: TransformersText) -> None:
+async def test_stop_string_ends_the_text_before_it(engine: LoopEngine) -> None:
     whole = text(await written(engine, chat(PROMPTS[2])))
     stop = whole[10:14]
     pieces = await written(engine, chat(PROMPTS[2], stop=[stop, "never said"]))
@@ -224,7 +224,7 @@ async def test_stop_string_ends_the_text_before_it(engine: TransformersText) -> 
 
 
 async def test_too_long_a_conversation_is_refused_before_it_starts(
-    engine: TransformersText,
+    engine: LoopEngine,
 ) -> None:
     before = engine.stats.steps
     with pytest.raises(InputTooLong, match="512 in all"):
@@ -237,7 +237,7 @@ async def test_too_long_a_conversation_is_refused_before_it_starts(
     assert engine.stats.steps == before
 
 
-async def test_work_ends_within_a_step_when_the_reader_leaves(engine: TransformersText) -> None:
+async def test_work_ends_within_a_step_when_the_reader_leaves(engine: LoopEngine) -> None:
     stream = engine.stream(
         chat("sea", max_tokens=400, logit_bias=dict.fromkeys(engine._loop._ends, -100.0))
     )
@@ -250,7 +250,7 @@ async def test_work_ends_within_a_step_when_the_reader_leaves(engine: Transforme
     assert engine.stats.steps <= before + 3
 
 
-async def test_reader_who_waits_lets_the_model_rest(engine: TransformersText) -> None:
+async def test_reader_who_waits_lets_the_model_rest(engine: LoopEngine) -> None:
     ends = dict.fromkeys(engine._loop._ends, -100.0)
     stream = engine.stream(chat("sea", max_tokens=400, logit_bias=ends))
     before = engine.stats.steps
@@ -280,7 +280,7 @@ async def test_readers_who_wait_keep_nobody_from_being_answered(
     spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their texts give up room and places, and go on later as if nothing had been."""
-    monkeypatch.setattr("stelae.engines.transformers_text.loop.TEXTS", 2)
+    monkeypatch.setattr("stelae.engines.chat.loop.TEXTS", 2)
     engine = engines.load(spec, replace(OPTIONS, cache_tokens=512))
     ends = dict.fromkeys(engine._loop._ends, -100.0)
     try:

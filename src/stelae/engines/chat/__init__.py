@@ -1,1 +1,1 @@
-"""What engines that go on with conversations share; no model library is imported here."""
+"""What engines that go on with conversations share: no library of one engine is imported here."""

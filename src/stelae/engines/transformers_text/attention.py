@@ -16,15 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import AttentionInterface
 
+from stelae.engines.chat.stepping import blocks
+
 NAME = "stelae_packed"
-
-BLOCK = 64
-"""Tokens for which a memory grows at once."""
-
-
-def blocks(tokens: int) -> int:
-    """Tokens that a memory takes for so many, in whole blocks."""
-    return -(-tokens // BLOCK) * BLOCK
 
 
 class Memory:
@@ -45,6 +39,11 @@ class Memory:
         v[:, before:length] = values
         self._kept[layer], self._lengths[layer] = (k, v), length
         return k[:, :length], v[:, :length]
+
+    def release(self) -> None:
+        """Give them back."""
+        self._kept.clear()
+        self._lengths.clear()
 
 
 def _room(old: Tensor, used: int, length: int) -> Tensor:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from transformers.utils import logging as transformers_log
 
 from stelae.catalog.spec import Backbone, ModelSpec
+from stelae.engines.chat.stepping import Share
 from stelae.engines.transformers_text.attention import NAME, Memory, Row
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 
@@ -34,31 +35,20 @@ AWAY = {torch.float32: 1e-3, torch.bfloat16: 0.15, torch.float16: 0.05}
 """How far its scores may be off the library's own, as part of their spread."""
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What one text brings to a step.
-
-    Attributes:
-        ids: Its next tokens.
-        start: Position of the first.
-        memory: What came before.
-    """
-
-    ids: Sequence[int]
-    start: int
-    memory: Memory
-
-
 class PackedModel:
-    """The library's model behind one method."""
+    """The library's model, run step by step; see ``Stepper``."""
+
+    most = sys.maxsize
 
     def __init__(self, model: Any, device: torch.device) -> None:
         self._model, self._device = model, device
         self.vocabulary: int = model.config.get_text_config().vocab_size
 
+    def memory(self) -> Memory:
+        return Memory()
+
     @torch.inference_mode()
-    def scores(self, shares: Sequence[Share]) -> Tensor:
-        """Scores of the token after each text's last, in fp32, shape ``(len(shares), V)``."""
+    def scores(self, shares: Sequence[Share[Memory]]) -> Tensor:
         # Quirk: torch tells a thread how many others it may use when it is first asked, not
         # before its first product; the token loop's thread would take all cores.
         torch.get_num_threads()
@@ -80,6 +70,9 @@ class PackedModel:
         )
         scores: Tensor = made.logits[0].float().cpu()
         return scores
+
+    def close(self) -> None:
+        del self._model
 
     @torch.inference_mode()
     def check(self) -> None:

@@ -12,12 +12,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence as Several
+from typing import Any
 
 from stelae.engines.base import StreamStats
+from stelae.engines.chat.sequence import Sequence
+from stelae.engines.chat.stepping import BLOCK, Share, Stepper
 from stelae.engines.chat.writing import Decode
-from stelae.engines.transformers_text.attention import BLOCK
-from stelae.engines.transformers_text.model import PackedModel, Share
-from stelae.engines.transformers_text.sequence import Sequence
 from stelae.errors import EngineFailed, OutOfMemory, ShuttingDown, StelaeError
 
 STEP_TOKENS = 512
@@ -37,7 +37,9 @@ class TokenLoop:
         room: Tokens whose keys and values are kept at once.
     """
 
-    def __init__(self, model: PackedModel, ends: frozenset[int], decode: Decode, room: int) -> None:
+    def __init__(
+        self, model: Stepper[Any], ends: frozenset[int], decode: Decode, room: int
+    ) -> None:
         self._model, self._ends, self._decode = model, ends, decode
         self._room = room // BLOCK * BLOCK
         self._lock = threading.Lock()
@@ -94,7 +96,9 @@ class TokenLoop:
         self._waiting.extend(self._new)
         self._new.clear()
         self._waiting = deque(text for text in self._waiting if not text.over)
-        self._running = [text for text in self._running if not text.over]
+        for text in [text for text in self._running if text.over]:
+            self._running.remove(text)
+            text.forget()
         if any(not text.request.ahead for text in self._running):
             return True
         return any(self._fits(text) for text in self._waiting if not text.request.ahead)
@@ -125,7 +129,7 @@ class TokenLoop:
             if not self._fits(text):
                 return
             for victim in self._idle():
-                if self._used() + text.needs(text.waits) <= self._room:
+                if self._has_place(text):
                     break
                 self._put_back(victim)
             self._waiting.remove(text)
@@ -133,8 +137,16 @@ class TokenLoop:
 
     def _fits(self, text: Sequence) -> bool:
         """Whether a text can be read, if those that wait for their readers give up their room."""
-        taken = sum(t.needs(t.waits) for t in self._running if not t.request.ahead)
+        active = [t for t in self._running if not t.request.ahead]
+        if len(active) >= self._model.most:
+            return False
+        taken = sum(t.needs(t.waits) for t in active)
         return not self._running or taken + text.needs(text.waits) <= self._room
+
+    def _has_place(self, text: Sequence) -> bool:
+        """Whether a text can be read as things stand."""
+        room = self._used() + text.needs(text.waits) <= self._room
+        return room and len(self._running) < self._model.most
 
     def _idle(self) -> list[Sequence]:
         return [text for text in reversed(self._running) if text.request.ahead]
@@ -166,7 +178,7 @@ class TokenLoop:
         started = time.monotonic()
         try:
             scores = self._model.scores([
-                Share(text.ids[text.ran : text.ran + tokens], text.ran, text.memory)
+                Share(text.ids[text.ran : text.ran + tokens], text.ran, self._memory(text))
                 for text, tokens in shares
             ])  # fmt: skip
             for (text, tokens), row in zip(shares, scores, strict=True):
@@ -178,6 +190,11 @@ class TokenLoop:
         for request in {text.request for text, _ in shares}:
             request.tell()
         self._count(shares, time.monotonic() - started)
+
+    def _memory(self, text: Sequence) -> Any:
+        if text.memory is None:
+            text.memory = self._model.memory()
+        return text.memory
 
     def _fail(self, shares: list[tuple[Sequence, int]], error: StelaeError) -> None:
         for text, _ in shares:

@@ -6,14 +6,14 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Sequence as Several
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from stelae.engines.chat.sampling import Sampler
+from stelae.engines.chat.stepping import Memory, blocks
 from stelae.engines.chat.writing import Decode, Writer
-from stelae.engines.transformers_text.attention import Memory, blocks
-from stelae.engines.transformers_text.sampling import Sampler
 from stelae.errors import StelaeError, from_info
 from stelae.types import ChatCall, ChatUsage, Delta, Finish, TokenLogprob, TopToken
 
@@ -97,7 +97,7 @@ class Sequence:
         sampler: Chooses them.
         writer: Makes text of them.
         call: What was asked.
-        memory: Keys and values of the tokens that ran.
+        memory: Keys and values of the tokens that ran; ``None`` before the first did.
         ran: How many did.
     """
 
@@ -108,7 +108,7 @@ class Sequence:
     sampler: Sampler
     writer: Writer
     call: ChatCall
-    memory: Memory = field(default_factory=Memory)
+    memory: Memory | None = None
     ran: int = 0
     done: bool = False
 
@@ -128,13 +128,15 @@ class Sequence:
 
     def forget(self) -> None:
         """Give the memory back; the tokens run again later."""
-        self.memory, self.ran = Memory(), 0
+        if self.memory is not None:
+            self.memory.release()
+        self.memory, self.ran = None, 0
 
     def advance(self, scores: Tensor, ends: frozenset[int], decode: Decode) -> None:
         """Choose the next token and tell what became certain."""
         token = self.sampler.choose(scores)
         self.request.written += 1
-        if token in ends:
+        if token in ends or token in self.call.sampling.stop_tokens:
             self._finish(Finish.STOP, self.writer.rest())
             return
         self.ids.append(token)

@@ -1,0 +1,82 @@
+"""An engine around a model that runs step by step: conversations through the token loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from stelae.engines.base import EngineInfo, StreamStats
+from stelae.engines.chat.intake import Intake
+from stelae.engines.chat.loop import TokenLoop
+from stelae.engines.chat.sampling import Sampler
+from stelae.engines.chat.sequence import Request, Sequence
+from stelae.engines.chat.stepping import Stepper
+from stelae.engines.chat.writing import Writer
+from stelae.types import ChatCall, Delta
+
+
+class LoopEngine:
+    """A chat model; see ``StreamEngine``.
+
+    Args:
+        intake: Reads calls.
+        model: What computes.
+        ends: Tokens that end a text.
+        info: What it says of itself.
+        room: Tokens whose keys and values are kept at once.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        model: Stepper[Any],
+        ends: frozenset[int],
+        info: EngineInfo,
+        room: int,
+    ) -> None:
+        self._intake, self._model, self._info = intake, model, info
+        self._loop = TokenLoop(model, ends, intake.tokens.decode, room)
+
+    @property
+    def info(self) -> EngineInfo:
+        """What is loaded, and how."""
+        return self._info
+
+    @property
+    def stats(self) -> StreamStats:
+        """Its counters."""
+        return self._loop.stats
+
+    async def stream(self, call: ChatCall) -> AsyncGenerator[list[Delta]]:
+        """Answer a call; see ``StreamEngine``."""
+        prompt = await asyncio.to_thread(self._intake.read, call)
+        limit = self._intake.limit(call, len(prompt))
+        request = Request(prompt, call.n)
+        self._loop.add([self._text(call, request, index, limit) for index in range(call.n)])
+        try:
+            while True:
+                made = await request.take()
+                self._loop.stir()
+                yield made
+                if made[-1].usage is not None:
+                    return
+        finally:
+            request.dropped = True
+            self._loop.stir()
+
+    async def aclose(self) -> None:
+        """End what is under way and free what the engine holds."""
+        await asyncio.to_thread(self._loop.close)
+        self._model.close()
+
+    def _text(self, call: ChatCall, request: Request, index: int, limit: int) -> Sequence:
+        return Sequence(
+            request=request,
+            index=index,
+            ids=list(request.prompt),
+            limit=limit,
+            sampler=Sampler(call.sampling, request.prompt, index),
+            writer=Writer(self._intake.tokens.decode, call.sampling.stop),
+            call=call,
+        )

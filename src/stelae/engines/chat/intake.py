@@ -1,0 +1,75 @@
+"""From a call to the tokens of its conversation, with every refusal that needs no model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stelae.engines.chat.template import ChatTemplate
+from stelae.engines.chat.tokens import Tokens
+from stelae.errors import InputTooLong, InvalidInput
+from stelae.types import ChatCall
+
+LETTERS_PER_TOKEN = 64
+"""A conversation with more letters than so many for each token that is read is too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Reads calls for one model.
+
+    Attributes:
+        template: Writes conversations as the model was trained to read them.
+        tokens: Its tokenizer.
+        vocabulary: Tokens that it knows.
+        context: Tokens that it reads and writes in all.
+    """
+
+    template: ChatTemplate
+    tokens: Tokens
+    vocabulary: int
+    context: int
+
+    def read(self, call: ChatCall) -> list[int]:
+        """Tokens of a conversation, as its template writes it, or of a text as it stands.
+
+        Raises:
+            InvalidInput: The template refuses it, or it is empty; or a token is not known.
+            InputTooLong: It is far longer than the model reads.
+        """
+        plain = call.prompt is not None
+        text = call.prompt if call.prompt is not None else self.template.write(call)
+        if len(text) > LETTERS_PER_TOKEN * self.context:
+            raise InputTooLong(
+                f"the conversation has {len(text)} letters, far more than the {self.context} "
+                "tokens that the model reads",
+                param="messages",
+            )
+        ids = self.tokens.encode(text, plain=plain)
+        if not ids:
+            raise InvalidInput("the conversation is empty: it has no token", param="messages")
+        wrong = [i for i in call.sampling.logit_bias if not 0 <= i < self.vocabulary]
+        if wrong:
+            raise InvalidInput(
+                f"logit_bias names the token {wrong[0]}; the model has 0..{self.vocabulary - 1}",
+                param="logit_bias",
+            )
+        return ids
+
+    def limit(self, call: ChatCall, prompt: int) -> int:
+        """Most tokens of the text that follows a conversation of so many.
+
+        Raises:
+            InputTooLong: There is no room for them.
+        """
+        room = self.context - prompt
+        wanted = call.sampling.max_tokens
+        if room < 1 or (wanted is not None and wanted > room):
+            asked = "" if wanted is None else f" and {wanted} more are asked for"
+            raise InputTooLong(
+                f"the conversation has {prompt} tokens{asked}; the model reads and writes "
+                f"{self.context} in all",
+                param="messages" if room < 1 else "max_tokens",
+                hint="shorten the conversation or lower max_tokens",
+                details={"prompt_tokens": prompt, "max_tokens": self.context},
+            )
+        return room if wanted is None else wanted
