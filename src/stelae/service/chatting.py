@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from stelae.errors import InvalidInput
-from stelae.types import ChatCall, Message, Sampling, Speaker
+from stelae.types import ChatCall, Message, NamedTool, Sampling, Speaker, Structure
 
 MESSAGES = 10_000
 TEXTS = 64
 STOPS, STOP_LETTERS = 64, 256
 TOP_LOGPROBS = 20
 BIASES = 1024
+TOOLS, TOOL_LETTERS = 1024, 256
 TOKENS = 2**31
 """Most of each that one call may have."""
 
@@ -56,6 +58,11 @@ def check_chat(call: ChatCall) -> int:
     known: set[str] = set()
     for index, message in enumerate(call.messages):
         _check_message(message, f"messages[{index}]", known)
+    if call.continues and (not call.messages or call.messages[-1].role is not Speaker.ASSISTANT):
+        raise _wrong("messages", "ends with no message of the assistant to go on with")
+    _check_tools(call)
+    if call.structure is not None:
+        _check_structure(call.structure)
     return call.n * ANSWER_BYTES + 3 * _size(call)
 
 
@@ -69,6 +76,8 @@ def _check_sampling(how: Sampling) -> None:
         raise _wrong("max_tokens", f"is {how.max_tokens}; choose 1 or more")
     if len(how.stop) > STOPS or not all(0 < len(stop) <= STOP_LETTERS for stop in how.stop):
         raise _wrong("stop", f"takes up to {STOPS} texts of 1 to {STOP_LETTERS} letters")
+    if len(how.stop_tokens) > STOPS or not all(0 <= token < TOKENS for token in how.stop_tokens):
+        raise _wrong("stop_tokens", f"takes up to {STOPS} numbers of tokens")
     if len(how.logit_bias) > BIASES:
         raise _wrong("logit_bias", f"has {len(how.logit_bias)} tokens, at most {BIASES} are taken")
     for token, bias in how.logit_bias.items():
@@ -76,6 +85,33 @@ def _check_sampling(how: Sampling) -> None:
             raise _wrong("logit_bias", f"adds {bias} to token {token}; choose -100 to 100")
     if how.top_logprobs and not how.logprobs:
         raise _wrong("top_logprobs", "needs logprobs")
+
+
+def _check_tools(call: ChatCall) -> None:
+    if len(call.tools) > TOOLS:
+        raise _wrong("tools", f"has {len(call.tools)} tools, at most {TOOLS} are taken")
+    names = {_tool_name(tool, f"tools[{index}]") for index, tool in enumerate(call.tools)}
+    if call.tool_choice == "required" and not names:
+        raise _wrong("tool_choice", "requires a call, but no tools are given")
+    if isinstance(call.tool_choice, NamedTool) and call.tool_choice.name not in names:
+        raise _wrong("tool_choice", f"names {call.tool_choice.name[:64]!r}, which is not in tools")
+
+
+def _tool_name(tool: dict[str, Any], place: str) -> str:
+    function = tool.get("function")
+    name = function.get("name") if isinstance(function, dict) else None
+    if not isinstance(name, str) or not 0 < len(name) <= TOOL_LETTERS:
+        raise _wrong(place, f"has no function.name of 1 to {TOOL_LETTERS} letters")
+    return name
+
+
+def _check_structure(form: Structure) -> None:
+    given = [
+        name for name in form.__struct_fields__ if getattr(form, name) not in (None, False, [])
+    ]
+    if len(given) != 1:
+        said = " and ".join(given) if given else "nothing"
+        raise _wrong("structure", f"states {said}; exactly one form is taken")
 
 
 def _check_message(message: Message, place: str, known: set[str]) -> None:
@@ -93,7 +129,8 @@ def _check_message(message: Message, place: str, known: set[str]) -> None:
 
 def _size(call: ChatCall) -> int:
     texts = sum(len(message.text) for message in call.messages) + len(call.prompt or "")
-    return texts + (len(msgspec.json.encode(call.tools)) if call.tools else 0)
+    images = sum(len(image) for message in call.messages for image in message.images)
+    return texts + images + (len(msgspec.json.encode(call.tools)) if call.tools else 0)
 
 
 def bare_chat(call: ChatCall, model: str) -> ChatCall:

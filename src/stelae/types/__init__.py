@@ -3,16 +3,17 @@
 from stelae.types.capacity import Capacity, ModelLoad, Worker
 from stelae.types.chat import (
     ChatCall,
-    ChatUsage,
-    Delta,
-    Finish,
+    ImagePart,
     Message,
+    NamedTool,
+    Part,
+    ReasoningPart,
     Sampling,
     Speaker,
+    Structure,
     TextPart,
-    TokenLogprob,
+    ToolChoice,
     ToolUse,
-    TopToken,
 )
 from stelae.types.columns import Quantization, Ragged, Sparse, SparseVector
 from stelae.types.encode import EncodeCall, EncodeResult, Matrix, Muvera
@@ -39,6 +40,14 @@ from stelae.types.extract import (
 )
 from stelae.types.item import Item
 from stelae.types.model import ModelInfo
+from stelae.types.pieces import (
+    ChatUsage,
+    Delta,
+    Finish,
+    TokenLogprob,
+    ToolPiece,
+    TopToken,
+)
 from stelae.types.pool import LEASE_SECONDS, Assigned, Pool, PoolSpec, PoolState
 from stelae.types.profile import Profile
 from stelae.types.score import ScoreCall, ScoreResult
@@ -75,6 +84,7 @@ __all__ = [
     "Extraction",
     "Finish",
     "Hit",
+    "ImagePart",
     "IndexCall",
     "IndexResult",
     "Item",
@@ -85,13 +95,16 @@ __all__ = [
     "ModelLoad",
     "ModelState",
     "Muvera",
+    "NamedTool",
     "OutputType",
+    "Part",
     "Pool",
     "PoolSpec",
     "PoolState",
     "Profile",
     "Quantization",
     "Ragged",
+    "ReasoningPart",
     "Relation",
     "Role",
     "Sampling",
@@ -103,10 +116,13 @@ __all__ = [
     "Sparse",
     "SparseVector",
     "Speaker",
+    "Structure",
     "Task",
     "TextPart",
     "Timing",
     "TokenLogprob",
+    "ToolChoice",
+    "ToolPiece",
     "ToolUse",
     "TopToken",
     "Truncate",

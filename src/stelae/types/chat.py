@@ -18,19 +18,35 @@ class Speaker(StrEnum):
     TOOL = "tool"
 
 
-class Finish(StrEnum):
-    """Why a text ends: by itself or at a stop string, or because it may not be longer."""
-
-    STOP = "stop"
-    LENGTH = "length"
-
-
 class TextPart(
     msgspec.Struct, frozen=True, kw_only=True, tag="text", tag_field="type", omit_defaults=True
 ):
-    """A part of a message that is text; the only kind of part there is so far."""
+    """A part of a message that is text."""
 
     text: str
+
+
+class ImagePart(
+    msgspec.Struct, frozen=True, kw_only=True, tag="image", tag_field="type", omit_defaults=True
+):
+    """A part of a message that is a picture, for models that see.
+
+    Attributes:
+        image: The bytes of its file (in JSON: base64).
+    """
+
+    image: bytes
+
+
+class ReasoningPart(
+    msgspec.Struct, frozen=True, kw_only=True, tag="reasoning", tag_field="type", omit_defaults=True
+):
+    """What the assistant thought before it spoke; templates decide whether models see it again."""
+
+    text: str
+
+
+Part = TextPart | ImagePart | ReasoningPart
 
 
 class ToolUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -54,14 +70,14 @@ class Message(
 
     Attributes:
         role: Who says it.
-        content: What is said, in parts; templates get them joined.
+        content: What is said, in parts, in order.
         name: The speaker's own name, for templates that show it.
         tool_calls: Calls of tools that the assistant makes with it.
         tool_call_id: The call that a message of a tool answers.
     """
 
     role: Speaker
-    content: list[TextPart] = []
+    content: list[Part] = []
     name: str | None = None
     tool_calls: list[ToolUse] = []
     tool_call_id: str | None = None
@@ -69,7 +85,17 @@ class Message(
     @property
     def text(self) -> str:
         """All of its text."""
-        return "".join(part.text for part in self.content)
+        return "".join(part.text for part in self.content if isinstance(part, TextPart))
+
+    @property
+    def reasoning(self) -> str:
+        """All that was thought."""
+        return "".join(part.text for part in self.content if isinstance(part, ReasoningPart))
+
+    @property
+    def images(self) -> list[bytes]:
+        """Its pictures, in order."""
+        return [part.image for part in self.content if isinstance(part, ImagePart)]
 
 
 class Sampling(
@@ -94,6 +120,7 @@ class Sampling(
         logit_bias: Added to the scores of tokens, by id; -100 to 100.
         seed: Makes choices repeatable, whatever else is asked at the time; 64 bits.
         stop: Texts at which the text ends, not part of it; at most 64 of at most 256 characters.
+        stop_tokens: Further tokens at which it ends, by id; at most 64.
         logprobs: Whether each token's log-probability is told.
         top_logprobs: Likeliest tokens told beside each; 0 to 20.
     """
@@ -109,8 +136,38 @@ class Sampling(
     logit_bias: dict[int, float] = {}
     seed: int | None = None
     stop: list[str] = []
+    stop_tokens: list[int] = []
     logprobs: bool = False
     top_logprobs: int = 0
+
+
+class Structure(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """The form that a text must have; exactly one is given.
+
+    Attributes:
+        json_object: Any JSON object.
+        json_schema: JSON that fits a JSON Schema.
+        regex: A regular expression that the whole text matches.
+        choice: One of these texts.
+        grammar: A grammar in the notation of Lark.
+    """
+
+    json_object: bool = False
+    json_schema: dict[str, Any] | None = None
+    regex: str | None = None
+    choice: list[str] = []
+    grammar: str | None = None
+
+
+class NamedTool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The one tool that must be called."""
+
+    name: str
+
+
+ToolChoice = Literal["auto", "none", "required"] | NamedTool
 
 
 class ChatCall(
@@ -122,11 +179,21 @@ class ChatCall(
         model: Name or alias of the model.
         messages: The conversation, oldest message first; at most 10,000.
         prompt: A text to go on with as it stands, in place of ``messages``: no template is used.
-        tools: Tools that the model is told of, as JSON Schema objects; how it calls them stands in
-            the text.
-        tool_choice: ``none`` tells the model of no tools.
+        tools: Tools that the model is told of, in OpenAI's form: ``{"type": "function",
+            "function": {"name", "description", "parameters"}}``.
+        tool_choice: ``auto`` leaves it to the model, ``none`` tells it of no tools, ``required``
+            makes it call at least one, a ``NamedTool`` makes it call that one.
+        parallel_tool_calls: Whether it may call several at once.
+        structure: The form that the text must have; ``None`` for any.
+        reasoning: Whether the model thinks before it speaks, where its template leaves the choice;
+            ``None`` as the template does.
+        template_options: Further variables for the template.
+        continues: Whether the last message, one of the assistant, is gone on with.
         sampling: How tokens are chosen.
         n: Texts wanted of the same conversation; 1 to 64.
+        lora: Name of one of the model's adapters; ``None`` for the model itself.
+        count_only: Whether only the tokens of the conversation are counted: the answer is its
+            ``usage`` alone.
         gpu: Pool and kind of machine that should answer, as ``pool/kind`` or ``kind``; ``None``
             for any.
     """
@@ -135,70 +202,14 @@ class ChatCall(
     messages: list[Message] = []
     prompt: str | None = None
     tools: list[dict[str, Any]] = []
-    tool_choice: Literal["auto", "none"] = "auto"
+    tool_choice: ToolChoice = "auto"
+    parallel_tool_calls: bool = True
+    structure: Structure | None = None
+    reasoning: bool | None = None
+    template_options: dict[str, Any] = {}
+    continues: bool = False
     sampling: Sampling = Sampling()
     n: int = 1
+    lora: str | None = None
+    count_only: bool = False
     gpu: str | None = None
-
-
-class TopToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A token that might have been next, and how likely it was.
-
-    Attributes:
-        token: Its text; bytes that are no text alone are shown as U+FFFD.
-        id: Its number.
-        logprob: Natural logarithm of its probability, before penalties and temperature.
-    """
-
-    token: str
-    id: int
-    logprob: float
-
-
-class TokenLogprob(TopToken, frozen=True, kw_only=True, omit_defaults=True):
-    """A chosen token.
-
-    Attributes:
-        top: The likeliest tokens in its place, likeliest first.
-    """
-
-    top: list[TopToken] = []
-
-
-class ChatUsage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Tokens of an answer.
-
-    Attributes:
-        prompt_tokens: Tokens of the conversation, as the template writes it.
-        completion_tokens: Tokens written, over all texts, the one that ends a text included.
-    """
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-    @property
-    def total_tokens(self) -> int:
-        """Both."""
-        return self.prompt_tokens + self.completion_tokens
-
-
-class Delta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A piece of an answer; what joins the texts of one ``index`` is that text.
-
-    The last piece of an answer, and only that, has ``usage``: without it the answer is not whole.
-
-    Attributes:
-        index: Which of the ``n`` texts it belongs to.
-        text: More of the text; whole characters only.
-        tokens: Ids of the tokens that became known with it.
-        logprobs: Of these tokens, if asked for.
-        finish: Why the text ends, with its last piece.
-        usage: Tokens of the whole answer.
-    """
-
-    index: int = 0
-    text: str = ""
-    tokens: list[int] = []
-    logprobs: list[TokenLogprob] = []
-    finish: Finish | None = None
-    usage: ChatUsage | None = None

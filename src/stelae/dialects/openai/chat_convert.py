@@ -33,6 +33,7 @@ from stelae.types import (
     Delta,
     Finish,
     Message,
+    Part,
     Sampling,
     TextPart,
     TokenLogprob,
@@ -119,7 +120,7 @@ def _message(message: ChatMessage, place: str) -> Message:
     )
 
 
-def _content(message: ChatMessage, place: str) -> list[TextPart]:
+def _content(message: ChatMessage, place: str) -> list[Part]:
     given = message.content
     if given is None:
         if not message.tool_calls:

@@ -24,6 +24,10 @@ FAULTS = (
 """What a template may raise."""
 
 
+THOUGHT = ("enable_thinking", "thinking")
+"""Names by which templates ask whether the model thinks first."""
+
+
 class Refusal(TemplateError):
     """The template itself refuses a conversation."""
 
@@ -54,13 +58,15 @@ class ChatTemplate:
         """
         context: dict[str, Any] = {
             **self._specials,
+            **_switches(call),
             "messages": [_plain(message) for message in call.messages],
             "tools": call.tools if call.tools and call.tool_choice != "none" else None,
             "documents": None,
-            "add_generation_prompt": True,
+            "add_generation_prompt": not call.continues,
         }
         try:
-            return joined(self._compiled(Bounds()).generate(context))
+            written = joined(self._compiled(Bounds()).generate(context))
+            return _open(written, call.messages[-1].text) if call.continues else written
         except FAULTS as error:
             raise InvalidInput(
                 f"the chat template of the model refuses the conversation: {error}",
@@ -78,6 +84,25 @@ class ChatTemplate:
         return environment.from_string(tree)
 
 
+def _switches(call: ChatCall) -> dict[str, Any]:
+    """What a call sets of a template; the names of the switch for thought are those in use."""
+    switches = {} if call.reasoning is None else dict.fromkeys(THOUGHT, call.reasoning)
+    return {**switches, **call.template_options}
+
+
+def _open(written: str, last: str) -> str:
+    """A conversation cut after its last message, which is not over yet.
+
+    Raises:
+        Refusal: The template does not show that message as it is.
+    """
+    said = last.strip()
+    place = written.rfind(said)
+    if place < 0:
+        raise Refusal("its last message is not shown as it is, so it cannot be gone on with")
+    return written[:place] + (last if said == last else last.rstrip())
+
+
 def _plain(message: Message) -> dict[str, Any]:
     role = Speaker.SYSTEM if message.role is Speaker.DEVELOPER else message.role
     made: dict[str, Any] = {"role": role.value, "content": message.text}
@@ -85,6 +110,8 @@ def _plain(message: Message) -> dict[str, Any]:
         made["name"] = message.name
     if message.tool_call_id is not None:
         made["tool_call_id"] = message.tool_call_id
+    if message.reasoning:
+        made["reasoning_content"] = message.reasoning
     if message.tool_calls:
         made["tool_calls"] = [
             {

@@ -45,6 +45,9 @@ class FakeTextEngine:
         words = text.split(" ")
         if len(words) > self.max_tokens:
             raise InputTooLong(f"{len(words)} tokens are over {self.max_tokens}")
+        if call.count_only:
+            yield [Delta(usage=ChatUsage(prompt_tokens=len(words)))]
+            return
         self.open += 1
         try:
             for index in range(call.n):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from stelae.engines.chat.template import ChatTemplate
@@ -103,3 +104,22 @@ def test_no_tools_are_told_if_none_may_be_called() -> None:
 def test_broken_template_is_refused_when_loaded() -> None:
     with pytest.raises(UnsupportedCheckpoint, match="not understood"):
         ChatTemplate("{% for %}", {})
+
+
+def test_thought_can_be_asked_for_where_the_template_leaves_the_choice() -> None:
+    template = ChatTemplate("{{ 'think' if enable_thinking else 'speak' }} {{ tone }}", {})
+    asked = replace(call("x"), reasoning=True, template_options={"tone": "low"})
+    assert template.write(asked) == "think low"
+    assert template.write(replace(asked, reasoning=False)) == "speak low"
+
+
+def test_the_last_message_can_be_gone_on_with() -> None:
+    text = "{% for m in messages %}<{{ m.role }}>{{ m.content | trim }}</>\n{% endfor %}"
+    said = [
+        Message(role=Speaker.USER, content=[TextPart(text="Hi")]),
+        Message(role=Speaker.ASSISTANT, content=[TextPart(text="Well, ")]),
+    ]
+    asked = ChatCall(model="m", messages=said, continues=True)
+    assert ChatTemplate(text, {}).write(asked) == "<user>Hi</>\n<assistant>Well,"
+    with pytest.raises(InvalidInput, match="cannot be gone on with"):
+        ChatTemplate("{{ messages[0].content }}", {}).write(asked)
