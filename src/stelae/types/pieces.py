@@ -80,6 +80,7 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A piece of an answer; what joins the texts of one ``index`` is that text.
 
     The last piece of an answer, and only that, has ``usage``: without it the answer is not whole.
+    The first piece may have ``read``, for protocols that tell the tokens of the conversation first.
 
     Attributes:
         index: Which of the ``n`` texts it belongs to.
@@ -90,6 +91,7 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         logprobs: Of these tokens, if asked for.
         finish: Why the text ends, with its last piece.
         stopped_by: The stop string that ended it, if one did.
+        read: Tokens of the conversation, and how many of them were still there.
         usage: Tokens of the whole answer.
     """
 
@@ -101,4 +103,5 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     logprobs: list[TokenLogprob] = []
     finish: Finish | None = None
     stopped_by: str | None = None
+    read: ChatUsage | None = None
     usage: ChatUsage | None = None

@@ -9,6 +9,7 @@ from collections.abc import Sequence as Several
 from dataclasses import dataclass
 
 import torch
+from msgspec.structs import replace
 from torch import Tensor
 
 from stelae.engines.chat.sampling import Sampler
@@ -34,6 +35,7 @@ class Request:
         self.left = texts
         self.written = 0
         self.dropped = False
+        self._told = False
         self._loop = asyncio.get_running_loop()
         self._stir = asyncio.Event()
         self._lock = threading.Lock()
@@ -48,7 +50,7 @@ class Request:
     def put(self, piece: Delta) -> None:
         """A piece was made."""
         with self._lock:
-            self._pieces.append(piece)
+            self._pieces.append(piece if self._told else self._first(piece))
             if piece.finish is not None:
                 self.left -= 1
                 if not self.left:
@@ -56,6 +58,10 @@ class Request:
                         prompt_tokens=len(self.prompt), completion_tokens=self.written
                     )
                     self._pieces.append(Delta(usage=usage))
+
+    def _first(self, piece: Delta) -> Delta:
+        self._told = True
+        return replace(piece, read=ChatUsage(prompt_tokens=len(self.prompt)))
 
     def fail(self, error: StelaeError) -> None:
         """No further piece will come."""
@@ -158,7 +164,8 @@ class Sequence:
 
     def _finish(self, finish: Finish, text: str) -> None:
         self.done = True
-        self.request.put(Delta(index=self.index, text=text, finish=finish))
+        stopped_by = self.writer.stopped_by
+        self.request.put(Delta(index=self.index, text=text, finish=finish, stopped_by=stopped_by))
 
     def _logprobs(self, scores: Tensor, token: int, decode: Decode) -> list[TokenLogprob]:
         how = self.call.sampling

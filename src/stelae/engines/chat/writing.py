@@ -59,14 +59,19 @@ class Writer:
             that they do not begin one.
 
     Attributes:
-        stopped: Whether a stop string has come.
+        stopped_by: The stop string that has come, if one has.
     """
 
     def __init__(self, decode: Decode, stops: Sequence[str]) -> None:
         self._text = Text(decode)
         self._stops = tuple(stops)
         self._held = ""
-        self.stopped = False
+        self.stopped_by: str | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string has come."""
+        return self.stopped_by is not None
 
     def add(self, token: int) -> str:
         """What may be told now."""
@@ -83,10 +88,11 @@ class Writer:
         if self.stopped:
             return ""
         text = self._held + more
-        places = [place for stop in self._stops if (place := text.find(stop)) >= 0]
-        if places:
-            self.stopped, self._held = True, ""
-            return text[: min(places)]
+        found = [(place, stop) for stop in self._stops if (place := text.find(stop)) >= 0]
+        if found:
+            place, self.stopped_by = min(found, key=lambda each: each[0])
+            self._held = ""
+            return text[:place]
         cut = len(text) - max((_begun(text, stop) for stop in self._stops), default=0)
         self._held = text[cut:]
         return text[:cut]

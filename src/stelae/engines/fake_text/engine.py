@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+
+from msgspec.structs import replace
 
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineInfo, EngineOptions, StreamStats
 from stelae.errors import EngineFailed, InputTooLong
-from stelae.types import ChatCall, ChatUsage, Delta, Finish
+from stelae.types import ChatCall, ChatUsage, Delta, Finish, Sampling, ToolPiece
 
 
 class FakeTextEngine:
     """Says the last message's words, each with the space before it.
 
     Special words: ``!die`` ends the process, ``!fail`` fails the call, ``!wait`` says nothing
-    for ever, ``!more`` goes on without end. A message of more words than ``max_tokens`` of the
-    model is too long.
+    for ever, ``!more`` goes on without end; ``!think:WORD`` thinks a word, ``!call:TOOL:JSON``
+    calls a tool. A stop string that is a word ends the text. A message of more words than
+    ``max_tokens`` of the model is too long.
 
     Attributes:
         said: Pieces made so far, over all calls.
@@ -50,26 +53,35 @@ class FakeTextEngine:
             return
         self.open += 1
         try:
+            first, read = True, ChatUsage(prompt_tokens=len(words))
             for index in range(call.n):
-                async for piece in self._say(words, index, call.sampling.max_tokens):
-                    yield [piece]
+                async for piece in self._say(words, index, call.sampling):
+                    yield [replace(piece, read=read if first else None)]
+                    first = False
             usage = ChatUsage(prompt_tokens=len(words), completion_tokens=len(words) * call.n)
             yield [Delta(usage=usage)]
         finally:
             self.open -= 1
 
-    async def _say(self, words: list[str], index: int, most: int | None) -> AsyncGenerator[Delta]:
+    async def _say(self, words: list[str], index: int, how: Sampling) -> AsyncGenerator[Delta]:
+        most, calls = how.max_tokens, 0
         for number, word in enumerate(words[:most]):
             await asyncio.sleep(0)
             await self._obey(word)
             self.said += 1
-            yield Delta(index=index, text=f" {word}" if number else word, tokens=[len(word)])
+            if word in how.stop:
+                yield Delta(index=index, finish=Finish.STOP, stopped_by=word)
+                return
+            for piece in _pieces(f" {word}" if number else word, calls):
+                calls += bool(piece.tool and piece.tool.id)
+                yield replace(piece, index=index)
             while word == "!more":
                 await asyncio.sleep(0)
                 self.said += 1
                 yield Delta(index=index, text=" more", tokens=[4])
         cut = most is not None and most < len(words)
-        yield Delta(index=index, finish=Finish.LENGTH if cut else Finish.STOP)
+        ended = Finish.TOOL_CALLS if calls else Finish.STOP
+        yield Delta(index=index, finish=Finish.LENGTH if cut else ended)
 
     async def _obey(self, word: str) -> None:
         if word == "!die":
@@ -81,6 +93,21 @@ class FakeTextEngine:
 
     async def aclose(self) -> None:
         self.closed = True
+
+
+def _pieces(said: str, calls: int) -> Iterator[Delta]:
+    """What is told of a word, after so many calls."""
+    order, _, rest = said.strip().partition(":")
+    if order == "!think":
+        yield Delta(reasoning=rest)
+    elif order == "!call":
+        name, _, arguments = rest.partition(":")
+        half = len(arguments) // 2
+        yield Delta(tool=ToolPiece(index=calls, id=f"call_{calls}", name=name))
+        yield Delta(tool=ToolPiece(index=calls, arguments=arguments[:half]))
+        yield Delta(tool=ToolPiece(index=calls, arguments=arguments[half:]))
+    else:
+        yield Delta(text=said, tokens=[len(said.strip())])
 
 
 def load(spec: ModelSpec, options: EngineOptions) -> FakeTextEngine:

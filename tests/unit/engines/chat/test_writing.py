@@ -55,8 +55,9 @@ def test_text_ends_where_the_first_stop_string_would_be_seen(text: str, stops: l
     told += writer.rest()
     ends = [text.index(stop) + len(stop) for stop in stops if stop in text]
     if not ends:
-        assert (told, writer.stopped) == (text, False)
+        assert (told, writer.stopped_by) == (text, None)
         return
+    assert text[len(told) :].startswith(writer.stopped_by or "?")
     # The text is cut at the earliest stop string of those that are whole by then.
     seen = text[: min(ends)]
     assert told == seen[: min(seen.index(stop) for stop in stops if stop in seen)]
