@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stelae.catalog.asking import SPECIALS
 from stelae.catalog.fingerprint import fingerprint, weights_digest
 from stelae.catalog.spec import ModelSpec
-from stelae.catalog.vocabulary import Vocabulary
 from stelae.engines.base import EngineInfo, EngineOptions
 from stelae.engines.chat.engine import LoopEngine
 from stelae.engines.chat.intake import Intake
@@ -39,15 +37,9 @@ def load(spec: ModelSpec, options: EngineOptions) -> LoopEngine:
     )
     room = options.cache_tokens
     intake = Intake(
-        template=_template(spec, spec.generation.template),
+        template=ChatTemplate(spec.generation.template, spec.generation.specials),
         tokens=FileTokens(Path(spec.folder, spec.tokenizer)),
         vocabulary=model.vocabulary,
         context=min(spec.max_tokens, room // BLOCK * BLOCK),
     )
     return LoopEngine(intake, model, frozenset(spec.generation.ends), info, room)
-
-
-def _template(spec: ModelSpec, text: str) -> ChatTemplate:
-    vocabulary = Vocabulary(Path(spec.folder), spec.tokenizer)
-    specials = {part: token for part in SPECIALS if (token := vocabulary.special(part))}
-    return ChatTemplate(text, specials)

@@ -17,6 +17,7 @@ from transformers.utils import logging as transformers_log
 from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.engines.chat.stepping import Share
 from stelae.engines.transformers_text.attention import NAME, Memory, Row
+from stelae.engines.transformers_text.packing import pack
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 
 LIBRARY_ERRORS = (
@@ -75,18 +76,17 @@ class PackedModel:
         del self._model
 
     @torch.inference_mode()
-    def check(self) -> None:
-        """Compare with the library's own attention, on texts cut up and in company.
+    def check(self, expected: Tensor) -> None:
+        """Compare with the library's own model, on texts cut up and in company.
+
+        Args:
+            expected: What ``probe`` made of the library's.
 
         Raises:
             UnsupportedCheckpoint: The scores differ: part of the model is no attention that
                 is known here.
         """
-        ids = [(7 * i + 3) % self.vocabulary for i in range(PROBE)]
-        self._model.set_attn_implementation("sdpa")
-        given = torch.tensor([ids], device=self._device)
-        expected = self._model(input_ids=given, use_cache=False).logits[0, -1].float().cpu()
-        self._model.set_attn_implementation(NAME)
+        ids = _probed(self.vocabulary)
         memory, half = Memory(), PROBE // 2
         try:
             self.scores([Share(ids[5:9], 0, Memory()), Share(ids[:half], 0, memory)])
@@ -99,6 +99,19 @@ class PackedModel:
                 f"run side by side, scores are off the library's own by {away:.2g} of their "
                 "spread: the model has layers of a kind that is not implemented"
             )
+
+
+def _probed(vocabulary: int) -> list[int]:
+    return [(7 * i + 3) % vocabulary for i in range(PROBE)]
+
+
+@torch.inference_mode()
+def probe(model: Any, device: torch.device) -> Tensor:
+    """Scores of the library's own model after a few tokens, in fp32, shape ``(V,)``."""
+    ids = _probed(model.config.get_text_config().vocab_size)
+    made = model(input_ids=torch.tensor([ids], device=device), use_cache=False)
+    scores: Tensor = made.logits[0, -1].float().cpu()
+    return scores
 
 
 def load_model(spec: ModelSpec, dtype: torch.dtype, device: torch.device) -> PackedModel:
@@ -133,8 +146,11 @@ def load_model(spec: ModelSpec, dtype: torch.dtype, device: torch.device) -> Pac
         wrong = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))
         raise UnsupportedCheckpoint(f"weights do not fit the architecture: {wrong[:5]}")
     _check_angles(model.config)
-    packed = PackedModel(model.eval().to(device), device)
-    packed.check()
+    expected = probe(model.eval().to(device), device)
+    model.set_attn_implementation(NAME)
+    pack(model)
+    packed = PackedModel(model, device)
+    packed.check(expected)
     return packed
 
 
