@@ -24,6 +24,7 @@ from stelae.types import (
     ComputeDtype,
     Delta,
     Finish,
+    ImagePart,
     Message,
     Sampling,
     Speaker,
@@ -294,3 +295,28 @@ async def test_readers_who_wait_keep_nobody_from_being_answered(
             assert tokens(first + rest) == whole
     finally:
         await engine.aclose()
+
+
+async def test_counting_writes_nothing(engine: LoopEngine, folder: Path) -> None:
+    steps = engine.stats.steps
+    call = replace(chat("How long is this?"), count_only=True)
+    pieces = await written(engine, call)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    said = [{"role": "user", "content": "How long is this?"}]
+    ids = tokenizer.apply_chat_template(said, add_generation_prompt=True, return_dict=False)
+    assert [piece.usage and piece.usage.prompt_tokens for piece in pieces] == [len(ids)]
+    assert engine.stats.steps == steps
+
+
+async def test_what_the_engine_cannot_do_is_refused_by_name(engine: LoopEngine) -> None:
+    seen = Message(role=Speaker.USER, content=[ImagePart(image=b"x")])
+    with pytest.raises(InvalidInput, match="messages is asked for, which the engine"):
+        await written(engine, replace(chat("a"), messages=[seen]))
+
+
+async def test_a_text_ends_at_a_stop_token_too(engine: LoopEngine) -> None:
+    whole = tokens(await written(engine, chat(PROMPTS[0])))
+    place = whole.index(whole[5])
+    pieces = await written(engine, chat(PROMPTS[0], stop_tokens=[whole[5]]))
+    assert tokens(pieces) == whole[:place]
+    assert [piece.finish for piece in pieces if piece.finish] == [Finish.STOP]

@@ -13,7 +13,7 @@ from stelae.engines.chat.sampling import Sampler
 from stelae.engines.chat.sequence import Request, Sequence
 from stelae.engines.chat.stepping import Stepper
 from stelae.engines.chat.writing import Writer
-from stelae.types import ChatCall, Delta
+from stelae.types import ChatCall, ChatUsage, Delta
 
 
 class LoopEngine:
@@ -51,6 +51,9 @@ class LoopEngine:
     async def stream(self, call: ChatCall) -> AsyncGenerator[list[Delta]]:
         """Answer a call; see ``StreamEngine``."""
         prompt = await asyncio.to_thread(self._intake.read, call)
+        if call.count_only:
+            yield [Delta(usage=ChatUsage(prompt_tokens=len(prompt)))]
+            return
         limit = self._intake.limit(call, len(prompt))
         request = Request(prompt, call.n)
         self._loop.add([self._text(call, request, index, limit) for index in range(call.n)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stelae.engines.chat.abilities import Ability, refuse
 from stelae.engines.chat.template import ChatTemplate
 from stelae.engines.chat.tokens import Tokens
 from stelae.errors import InputTooLong, InvalidInput
@@ -22,20 +23,26 @@ class Intake:
         tokens: Its tokenizer.
         vocabulary: Tokens that it knows.
         context: Tokens that it reads and writes in all.
+        engine: Name of its engine, for messages.
+        able: What can be asked of it, beyond going on with texts.
     """
 
     template: ChatTemplate
     tokens: Tokens
     vocabulary: int
     context: int
+    engine: str
+    able: frozenset[Ability]
 
     def read(self, call: ChatCall) -> list[int]:
         """Tokens of a conversation, as its template writes it, or of a text as it stands.
 
         Raises:
-            InvalidInput: The template refuses it, or it is empty; or a token is not known.
+            InvalidInput: The model cannot do what is asked, the template refuses the conversation,
+                it is empty, or a token is not known.
             InputTooLong: It is far longer than the model reads.
         """
+        refuse(call, self.able, self.engine)
         plain = call.prompt is not None
         text = call.prompt if call.prompt is not None else self.template.write(call)
         if len(text) > LETTERS_PER_TOKEN * self.context:

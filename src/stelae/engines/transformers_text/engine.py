@@ -7,6 +7,7 @@ from pathlib import Path
 from stelae.catalog.fingerprint import fingerprint, weights_digest
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineInfo, EngineOptions
+from stelae.engines.chat.abilities import Ability
 from stelae.engines.chat.engine import LoopEngine
 from stelae.engines.chat.intake import Intake
 from stelae.engines.chat.stepping import BLOCK
@@ -15,6 +16,9 @@ from stelae.engines.chat.tokens import FileTokens
 from stelae.engines.runtime import device_of, dtype_of, name_of
 from stelae.engines.transformers_text.model import load_model
 from stelae.errors import UnsupportedCheckpoint
+
+ABLE = frozenset({Ability.LOGPROBS, Ability.LOGIT_BIAS, Ability.MIN_P, Ability.SEED})
+"""What this engine can be asked for."""
 
 
 def load(spec: ModelSpec, options: EngineOptions) -> LoopEngine:
@@ -41,5 +45,7 @@ def load(spec: ModelSpec, options: EngineOptions) -> LoopEngine:
         tokens=FileTokens(Path(spec.folder, spec.tokenizer)),
         vocabulary=model.vocabulary,
         context=min(spec.max_tokens, room // BLOCK * BLOCK),
+        engine="transformers_text",
+        able=ABLE,
     )
     return LoopEngine(intake, model, frozenset(spec.generation.ends), info, room)
