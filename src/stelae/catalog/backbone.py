@@ -47,14 +47,7 @@ def read_backbone(root: Path, folder: str) -> Backbone:
             is implemented nowhere.
         ModelLoadFailed: ``config.json`` or the weights are missing or broken.
     """
-    file = join(folder, "config.json")
-    config = read_object(root, file)
-    if config is None:
-        raise ModelLoadFailed(
-            f"no {file} in {root}", hint="a checkpoint is a folder with config.json and its weights"
-        )
-    _check_numbers(config, f"{file} in {root}")
-    require(config, NO_ENGINE.get(str(config.get("model_type")), {}), f"{file} in {root}")
+    config = read_config(root, folder)
     if exists(root, join(folder, "adapter_config.json")):
         raise UnsupportedCheckpoint(
             f"{join(folder, 'adapter_config.json')} in {root}: the folder holds an adapter (LoRA), "
@@ -66,13 +59,37 @@ def read_backbone(root: Path, folder: str) -> Backbone:
         read_header(inside(root, join(folder, name)))
     return Backbone(
         folder=folder,
-        architecture=_architecture(config, f"{file} in {root}"),
+        architecture=architecture_of(config, root, folder),
         config=config,
         weights=weights,
     )
 
 
-def _architecture(config: Json, file: str) -> str:
+def read_config(root: Path, folder: str) -> Json:
+    """What ``config.json`` of a transformer says.
+
+    Raises:
+        UnsupportedCheckpoint: An option is implemented nowhere.
+        ModelLoadFailed: It is missing or broken.
+    """
+    file = join(folder, "config.json")
+    config = read_object(root, file)
+    if config is None:
+        raise ModelLoadFailed(
+            f"no {file} in {root}", hint="a checkpoint is a folder with config.json and its weights"
+        )
+    _check_numbers(config, f"{file} in {root}")
+    require(config, NO_ENGINE.get(str(config.get("model_type")), {}), f"{file} in {root}")
+    return config
+
+
+def architecture_of(config: Json, root: Path, folder: str) -> str:
+    """The first class that ``config.json`` names; empty if it names none.
+
+    Raises:
+        ModelLoadFailed: It names something else.
+    """
+    file = f"{join(folder, 'config.json')} in {root}"
     names = take(config, "architectures", list, file, [])
     first = names[0] if names else ""
     if not isinstance(first, str):

@@ -20,6 +20,7 @@ from stelae.catalog.entry import (
     ModelEntry,
     check_loras,
     check_name,
+    is_local,
     is_name,
     name_of,
 )
@@ -159,7 +160,7 @@ class Catalog:
         """Register what a person wrote on the command line.
 
         Args:
-            text: A known name, a folder or a hub id, the last perhaps with
+            text: A known name, a folder, a GGUF file or a hub id, the last perhaps with
                 ``@revision``; before each of them ``name=`` may stand. What is a
                 folder as a whole is that folder, whatever its name looks like.
 
@@ -171,10 +172,10 @@ class Catalog:
             Conflict: The name belongs to another model.
             InvalidInput: The name before ``=`` cannot be one.
         """
-        if _is_folder(text):
+        if is_local(text):
             return self._register_folder("", text)
         name, source = _named(text)
-        if _is_folder(source):
+        if is_local(source):
             return self._register_folder(name, source)
         if (known := self._found(source)) is not None:
             entry = known if not name else replace(known, name=name, aliases=())
@@ -237,7 +238,7 @@ class Catalog:
         if entry.source == EMBEDDED:
             return embedded_folder(), Source(kind="embedded", location=PACKAGE)
         folder = Path(entry.source).expanduser()
-        if folder.is_dir() or not is_hub_id(entry.source):
+        if is_local(entry.source) or not is_hub_id(entry.source):
             return folder.absolute(), Source(kind="folder", location=entry.source)
         snapshot = fetch(entry.source, entry.revision, self._hub, progress)
         source = Source(
@@ -271,11 +272,7 @@ def _separators(name: str) -> list[int]:
 def _named(text: str) -> tuple[str, str]:
     """What stands before the first ``=``, if it is meant as a name, and what is named."""
     name, given, source = text.partition("=")
-    return (name, source) if given and (is_name(name) or _is_folder(source)) else ("", text)
-
-
-def _is_folder(text: str) -> bool:
-    return bool(text) and "\0" not in text and Path(text).expanduser().is_dir()
+    return (name, source) if given and (is_name(name) or is_local(source)) else ("", text)
 
 
 def _other_ways(name: str) -> str:

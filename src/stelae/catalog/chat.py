@@ -8,13 +8,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from stelae.catalog.asking import SPECIALS
 from stelae.catalog.backbone import read_backbone
 from stelae.catalog.chat_template import read_template
+from stelae.catalog.converted import read_converted
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.files import Json, exists, read_object
 from stelae.catalog.reading import lowered, read_reading
 from stelae.catalog.spec import Generation, ModelSpec, Source
 from stelae.catalog.tokenizer import CHAT_TEMPLATES
+from stelae.catalog.vocabulary import Vocabulary
 from stelae.errors import ModelLoadFailed
 
 GENERATION = "generation_config.json"
@@ -35,7 +38,7 @@ def read_chat(root: Path, entry: ModelEntry, source: Source) -> ModelSpec | None
     """
     if exists(root, "modules.json") or not _has_template(root) or not _writes(root):
         return None
-    backbone = read_backbone(root, "")
+    backbone = read_converted(root) or read_backbone(root, "")
     reading, _ = read_reading(root, backbone)
     return ModelSpec(
         name=entry.name,
@@ -43,7 +46,11 @@ def read_chat(root: Path, entry: ModelEntry, source: Source) -> ModelSpec | None
         source=source,
         folder=str(root),
         backbone=backbone,
-        generation=Generation(template=read_template(root, ""), ends=_ends(root, backbone.config)),
+        generation=Generation(
+            template=read_template(root, ""),
+            ends=_ends(root, backbone.config),
+            specials=_specials(root, reading.tokenizer),
+        ),
         max_tokens=lowered(reading.limit, entry.max_tokens, root),
         tokenizer=reading.tokenizer,
     )
@@ -58,6 +65,11 @@ def _writes(root: Path) -> bool:
 def _has_template(root: Path) -> bool:
     settings = read_object(root, "tokenizer_config.json") or {}
     return "chat_template" in settings or any(exists(root, name) for name in CHAT_TEMPLATES)
+
+
+def _specials(root: Path, tokenizer: str) -> dict[str, str]:
+    vocabulary = Vocabulary(root, tokenizer)
+    return {part: token for part in SPECIALS if (token := vocabulary.special(part))}
 
 
 def _ends(root: Path, config: Json) -> tuple[int, ...]:

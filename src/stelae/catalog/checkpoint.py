@@ -9,11 +9,12 @@ import msgspec
 from stelae.catalog.asking import read_asked
 from stelae.catalog.bge_m3 import with_m3_heads
 from stelae.catalog.chat import read_chat
-from stelae.catalog.entry import Ask, ModelEntry
+from stelae.catalog.entry import Ask, ModelEntry, is_gguf
 from stelae.catalog.families import Advice
 from stelae.catalog.files import check_plain, exists
 from stelae.catalog.finders import judging, read_finder
 from stelae.catalog.found import Found
+from stelae.catalog.gguf_chat import gguf_in, read_gguf_chat
 from stelae.catalog.modules import read_modules
 from stelae.catalog.pairs import read_pairs
 from stelae.catalog.plain import read_plain
@@ -34,7 +35,7 @@ def read_spec(
     """Read what a model is from its checkpoint.
 
     Args:
-        folder: The checkpoint on this machine.
+        folder: The checkpoint on this machine, or a GGUF file.
         entry: What a person says about the model; it may lower ``max_tokens``
             and state what checkpoints do not record.
         source: Where the checkpoint came from.
@@ -50,11 +51,15 @@ def read_spec(
         ModelLoadFailed: A file is missing, broken or contradicts another.
         InvalidInput: The entry asks for what the checkpoint does not have.
     """
+    if is_gguf(folder):
+        return read_gguf_chat(folder.parent, folder.name, entry, source)
     if not folder.is_dir():
         raise ModelNotFound(
             f"model {entry.name!r}: there is no folder {folder}", hint="check the path"
         )
     check_plain(folder)
+    if (file := gguf_in(folder)) is not None:
+        return read_gguf_chat(folder, file, entry, source)
     spec = read_finder(folder, entry, source) or read_towers(folder, entry, source)
     ask = entry.ask or (None if advice is None else advice.ask)
     if spec is None and ask is None:

@@ -15,6 +15,10 @@ EMBEDDED = "embedded"
 """The ``source`` of the model that comes with Stelae."""
 
 
+GGUF = ".gguf"
+"""How the names of files end that are a whole model each."""
+
+
 class Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a language model is asked about a query and a document.
 
@@ -43,7 +47,7 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     Attributes:
         name: The name it is served under.
-        source: ``embedded``, a folder, or a hub id.
+        source: ``embedded``, a folder, a GGUF file, or a hub id.
         revision: Branch, tag or commit of a hub id; ``None`` is its main branch.
         aliases: Other names that reach it.
         engine: Engine to use and no other; ``None`` takes the best.
@@ -100,18 +104,32 @@ NAME = re.compile(r"[\w][\w.:@+-]*(/[\w][\w.:@+-]*)*", re.ASCII)
 LONGEST_NAME = 128
 
 
+def is_local(source: str) -> bool:
+    """Whether a source is a folder or a GGUF file of this machine."""
+    if not source or "\0" in source:
+        return False
+    path = Path(source).expanduser()
+    return path.is_dir() or is_gguf(path)
+
+
+def is_gguf(path: Path) -> bool:
+    """Whether a path is that of a GGUF file."""
+    return path.suffix == GGUF and path.is_file()
+
+
 def is_name(name: str) -> bool:
     """Whether a name can stand in a URL and a command line."""
     return len(name) <= LONGEST_NAME and NAME.fullmatch(name) is not None
 
 
 def name_of(folder: Path) -> str:
-    """The name that a model of a folder gets if none is given.
+    """The name that a model of a folder, or of a GGUF file, gets if none is given.
 
-    It is the folder's own, where that can be a name. If not, letters lose their accents,
-    each run of other characters becomes a ``-``, and what is left over is ``model``.
+    It is the folder's own, or the file's without its ending, where that can be a name. If
+    not, letters lose their accents, each run of other characters becomes a ``-``, and what
+    is left over is ``model``.
     """
-    own = folder.resolve().name
+    own = folder.resolve().name.removesuffix(GGUF)
     if is_name(own):
         return own
     plain = normalize("NFKD", own).encode("ascii", "ignore").decode()

@@ -21,7 +21,7 @@ class Backbone(msgspec.Struct, frozen=True, kw_only=True, tag="backbone", omit_d
             checkpoint; empty for its root.
         architecture: Class name from ``config.json``; empty if it names none.
         config: That file, whole.
-        weights: Safetensors files, relative to ``folder``.
+        weights: Files of weights, relative to ``folder``.
         prefix: How the names of its tensors start, where others lie beside them.
         bare: Whether its texts stand without special tokens.
     """
@@ -140,10 +140,12 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, tag="generation"):
     Attributes:
         template: Its chat template, in the language of Jinja.
         ends: Tokens that end a text.
+        specials: Special tokens by their part, which the template may name.
     """
 
     template: str
     ends: tuple[int, ...]
+    specials: dict[str, str] = {}
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,7 +194,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
         fill: What short texts are filled up with, if they are.
         lowercase: Whether the ``Lowercase`` normalizer of ``tokenizers`` goes before
             the tokenizer's own normalizers, as ``do_lower_case`` asks.
-        tokenizer: ``tokenizer.json``, relative to ``folder``; empty if it reads no texts.
+        tokenizer: ``tokenizer.json``, relative to ``folder``; empty if it reads no texts, or
+            its tokenizer lies with the weights.
         words: How texts are read if ``tokenizer`` is a vocabulary alone.
         prompts: Prompts by name.
         default_prompt: The prompt used when none is asked for.

@@ -41,6 +41,7 @@ def local(config: Path | None) -> list[ModelInfo]:
         InvalidInput: The configuration is wrong.
         MissingDependency: The server's packages are not installed.
     """
+    from stelae.catalog.entry import is_local
     from stelae.cli.fetching import catalog_of
     from stelae.service.deployments import Standing
     from stelae.service.describe import describe
@@ -50,7 +51,7 @@ def local(config: Path | None) -> list[ModelInfo]:
     for entry in map(catalog.entry, catalog.names()):
         standing = Standing()
         state = ModelState.AVAILABLE
-        if entry.source == "embedded" or Path(entry.source).expanduser().is_dir():
+        if entry.source == "embedded" or is_local(entry.source):
             state = _look(catalog, entry, standing)
         found.append(describe(entry, standing, state, None))
     return found

@@ -35,6 +35,7 @@ class WeightFormat(StrEnum):
     SAFETENSORS = "safetensors"
     TORCH = "torch"
     GGUF = "gguf"
+    OPENVINO = "openvino"
 
 
 @dataclass(slots=True)

@@ -6,13 +6,12 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
 from stelae.catalog.catalog import Catalog
-from stelae.catalog.entry import EMBEDDED, ModelEntry
+from stelae.catalog.entry import EMBEDDED, ModelEntry, is_local
 from stelae.catalog.spec import ModelSpec
 from stelae.cluster import router
 from stelae.cluster.controller import Controller
@@ -299,7 +298,7 @@ class Deployments:
 
 
 def _is_local(entry: ModelEntry) -> bool:
-    return entry.source == EMBEDDED or Path(entry.source).expanduser().is_dir()
+    return entry.source == EMBEDDED or is_local(entry.source)
 
 
 def _check_same(there: Replica, engine: str | None, dtype: ComputeDtype | None) -> None:
