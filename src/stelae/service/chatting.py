@@ -48,7 +48,8 @@ def check_chat(call: ChatCall) -> int:
     Raises:
         InvalidInput: What is wrong, and where.
     """
-    if (call.prompt is None) == (not call.messages):
+    given = (call.prompt is not None, bool(call.prompt_tokens), bool(call.messages))
+    if sum(given) != 1:
         raise _wrong("messages", "is empty: give at least one message (or a prompt, not both)")
     if len(call.messages) > MESSAGES:
         raise _wrong("messages", f"has {len(call.messages)} messages, at most {MESSAGES} are taken")
@@ -129,6 +130,7 @@ def _check_message(message: Message, place: str, known: set[str]) -> None:
 
 def _size(call: ChatCall) -> int:
     texts = sum(len(message.text) for message in call.messages) + len(call.prompt or "")
+    texts += 8 * len(call.prompt_tokens)
     images = sum(len(image) for message in call.messages for image in message.images)
     return texts + images + (len(msgspec.json.encode(call.tools)) if call.tools else 0)
 

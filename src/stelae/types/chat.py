@@ -179,6 +179,7 @@ class ChatCall(
         model: Name or alias of the model.
         messages: The conversation, oldest message first; at most 10,000.
         prompt: A text to go on with as it stands, in place of ``messages``: no template is used.
+        prompt_tokens: The same by the ids of its tokens.
         tools: Tools that the model is told of, in OpenAI's form: ``{"type": "function",
             "function": {"name", "description", "parameters"}}``.
         tool_choice: ``auto`` leaves it to the model, ``none`` tells it of no tools, ``required``
@@ -201,6 +202,7 @@ class ChatCall(
     model: str
     messages: list[Message] = []
     prompt: str | None = None
+    prompt_tokens: list[int] = []
     tools: list[dict[str, Any]] = []
     tool_choice: ToolChoice = "auto"
     parallel_tool_calls: bool = True

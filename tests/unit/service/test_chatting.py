@@ -33,6 +33,8 @@ CALL = ChatCall(model="m", messages=HELLO, tools=TOOLS)
         ({"tools": [{"type": "function"}]}, r"tools\[0\] has no function.name"),
         ({"tools": [{"function": {"name": "x" * 257}}]}, r"tools\[0\] has no function.name"),
         ({"tools": TOOLS * 1025}, "at most 1024"),
+        ({"prompt_tokens": [1]}, "not both"),
+        ({"messages": []}, "is empty"),
         ({"continues": True}, "no message of the assistant"),
         ({"structure": Structure()}, "states nothing; exactly one form"),
         ({"structure": Structure(regex="a", choice=["b"])}, "states regex and choice"),
@@ -51,6 +53,7 @@ def test_whole_calls_pass() -> None:
         {"tool_choice": "required"},
         {"messages": said, "continues": True},
         {"structure": Structure(json_object=True)},
+        {"messages": [], "prompt_tokens": [1, 2]},
     ):
         assert check_chat(replace(CALL, **change)) > 0
 

@@ -18,6 +18,7 @@ class Ability(StrEnum):
     LOGIT_BIAS = "logit_bias"
     MIN_P = "min_p"
     SEED = "seed"
+    PROMPT_TOKENS = "prompt_tokens"
 
 
 ALL = frozenset(Ability)
@@ -49,6 +50,7 @@ def _asked(call: ChatCall) -> dict[Ability, str]:
         Ability.LOGPROBS: how.logprobs and "logprobs",
         Ability.LOGIT_BIAS: how.logit_bias and "logit_bias",
         Ability.MIN_P: how.min_p and "min_p",
+        Ability.PROMPT_TOKENS: call.prompt_tokens and "prompt",
         Ability.SEED: how.seed is not None and how.temperature > 0 and "seed",
     }
     return {ability: param for ability, param in asked.items() if param}

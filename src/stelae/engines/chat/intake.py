@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stelae.engines.chat.abilities import Ability, refuse
@@ -43,6 +44,9 @@ class Intake:
             InputTooLong: It is far longer than the model reads.
         """
         refuse(call, self.able, self.engine)
+        self._known(call.sampling.logit_bias, "logit_bias")
+        if call.prompt_tokens:
+            return self._known(call.prompt_tokens, "prompt")
         plain = call.prompt is not None
         text = call.prompt if call.prompt is not None else self.template.write(call)
         if len(text) > LETTERS_PER_TOKEN * self.context:
@@ -54,13 +58,22 @@ class Intake:
         ids = self.tokens.encode(text, plain=plain)
         if not ids:
             raise InvalidInput("the conversation is empty: it has no token", param="messages")
-        wrong = [i for i in call.sampling.logit_bias if not 0 <= i < self.vocabulary]
+        return ids
+
+    def _known(self, ids: Iterable[int], param: str) -> list[int]:
+        """Tokens, as a list.
+
+        Raises:
+            InvalidInput: The model does not have one of them.
+        """
+        tokens = list(ids)
+        wrong = [i for i in tokens if not 0 <= i < self.vocabulary]
         if wrong:
             raise InvalidInput(
-                f"logit_bias names the token {wrong[0]}; the model has 0..{self.vocabulary - 1}",
-                param="logit_bias",
+                f"{param} names the token {wrong[0]}; the model has 0..{self.vocabulary - 1}",
+                param=param,
             )
-        return ids
+        return tokens
 
     def limit(self, call: ChatCall, prompt: int) -> int:
         """Most tokens of the text that follows a conversation of so many.

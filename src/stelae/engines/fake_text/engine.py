@@ -44,8 +44,7 @@ class FakeTextEngine:
         return StreamStats(steps=self.said, sequences=self.said, tokens=self.said)
 
     async def stream(self, call: ChatCall) -> AsyncGenerator[list[Delta]]:
-        text = call.prompt if call.prompt is not None else call.messages[-1].text
-        words = text.split(" ")
+        words = _words(call)
         if len(words) > self.max_tokens:
             raise InputTooLong(f"{len(words)} tokens are over {self.max_tokens}")
         if call.count_only:
@@ -93,6 +92,14 @@ class FakeTextEngine:
 
     async def aclose(self) -> None:
         self.closed = True
+
+
+def _words(call: ChatCall) -> list[str]:
+    """What is said again; tokens by their numbers."""
+    if call.prompt_tokens:
+        return [str(token) for token in call.prompt_tokens]
+    text = call.prompt if call.prompt is not None else call.messages[-1].text
+    return text.split(" ")
 
 
 def _pieces(said: str, calls: int) -> Iterator[Delta]:
