@@ -15,6 +15,7 @@ from stelae.catalog.converted import read_converted
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.files import Json, exists, read_object
 from stelae.catalog.reading import lowered, read_reading
+from stelae.catalog.speaking import speaking
 from stelae.catalog.spec import Generation, ModelSpec, Source
 from stelae.catalog.tokenizer import CHAT_TEMPLATES
 from stelae.catalog.vocabulary import Vocabulary
@@ -46,10 +47,13 @@ def read_chat(root: Path, entry: ModelEntry, source: Source) -> ModelSpec | None
         source=source,
         folder=str(root),
         backbone=backbone,
-        generation=Generation(
-            template=read_template(root, ""),
-            ends=_ends(root, backbone.config),
-            specials=_specials(root, reading.tokenizer),
+        generation=speaking(
+            Generation(
+                template=read_template(root, ""),
+                ends=_ends(root, backbone.config),
+                specials=_specials(root, reading.tokenizer),
+            ),
+            entry,
         ),
         max_tokens=lowered(reading.limit, entry.max_tokens, root),
         tokenizer=reading.tokenizer,

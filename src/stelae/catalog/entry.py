@@ -62,6 +62,8 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             trained with instructions.
         ask: What it is asked, if it is a language model that says whether a document
             fits a query.
+        tool_format: Format in which it calls tools, if it is a language model whose chat
+            template does not show that.
         batch_tokens: Most tokens in one batch; ``None`` takes the server's limit.
         deterministic: Whether each text runs alone, so that no neighbour changes a bit;
             ``None`` as the server does.
@@ -85,6 +87,7 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     default_prompt: str | None = None
     instruction: str | None = None
     ask: Ask | None = None
+    tool_format: str | None = None
     batch_tokens: int | None = None
     deterministic: bool | None = None
     loras: dict[str, str] = {}

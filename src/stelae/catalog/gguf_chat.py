@@ -15,6 +15,7 @@ from stelae.catalog.entry import GGUF, ModelEntry
 from stelae.catalog.files import exists
 from stelae.catalog.gguf import Gguf, read_gguf
 from stelae.catalog.reading import lowered
+from stelae.catalog.speaking import speaking
 from stelae.catalog.spec import Backbone, Generation, ModelSpec, Source
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 
@@ -96,7 +97,7 @@ def read_gguf_chat(root: Path, file: str, entry: ModelEntry, source: Source) -> 
             config=_plain(values) | {STORED: _stored(read)},
             weights=names,
         ),
-        generation=_generation(values, root, file),
+        generation=speaking(_generation(values, root, file), entry),
         max_tokens=lowered(limit, entry.max_tokens, root),
         tokenizer="",
     )

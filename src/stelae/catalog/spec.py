@@ -141,11 +141,15 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, tag="generation"):
         template: Its chat template, in the language of Jinja.
         ends: Tokens that end a text.
         specials: Special tokens by their part, which the template may name.
+        tools: Format in which it calls tools; empty if its template tells it of none.
+        reasoning: What stands before and behind its thought; nothing if it shows none.
     """
 
     template: str
     ends: tuple[int, ...]
     specials: dict[str, str] = {}
+    tools: str = ""
+    reasoning: tuple[str, ...] = ()
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):

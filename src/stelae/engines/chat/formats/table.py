@@ -1,0 +1,28 @@
+"""All formats by name, and the one that a call is answered in."""
+
+from __future__ import annotations
+
+from stelae.catalog.spec import Generation
+from stelae.engines.chat.formats.format import Format
+from stelae.engines.chat.formats.hermes import HERMES
+from stelae.engines.chat.formats.shapes import Shape, forced, tools_of
+from stelae.types import ChatCall
+
+FORMATS = {format.name: format for format in (HERMES,)}
+
+
+def format_of(generation: Generation) -> Format:
+    """The format of a model; one whose template knows no tools is taught that of Hermes."""
+    return FORMATS[generation.tools or HERMES.name]
+
+
+def marks_of(generation: Generation) -> frozenset[str]:
+    """Texts of special tokens that are signs of what is read out of a text, and so are kept."""
+    return format_of(generation).marks | frozenset(generation.reasoning)
+
+
+def shape_of(call: ChatCall, generation: Generation) -> Shape | None:
+    """The form that the text of a call must have, if it must call a tool; else ``None``."""
+    if not forced(call):
+        return None
+    return format_of(generation).shape(tools_of(call), call.parallel_tool_calls)
