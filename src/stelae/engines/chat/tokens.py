@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -23,17 +23,25 @@ class Tokens(Protocol):
         ...
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of tokens, special ones left out."""
+        """The text of tokens, special ones left out, save those that are signs in a text."""
         ...
 
 
 class FileTokens:
-    """The tokenizer of a ``tokenizer.json``; see ``Tokens``."""
+    """The tokenizer of a ``tokenizer.json``; see ``Tokens``.
 
-    def __init__(self, file: Path) -> None:
+    Args:
+        file: Where it is.
+        kept: Special tokens that are signs in a text, such as those around a call of a tool.
+    """
+
+    def __init__(self, file: Path, kept: Collection[str] = ()) -> None:
         self._tokenizer: Tokenizer = Tokenizer.from_file(str(file))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
+        special = {i for i, t in self._tokenizer.get_added_tokens_decoder().items() if t.special}
+        self._kept = {i for text in kept if (i := self._tokenizer.token_to_id(text)) in special}
+        self._left_out = special - self._kept
 
     def encode(self, text: str, *, plain: bool) -> list[int]:
         """See ``Tokens``."""
@@ -42,5 +50,12 @@ class FileTokens:
 
     def decode(self, ids: Sequence[int]) -> str:
         """See ``Tokens``."""
+        if not self._kept.isdisjoint(ids):
+            return self._decoded([i for i in ids if i not in self._left_out])
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text
+
+    def _decoded(self, ids: Sequence[int]) -> str:
+        """The text of tokens, all of them; those that there are not have none."""
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False)
         return text
