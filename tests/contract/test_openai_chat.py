@@ -121,6 +121,21 @@ BAD: dict[str, dict[str, Any]] = {
     "no messages": {"messages": []},
     "no content": {"messages": [{"role": "user"}]},
     "image": {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+    "file": {"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]},
+    "address": {
+        "messages": [
+            {"role": "user", "content": [{"type": "image_url", "image_url": "/etc/passwd"}]}
+        ]
+    },
+    "arguments": {
+        "messages": [
+            *HELLO,
+            {
+                "role": "assistant",
+                "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{"}}],
+            },
+        ]
+    },
     "tool without a call": {"messages": [{"role": "tool", "tool_call_id": "?", "content": "x"}]},
     "no tokens": {"max_tokens": 0},
     "too many tokens": {"max_tokens": 2**63},
@@ -133,8 +148,16 @@ BAD: dict[str, dict[str, Any]] = {
     "empty stop": {"stop": ""},
     "bias": {"logit_bias": {"x": 1}},
     "top_logprobs": {"logprobs": True, "top_logprobs": 10**6},
-    "format": {"response_format": {"type": "json_object"}},
-    "tool_choice": {"tool_choice": "required"},
+    "format": {"response_format": {"type": "xml"}},
+    "two formats": {
+        "response_format": {"type": "json_object"},
+        "extra_body": {"guided_regex": "a"},
+    },
+    "no tools": {"tool_choice": "required"},
+    "tool_choice": {"tool_choice": "maybe"},
+    "no function": {"tools": [{"type": "web_search"}]},
+    "audio": {"modalities": ["text", "audio"]},
+    "template": {"extra_body": {"chat_template": "{{ 1 }}"}},
     "10,001 messages": {"messages": HELLO * 10_001},
 }
 

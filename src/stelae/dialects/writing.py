@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from stelae.dialects.ask import offload
 from stelae.errors import InvalidInput
 from stelae.security.fetch import Fetcher
 from stelae.security.places import is_data, read_data, shown
@@ -141,6 +142,8 @@ async def picture(fetcher: Fetcher, address: str, place: str) -> bytes:
             f"{place}: {shown(address)} is neither a data URI nor an http(s) address", param=place
         )
     try:
+        if is_data(address):
+            return await offload(len(address), read_data, address, fetcher.rules.most_bytes)
         return await fetcher.fetch(address)
     except InvalidInput as error:
         raise _at(place, error) from error

@@ -10,18 +10,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer
-from stelae.dialects.ask import begun, chat
+from stelae.dialects.ask import begun, chat, offload
 from stelae.dialects.base import Operation, Rooms, record_of
-from stelae.dialects.decode import decode, read
+from stelae.dialects.decode import read
 from stelae.dialects.events import EventsResponse, event
-from stelae.dialects.openai import chat_convert as convert
-from stelae.dialects.openai.chat_schema import (
-    ChatCompletion,
-    ChatRequest,
-    Completion,
-    CompletionRequest,
-)
+from stelae.dialects.openai.chat_answers import ChatCompletion, Completion
+from stelae.dialects.openai.chat_read import chat_call, completion_calls, is_older
+from stelae.dialects.openai.chat_schema import ChatRequest, CompletionRequest, Sampled
+from stelae.dialects.openai.chat_write import ChatShape, Shape, tells, usage
+from stelae.dialects.openai.completion_write import CompletionShape
 from stelae.dialects.openai.convert import error_object
+from stelae.dialects.openai.options import understood
+from stelae.dialects.several import chats
+from stelae.dialects.writing import gather
 from stelae.errors import (
     DeadlineExceeded,
     InputTooLong,
@@ -34,55 +35,51 @@ from stelae.errors import (
 )
 from stelae.types import ChatCall, Delta
 
-_CHAT = msgspec.json.Decoder(ChatRequest)
-_COMPLETION = msgspec.json.Decoder(CompletionRequest)
+CHAT: msgspec.json.Decoder[ChatRequest] = msgspec.json.Decoder(ChatRequest)
+COMPLETION: msgspec.json.Decoder[CompletionRequest] = msgspec.json.Decoder(CompletionRequest)
 
 DONE = event(b"[DONE]")
 
 
 async def chat_completions(request: Request, rooms: Rooms) -> Response:
     """Go on with a conversation."""
-    asked = decode(_CHAT, await read(request))
-    call = convert.chat_call(asked)
+    body = await read(request)
+    asked = await offload(len(body), understood, CHAT, body)
+    call = await chat_call(asked, rooms.fetcher)
     made = await begun(chat(request, rooms, call))
-    return await _answer(request, asked, call, made, convert.ChatShape(record_of(request).model))
+    shape = ChatShape(record_of(request).model, older=is_older(asked))
+    return await _answer(request, asked, call.n, made, shape)
 
 
 async def completions(request: Request, rooms: Rooms) -> Response:
-    """Go on with a text."""
-    asked = decode(_COMPLETION, await read(request))
-    call = convert.completion_call(asked)
-    made = await begun(chat(request, rooms, call))
-    shape = convert.CompletionShape(record_of(request).model)
-    return await _answer(request, asked, call, made, shape)
+    """Go on with a text, or with several."""
+    body = await read(request)
+    asked = await offload(len(body), understood, COMPLETION, body)
+    calls = completion_calls(asked)
+    made = await begun(chats(request, rooms, calls))
+    shape = CompletionShape(record_of(request).model, echoed(asked, calls))
+    return await _answer(request, asked, sum(call.n for call in calls), made, shape)
+
+
+def echoed(asked: CompletionRequest, calls: list[ChatCall]) -> list[str]:
+    """What is told before each text, if that is wanted."""
+    return [call.prompt or "" for call in calls for _ in range(call.n)] if asked.echo else []
 
 
 async def _answer(
-    request: Request,
-    asked: ChatRequest | CompletionRequest,
-    call: ChatCall,
-    made: AsyncGenerator[list[Delta]],
-    shape: convert.Shape,
+    request: Request, asked: Sampled, count: int, made: AsyncGenerator[list[Delta]], shape: Shape
 ) -> Response:
     if asked.stream:
         told = asked.stream_options is not None and bool(asked.stream_options.include_usage)
-        return EventsResponse(_events(request, call, made, shape, told))
-    gathered = convert.Gathered([convert.Written() for _ in range(call.n)])
-    async with aclosing(made):
-        async for pieces in made:
-            gathered.add(pieces)
-    return json_answer(shape.whole(gathered))
+        return EventsResponse(_events(request, count, made, shape, told))
+    return json_answer(shape.whole(await gather(made, count)))
 
 
 async def _events(
-    request: Request,
-    call: ChatCall,
-    made: AsyncGenerator[list[Delta]],
-    shape: convert.Shape,
-    told: bool,
+    request: Request, count: int, made: AsyncGenerator[list[Delta]], shape: Shape, told: bool
 ) -> AsyncGenerator[bytes]:
     """The events of an answer; one that fails ends with an error and without ``[DONE]``."""
-    openings = [shape.opening(index) for index in range(call.n)]
+    openings = [shape.opening(index) for index in range(count)]
     others = None if told else msgspec.UNSET
     try:
         async with aclosing(made):
@@ -90,10 +87,10 @@ async def _events(
                 yield event(shape.chunk([choice], others))
             async for pieces in made:
                 for piece in pieces:
-                    if piece.usage is None:
+                    if tells(piece):
                         yield event(shape.chunk([shape.choice(piece)], others))
-                    elif told:
-                        yield event(shape.chunk([], convert.usage(piece.usage)))
+                if told and (used := pieces[-1].usage) is not None:
+                    yield event(shape.chunk([], usage(used)))
     except StelaeError as error:
         record_of(request).error = error.code
         yield event(msgspec.json.encode({"error": error_object(error, request)}, enc_hook=str))
@@ -101,11 +98,13 @@ async def _events(
     yield DONE
 
 
-_REFUSALS = (
+REFUSALS = (
     InvalidInput, InputTooLong, UnsupportedTask, ModelNotFound, QueueFull, ModelNotReady,
     DeadlineExceeded,
 )  # fmt: skip
-_BOTH = ("application/json", "text/event-stream")
+"""What a request for a text may be answered with."""
+
+MEDIA = ("application/json", "text/event-stream")
 
 CHAT_OPERATIONS = (
     Operation(
@@ -116,18 +115,18 @@ CHAT_OPERATIONS = (
         request=ChatRequest,
         example={"model": "Qwen3-0.6B", "messages": [{"role": "user", "content": "Hello"}]},
         response=ChatCompletion,
-        errors=_REFUSALS,
-        media=_BOTH,
+        errors=REFUSALS,
+        media=MEDIA,
     ),
     Operation(
         method="POST",
         path="/v1/completions",
         handle=completions,
-        summary="Go on with a text.",
+        summary="Go on with a text, or with several.",
         request=CompletionRequest,
         example={"model": "Qwen3-0.6B", "prompt": "Once upon a time"},
         response=Completion,
-        errors=_REFUSALS,
-        media=_BOTH,
+        errors=REFUSALS,
+        media=MEDIA,
     ),
 )
