@@ -276,6 +276,9 @@ class HubSettings(_Group):
     """Folder of the cache; the hub library's own place if not given."""
     endpoint: str | None = None
     """Address of the hub; the public one if not given."""
+    pull: bool = False
+    """Whether callers may have any model of the hub fetched and served (``/api/pull``); else only
+    those that the server knows by name."""
 
 
 class Settings(BaseSettings):
@@ -292,8 +295,9 @@ class Settings(BaseSettings):
 
     listen: Listed | None = None
     """Addresses to serve on, as ``http://host:port``, ``https://``, ``grpc://`` or ``grpcs://``;
-    port 0 takes any free one. By default ``http://127.0.0.1:8080``, ``http://127.0.0.1:9997`` and
-    ``grpc://127.0.0.1:51000``, each skipped if it is taken."""
+    port 0 takes any free one, and ``ollama`` is ``http://127.0.0.1:11434``. By default
+    ``http://127.0.0.1:8080``, ``http://127.0.0.1:9997`` and ``grpc://127.0.0.1:51000``, each
+    skipped if it is taken."""
     tls: TlsSettings = TlsSettings()
     """How ``https`` and ``grpcs`` addresses are encrypted."""
     cors: CorsSettings = CorsSettings()

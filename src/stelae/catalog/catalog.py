@@ -180,11 +180,19 @@ class Catalog:
         if (known := self._found(source)) is not None:
             entry = known if not name else replace(known, name=name, aliases=())
             return entry if self._entries.get(entry.name) == entry else self.register(entry)
-        repo, _, revision = source.partition("@")
-        if not is_hub_id(repo) or source in refused_models(self._families):
-            raise self._unknown(source)
-        entry = ModelEntry(name=name or repo, source=repo, revision=revision or None)
-        return self.register(entry)
+        entry = self.on_hub(source)
+        return self.register(replace(entry, name=name) if name else entry)
+
+    def on_hub(self, text: str) -> ModelEntry:
+        """A model of the hub by its id, perhaps with ``@revision``; it is not registered.
+
+        Raises:
+            ModelNotFound: That is none, or one that is known not to be served.
+        """
+        repo, _, revision = text.partition("@")
+        if not is_hub_id(repo) or text in refused_models(self._families):
+            raise self._unknown(text)
+        return ModelEntry(name=repo, source=repo, revision=revision or None)
 
     def _register_folder(self, name: str, source: str) -> ModelEntry:
         folder = Path(source).expanduser().absolute()
@@ -215,7 +223,10 @@ class Catalog:
             ModelLoadFailed: The checkpoint is broken, or the hub does not answer.
             MissingDependency: The package with the embedded model is not installed.
         """
-        entry = self.entry(name)
+        return self.read(self.entry(name), progress)
+
+    def read(self, entry: ModelEntry, progress: Progress | None = None) -> ModelSpec:
+        """What a model is, as ``spec`` tells it; it is registered once that is known."""
         known = self._specs.get(entry.name)
         if known is not None:
             return known

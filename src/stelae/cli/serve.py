@@ -26,8 +26,8 @@ def serve(
             "-l",
             metavar="URL",
             help="Address to listen on, as http://HOST:PORT, https://, grpc:// or grpcs://; may be "
-            "repeated. Port 0 takes any free one. Default: http://127.0.0.1:8080 and :9997, "
-            "grpc://127.0.0.1:51000, skipped where taken.",
+            "repeated. Port 0 takes any free one; ollama is http://127.0.0.1:11434. Default: "
+            "http://127.0.0.1:8080 and :9997, grpc://127.0.0.1:51000, skipped where taken.",
         ),
     ] = None,
     dtype: options.ComputeDtypeOption = None,

@@ -18,6 +18,9 @@ from stelae.telemetry import log
 DEFAULT_LISTEN = ("http://127.0.0.1:8080", "http://127.0.0.1:9997", "grpc://127.0.0.1:51000")
 """Ports that users of the servers we answer for already have in their code."""
 
+NAMED = {"ollama": "http://127.0.0.1:11434"}
+"""Addresses by name: where clients look that are told none."""
+
 BACKLOG = 2048
 
 SCHEMES = ("http", "https", "grpc", "grpcs")
@@ -65,8 +68,9 @@ def bind(addresses: Sequence[str] | None) -> list[Listener]:
     """Bind the addresses asked for, or the default ones.
 
     Args:
-        addresses: As ``http://host:port`` or with another of ``SCHEMES``; port 0 takes any
-            free one. ``None`` takes the defaults, each of which is skipped if it is taken.
+        addresses: As ``http://host:port`` or with another of ``SCHEMES``, or a name in ``NAMED``;
+            port 0 takes any free one. ``None`` takes the defaults, each of which is skipped if it
+            is taken.
 
     Raises:
         InvalidInput: An address cannot be read.
@@ -76,7 +80,7 @@ def bind(addresses: Sequence[str] | None) -> list[Listener]:
     try:
         for address in addresses or DEFAULT_LISTEN:
             try:
-                bound.append(_bind(address))
+                bound.append(_bind(NAMED.get(address, address)))
             except Conflict as error:
                 if addresses:
                     raise

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import EMBEDDED, ModelEntry, is_local
+from stelae.catalog.hub_progress import Progress
 from stelae.catalog.spec import ModelSpec
 from stelae.cluster import router
 from stelae.cluster.controller import Controller
@@ -46,6 +47,7 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
         limits: Bounds of each model's queue.
         load_wait: How long a call without a deadline waits for its model to load.
         retry_failed: For how long a failed load answers calls before it is tried again.
+        pulls: Whether callers may have models fetched that nobody named here.
     """
 
     options: EngineOptions = EngineOptions()
@@ -53,6 +55,7 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     load_wait: float = 60.0
     retry_failed: float = 10.0
+    pulls: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -104,6 +107,11 @@ class Deployments:
         self._defaults = defaults
         self._standings: dict[str, Standing] = {}
         self._closed = False
+
+    @property
+    def pulls(self) -> bool:
+        """Whether callers may have models fetched that nobody named here."""
+        return self._defaults.pulls
 
     def standing(self, name: str) -> Standing:
         """Where the model of a registered name stands."""
@@ -198,6 +206,19 @@ class Deployments:
             except StelaeError as error:
                 standing.failed(error)
 
+    async def fetch(self, entry: ModelEntry, progress: Progress | None = None) -> None:
+        """Have a model's checkpoint on this machine, and know what it is.
+
+        Args:
+            entry: The model; it is registered if it was not.
+            progress: Told of the bytes that come in; called from several threads.
+
+        Raises:
+            StelaeError: It cannot be had or served, and why.
+        """
+        engine = entry.engine or self._defaults.engine
+        await self._read(entry, self.standing(entry.name), engine, progress)
+
     # -- loading -----------------------------------------------------------------------------
 
     async def _load_for_call(self, entry: ModelEntry, timeout: float | None) -> None:
@@ -289,9 +310,13 @@ class Deployments:
         )
 
     async def _read(
-        self, entry: ModelEntry, standing: Standing, engine: str | None
+        self,
+        entry: ModelEntry,
+        standing: Standing,
+        engine: str | None,
+        progress: Progress | None = None,
     ) -> tuple[ModelSpec, registry.Choice]:
-        spec = await in_daemon(self.catalog.spec, entry.name)
+        spec = await in_daemon(self.catalog.read, entry, progress)
         choice = await in_daemon(registry.choose, spec, engine)
         standing.spec, standing.choice = spec, choice
         return spec, choice

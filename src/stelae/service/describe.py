@@ -48,6 +48,7 @@ def _of_spec(spec: ModelSpec) -> dict[str, Any]:
         "token_dimensions": spec.token_dimensions,
         "labels": _labels(spec),
         "instructions": _instructed(spec),
+        "abilities": _abilities(spec),
         "matryoshka": spec.matryoshka,
         "max_tokens": spec.max_tokens,
         "prompts": spec.prompts,
@@ -62,6 +63,14 @@ def _instructed(spec: ModelSpec) -> bool:
     if spec.scoring is not None:
         return isinstance(spec.scoring, YesNo) and spec.scoring.instructed
     return spec.instruction is not None
+
+
+def _abilities(spec: ModelSpec) -> tuple[str, ...]:
+    """What it can do beside talking, if it writes."""
+    if (writes := spec.generation) is None:
+        return ()
+    able = {"tools": bool(writes.tools), "thinking": bool(writes.reasoning)}
+    return tuple(name for name, can in able.items() if can)
 
 
 def _labels(spec: ModelSpec) -> tuple[str, ...]:

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+from stelae.catalog.entry import ModelEntry
+from stelae.catalog.hub_progress import Progress
+from stelae.errors import Forbidden, ModelNotFound
 from stelae.service.admission import Admission
 from stelae.service.deployments import Deployments
 from stelae.service.describe import describe
@@ -106,6 +109,43 @@ class Fleet:
         """
         entry, _ = self._deployments.catalog.resolve(name)
         await self._deployments.unload(entry.name, UNLOAD_SECONDS)
+        return self.model(entry.name)
+
+    def fetchable(self, name: str) -> ModelEntry:
+        """The model that a caller may have fetched under a name.
+
+        Args:
+            name: Name or alias, or a hub id where callers may name any.
+
+        Raises:
+            ModelNotFound: It is none of these.
+            Forbidden: It is a hub id, and callers may not name any.
+        """
+        rooms = self._deployments
+        try:
+            return rooms.catalog.resolve(name)[0]
+        except ModelNotFound:
+            entry = rooms.catalog.on_hub(name)
+        if not rooms.pulls:
+            raise Forbidden(
+                f"model={name!r} is not among those of this server, and callers may not add to "
+                "them",
+                param="model",
+                hint=f"stelae serve {name}, or hub.pull = true in the configuration",
+            )
+        return entry
+
+    async def fetch(self, entry: ModelEntry, progress: Progress | None = None) -> ModelInfo:
+        """Have a model's checkpoint on this machine; one that is here is not fetched again.
+
+        Args:
+            entry: As ``fetchable`` gives it.
+            progress: Told of the bytes that come in; called from several threads.
+
+        Raises:
+            StelaeError: It cannot be had or served, and why.
+        """
+        await self._deployments.fetch(entry, progress)
         return self.model(entry.name)
 
     async def start(self, names: Iterable[str] = ()) -> None:

@@ -24,6 +24,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
         token_dimensions: Width of its token vectors; 0 if it gives none out.
         labels: Names of its scores, if it gives several to each pair.
         instructions: Whether it was trained to follow instructions.
+        abilities: What a model that writes can do beside: ``tools``, ``thinking``.
         matryoshka: Widths it was trained to be cut to; empty if not trained for it.
         max_tokens: Longest input it reads, special tokens included.
         prompts: Prompts by name, from the checkpoint.
@@ -57,6 +58,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     token_dimensions: int = 0
     labels: tuple[str, ...] = ()
     instructions: bool = False
+    abilities: tuple[str, ...] = ()
     matryoshka: tuple[int, ...] = ()
     max_tokens: int = 0
     prompts: dict[str, str] = {}

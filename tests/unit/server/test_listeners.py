@@ -55,6 +55,16 @@ def test_every_scheme_keeps_its_place(scheme: str) -> None:
         close(bound)
 
 
+def test_place_has_a_name_where_clients_look_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert listeners.NAMED["ollama"] == "http://127.0.0.1:11434"
+    monkeypatch.setitem(listeners.NAMED, "ollama", "http://127.0.0.1:0")
+    bound = bind(["ollama"])
+    try:
+        assert [listener.scheme for listener in bound] == ["http"]
+    finally:
+        close(bound)
+
+
 def test_taken_default_port_is_skipped(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
     other = free_port()
     defaults = (f"http://127.0.0.1:{taken}", f"http://127.0.0.1:{other}")
