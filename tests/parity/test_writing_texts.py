@@ -320,3 +320,46 @@ async def test_a_text_ends_at_a_stop_token_too(engine: LoopEngine) -> None:
     pieces = await written(engine, chat(PROMPTS[0], stop_tokens=[whole[5]]))
     assert tokens(pieces) == whole[:place]
     assert [piece.finish for piece in pieces if piece.finish] == [Finish.STOP]
+
+
+async def test_the_next_turn_reads_only_what_is_new(
+    spec: ModelSpec, reference: transformers.PreTrainedModel
+) -> None:
+    engine = engines.load(spec, OPTIONS)
+    try:
+        first = chat(PROMPTS[6])
+        pieces = await written(engine, first)
+        said = "".join(piece.text for piece in pieces)
+        messages = [
+            *first.messages,
+            Message(role=Speaker.ASSISTANT, content=[TextPart(text=said)]),
+            Message(role=Speaker.USER, content=[TextPart(text="And then?")]),
+        ]
+        before = engine.stats.tokens
+        second = replace(first, messages=messages)
+        pieces = await written(engine, second)
+        usage = pieces[-1].usage
+        assert usage is not None
+        assert usage.cached_tokens >= len(PROMPTS[6].split())
+        ran = engine.stats.tokens - before
+        assert ran <= usage.prompt_tokens - usage.cached_tokens + len(tokens(pieces))
+        ids = engine._intake.read(second)
+        assert same(reference, ids, tokens(pieces), expected(reference, ids))
+    finally:
+        await engine.aclose()
+
+
+async def test_several_texts_of_a_call_read_its_conversation_once(spec: ModelSpec) -> None:
+    engine = engines.load(spec, OPTIONS)
+    try:
+        call = replace(chat(PROMPTS[6], max_tokens=4, temperature=1.0, seed=3), n=5)
+        alone = await written(engine, replace(call, n=1))
+        engine._loop._prefixes.fit(places=0)
+        before = engine.stats.tokens
+        pieces = await written(engine, call)
+        usage = pieces[-1].usage
+        assert usage is not None
+        assert engine.stats.tokens - before <= usage.prompt_tokens + 5 * 4
+        assert tokens(pieces) == tokens(alone)
+    finally:
+        await engine.aclose()

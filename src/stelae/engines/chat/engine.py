@@ -9,6 +9,7 @@ from typing import Any
 from stelae.engines.base import EngineInfo, StreamStats
 from stelae.engines.chat.intake import Intake
 from stelae.engines.chat.loop import TokenLoop
+from stelae.engines.chat.prefixes import MOST
 from stelae.engines.chat.sampling import Sampler
 from stelae.engines.chat.sequence import Request, Sequence
 from stelae.engines.chat.stepping import Stepper
@@ -25,6 +26,8 @@ class LoopEngine:
         ends: Tokens that end a text.
         info: What it says of itself.
         room: Tokens whose keys and values are kept at once.
+        kept: Memories of texts that have ended, kept at most; with 0 no text begins with what
+            another read, so that its numbers are the same bit for bit.
     """
 
     def __init__(
@@ -34,9 +37,10 @@ class LoopEngine:
         ends: frozenset[int],
         info: EngineInfo,
         room: int,
+        kept: int = MOST,
     ) -> None:
         self._intake, self._model, self._info = intake, model, info
-        self._loop = TokenLoop(model, ends, intake.tokens.decode, room)
+        self._loop = TokenLoop(model, ends, intake.tokens.decode, room, kept)
 
     @property
     def info(self) -> EngineInfo:

@@ -3,7 +3,8 @@
 New texts join between two steps and finished ones leave, so nobody waits for a batch to end.
 Long conversations are read in pieces beside the texts that are being written. The memory of
 keys and values is bounded: a text for which there is no room waits, and the one that came last
-gives its room up and is read again later.
+gives its room up and is read again later. What room is left keeps the memories of texts that
+have ended, for others that begin as they did.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Sequence as Several
 from typing import Any
 
 from stelae.engines.base import StreamStats
+from stelae.engines.chat.prefixes import MOST, SHORTEST, Prefixes
 from stelae.engines.chat.sequence import Sequence
 from stelae.engines.chat.stepping import BLOCK, Share, Stepper
 from stelae.engines.chat.writing import Decode
@@ -35,10 +37,16 @@ class TokenLoop:
         ends: Tokens that end a text.
         decode: Of the tokenizer.
         room: Tokens whose keys and values are kept at once.
+        kept: Memories of texts that have ended, kept at most.
     """
 
     def __init__(
-        self, model: Stepper[Any], ends: frozenset[int], decode: Decode, room: int
+        self,
+        model: Stepper[Any],
+        ends: frozenset[int],
+        decode: Decode,
+        room: int,
+        kept: int = MOST,
     ) -> None:
         self._model, self._ends, self._decode = model, ends, decode
         self._room = room // BLOCK * BLOCK
@@ -47,6 +55,7 @@ class TokenLoop:
         self._new: deque[Sequence] = deque()
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
+        self._prefixes: Prefixes[Any] = Prefixes(kept)
         self._closed = False
         self.stats = StreamStats()
         self._thread = threading.Thread(target=self._serve, name="stelae-tokens", daemon=True)
@@ -98,10 +107,11 @@ class TokenLoop:
         self._waiting = deque(text for text in self._waiting if not text.over)
         for text in [text for text in self._running if text.over]:
             self._running.remove(text)
-            text.forget()
+            self._end(text)
         if any(not text.request.ahead for text in self._running):
             return True
-        return any(self._fits(text) for text in self._waiting if not text.request.ahead)
+        ready = [t for t in self._waiting if not t.request.ahead and not t.follows]
+        return any(self._fits(text) for text in ready)
 
     def _plan(self) -> list[tuple[Sequence, int]]:
         """Texts of the next step and how many of their tokens run, those being written first."""
@@ -117,6 +127,7 @@ class TokenLoop:
                 continue
             shares.append((text, tokens))
             left -= tokens
+        self._lend(shares)
         return shares
 
     def _admit(self) -> None:
@@ -124,7 +135,7 @@ class TokenLoop:
         for text in list(self._waiting):
             if sum(not running.request.ahead for running in self._running) >= TEXTS:
                 return
-            if text.request.ahead:
+            if text.request.ahead or text.follows:
                 continue
             if not self._fits(text):
                 return
@@ -134,6 +145,8 @@ class TokenLoop:
                 self._put_back(victim)
             self._waiting.remove(text)
             self._running.append(text)
+            self._prefixes.fit(places=self._model.most - len(self._running))
+            self._reuse(text)
 
     def _fits(self, text: Sequence) -> bool:
         """Whether a text can be read, if those that wait for their readers give up their room."""
@@ -167,6 +180,29 @@ class TokenLoop:
                 return False
             self._put_back(victims[0])
 
+    # -- what is kept ------------------------------------------------------------------------
+
+    def _reuse(self, text: Sequence) -> None:
+        """Begin a text with what others have read, if they begin alike."""
+        start = text.ids[:SHORTEST]
+        alike = [t for t in self._running if t.ran >= SHORTEST and t.ids[:SHORTEST] == start]
+        found = self._prefixes.find(text.kind, text.ids, filter(None, (t.read() for t in alike)))
+        if found is not None:
+            text.borrow(self._model.fork(*found), found[1])
+
+    def _lend(self, shares: list[tuple[Sequence, int]]) -> None:
+        """Let go of memories whose room this step needs."""
+        planned = {id(text): tokens for text, tokens in shares}
+        needed = sum(text.needs(planned.get(id(text), 0)) for text in self._running)
+        self._prefixes.fit(room=self._room - needed)
+
+    def _end(self, text: Sequence) -> None:
+        """Keep what an ended text has read, or forget it if its model failed."""
+        if text.broken:
+            text.forget()
+        elif (read := text.read()) is not None:
+            self._prefixes.keep(read)
+
     def _put_back(self, text: Sequence) -> None:
         self._running.remove(text)
         text.forget()
@@ -198,7 +234,7 @@ class TokenLoop:
 
     def _fail(self, shares: list[tuple[Sequence, int]], error: StelaeError) -> None:
         for text, _ in shares:
-            text.done = True
+            text.done = text.broken = True
             text.request.dropped = True
             text.request.fail(error)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Hashable
 from collections.abc import Sequence as Several
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import torch
 from msgspec.structs import replace
 from torch import Tensor
 
+from stelae.engines.chat.prefixes import Ids, Read
 from stelae.engines.chat.sampling import Sampler
 from stelae.engines.chat.stepping import Memory, blocks
 from stelae.engines.chat.writing import Decode, Writer
@@ -28,12 +30,20 @@ class Request:
     Args:
         prompt: Tokens of the conversation.
         texts: How many texts are wanted.
+
+    Attributes:
+        written: Tokens written, over all texts.
+        cached: Tokens of the conversation that did not have to run.
+        read: Whether one of the texts has run all of it.
+        dropped: Whether nobody waits for it any more.
     """
 
     def __init__(self, prompt: Several[int], texts: int) -> None:
         self.prompt = prompt
         self.left = texts
         self.written = 0
+        self.cached = 0
+        self.read = False
         self.dropped = False
         self._told = False
         self._loop = asyncio.get_running_loop()
@@ -55,7 +65,9 @@ class Request:
                 self.left -= 1
                 if not self.left:
                     usage = ChatUsage(
-                        prompt_tokens=len(self.prompt), completion_tokens=self.written
+                        prompt_tokens=len(self.prompt),
+                        completion_tokens=self.written,
+                        cached_tokens=self.cached,
                     )
                     self._pieces.append(Delta(usage=usage))
 
@@ -105,6 +117,8 @@ class Sequence:
         call: What was asked.
         memory: Keys and values of the tokens that ran; ``None`` before the first did.
         ran: How many did.
+        done: Whether it has ended.
+        broken: Whether its memory may be in any state.
     """
 
     request: Request
@@ -117,11 +131,23 @@ class Sequence:
     memory: Memory | None = None
     ran: int = 0
     done: bool = False
+    broken: bool = False
 
     @property
     def waits(self) -> int:
         """Tokens that have yet to run."""
         return len(self.ids) - self.ran
+
+    @property
+    def kind(self) -> Hashable:
+        """What keys and values depend on, besides tokens."""
+        seen = [hash(image) for message in self.call.messages for image in message.images]
+        return (self.call.lora, *seen)
+
+    @property
+    def follows(self) -> bool:
+        """Whether another text of its call reads the conversation first."""
+        return self.index > 0 and not self.request.read and not self.ran
 
     @property
     def over(self) -> bool:
@@ -132,6 +158,18 @@ class Sequence:
         """Room in the memory once so many more have run."""
         return blocks(self.ran + tokens)
 
+    def borrow(self, memory: Memory, tokens: int) -> None:
+        """Begin with a memory of its first tokens."""
+        self.memory, self.ran = memory, tokens
+        if self.index == 0 and not self.request.read:
+            self.request.cached = tokens
+
+    def read(self) -> Read[Memory] | None:
+        """What has run, with its memory, if anything has."""
+        if self.memory is None:
+            return None
+        return Read(self.kind, Ids(self.ids[: self.ran]), self.memory)
+
     def forget(self) -> None:
         """Give the memory back; the tokens run again later."""
         if self.memory is not None:
@@ -140,6 +178,7 @@ class Sequence:
 
     def advance(self, scores: Tensor, ends: frozenset[int], decode: Decode) -> None:
         """Choose the next token and tell what became certain."""
+        self.request.read = True
         token = self.sampler.choose(scores)
         self.request.written += 1
         if token in ends or token in self.call.sampling.stop_tokens:

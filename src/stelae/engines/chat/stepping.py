@@ -53,11 +53,15 @@ class Stepper(Protocol[M]):
 
     @property
     def most(self) -> int:
-        """Texts that can have a memory at once."""
+        """Memories that there can be at once."""
         ...
 
     def memory(self) -> M:
         """A memory for one more text, empty."""
+        ...
+
+    def fork(self, memory: M, tokens: int) -> M:
+        """A memory of its own that begins as another does; that one stays as it is."""
         ...
 
     def scores(self, shares: Sequence[Share[M]]) -> Tensor:

@@ -34,11 +34,19 @@ class Memory:
         before = self._lengths.get(layer, 0)
         length = before + n
         old_k, old_v = self._kept.get(layer, (keys[:, :0], values[:, :0]))
-        k, v = _room(old_k, before, length), _room(old_v, before, length)
+        k, v = _enough(old_k, before, length), _enough(old_v, before, length)
         k[:, before:length] = keys
         v[:, before:length] = values
         self._kept[layer], self._lengths[layer] = (k, v), length
         return k[:, :length], v[:, :length]
+
+    def fork(self, tokens: int) -> Memory:
+        """A memory of its own that begins as this one does."""
+        made = Memory()
+        for layer, (k, v) in self._kept.items():
+            made._kept[layer] = _room(k, tokens, tokens + 1), _room(v, tokens, tokens + 1)
+            made._lengths[layer] = tokens
+        return made
 
     def release(self) -> None:
         """Give them back."""
@@ -46,9 +54,12 @@ class Memory:
         self._lengths.clear()
 
 
+def _enough(old: Tensor, used: int, length: int) -> Tensor:
+    return old if used and old.shape[1] >= length else _room(old, used, length)
+
+
 def _room(old: Tensor, used: int, length: int) -> Tensor:
-    if used and old.shape[1] >= length:
-        return old
+    """A copy of the first ``used`` tokens, with room for ``length``."""
     heads, _, width = old.shape
     made = old.new_empty(heads, blocks(length), width)
     made[:, :used] = old[:, :used]

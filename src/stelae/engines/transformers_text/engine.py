@@ -9,7 +9,9 @@ from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineInfo, EngineOptions
 from stelae.engines.chat.abilities import Ability
 from stelae.engines.chat.engine import LoopEngine
+from stelae.engines.chat.formats.table import marks_of
 from stelae.engines.chat.intake import Intake
+from stelae.engines.chat.prefixes import MOST
 from stelae.engines.chat.stepping import BLOCK
 from stelae.engines.chat.template import ChatTemplate
 from stelae.engines.chat.tokens import FileTokens
@@ -42,10 +44,11 @@ def load(spec: ModelSpec, options: EngineOptions) -> LoopEngine:
     room = options.cache_tokens
     intake = Intake(
         template=ChatTemplate(spec.generation.template, spec.generation.specials),
-        tokens=FileTokens(Path(spec.folder, spec.tokenizer)),
+        tokens=FileTokens(Path(spec.folder, spec.tokenizer), marks_of(spec.generation)),
         vocabulary=model.vocabulary,
         context=min(spec.max_tokens, room // BLOCK * BLOCK),
         engine="transformers_text",
         able=ABLE,
     )
-    return LoopEngine(intake, model, frozenset(spec.generation.ends), info, room)
+    kept = 0 if options.deterministic else MOST
+    return LoopEngine(intake, model, frozenset(spec.generation.ends), info, room, kept)

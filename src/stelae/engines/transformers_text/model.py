@@ -48,6 +48,9 @@ class PackedModel:
     def memory(self) -> Memory:
         return Memory()
 
+    def fork(self, memory: Memory, tokens: int) -> Memory:
+        return memory.fork(tokens)
+
     @torch.inference_mode()
     def scores(self, shares: Sequence[Share[Memory]]) -> Tensor:
         # Quirk: torch tells a thread how many others it may use when it is first asked, not
