@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -331,6 +331,14 @@ class Store:
             yield row[1]
 
     # -- the database ------------------------------------------------------------------------
+
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        """The database, alone, for what else is kept in it; see ``service.notes``.
+
+        Raises:
+            StelaeError: It cannot be used now.
+        """
+        return self._open()
 
     def _works(self, which: str, values: tuple[str, ...]) -> list[Work]:
         with self._open() as database:
