@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, TypeVar
 
 from stelae.catalog.entry import LONGEST_NAME, ModelEntry
 from stelae.cluster.replica import Replica
 from stelae.errors import InvalidInput, LoraLoading
 from stelae.service.checks import AnyCall
-from stelae.types import ExtractCall
+from stelae.types import ChatCall, Delta, ExtractCall
+
+T = TypeVar("T")
 
 WAIT = 2.0
 """Seconds that a call waits for its adapter; whoever asked comes back after that."""
@@ -19,7 +23,7 @@ FIRST, LONGEST = 0.02, 0.5
 """Seconds between two looks: the first time, and at most."""
 
 
-def check_lora(entry: ModelEntry, call: AnyCall) -> None:
+def check_lora(entry: ModelEntry, call: AnyCall | ChatCall) -> None:
     """Refuse a call that names an adapter that the model has not got.
 
     Raises:
@@ -35,7 +39,7 @@ def check_lora(entry: ModelEntry, call: AnyCall) -> None:
 
 
 async def answered(
-    replica: Replica, call: AnyCall, timeout: float | None, patience: float | None
+    replica: Replica, call: Any, timeout: float | None, patience: float | None
 ) -> Any:
     """The answer of a replica; waits a little for an adapter that it has yet to load.
 
@@ -51,13 +55,38 @@ async def answered(
         LoraLoading: The adapter is still loading.
         StelaeError: As from the replica.
     """
+
+    async def ask(left: float | None) -> Any:
+        return await replica.infer(call, timeout=left)
+
+    return await _patiently(ask, timeout, patience)
+
+
+async def streamed(
+    replica: Replica, call: ChatCall, timeout: float | None, patience: float | None
+) -> AsyncGenerator[list[Delta]]:
+    """The answer of a replica, piece by piece; waits for an adapter as ``answered`` does."""
+
+    async def ask(left: float | None) -> tuple[list[Delta], AsyncGenerator[list[Delta]]]:
+        stream = replica.stream(call, timeout=left)
+        return await anext(stream), stream
+
+    first, stream = await _patiently(ask, timeout, patience)
+    async with aclosing(stream):
+        yield first
+        async for pieces in stream:
+            yield pieces
+
+
+async def _patiently(
+    ask: Callable[[float | None], Awaitable[T]], timeout: float | None, patience: float | None
+) -> T:
     started, pause = time.monotonic(), FIRST
     bound = min(s for s in (WAIT, timeout, patience) if s is not None)
     while True:
         spent = time.monotonic() - started
         try:
-            left = None if timeout is None else timeout - spent
-            return await replica.infer(call, timeout=left)
+            return await ask(None if timeout is None else timeout - spent)
         except LoraLoading:
             if time.monotonic() - started + pause > bound:
                 raise

@@ -12,7 +12,7 @@ import msgspec
 
 from stelae.cluster.replica import Replica
 from stelae.errors import DeadlineExceeded
-from stelae.service.adapters import answered, check_lora
+from stelae.service.adapters import answered, check_lora, streamed
 from stelae.service.admission import Admission
 from stelae.service.chatting import bare_chat, check_chat
 from stelae.service.checks import AnyCall, bare, check_encode, check_extract, check_score
@@ -132,11 +132,13 @@ class Inference:
         """
         entry, _ = self._deployments.catalog.resolve(call.model)
         size = check_chat(call)
+        check_lora(entry, call)
         self._pools.admit(*_place(call, caller))
         deadline = None if caller.timeout is None else time.monotonic() + caller.timeout
         with self._admission.admit(size):
             replica = await self._deployments.serving(entry.name, Task.CHAT, _patience(caller))
-            answer = replica.stream(bare_chat(call, entry.name), timeout=_left(deadline))
+            asked = bare_chat(call, entry.name)
+            answer = streamed(replica, asked, _left(deadline), _patience(caller))
             async with aclosing(answer) as made:
                 async for pieces in made:
                     self._health.answered(entry.name)

@@ -14,6 +14,8 @@ from stelae.engines.chat.sampling import Sampler
 from stelae.engines.chat.sequence import Request, Sequence
 from stelae.engines.chat.stepping import Stepper
 from stelae.engines.chat.writing import Writer
+from stelae.engines.text.adapters import Library, NoAdapters
+from stelae.engines.text.features import Adapted
 from stelae.types import ChatCall, ChatUsage, Delta
 
 
@@ -28,6 +30,7 @@ class LoopEngine:
         room: Tokens whose keys and values are kept at once.
         kept: Memories of texts that have ended, kept at most; with 0 no text begins with what
             another read, so that its numbers are the same bit for bit.
+        adapters: Those that calls may name; ``None`` if the engine runs without.
     """
 
     def __init__(
@@ -38,8 +41,10 @@ class LoopEngine:
         info: EngineInfo,
         room: int,
         kept: int = MOST,
+        adapters: Library | None = None,
     ) -> None:
         self._intake, self._model, self._info = intake, model, info
+        self._adapters = adapters or NoAdapters(f"{intake.engine} runs without adapters")
         self._loop = TokenLoop(model, ends, intake.tokens.decode, room, kept)
 
     @property
@@ -59,8 +64,9 @@ class LoopEngine:
             yield [Delta(usage=ChatUsage(prompt_tokens=len(prompt)))]
             return
         limit = self._intake.limit(call, len(prompt))
+        lora = None if call.lora is None else self._adapters.take(call.lora)
         request = Request(prompt, call.n)
-        self._loop.add([self._text(call, request, index, limit) for index in range(call.n)])
+        self._loop.add([self._text(call, request, i, limit, lora) for i in range(call.n)])
         try:
             while True:
                 made = await request.take()
@@ -76,8 +82,11 @@ class LoopEngine:
         """End what is under way and free what the engine holds."""
         await asyncio.to_thread(self._loop.close)
         self._model.close()
+        self._adapters.close()
 
-    def _text(self, call: ChatCall, request: Request, index: int, limit: int) -> Sequence:
+    def _text(
+        self, call: ChatCall, request: Request, index: int, limit: int, lora: Adapted | None
+    ) -> Sequence:
         return Sequence(
             request=request,
             index=index,
@@ -86,4 +95,5 @@ class LoopEngine:
             sampler=Sampler(call.sampling, request.prompt, index),
             writer=Writer(self._intake.tokens.decode, call.sampling.stop),
             call=call,
+            lora=lora,
         )

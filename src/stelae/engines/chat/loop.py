@@ -213,10 +213,7 @@ class TokenLoop:
     def _step(self, shares: list[tuple[Sequence, int]]) -> None:
         started = time.monotonic()
         try:
-            scores = self._model.scores([
-                Share(text.ids[text.ran : text.ran + tokens], text.ran, self._memory(text))
-                for text, tokens in shares
-            ])  # fmt: skip
+            scores = self._model.scores([self._share(text, tokens) for text, tokens in shares])
             for (text, tokens), row in zip(shares, scores, strict=True):
                 text.ran += tokens
                 if not text.waits:
@@ -227,10 +224,12 @@ class TokenLoop:
             request.tell()
         self._count(shares, time.monotonic() - started)
 
-    def _memory(self, text: Sequence) -> Any:
+    def _share(self, text: Sequence, tokens: int) -> Share[Any]:
+        """The next tokens of a text."""
         if text.memory is None:
             text.memory = self._model.memory()
-        return text.memory
+        ids = text.ids[text.ran : text.ran + tokens]
+        return Share(ids, text.ran, text.memory, text.lora)
 
     def _fail(self, shares: list[tuple[Sequence, int]], error: StelaeError) -> None:
         for text, _ in shares:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Hashable
 from collections.abc import Sequence as Several
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from msgspec.structs import replace
@@ -73,7 +74,8 @@ class Request:
 
     def _first(self, piece: Delta) -> Delta:
         self._told = True
-        return replace(piece, read=ChatUsage(prompt_tokens=len(self.prompt)))
+        read = ChatUsage(prompt_tokens=len(self.prompt), cached_tokens=self.cached)
+        return replace(piece, read=read)
 
     def fail(self, error: StelaeError) -> None:
         """No further piece will come."""
@@ -115,6 +117,7 @@ class Sequence:
         sampler: Chooses them.
         writer: Makes text of them.
         call: What was asked.
+        lora: The adapter that it runs with.
         memory: Keys and values of the tokens that ran; ``None`` before the first did.
         ran: How many did.
         done: Whether it has ended.
@@ -128,6 +131,7 @@ class Sequence:
     sampler: Sampler
     writer: Writer
     call: ChatCall
+    lora: Any = None
     memory: Memory | None = None
     ran: int = 0
     done: bool = False

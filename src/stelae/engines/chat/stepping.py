@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from torch import Tensor
 
@@ -36,11 +36,13 @@ class Share(Generic[M]):
         ids: Its next tokens.
         start: Position of the first.
         memory: What came before.
+        lora: The adapter that it runs with; ``None`` for the model itself.
     """
 
     ids: Sequence[int]
     start: int
     memory: M
+    lora: Any = None
 
 
 class Stepper(Protocol[M]):

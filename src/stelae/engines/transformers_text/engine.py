@@ -16,10 +16,11 @@ from stelae.engines.chat.stepping import BLOCK
 from stelae.engines.chat.template import ChatTemplate
 from stelae.engines.chat.tokens import FileTokens
 from stelae.engines.runtime import device_of, dtype_of, name_of
+from stelae.engines.transformers_text.adapters import adapters_of
 from stelae.engines.transformers_text.model import load_model
 from stelae.errors import UnsupportedCheckpoint
 
-ABLE = frozenset({Ability.LOGPROBS, Ability.LOGIT_BIAS, Ability.MIN_P, Ability.SEED})
+ABLE = frozenset({Ability.LORA, Ability.LOGPROBS, Ability.LOGIT_BIAS, Ability.MIN_P, Ability.SEED})
 """What this engine can be asked for."""
 
 
@@ -51,4 +52,5 @@ def load(spec: ModelSpec, options: EngineOptions) -> LoopEngine:
         able=ABLE,
     )
     kept = 0 if options.deterministic else MOST
-    return LoopEngine(intake, model, frozenset(spec.generation.ends), info, room, kept)
+    adapters = adapters_of(spec, model, options)
+    return LoopEngine(intake, model, frozenset(spec.generation.ends), info, room, kept, adapters)

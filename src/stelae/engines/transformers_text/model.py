@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from stelae.engines.chat.stepping import Share
 from stelae.engines.transformers_text.attention import NAME, Memory, Row
 from stelae.engines.transformers_text.packing import pack
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
+from stelae.nn.lora.update import adapted
 
 LIBRARY_ERRORS = (
     AttributeError, ImportError, KeyError, OSError, RuntimeError, StrictDataclassError, TypeError,
@@ -36,13 +38,36 @@ AWAY = {torch.float32: 1e-3, torch.bfloat16: 0.15, torch.float16: 0.05}
 """How far its scores may be off the library's own, as part of their spread."""
 
 
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The tokens of a step, end to end; see ``nn.lora.update.Packed``.
+
+    Attributes:
+        ids: All of them, shape ``(T,)``.
+        lengths: How many each text has.
+    """
+
+    ids: Tensor
+    lengths: Sequence[int]
+
+    @property
+    def segments(self) -> Tensor:
+        """The text of each token, shape ``(T,)``."""
+        lengths = torch.tensor(self.lengths, device=self.ids.device)
+        return torch.arange(len(lengths), device=self.ids.device).repeat_interleave(lengths)
+
+
 class PackedModel:
-    """The library's model, run step by step; see ``Stepper``."""
+    """The library's model, run step by step; see ``Stepper``.
+
+    Attributes:
+        model: It, its linear layers those of ``packing``.
+    """
 
     most = sys.maxsize
 
     def __init__(self, model: Any, device: torch.device) -> None:
-        self._model, self._device = model, device
+        self.model, self._device = model, device
         self.vocabulary: int = model.config.get_text_config().vocab_size
 
     def memory(self) -> Memory:
@@ -65,18 +90,20 @@ class PackedModel:
             positions += range(share.start, share.start + len(share.ids))
             rows.append(Row(begin, len(ids), share.memory))
             lasts.append(len(ids) - 1)
-        made = self._model(
-            input_ids=torch.tensor([ids], device=self._device),
-            position_ids=torch.tensor([positions], device=self._device),
-            logits_to_keep=torch.tensor(lasts, device=self._device),
-            use_cache=False,
-            rows=rows,
-        )
+        packed = Texts(torch.tensor(ids, device=self._device), [len(share.ids) for share in shares])
+        with adapted(packed, [share.lora for share in shares]):
+            made = self.model(
+                input_ids=packed.ids[None],
+                position_ids=torch.tensor([positions], device=self._device),
+                logits_to_keep=torch.tensor(lasts, device=self._device),
+                use_cache=False,
+                rows=rows,
+            )
         scores: Tensor = made.logits[0].float().cpu()
         return scores
 
     def close(self) -> None:
-        del self._model
+        del self.model
 
     @torch.inference_mode()
     def check(self, expected: Tensor) -> None:
@@ -97,7 +124,7 @@ class PackedModel:
         except LIBRARY_ERRORS as error:
             raise UnsupportedCheckpoint(f"texts cannot be run side by side: {error}") from error
         away = float((found - expected).abs().max() / expected.std().clamp(min=1e-6))
-        if not away <= AWAY[self._model.dtype]:
+        if not away <= AWAY[self.model.dtype]:
             raise UnsupportedCheckpoint(
                 f"run side by side, scores are off the library's own by {away:.2g} of their "
                 "spread: the model has layers of a kind that is not implemented"

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from stelae.nn.layers.linear import Linear, prepack
+
+
+class Flat(Linear):
+    """A linear layer for tokens in rows, shape ``(..., T, inputs)``, as the library lays them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape ``(..., T, inputs)`` to ``(..., T, outputs)``."""
+        made = super().forward(x.reshape(-1, self.inputs))
+        return made.view(*x.shape[:-1], self.outputs)
 
 
 def pack(root: Any) -> None:
@@ -21,8 +30,8 @@ def pack(root: Any) -> None:
                 setattr(module, name, _packed(child))
 
 
-def _packed(plain: nn.Linear) -> Linear:
-    made = Linear(0, 0, bias=False)
+def _packed(plain: nn.Linear) -> Flat:
+    made = Flat(0, 0, bias=False)
     made.inputs, made.outputs = plain.in_features, plain.out_features
     made.weight, made.bias = plain.weight, plain.bias
     prepack(made)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from stelae.nn.batch import TokenBatch
 from stelae.nn.layers.linear import Adaptable, Linear
 
 
@@ -92,6 +92,20 @@ class Rows:
 EVERY = Rows({})
 
 
+class Packed(Protocol):
+    """Texts whose tokens lie end to end."""
+
+    @property
+    def ids(self) -> Tensor:
+        """Their tokens, shape ``(T,)``."""
+        ...
+
+    @property
+    def segments(self) -> Tensor:
+        """The text of each token, shape ``(T,)``."""
+        ...
+
+
 class Mixed:
     """What the adapters of a batch do in one layer.
 
@@ -113,7 +127,7 @@ class Mixed:
 
 
 @contextmanager
-def adapted(batch: TokenBatch, loras: Sequence[Lora | None]) -> Iterator[None]:
+def adapted(batch: Packed, loras: Sequence[Lora | None]) -> Iterator[None]:
     """Let each text run with its adapter while this lasts.
 
     Args:
@@ -135,7 +149,7 @@ def adapted(batch: TokenBatch, loras: Sequence[Lora | None]) -> Iterator[None]:
             layer.update = None
 
 
-def _rows(batch: TokenBatch, own: list[bool]) -> Rows:
+def _rows(batch: Packed, own: list[bool]) -> Rows:
     if all(own):
         return EVERY
     mask = torch.tensor(own, device=batch.ids.device)
