@@ -5,12 +5,13 @@ from stelae.dialects.openai.batches import BATCH_OPERATIONS, BATCHES
 from stelae.dialects.openai.chat_routes import CHAT_OPERATIONS
 from stelae.dialects.openai.convert import render_error
 from stelae.dialects.openai.files import FILE_OPERATIONS
+from stelae.dialects.openai.responses.routes import RESPONSE_OPERATIONS
 from stelae.dialects.openai.routes import OPERATIONS
 
 DIALECT = Dialect(
     "openai",
     "OpenAI's chat, embeddings, models, files and batches API",
-    (*OPERATIONS, *CHAT_OPERATIONS, *FILE_OPERATIONS, *BATCH_OPERATIONS),
+    (*OPERATIONS, *CHAT_OPERATIONS, *RESPONSE_OPERATIONS, *FILE_OPERATIONS, *BATCH_OPERATIONS),
     render_error,
     works=(BATCHES,),
 )

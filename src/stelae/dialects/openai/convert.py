@@ -45,7 +45,13 @@ TYPES = {
 }
 
 NEVER_AGAIN = frozenset(
-    {"model_load_failed", "unsupported_checkpoint", "missing_dependency", "deadline_exceeded"}
+    {
+        "model_load_failed",
+        "unsupported_checkpoint",
+        "missing_dependency",
+        "deadline_exceeded",
+        "conflict",
+    }
 )
 """Server errors that this protocol's clients would retry, in vain."""
 

@@ -1,0 +1,1 @@
+"""OpenAI's responses: conversations of which the server may keep the course."""
