@@ -166,9 +166,7 @@ class JsonScan:
         if self._part == r"\u":
             return ""
         if len(self._part) == 2:
-            return self._escaped(
-                self._part if letter in '"\\/bfnrt' else "\\" + written(self._part)
-            )
+            return self._escaped(self._part if letter in '"\\/bfnrt' else written(self._part))
         if letter not in HEX:
             raise NoCall
         return self._escaped(self._part) if len(self._part) == 6 else ""

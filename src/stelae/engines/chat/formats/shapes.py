@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,16 +135,13 @@ def forced(call: ChatCall) -> bool:
 
 
 def framed(
-    tools: Sequence[Tool], before: str, middle: str, after: str
+    tools: Sequence[Tool], before: Callable[[str], str], after: str
 ) -> tuple[tuple[Piece, ...], ...]:
     """Calls that are a name and arguments in JSON, between letters.
 
     Args:
         tools: The tools.
-        before: Letters before the name.
-        middle: Letters between name and arguments.
-        after: Letters behind the arguments.
+        before: Letters before the arguments of a tool, by its name.
+        after: Letters behind them.
     """
-    return tuple(
-        (Word(before + tool.name + middle), Value(tool.schema), Word(after)) for tool in tools
-    )
+    return tuple((Word(before(tool.name)), Value(tool.schema), Word(after)) for tool in tools)

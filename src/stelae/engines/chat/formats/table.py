@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from stelae.catalog.spec import Generation
+from stelae.engines.chat.formats.deepseek import DEEPSEEK_V3, DEEPSEEK_V31
 from stelae.engines.chat.formats.format import Format
+from stelae.engines.chat.formats.gemma import FUNCTION_GEMMA, GEMMA, GEMMA_4
+from stelae.engines.chat.formats.glm import GLM_4, GLM_45
+from stelae.engines.chat.formats.granite import GRANITE
 from stelae.engines.chat.formats.hermes import HERMES
+from stelae.engines.chat.formats.llama import LLAMA
+from stelae.engines.chat.formats.mistral import MISTRAL, MISTRAL_ARGS
+from stelae.engines.chat.formats.plain import JSON
+from stelae.engines.chat.formats.python import PYTHONIC
+from stelae.engines.chat.formats.qwen_xml import QWEN_XML
 from stelae.engines.chat.formats.shapes import Shape, forced, tools_of
 from stelae.types import ChatCall
 
-FORMATS = {format.name: format for format in (HERMES,)}
+FORMATS = {
+    format.name: format
+    for format in (
+        HERMES, QWEN_XML, LLAMA, PYTHONIC, MISTRAL, MISTRAL_ARGS, GLM_4, GLM_45, DEEPSEEK_V3,
+        DEEPSEEK_V31, GEMMA, FUNCTION_GEMMA, GEMMA_4, GRANITE, JSON,
+    )
+}  # fmt: skip
 
 
 def format_of(generation: Generation) -> Format:

@@ -12,6 +12,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from stelae.engines.chat.thought import begun
+
 T = TypeVar("T")
 
 Step = Generator[None, None, T]
@@ -170,12 +172,21 @@ class Tape:
                 self._at = start + len(found[2])
                 return found[2]
             rest = self._text[self._at :]
-            kept = 0 if self.over else _begun(rest, marks)
+            kept = 0 if self.over else begun(rest, marks)
             sure = rest if self.over else rest[: len(rest) - kept].rstrip()
             self._say(sure)
             self._at += len(sure)
             if self.over:
                 return None
+            yield
+
+    def say_rest(self) -> Step[None]:
+        """Say all that comes."""
+        while True:
+            self._say(self._text[self._at :])
+            self._at = len(self._text)
+            if self.over:
+                return
             yield
 
     def _say(self, text: str) -> None:
@@ -196,9 +207,8 @@ class Tape:
         Args:
             taken: How many letters at least are text, white space before them not counted.
         """
-        start = self._at if self._begun is None else self._begun
-        end = start
-        while end < len(self._text) and self._text[end].isspace():
+        start = end = self._at if self._begun is None else self._begun
+        while taken and end < len(self._text) and self._text[end].isspace():
             end += 1
         end = min(end + taken, len(self._text))
         self._say(self._text[start:end])
@@ -224,12 +234,3 @@ class Tape:
     def end(self) -> None:
         """It is whole."""
         self.found.append(Ended())
-
-
-def _begun(text: str, marks: Sequence[str]) -> int:
-    """Letters at the end of a text that are the beginning of a mark."""
-    for size in range(min(len(text), max(map(len, marks)) - 1), 0, -1):
-        tail = text[-size:]
-        if any(mark.startswith(tail) for mark in marks):
-            return size
-    return 0
