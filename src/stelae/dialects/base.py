@@ -303,6 +303,8 @@ class Dialect:
         errors: Errors in its shape.
         speaks: Whether headers are those of a client of this protocol; such requests it
             answers on paths that other protocols have too.
+        places: Paths that it has for itself with all below them: errors from before the dialects
+            are in its shape there, whoever asks.
         feeds: What it tells on WebSockets.
         talks: WebSockets on which both sides speak.
         rpcs: What it answers over gRPC.
@@ -314,6 +316,7 @@ class Dialect:
     operations: Sequence[Operation]
     errors: RenderError
     speaks: Callable[[Headers], bool] | None = None
+    places: Sequence[str] = ()
     feeds: Sequence[Feed] = ()
     talks: Sequence[Talk] = ()
     rpcs: Sequence[Rpc] = ()
