@@ -30,7 +30,7 @@ async def chats(
     async with aclosing(_merged([chat(request, rooms, call) for call in calls])) as made:
         async for place, pieces in made:
             if (more := pieces[-1].usage) is not None:
-                used = _sum(used, more)
+                used = summed(used, more)
                 pieces = [*pieces[:-1], replace(pieces[-1], usage=None)]
             yield [replace(piece, index=piece.index + starts[place]) for piece in pieces]
     record = record_of(request)
@@ -40,7 +40,8 @@ async def chats(
     yield [Delta(usage=used)]
 
 
-def _sum(one: ChatUsage, other: ChatUsage) -> ChatUsage:
+def summed(one: ChatUsage, other: ChatUsage) -> ChatUsage:
+    """Tokens of two answers together."""
     names = ChatUsage.__struct_fields__
     return ChatUsage(**{name: getattr(one, name) + getattr(other, name) for name in names})
 

@@ -37,7 +37,7 @@ async def test_response_is_answered_whole(client: AsyncOpenAI) -> None:
     made = await client.responses.create(model="echo", input="the river", metadata={"a": "b"})
     assert (made.object, made.status, made.model) == ("response", "completed", "echo")
     assert made.output_text == "the river"
-    (item,) = made.output
+    item: Any = made.output[0]
     assert (item.type, item.status) == ("message", "completed")
     assert made.usage is not None
     assert (made.usage.input_tokens, made.usage.output_tokens, made.usage.total_tokens) == (2, 2, 4)

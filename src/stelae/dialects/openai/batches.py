@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer
-from stelae.dialects.ask import render
 from stelae.dialects.base import Operation, Rooms
 from stelae.dialects.decode import decode, read
-from stelae.dialects.openai import convert
+from stelae.dialects.openai.convert import CODES
+from stelae.dialects.openai.lines import ENDPOINTS
 from stelae.dialects.openai.pages import paged
 from stelae.dialects.openai.schema import (
     Batch,
@@ -22,7 +22,6 @@ from stelae.dialects.openai.schema import (
     BatchErrors,
     BatchList,
     BatchRequest,
-    EmbeddingRequest,
 )
 from stelae.errors import RETRYABLE, InvalidInput, NotFound, StelaeError
 from stelae.service.inference import Caller, Inference
@@ -30,10 +29,6 @@ from stelae.service.store import Store, Work
 from stelae.service.works import Kind
 
 KIND = "batch"
-
-EMBEDDINGS = "/v1/embeddings"
-ENDPOINTS = (EMBEDDINGS,)
-"""What the lines of a batch may ask for."""
 
 MOST_LINES = 50_000
 
@@ -66,7 +61,6 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _LINE = msgspec.json.Decoder(Line)
-_EMBED = msgspec.json.Decoder(EmbeddingRequest)
 _REQUEST = msgspec.json.Decoder(BatchRequest)
 
 
@@ -130,10 +124,7 @@ async def run(unit: bytes, inference: Inference, caller: Caller) -> tuple[bytes,
     line = _LINE.decode(unit)
     status, body = 200, b""
     try:
-        asked = decode(_EMBED, bytes(line.body))
-        with convert.fields_as_sent():
-            result = await inference.encode(convert.encode_call(asked), caller)
-        body = await render(convert.embedding_body, result, asked)
+        body = await ENDPOINTS[line.url](bytes(line.body), inference, caller)
     except StelaeError as error:
         if error.code in RETRYABLE:
             raise
@@ -153,7 +144,8 @@ async def run(unit: bytes, inference: Inference, caller: Caller) -> tuple[bytes,
 
 def _error(error: StelaeError) -> dict[str, Any]:
     kind = "invalid_request_error" if error.status < 500 else "server_error"
-    return {"message": str(error), "type": kind, "param": error.param, "code": error.code}
+    code = CODES.get(error.code, error.code)
+    return {"message": str(error), "type": kind, "param": error.param, "code": code}
 
 
 def close(work: Work, store: Store) -> dict[str, Any]:

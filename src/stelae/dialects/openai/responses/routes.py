@@ -136,10 +136,8 @@ class _Named(msgspec.Struct, frozen=True):
 async def list_input(request: Request, rooms: Rooms) -> Response:
     """What a response was asked with, the newest first unless ``order=asc``."""
     found = await Shelf(request, rooms).find(request.path_params["id"])
-    steps = [_Named(str(item["id"]), item) for item in found.input]
-    page, more = paged(
-        steps if request.query_params.get("order") == "asc" else steps[::-1], request
-    )
+    steps = [_Named(str(item["id"]), item) for item in reversed(found.input)]
+    page, more = paged(steps, request)
     ends = (page[0].id, page[-1].id) if page else ("", "")
     items = [step.item for step in page]
     told = ItemList(object="list", data=items, first_id=ends[0], last_id=ends[1], has_more=more)
