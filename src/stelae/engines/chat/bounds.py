@@ -7,6 +7,8 @@ from Python's insides, every loop, call, sum and filter of it is counted here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, cast
 
 from jinja2 import nodes
@@ -55,6 +57,25 @@ class Bounds:
             self.count()
             found.append(value)
         return found
+
+
+_RUN: ContextVar[Bounds] = ContextVar("stelae_template_run")
+"""Bounds of the run under way."""
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """Within it one run is counted."""
+    token = _RUN.set(Bounds())
+    try:
+        yield
+    finally:
+        _RUN.reset(token)
+
+
+def counted(values: Iterable[Any]) -> list[Any]:
+    """The values of a loop, each a step of this run."""
+    return _RUN.get().counted(values)
 
 
 def small(value: Any) -> Any:
@@ -116,28 +137,27 @@ def _called(name: str, arguments: list[nodes.Expr], line: int) -> nodes.Call:
 
 
 class BoundedEnvironment(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox, with bounds; made for one run, since it counts."""
+    """Jinja's sandbox, with bounds; what it compiled runs within ``bounded``."""
 
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
-    def __init__(self, bounds: Bounds, **options: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._bounds = bounds
         self.globals["range"] = self._range
-        self.globals.update(stelae_counted=bounds.counted, stelae_glued=_glued, stelae_small=small)
+        self.globals.update(stelae_counted=counted, stelae_glued=_glued, stelae_small=small)
         self.filters = {name: f for name, f in self.filters.items() if name in FILTERS}
         self.filters["replace"] = _replace
         self.filters["indent"] = _indent
 
     def call(self, context: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
         """Call a function of a template."""
-        self._bounds.count()
+        _RUN.get().count()
         check_call(function, [*args, *kwargs.values()])
         return small(super().call(context, function, *args, **kwargs))
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Add, multiply, raise or format."""
-        self._bounds.count()
+        _RUN.get().count()
         if operator == "**" or (operator == "%" and isinstance(left, str)):
             raise SecurityError(f"it uses {operator!r}")
         sizes = [len(v) for v in (left, right) if isinstance(v, str | list | tuple)]
@@ -148,7 +168,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
     def _range(self, *numbers: int) -> range:
         made = range(*numbers)
-        self._bounds.count(len(made))
+        _RUN.get().count(len(made))
         return made
 
 

@@ -9,13 +9,18 @@ from datetime import datetime
 from typing import Any, NoReturn
 
 import msgspec
-from jinja2 import TemplateError
+from jinja2 import TemplateError, meta
 from jinja2.exceptions import SecurityError
 from jinja2.ext import loopcontrols
 
-from stelae.engines.chat.bounds import BoundedEnvironment, Bounds, Counting, joined
+from stelae.catalog.spec import Generation
+from stelae.engines.chat.bounds import BoundedEnvironment, Counting, bounded, joined
+from stelae.engines.chat.formats.format import Format
+from stelae.engines.chat.formats.hermes import HERMES
+from stelae.engines.chat.formats.table import format_of
+from stelae.engines.chat.telling import as_texts, short_ids, tell, wants_short_ids
 from stelae.errors import InvalidInput, UnsupportedCheckpoint
-from stelae.types import ChatCall, Message, Speaker
+from stelae.types import ChatCall, Message, ReasoningPart, Speaker, TextPart
 
 FAULTS = (
     TemplateError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError,
@@ -28,6 +33,10 @@ THOUGHT = ("enable_thinking", "thinking")
 """Names by which templates ask whether the model thinks first."""
 
 
+SIGN = "\ue000"
+"""Stands for what the system says while a template is looked at."""
+
+
 class Refusal(TemplateError):
     """The template itself refuses a conversation."""
 
@@ -38,17 +47,21 @@ class ChatTemplate:
     Args:
         text: In the language of Jinja.
         specials: Special tokens by their part, which templates may name.
+        format: How the model calls tools; a template that knows no tools tells of them in
+            words of ours.
 
     Raises:
         UnsupportedCheckpoint: It is no template, or uses what is not allowed.
     """
 
-    def __init__(self, text: str, specials: dict[str, str]) -> None:
-        self._text, self._specials = text, specials
+    def __init__(self, text: str, specials: dict[str, str], format: Format = HERMES) -> None:
+        self._specials, self._format = specials, format
+        self._short_ids = wants_short_ids(text)
         try:
-            self._compiled(Bounds())
+            self._compile(text)
         except FAULTS as error:
             raise UnsupportedCheckpoint(f"the chat template is not understood: {error}") from error
+        self._heeds_system = self._has_place_for_system()
 
     def write(self, call: ChatCall) -> str:
         """The conversation of a call, up to where the model goes on.
@@ -56,16 +69,8 @@ class ChatTemplate:
         Raises:
             InvalidInput: The template refuses it, or fails on it.
         """
-        context: dict[str, Any] = {
-            **self._specials,
-            **_switches(call),
-            "messages": [_plain(message) for message in call.messages],
-            "tools": call.tools if call.tools and call.tool_choice != "none" else None,
-            "documents": None,
-            "add_generation_prompt": not call.continues,
-        }
         try:
-            written = joined(self._compiled(Bounds()).generate(context))
+            written = self._written(call)
             return _open(written, call.messages[-1].text) if call.continues else written
         except FAULTS as error:
             raise InvalidInput(
@@ -73,15 +78,61 @@ class ChatTemplate:
                 param="messages",
             ) from error
 
-    def _compiled(self, bounds: Bounds) -> Any:
+    def _written(self, call: ChatCall) -> str:
+        tools = call.tools if call.tools and call.tool_choice != "none" else None
+        told = call.messages
+        if tools and not self._knows_tools:
+            told = tell(call, self._format, heeds_system=self._heeds_system)
+        messages = [_plain(message) for message in told]
+        if self._short_ids:
+            short_ids(messages)
+        context: dict[str, Any] = {
+            **self._specials,
+            **_switches(call),
+            "messages": messages,
+            "tools": tools,
+            "documents": None,
+            "add_generation_prompt": not call.continues,
+        }
+        try:
+            return self._run(context)
+        except TypeError:
+            if not as_texts(messages):
+                raise
+            return self._run(context)
+
+    def _run(self, context: dict[str, Any]) -> str:
+        with bounded():
+            return joined(self._template.generate(context))
+
+    def _has_place_for_system(self) -> bool:
+        """Whether what the system says is shown to the model; some templates refuse it."""
+        said = [{"role": "system", "content": SIGN}, {"role": "user", "content": "x"}]
+        context = {**self._specials, "messages": said, "add_generation_prompt": True}
+        try:
+            return SIGN in self._run(context)
+        except FAULTS:
+            return False
+
+    def _compile(self, text: str) -> None:
         environment = BoundedEnvironment(
-            bounds, trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
         )
         environment.filters["tojson"] = _json
         environment.globals["raise_exception"] = _refuse
         environment.globals["strftime_now"] = _now
-        tree = Counting().visit(environment.parse(self._text))
-        return environment.from_string(tree)
+        tree = environment.parse(text)
+        self._knows_tools = "tools" in meta.find_undeclared_variables(tree)
+        self._template = environment.from_string(Counting().visit(tree))
+
+
+def template_of(generation: Generation) -> ChatTemplate:
+    """The chat template of a model.
+
+    Raises:
+        UnsupportedCheckpoint: It is no template, or uses what is not allowed.
+    """
+    return ChatTemplate(generation.template, generation.specials, format_of(generation))
 
 
 def _switches(call: ChatCall) -> dict[str, Any]:
@@ -105,7 +156,7 @@ def _open(written: str, last: str) -> str:
 
 def _plain(message: Message) -> dict[str, Any]:
     role = Speaker.SYSTEM if message.role is Speaker.DEVELOPER else message.role
-    made: dict[str, Any] = {"role": role.value, "content": message.text}
+    made: dict[str, Any] = {"role": role.value, "content": _content(message)}
     if message.name is not None:
         made["name"] = message.name
     if message.tool_call_id is not None:
@@ -122,6 +173,17 @@ def _plain(message: Message) -> dict[str, Any]:
             for use in message.tool_calls
         ]
     return made
+
+
+def _content(message: Message) -> str | list[dict[str, str]]:
+    """What is said, as templates take it: in parts only where there are pictures."""
+    if not message.images:
+        return message.text
+    return [
+        {"type": "text", "text": part.text} if isinstance(part, TextPart) else {"type": "image"}
+        for part in message.content
+        if not isinstance(part, ReasoningPart)
+    ]
 
 
 def _json(value: Any, indent: int | None = None, **options: Any) -> str:

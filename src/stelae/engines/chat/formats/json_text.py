@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 from stelae.engines.chat.formats.tape import NoCall, Step, Tape
 
@@ -189,6 +190,11 @@ def written(text: str) -> str:
     if "\ud800" <= max(text, default="") <= "\udfff":
         text = "".join("\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in text)
     return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def dumped(value: Any) -> str:
+    """A value as JSON, with its letters as they are."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def quoted(text: str) -> str:
