@@ -31,6 +31,7 @@ from stelae.dialects.base import (
 )
 from stelae.dialects.clip import DIALECT as CLIP
 from stelae.dialects.native import DIALECT as NATIVE
+from stelae.dialects.ollama import DIALECT as OLLAMA
 from stelae.dialects.openai import DIALECT as OPENAI
 from stelae.dialects.sie import DIALECT as SIE
 from stelae.engines import hardware
@@ -60,7 +61,7 @@ from stelae.telemetry.metrics import Metrics
 from stelae.types import Profile
 from stelae.version import __version__
 
-DIALECTS = (NATIVE, OPENAI, SIE, CLIP)
+DIALECTS = (NATIVE, OPENAI, OLLAMA, SIE, CLIP)
 """Every HTTP dialect; each is answered on every HTTP port."""
 
 
@@ -88,6 +89,7 @@ def build_house(settings: Settings, catalog: Catalog) -> House:
         engine=settings.engine,
         limits=Limits(batch_tokens=limits.batch_tokens, queue_tokens=limits.queue_tokens),
         load_wait=limits.load_seconds,
+        pulls=settings.hub.pull,
     )
     log = ("--log", settings.log.format.value, "--log-level", settings.log.level)
     return build(
@@ -212,7 +214,7 @@ def build_app(
     limits = settings.limits
     bounds = SocketBounds(watchers=limits.watchers, talks=limits.streams, messages=limits.messages)
     edge = Edge(
-        Paths(claims, rooms),
+        Paths(claims, rooms, spoken),
         reception,
         errors=_renderer(spoken),
         sockets=Sockets(spoken, rooms, reception, bounds),
@@ -243,12 +245,14 @@ def build_reception(
 class Paths:
     """From method and path to endpoint: at once for plain paths, else by Starlette's router."""
 
-    def __init__(self, claims: Iterable[Claim], rooms: Rooms) -> None:
+    def __init__(
+        self, claims: Iterable[Claim], rooms: Rooms, dialects: Sequence[Dialect] = ()
+    ) -> None:
         self._plain: dict[tuple[str, str], Endpoint | Shared] = {}
         self._routes: list[Route] = []
         for claim in claims:
             operation = claim.operation
-            endpoint = _endpoint(claim, rooms)
+            endpoint = _endpoint(claim, rooms, dialects)
             self._routes.append(Route(operation.path, endpoint, methods=[operation.method]))
             if "{" not in operation.path:
                 self._plain[operation.method, operation.path] = endpoint
@@ -274,22 +278,23 @@ class Paths:
         return ", ".join(sorted({name for route in matching for name in route.methods or ()}))
 
 
-def _endpoint(claim: Claim, rooms: Rooms) -> Endpoint | Shared:
-    own = Endpoint(claim.operation, claim.dialect, rooms)
-    if not claim.before:
-        return own
-    return Shared([*(Endpoint(c.operation, c.dialect, rooms) for c in claim.before), own])
+def _endpoint(claim: Claim, rooms: Rooms, dialects: Sequence[Dialect]) -> Endpoint | Shared:
+    *before, own = (
+        Endpoint(c.operation, c.dialect, rooms, _renderer(dialects, c.dialect.errors))
+        for c in (*claim.before, claim)
+    )
+    return Shared([*before, own]) if before else own
 
 
-def _renderer(dialects: Sequence[Dialect]) -> RenderError:
-    """Errors from before the dialects, in the shape of the one whose client asks."""
+def _renderer(dialects: Sequence[Dialect], otherwise: RenderError = house_error) -> RenderError:
+    """Errors in the shape of the dialect whose client or place it is, whoever answers there."""
     recognising = [(dialect.speaks, dialect.errors) for dialect in dialects if dialect.speaks]
 
     def render(error: StelaeError, request: Request) -> Response:
         for speaks, errors in recognising:
             if speaks(request.headers):
                 return errors(error, request)
-        return house_error(error, request)
+        return otherwise(error, request)
 
     return render
 

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from stelae.dialects.base import RECORD, Dialect, Operation, Record, Rooms
+from stelae.dialects.base import RECORD, Dialect, Operation, Record, RenderError, Rooms
 from stelae.errors import StelaeError
 
 PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
@@ -17,12 +17,22 @@ PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 
 
 class Endpoint:
-    """An operation as an ASGI application; typed errors become its dialect's answers."""
+    """An operation as an ASGI application; typed errors become answers too.
 
-    def __init__(self, operation: Operation, dialect: Dialect, rooms: Rooms) -> None:
+    Args:
+        operation: Answers.
+        dialect: Whose it is.
+        rooms: What it enters.
+        errors: Makes answers of errors, in the shape that the client reads.
+    """
+
+    def __init__(
+        self, operation: Operation, dialect: Dialect, rooms: Rooms, errors: RenderError
+    ) -> None:
         self.operation = operation
         self.dialect = dialect
         self._rooms = rooms
+        self._errors = errors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -34,7 +44,7 @@ class Endpoint:
             answer = await self.operation.handle(request, self._rooms)
         except StelaeError as error:
             record.error = error.code
-            answer = self.dialect.errors(error, request)
+            answer = self._errors(error, request)
         await answer(scope, receive, send)
 
 

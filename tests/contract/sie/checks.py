@@ -37,6 +37,7 @@ NEW = VERSION >= (0, 6, 5)
 
 MODEL, FAULTY, FINDER = "fake", "faulty", "finder"
 SEEING, RERANKER, LATE, TUNED = "clip", "reranker", "late", "tuned"
+WRITER = "org/writer"
 KEY = "sesame"
 
 
@@ -583,29 +584,162 @@ def check_failed_jobs(url: str) -> None:
         assert (job["state"], job["outcome"]) == ("succeeded", "partial")
 
 
-def check_writing(url: str) -> None:
-    """`generate` and `responses` are refused: not served yet; chats need a model for them"""
-    told = [{"role": "user", "content": "hi"}]
+@contextlib.contextmanager
+def writer(url: str) -> Iterator[SIEClient]:
+    """A client that asks for texts, if this version does."""
     with client(url) as c:
-        if not hasattr(c, "generate"):
+        if not hasattr(c, "responses"):
             raise Skip("no generate in this version")
-        for call in (
-            lambda: c.generate("org/fake", "hi", max_new_tokens=3),
-            lambda: list(c.stream_generate(MODEL, "hi", max_new_tokens=3)),
-            lambda: c.responses(MODEL, "hi"),
+        yield c
+
+
+HELLO = [{"role": "user", "content": "one two three"}]
+
+CALL = [
+    {"reasoning": "so add"},
+    {"text": "Let me see."},
+    {"tool": {"index": 0, "id": "c0", "name": "add", "arguments": '{"a": 1}'}},
+]
+"""What the model is told to write: a thought, words and a call of a tool."""
+
+ADD = {
+    "type": "function",
+    "function": {"name": "add", "description": "Adds.", "parameters": {"type": "object"}},
+}
+
+
+def check_generate(url: str) -> None:
+    """`generate`: text, why it ends, tokens and times; names with `/` in the path"""
+    with writer(url) as c:
+        made = c.generate(WRITER, "one two three", max_new_tokens=8)
+        assert (made["model"], made["text"]) == (WRITER.replace("/", "__"), "one two three")
+        assert made["finish_reason"] == "stop"
+        used = made["usage"]
+        assert (used["prompt_tokens"], used["completion_tokens"], used["total_tokens"]) == (3, 3, 6)
+        assert made["ttft_ms"] >= 0
+        assert made["tpot_ms"] >= 0
+        assert made["request"]["usage"]["output_tokens"] == 3
+        cut = c.generate(WRITER, "one two", max_new_tokens=1, stop=["x"], seed=7, temperature=0.5)
+    assert (cut["text"], cut["finish_reason"]) == ("one", "length")
+
+
+def check_generate_stream(url: str) -> None:
+    """`stream_generate`: numbered chunks, the last one `done` with the tokens"""
+    with writer(url) as c:
+        chunks = list(c.stream_generate(WRITER, "one two three", max_new_tokens=8))
+    assert [chunk["seq"] for chunk in chunks] == [0, 1, 2, 3]
+    assert "".join(chunk["text_delta"] for chunk in chunks) == "one two three"
+    assert [chunk["done"] for chunk in chunks] == [False, False, False, True]
+    assert chunks[-1]["finish_reason"] == "stop"
+    assert chunks[-1]["usage"]["total_tokens"] == 6
+    assert chunks[-1]["ttft_ms"] >= 0
+    assert len({chunk["request_id"] for chunk in chunks}) == 1
+
+
+def check_generate_options(url: str) -> None:
+    """`generate` with `options`, pictures and grammars; what is none of these is refused"""
+    picture = Image.new("RGB", (8, 8), (200, 30, 30))
+    with writer(url) as c:
+        made = c.generate(WRITER, "what?", max_new_tokens=3, images=[picture])
+        assert made["text"] == "what?"
+        options = {"top_k": 3, "spice": 7}
+        assert c.generate(WRITER, "hi", max_new_tokens=3, options=options)["text"] == "hi"
+        grammar = {"regex": "[a-z ]+"}
+        assert c.generate(WRITER, "one", max_new_tokens=3, grammar=grammar)["text"] == "one"
+        for wrong in (
+            lambda: c.generate(WRITER, "hi", max_new_tokens=0),
+            lambda: c.generate(WRITER, "hi", max_new_tokens=3, temperature=-1.0),
+            lambda: c.generate(WRITER, "hi", max_new_tokens=3, logit_bias={"many": 1.0}),
+            lambda: c.generate(WRITER, "", max_new_tokens=3, options={"top_k": "many"}),
         ):
-            error = raised(RequestError, call)
+            error = raised(RequestError, wrong)
             assert (error.code, error.status_code) == ("INVALID_INPUT", 400)
-            assert "not served here yet" in str(error)
-        for call in (
-            lambda: c.chat_completions(MODEL, told),
-            lambda: list(c.stream_chat_completions(MODEL, told)),
-        ):
-            error = raised(RequestError, call)
-            assert (error.code, error.status_code) == ("unsupported_task", 400)
-            assert "cannot" in str(error)
-        error = raised(RequestError, lambda: c.chat_completions("none", told))
-    assert error.code == "model_not_found"
+
+
+def check_generate_failures(url: str) -> None:
+    """`generate` that fails: before the first chunk, in the middle, and for want of a model"""
+    with writer(url) as c:
+        error = raised(ServerError, lambda: c.generate(WRITER, "!fail", max_new_tokens=3))
+        assert error.code == "INFERENCE_ERROR"
+        heard: list[Any] = []
+        stream = c.stream_generate(WRITER, "one two !fail", max_new_tokens=9)
+        error = raised(ServerError, lambda: heard.extend(stream))
+        assert error.code == "INFERENCE_ERROR"
+        assert not any(chunk["done"] for chunk in heard)
+        error = raised(RequestError, lambda: c.generate("none", "hi", max_new_tokens=3))
+        assert (error.code, error.status_code) == ("MODEL_NOT_FOUND", 404)
+        error = raised(RequestError, lambda: c.generate("org/fake", "hi", max_new_tokens=3))
+        assert (error.code, error.status_code) == ("INVALID_INPUT", 400)
+        assert "cannot chat" in str(error)
+        with contextlib.closing(c.stream_generate(WRITER, "!more", max_new_tokens=99)) as left:
+            assert next(left)["text_delta"] == "!more"
+        assert c.generate(WRITER, "hi", max_new_tokens=3)["text"] == "hi"
+
+
+def check_chat(url: str) -> None:
+    """`chat_completions` and `stream_chat_completions`: texts, tools, tokens"""
+    with writer(url) as c:
+        made = c.chat_completions(WRITER, HELLO, max_completion_tokens=8)
+        assert made["choices"][0]["message"]["content"] == "one two three"
+        assert made["usage"]["total_tokens"] == 6
+        asked = [{"role": "user", "content": json.dumps(CALL)}]
+        choice = c.chat_completions(WRITER, asked, tools=[ADD])["choices"][0]
+        assert choice["finish_reason"] == "tool_calls"
+        (call,) = choice["message"]["tool_calls"]
+        assert (call["function"]["name"], json.loads(call["function"]["arguments"])) == (
+            "add",
+            {"a": 1},
+        )
+        told = {"include_usage": True}
+        parts = list(c.stream_chat_completions(WRITER, HELLO, stream_options=told))
+    texts = [p["choices"][0]["delta"].get("content") or "" for p in parts if p["choices"]]
+    assert "".join(texts) == "one two three"
+    assert parts[-1]["usage"]["total_tokens"] == 6
+
+
+def check_chat_failures(url: str) -> None:
+    """Chats that fail, whole and in the middle: the SDK's own codes"""
+    fails = [{"role": "user", "content": "one !fail"}]
+    with writer(url) as c:
+        error = raised(RequestError, lambda: c.chat_completions("none", HELLO))
+        assert (error.code, error.status_code) == ("MODEL_NOT_FOUND", 404)
+        error = raised(RequestError, lambda: c.chat_completions(MODEL, HELLO))
+        assert (error.code, error.status_code) == ("INVALID_INPUT", 400)
+        error = raised(ServerError, lambda: c.chat_completions(WRITER, fails))
+        assert error.code == "INFERENCE_ERROR"
+        error = raised(ServerError, lambda: list(c.stream_chat_completions(WRITER, fails)))
+        assert "told to fail" in str(error)
+
+
+def check_responses(url: str) -> None:
+    """`responses`: a text, several messages, a length; and a model that does not write"""
+    with writer(url) as c:
+        made = c.responses(WRITER, "one two three", max_output_tokens=8, temperature=0.5)
+        assert (made["object"], made["status"]) == ("response", "completed")
+        (item,) = [item for item in made["output"] if item["type"] == "message"]
+        assert item["content"][0]["text"] == "one two three"
+        assert made["usage"]["total_tokens"] == 6
+        again = c.responses(WRITER, HELLO)
+        assert again["output"][-1]["content"][0]["text"] == "one two three"
+        error = raised(RequestError, lambda: c.responses(MODEL, "hi"))
+    assert (error.code, error.status_code) == ("INVALID_INPUT", 400)
+
+
+async def check_async_writing(url: str) -> None:
+    """The asynchronous client: generate, chats, responses, whole and in streams"""
+    async with SIEAsyncClient(url, api_key=KEY) as c:
+        if not hasattr(c, "responses"):
+            raise Skip("no generate in this version")
+        made = await c.generate(WRITER, "one two", max_new_tokens=8)
+        assert made["text"] == "one two"
+        chunks = [x async for x in c.stream_generate(WRITER, "one two", max_new_tokens=8)]
+        assert "".join(chunk["text_delta"] for chunk in chunks) == "one two"
+        said = await c.chat_completions(WRITER, HELLO)
+        assert said["choices"][0]["message"]["content"] == "one two three"
+        parts = [x async for x in c.stream_chat_completions(WRITER, HELLO)]
+        assert parts[0]["choices"][0]["delta"]["role"] == "assistant"
+        answered = await c.responses(WRITER, "one two")
+        assert answered["output"][-1]["content"][0]["text"] == "one two"
 
 
 def check_unreachable(url: str) -> None:

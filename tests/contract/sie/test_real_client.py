@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import clients
+import fix_told
 import pytest
 import pytest_asyncio
 from fix_adapters import base_of, trained
@@ -46,15 +47,20 @@ What differs on purpose, because a single server can do better:
 * `estimate`, `recommend` and cloud accounts are answered with 404: nothing here is billed.
 
 `stelae.sie` has the same names over Stelae's own client: `from stelae.sie import SIEClient`. What
-it lacks of 0.10.1, and why, stands in `tests/contract/sie/test_signatures.py`: what writes text
-(`generate`, `chat_completions`, `responses`), what belongs to the managed cloud, the knobs of
-connections, and `jobs`, `files` and `batches`, which the unmodified SDK reaches.
+it lacks of 0.10.1, and why, stands in `tests/contract/sie/test_signatures.py`: what belongs to the
+managed cloud, such as connectors of jobs to other stores, and the knobs of connections.
 
-Three things differ:
+Two things differ:
 
 * `wait_for_capacity` is `False` unless it is given, as SIE's reference prints it; the SDK waits.
 * `result["request"]` has the call's `usage` and no `id`, since a long list is several requests.
-* A pool is renewed by the calls that use it, not every minute: one that idles for 20 minutes ends.
+
+`jobs`, `files` and `batches` have the SDK's names, arguments and dicts; results of jobs also carry
+`sparse` and `multivector`. What the SDK refuses there with `ValueError` or `TypeError` is a
+`RequestError`.
+
+A pool that a client made is renewed every minute until that client is closed, and by the calls that
+use it.
 """
 
 CLUSTER = {"machine_profiles": ["l4", "a100-40gb"]}
@@ -87,6 +93,7 @@ async def server(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
         "clip": {"source": str(zoo / "clip")},
         "reranker": {"source": str(zoo / "cross-encoder")},
         "late": {"source": str(zoo / "colbert-native")},
+        "org/writer": fix_told.settings(zoo / "qwen3-chat"),
         "tuned": {
             "source": str(zoo / "bert-mean"),
             "dtype": "float32",
@@ -96,6 +103,7 @@ async def server(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     }
     with pytest.MonkeyPatch.context() as patch:
         install(patch)
+        fix_told.install(patch)
         async with live(models=models, api_keys=["sesame"], cluster=CLUSTER) as made:
             for name in models.keys() - {"broken", "absent"}:
                 await made.house.fleet.load(name)

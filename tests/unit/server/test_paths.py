@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import house_error
-from stelae.dialects.base import Dialect, Operation, Rooms
+from stelae.dialects.base import RECORD, Dialect, Operation, Record, RenderError, Rooms
+from stelae.errors import InvalidInput
 from stelae.server.app import Paths
 from stelae.server.listeners import Claim
 
@@ -54,3 +55,31 @@ async def test_wrong_method_is_answered_with_all_that_the_path_takes(
         await app(scope, NO_ROOMS, NO_ROOMS)
     assert caught.value.status_code == 405
     assert caught.value.headers == {"Allow": allowed}
+
+
+async def test_errors_are_in_the_shape_of_the_client_that_asks() -> None:
+    async def wrong(request: Request, rooms: Rooms) -> Response:
+        raise InvalidInput("no")
+
+    def told(status: int) -> RenderError:
+        return lambda error, request: Response(status_code=status)
+
+    operation = Operation(method="GET", path="/x", handle=wrong, summary="")
+    plain = Dialect("plain", "", [operation], told(400))
+    knowing = Dialect("own", "", [], told(418), speaks=lambda headers: "x-own" in headers)
+    app = Paths([Claim(plain, operation)], NO_ROOMS, [plain, knowing])
+    assert await status_of(app) == 400
+    assert await status_of(app, (b"x-own", b"1")) == 418
+
+
+async def status_of(app: Paths, *headers: tuple[bytes, bytes]) -> int:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope: dict[str, Any] = {
+        "type": "http", "method": "GET", "path": "/x", "headers": headers, RECORD: Record("1"),
+    }  # fmt: skip
+    await app(scope, NO_ROOMS, send)
+    return int(sent[0]["status"])

@@ -35,22 +35,20 @@ async def pull(request: Request, rooms: Rooms) -> Response:
 async def _lines(request: Request, rooms: Rooms, entry: ModelEntry) -> AsyncGenerator[bytes]:
     """Progress; a caller that leaves does not stop what is fetched."""
     yield line(OllamaProgress(status="pulling manifest"))
-    told: asyncio.Queue[OllamaProgress | None] = asyncio.Queue()
+    told: asyncio.Queue[tuple[str, int, int] | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
     def progress(repo: str, done: int, total: int) -> None:
-        made = OllamaProgress(
-            status=f"pulling {repo}",
-            digest=f"sha256:{digest(repo)}",
-            total=total,
-            completed=done,
-        )
-        loop.call_soon_threadsafe(told.put_nowait, made)
+        loop.call_soon_threadsafe(told.put_nowait, (repo, done, total))
 
     work = asyncio.create_task(rooms.fleet.fetch(entry, progress))
     work.add_done_callback(lambda done: told.put_nowait(None))
-    while (made := await told.get()) is not None:
-        yield line(made)
+    furthest = (-1, 0)
+    while (known := await told.get()) is not None:
+        repo, done, total = known
+        if (done, total) > furthest:  # several threads tell, in no order
+            furthest = (done, total)
+            yield line(_fetched(repo, done, total))
     try:
         await work
     except StelaeError as error:
@@ -59,6 +57,11 @@ async def _lines(request: Request, rooms: Rooms, entry: ModelEntry) -> AsyncGene
         return
     yield line(OllamaProgress(status="verifying"))
     yield line(DONE)
+
+
+def _fetched(repo: str, done: int, total: int) -> OllamaProgress:
+    name = f"sha256:{digest(repo)}"
+    return OllamaProgress(status=f"pulling {repo}", digest=name, total=total, completed=done)
 
 
 PULL_OPERATIONS = (

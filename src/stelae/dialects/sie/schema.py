@@ -199,14 +199,117 @@ class SieModels(msgspec.Struct, frozen=True, kw_only=True):
     data: list[dict[str, Any]]
 
 
-class WriteRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What is read of a request to write a text.
+class SieGrammar(msgspec.Struct, frozen=True, kw_only=True):
+    """The form that a text must have; exactly one is given.
 
     Attributes:
-        model: Name of the model.
+        json_schema: JSON that fits a JSON Schema.
+        regex: A regular expression that the whole text matches.
+        ebnf: A grammar.
+        label: Passed over: the caller's name for it.
+        strict: Passed over: the form is always kept.
+    """
+
+    json_schema: dict[str, Any] | None = None
+    regex: str | None = None
+    ebnf: str | None = None
+    label: str | None = None
+    strict: bool | None = None
+
+
+class SieImage(msgspec.Struct, frozen=True, kw_only=True):
+    """A picture beside a prompt: the bytes of its file as base64, and what kind it is."""
+
+    data: str
+    format: str = "jpeg"
+
+
+class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``POST /v1/generate/{model}`` takes.
+
+    Attributes:
+        prompt: Gone on with as it stands; with pictures, it is what a user says in a chat.
+        max_new_tokens: Longest text in tokens.
+        images: Pictures, for models that see.
+        temperature: 0 takes the likeliest token each time.
+        top_p: Keep the likeliest tokens that together reach this probability.
+        stop: Texts at which the text ends.
+        frequency_penalty: Taken off scores of tokens for each time they stand in the text.
+        presence_penalty: The same once.
+        grammar: The form that the text must have.
+        seed: Makes choices repeatable.
+        logit_bias: Added to scores of tokens, by id.
+        options: Further options of sampling, as ``top_k``; those above count more.
+        lora_adapter: One of the model's adapters.
+        stream: Whether the text is told as events.
+        logprobs: Whether log-probabilities are told; of events only.
+        top_logprobs: Likeliest tokens told beside each.
+    """
+
+    prompt: str
+    max_new_tokens: int
+    images: list[SieImage] = []
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: list[str] | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    grammar: SieGrammar | None = None
+    seed: int | None = None
+    logit_bias: dict[str, float] | None = None
+    options: dict[str, Any] | None = None
+    lora_adapter: str | None = None
+    stream: bool = False
+    logprobs: bool = False
+    top_logprobs: int | None = None
+
+
+class GenerateAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A text.
+
+    Attributes:
+        model: The name that was asked for.
+        text: What was written.
+        finish_reason: ``stop`` or ``length``.
+        usage: Its tokens.
+        attempt_id: The request's id.
+        ttft_ms: Milliseconds until the first piece.
+        tpot_ms: Milliseconds for each further token.
     """
 
     model: str
+    text: str
+    finish_reason: str
+    usage: dict[str, Any]
+    attempt_id: str
+    ttft_ms: float
+    tpot_ms: float | None
+
+
+class GenerateChunk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A piece of a text, in an event; the last one is ``done``.
+
+    Attributes:
+        request_id: The request's id.
+        seq: Its number, from 0.
+        text_delta: More of the text.
+        done: Whether it is the last.
+        logprobs: Log-probabilities of its tokens.
+        finish_reason: ``stop``, ``length`` or ``error``, with the last.
+        usage: Tokens of the whole text, with the last.
+        ttft_ms: Milliseconds until the first piece, with the last.
+        error: Why the text broke off.
+    """
+
+    request_id: str
+    seq: int
+    text_delta: str
+    done: bool
+    logprobs: list[dict[str, Any]] = []
+    finish_reason: str | None = None
+    usage: dict[str, Any] | None = None
+    ttft_ms: float | None = None
+    error: dict[str, Any] | None = None
 
 
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
