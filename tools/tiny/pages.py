@@ -89,9 +89,47 @@ def colpali(folder: Path) -> None:
 
 def colqwen2(folder: Path) -> None:
     """ColQwen2: patches of any shape of page between the words of a Qwen2."""
+    vocabulary, vlm = _qwen2_vl(folder)
+    config = {
+        "architectures": ["ColQwen2ForRetrieval"],
+        "embedding_dim": NARROW,
+        "model_type": "colqwen2",
+        "vlm_config": vlm,
+    }
+    write_json(folder / "config.json", config)
+    words = decoder_weights("colqwen2", QWEN, vocabulary, prefix="vlm.language_model.")
+    tensors = words | under("vlm.visual.", _eye("colqwen2")) | narrow("colqwen2", QWEN.width)
+    write_tensors(folder / "model.safetensors", tensors)
+
+
+LOOK = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
+    "{% if message.content is string %}{{ message.content }}{% else %}"
+    "{% for part in message.content %}{% if part.type == 'image' %}"
+    "<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part.text }}{% endif %}{% endfor %}"
+    "{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""How models that see are chatted with."""
+
+
+def qwen2_vl_chat(folder: Path) -> None:
+    """Qwen2-VL, which is asked about pictures."""
+    vocabulary, config = _qwen2_vl(folder, chat_template=LOOK)
+    names = {"architectures": ["Qwen2VLForConditionalGeneration"], "tie_word_embeddings": True}
+    text = config["text_config"] | {"tie_word_embeddings": True}
+    write_json(folder / "config.json", config | names | {"text_config": text})
+    words = decoder_weights("qwen2-vl", QWEN, vocabulary, prefix="model.")
+    write_tensors(folder / "model.safetensors", words | under("visual.", _eye("qwen2-vl")))
+    ends = {"eos_token_id": [text["eos_token_id"]], "do_sample": False}
+    write_json(folder / "generation_config.json", ends)
+
+
+def _qwen2_vl(folder: Path, **settings: Any) -> tuple[int, dict[str, Any]]:
+    """Write the tokenizer and what reads pictures; the vocabulary and the configuration."""
     content, vocabulary = byte_level(QWEN_SPLIT, QWEN_TOKENS, nfc=True)
     write_json(folder / "tokenizer.json", content)
-    settings = {
+    stated = {
         "add_prefix_space": False,
         "bos_token": None,
         "eos_token": "<|im_end|>",
@@ -100,7 +138,7 @@ def colqwen2(folder: Path) -> None:
         "tokenizer_class": "Qwen2Tokenizer",
         "unk_token": None,
     }
-    write_json(folder / "tokenizer_config.json", settings)
+    write_json(folder / "tokenizer_config.json", stated | settings)
     ids = {token: vocabulary - len(QWEN_TOKENS) + i for i, token in enumerate(QWEN_TOKENS)}
     third = QWEN.head // 6
     rope = {
@@ -108,31 +146,6 @@ def colqwen2(folder: Path) -> None:
         "rope_theta": 10000.0,
         "rope_type": "default",
     }
-    config = {
-        "architectures": ["ColQwen2ForRetrieval"],
-        "embedding_dim": NARROW,
-        "model_type": "colqwen2",
-        "vlm_config": {
-            "image_token_id": ids["<|image_pad|>"],
-            "model_type": "qwen2_vl",
-            "text_config": text_config(
-                QWEN, vocabulary, model_type="qwen2_vl_text", rope_parameters=rope,
-                bos_token_id=ids["<|endoftext|>"], eos_token_id=ids["<|im_end|>"],
-            ),
-            "video_token_id": ids["<|image_pad|>"],
-            "vision_config": {
-                "depth": 1, "embed_dim": EYE, "hidden_size": QWEN.width, "mlp_ratio": 2,
-                "model_type": "qwen2_vl_vision", "num_heads": 2, "patch_size": 14,
-                "spatial_merge_size": 2, "temporal_patch_size": 2,
-            },
-            "vision_end_token_id": ids["<|vision_end|>"],
-            "vision_start_token_id": ids["<|vision_start|>"],
-        },
-    }  # fmt: skip
-    write_json(folder / "config.json", config)
-    words = decoder_weights("colqwen2", QWEN, vocabulary, prefix="vlm.language_model.")
-    tensors = words | under("vlm.visual.", _eye()) | narrow("colqwen2", QWEN.width)
-    write_tensors(folder / "model.safetensors", tensors)
     processing = {
         "do_convert_rgb": True,
         "do_normalize": True,
@@ -146,11 +159,27 @@ def colqwen2(folder: Path) -> None:
         "temporal_patch_size": 2,
     }
     write_json(folder / "preprocessor_config.json", processing)
+    return vocabulary, {
+        "image_token_id": ids["<|image_pad|>"],
+        "model_type": "qwen2_vl",
+        "text_config": text_config(
+            QWEN, vocabulary, model_type="qwen2_vl_text", rope_parameters=rope,
+            bos_token_id=ids["<|endoftext|>"], eos_token_id=ids["<|im_end|>"],
+        ),
+        "video_token_id": ids["<|image_pad|>"],
+        "vision_config": {
+            "depth": 1, "embed_dim": EYE, "hidden_size": QWEN.width, "mlp_ratio": 2,
+            "model_type": "qwen2_vl_vision", "num_heads": 2, "patch_size": 14,
+            "spatial_merge_size": 2, "temporal_patch_size": 2,
+        },
+        "vision_end_token_id": ids["<|vision_end|>"],
+        "vision_start_token_id": ids["<|vision_start|>"],
+    }  # fmt: skip
 
 
-def _eye() -> dict[str, Tensor]:
+def _eye(seed: str) -> dict[str, Tensor]:
     """Tensors of Qwen2-VL's tower for pictures."""
-    numbers = Numbers("colqwen2/visual")
+    numbers = Numbers(f"{seed}/visual")
     block, merged_width = "blocks.0", 4 * EYE
     return merged([
         {"patch_embed.proj.weight": numbers.uniform("patch", EYE, 3, 2, 14, 14)},
@@ -166,4 +195,4 @@ def _eye() -> dict[str, Tensor]:
     ])  # fmt: skip
 
 
-SOUND = (colpali, colqwen2)
+SOUND = (colpali, colqwen2, qwen2_vl_chat)

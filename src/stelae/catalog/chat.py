@@ -10,6 +10,7 @@ from typing import Any
 
 from stelae.catalog.asking import SPECIALS
 from stelae.catalog.backbone import read_backbone
+from stelae.catalog.chat_pictures import SEEING, with_eyes
 from stelae.catalog.chat_template import read_template
 from stelae.catalog.converted import read_converted
 from stelae.catalog.entry import ModelEntry
@@ -20,10 +21,13 @@ from stelae.catalog.spec import Generation, ModelSpec, Source
 from stelae.catalog.tokenizer import CHAT_TEMPLATES
 from stelae.catalog.vocabulary import Vocabulary
 from stelae.errors import ModelLoadFailed
+from stelae.types import Modality
 
 GENERATION = "generation_config.json"
 
 ENDS = "eos_token_id"
+
+INPUTS = (Modality.TEXT, Modality.IMAGE)
 
 
 def read_chat(root: Path, entry: ModelEntry, source: Source) -> ModelSpec | None:
@@ -39,7 +43,7 @@ def read_chat(root: Path, entry: ModelEntry, source: Source) -> ModelSpec | None
     """
     if exists(root, "modules.json") or not _has_template(root) or not _writes(root):
         return None
-    backbone = read_converted(root) or read_backbone(root, "")
+    backbone = with_eyes(root, read_converted(root) or read_backbone(root, ""))
     reading, _ = read_reading(root, backbone)
     return ModelSpec(
         name=entry.name,
@@ -55,6 +59,7 @@ def read_chat(root: Path, entry: ModelEntry, source: Source) -> ModelSpec | None
             ),
             entry,
         ),
+        inputs=INPUTS if backbone.architecture in SEEING else INPUTS[:1],
         max_tokens=lowered(reading.limit, entry.max_tokens, root),
         tokenizer=reading.tokenizer,
     )
@@ -63,7 +68,7 @@ def read_chat(root: Path, entry: ModelEntry, source: Source) -> ModelSpec | None
 def _writes(root: Path) -> bool:
     names = (read_object(root, "config.json") or {}).get("architectures")
     first = names[0] if isinstance(names, list) and names else ""
-    return isinstance(first, str) and first.endswith("ForCausalLM")
+    return isinstance(first, str) and (first.endswith("ForCausalLM") or first in SEEING)
 
 
 def _has_template(root: Path) -> bool:

@@ -59,14 +59,14 @@ class LoopEngine:
 
     async def stream(self, call: ChatCall) -> AsyncGenerator[list[Delta]]:
         """Answer a call; see ``StreamEngine``."""
-        prompt = await asyncio.to_thread(self._intake.read, call)
+        prompt, sight = await asyncio.to_thread(self._intake.take, call)
         if call.count_only:
             yield [Delta(usage=ChatUsage(prompt_tokens=len(prompt)))]
             return
         limit = self._intake.limit(call, len(prompt))
         lora = None if call.lora is None else self._adapters.take(call.lora)
         request = Request(prompt, call.n)
-        self._loop.add([self._text(call, request, i, limit, lora) for i in range(call.n)])
+        self._loop.add([self._text(call, request, i, limit, lora, sight) for i in range(call.n)])
         try:
             while True:
                 made = await request.take()
@@ -85,7 +85,13 @@ class LoopEngine:
         self._adapters.close()
 
     def _text(
-        self, call: ChatCall, request: Request, index: int, limit: int, lora: Adapted | None
+        self,
+        call: ChatCall,
+        request: Request,
+        index: int,
+        limit: int,
+        lora: Adapted | None,
+        sight: Any,
     ) -> Sequence:
         return Sequence(
             request=request,
@@ -96,4 +102,5 @@ class LoopEngine:
             writer=Writer(self._intake.tokens.decode, call.sampling.stop),
             call=call,
             lora=lora,
+            sight=sight,
         )

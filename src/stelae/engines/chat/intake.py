@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from stelae.engines.chat.abilities import Ability, refuse
+from stelae.engines.chat.eyes import Eyes
 from stelae.engines.chat.template import ChatTemplate
 from stelae.engines.chat.tokens import Tokens
 from stelae.errors import InputTooLong, InvalidInput
@@ -26,6 +28,7 @@ class Intake:
         context: Tokens that it reads and writes in all.
         engine: Name of its engine, for messages.
         able: What can be asked of it, beyond going on with texts.
+        eyes: Reads pictures, if the model sees.
     """
 
     template: ChatTemplate
@@ -34,9 +37,25 @@ class Intake:
     context: int
     engine: str
     able: frozenset[Ability]
+    eyes: Eyes[Any] | None = None
+
+    def take(self, call: ChatCall) -> tuple[list[int], Any]:
+        """Tokens of a conversation, and its pictures, if it has any.
+
+        Raises:
+            InvalidInput: As ``read``, or a picture cannot be read.
+            InputTooLong: As ``read``.
+        """
+        images = [image for message in call.messages for image in message.images]
+        if self.eyes is None or not images:
+            return self.read(call), None
+        sight = self.eyes.look(images)
+        return self.eyes.expand(self.read(call), sight), sight
 
     def read(self, call: ChatCall) -> list[int]:
         """Tokens of a conversation, as its template writes it, or of a text as it stands.
+
+        A picture is one token in it.
 
         Raises:
             InvalidInput: The model cannot do what is asked, the template refuses the conversation,

@@ -229,7 +229,7 @@ class TokenLoop:
         if text.memory is None:
             text.memory = self._model.memory()
         ids = text.ids[text.ran : text.ran + tokens]
-        return Share(ids, text.ran, text.memory, text.lora)
+        return Share(ids, text.ran, text.memory, text.lora, text.sight)
 
     def _fail(self, shares: list[tuple[Sequence, int]], error: StelaeError) -> None:
         for text, _ in shares:

@@ -118,6 +118,7 @@ class Sequence:
         writer: Makes text of them.
         call: What was asked.
         lora: The adapter that it runs with.
+        sight: The pictures of its conversation, if it has any.
         memory: Keys and values of the tokens that ran; ``None`` before the first did.
         ran: How many did.
         done: Whether it has ended.
@@ -132,6 +133,7 @@ class Sequence:
     writer: Writer
     call: ChatCall
     lora: Any = None
+    sight: Any = None
     memory: Memory | None = None
     ran: int = 0
     done: bool = False

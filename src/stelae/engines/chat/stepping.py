@@ -37,12 +37,14 @@ class Share(Generic[M]):
         start: Position of the first.
         memory: What came before.
         lora: The adapter that it runs with; ``None`` for the model itself.
+        sight: The pictures of its conversation, if it has any.
     """
 
     ids: Sequence[int]
     start: int
     memory: M
     lora: Any = None
+    sight: Any = None
 
 
 class Stepper(Protocol[M]):

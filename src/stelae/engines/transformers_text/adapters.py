@@ -17,6 +17,9 @@ from stelae.nn.lora.update import Lora
 from stelae.nn.stored import read
 from stelae.nn.weights import WeightMap
 
+SIGHT = "visual"
+"""Part of models that see; what it makes of a picture is the same for all adapters."""
+
 
 def adapters_of(spec: ModelSpec, model: PackedModel, options: EngineOptions) -> Shelf[Lora]:
     """The adapters that calls may name, loaded when they first do.
@@ -44,5 +47,5 @@ def _shapes(model: PackedModel) -> dict[str, Shape]:
     return {
         f"{path}.weight": (layer.outputs, layer.inputs)
         for path, layer in layers
-        if isinstance(layer, Flat)
+        if isinstance(layer, Flat) and SIGHT not in path.split(".")
     }

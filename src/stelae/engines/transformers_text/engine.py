@@ -13,11 +13,12 @@ from stelae.engines.chat.formats.table import marks_of
 from stelae.engines.chat.intake import Intake
 from stelae.engines.chat.prefixes import MOST
 from stelae.engines.chat.stepping import BLOCK
-from stelae.engines.chat.template import ChatTemplate
+from stelae.engines.chat.template import template_of
 from stelae.engines.chat.tokens import FileTokens
 from stelae.engines.runtime import device_of, dtype_of, name_of
 from stelae.engines.transformers_text.adapters import adapters_of
-from stelae.engines.transformers_text.model import load_model
+from stelae.engines.transformers_text.model import PackedModel, load_model
+from stelae.engines.transformers_text.seeing import SeeingModel, eyes_of
 from stelae.errors import UnsupportedCheckpoint
 
 ABLE = frozenset({Ability.LORA, Ability.LOGPROBS, Ability.LOGIT_BIAS, Ability.MIN_P, Ability.SEED})
@@ -35,7 +36,8 @@ def load(spec: ModelSpec, options: EngineOptions) -> LoopEngine:
         raise UnsupportedCheckpoint(f"model {spec.name!r} goes on with no conversation")
     device = device_of(options)
     dtype, note = dtype_of(options, device)
-    model = load_model(spec, dtype, device)
+    eyes = eyes_of(spec)
+    model = load_model(spec, dtype, device, PackedModel if eyes is None else SeeingModel)
     info = EngineInfo(
         fingerprint=fingerprint(spec, name_of(dtype), weights_digest(spec)),
         dtype=name_of(dtype),
@@ -44,12 +46,13 @@ def load(spec: ModelSpec, options: EngineOptions) -> LoopEngine:
     )
     room = options.cache_tokens
     intake = Intake(
-        template=ChatTemplate(spec.generation.template, spec.generation.specials),
+        template=template_of(spec.generation),
         tokens=FileTokens(Path(spec.folder, spec.tokenizer), marks_of(spec.generation)),
         vocabulary=model.vocabulary,
         context=min(spec.max_tokens, room // BLOCK * BLOCK),
         engine="transformers_text",
-        able=ABLE,
+        able=ABLE if eyes is None else ABLE | {Ability.IMAGES},
+        eyes=eyes,
     )
     kept = 0 if options.deterministic else MOST
     adapters = adapters_of(spec, model, options)

@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import logging as transformers_log
 
+from stelae.catalog.chat_pictures import SEEING
 from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.engines.chat.stepping import Share
 from stelae.engines.transformers_text.attention import NAME, Memory, Row
@@ -70,6 +71,11 @@ class PackedModel:
         self.model, self._device = model, device
         self.vocabulary: int = model.config.get_text_config().vocab_size
 
+    @staticmethod
+    def pack_attention(model: Any) -> None:
+        """Let texts be attended to by our own attention."""
+        model.set_attn_implementation(NAME)
+
     def memory(self) -> Memory:
         return Memory()
 
@@ -82,25 +88,32 @@ class PackedModel:
         # before its first product; the token loop's thread would take all cores.
         torch.get_num_threads()
         ids: list[int] = []
-        positions: list[int] = []
         rows, lasts = [], []
         for share in shares:
             begin = len(ids)
             ids += share.ids
-            positions += range(share.start, share.start + len(share.ids))
             rows.append(Row(begin, len(ids), share.memory))
             lasts.append(len(ids) - 1)
         packed = Texts(torch.tensor(ids, device=self._device), [len(share.ids) for share in shares])
         with adapted(packed, [share.lora for share in shares]):
             made = self.model(
-                input_ids=packed.ids[None],
-                position_ids=torch.tensor([positions], device=self._device),
+                **self._inputs(packed.ids, shares),
                 logits_to_keep=torch.tensor(lasts, device=self._device),
                 use_cache=False,
                 rows=rows,
             )
         scores: Tensor = made.logits[0].float().cpu()
         return scores
+
+    def _inputs(self, ids: Tensor, shares: Sequence[Share[Memory]]) -> dict[str, Tensor]:
+        """What the library's model takes for tokens, shape ``(T,)``: they and their positions."""
+        positions: list[int] = []
+        for share in shares:
+            positions += range(share.start, share.start + len(share.ids))
+        return {
+            "input_ids": ids[None],
+            "position_ids": torch.tensor([positions], device=self._device),
+        }
 
     def close(self) -> None:
         del self.model
@@ -144,8 +157,16 @@ def probe(model: Any, device: torch.device) -> Tensor:
     return scores
 
 
-def load_model(spec: ModelSpec, dtype: torch.dtype, device: torch.device) -> PackedModel:
+def load_model(
+    spec: ModelSpec, dtype: torch.dtype, device: torch.device, packed: type[PackedModel]
+) -> PackedModel:
     """The library's model; no number is made up, no code of the checkpoint is run.
+
+    Args:
+        spec: The model.
+        dtype: What it computes in.
+        device: Where.
+        packed: What runs it.
 
     Raises:
         UnsupportedCheckpoint: The class is not one of the library's, weights are missing, or
@@ -156,7 +177,7 @@ def load_model(spec: ModelSpec, dtype: torch.dtype, device: torch.device) -> Pac
     if not isinstance(part, Backbone):
         raise UnsupportedCheckpoint(f"model {spec.name!r} is a table, no language model")
     name = part.architecture
-    if name not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values():
+    if name not in {*MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values(), *SEEING}:
         raise UnsupportedCheckpoint(f"the library has no language model {name!r}")
     transformers_log.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
@@ -177,11 +198,11 @@ def load_model(spec: ModelSpec, dtype: torch.dtype, device: torch.device) -> Pac
         raise UnsupportedCheckpoint(f"weights do not fit the architecture: {wrong[:5]}")
     _check_angles(model.config)
     expected = probe(model.eval().to(device), device)
-    model.set_attn_implementation(NAME)
+    packed.pack_attention(model)
     pack(model)
-    packed = PackedModel(model, device)
-    packed.check(expected)
-    return packed
+    made = packed(model, device)
+    made.check(expected)
+    return made
 
 
 def _check_angles(config: Any) -> None:
