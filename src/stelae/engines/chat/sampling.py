@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stelae.engines.chat.structure.guide import Guide
 from stelae.types import Sampling
 
 FEW = 1024
@@ -28,27 +29,48 @@ class Sampler:
         sampling: How.
         prompt: Tokens of the conversation.
         index: Which of several texts it is; each has numbers of its own from one seed.
+        guide: The form that the text must have, if one is asked for.
     """
 
-    def __init__(self, sampling: Sampling, prompt: Iterable[int], index: int) -> None:
-        self._how = sampling
+    def __init__(
+        self, sampling: Sampling, prompt: Iterable[int], index: int, guide: Guide | None = None
+    ) -> None:
+        self._how, self._guide = sampling, guide
         self._written: Counter[int] = Counter()
         self._seen = set(prompt) if sampling.repetition_penalty != 1 else set[int]()
         seed = secrets.randbits(64) if sampling.seed is None else sampling.seed % 2**64
         self._draws = np.random.default_rng([seed, index])
 
+    @property
+    def over(self) -> bool:
+        """Whether the text has its form, and nothing can follow."""
+        return self._guide is not None and self._guide.over
+
     def choose(self, scores: Tensor) -> int:
-        """The next token, from its scores of shape ``(V,)``; the choice is remembered."""
-        scores = self._changed(scores)
-        token = (
-            int(scores.argmax()) if self._how.temperature == 0 else self._drawn(candidates(
-                scores / self._how.temperature, self._how
-            ))
-        )  # fmt: skip
+        """The next token, from its scores of shape ``(V,)``; the choice is remembered.
+
+        Raises:
+            InvalidInput: To hold the text to its form takes too much work.
+        """
+        token = self._guided(self._guide, self._changed(scores))
         self._written[token] += 1
         if self._how.repetition_penalty != 1:
             self._seen.add(token)
         return token
+
+    def _guided(self, guide: Guide | None, scores: Tensor) -> int:
+        if guide is None:
+            return self._picked(scores)
+        ids = guide.allowed()
+        token = int(ids[self._picked(scores[ids])])
+        guide.accept(token)
+        return token
+
+    def _picked(self, scores: Tensor) -> int:
+        """Place of the one that is taken of some scores."""
+        if self._how.temperature == 0:
+            return int(scores.argmax())
+        return self._drawn(candidates(scores / self._how.temperature, self._how))
 
     def _changed(self, scores: Tensor) -> Tensor:
         """Scores after penalties and biases; the model's own are left as they are."""

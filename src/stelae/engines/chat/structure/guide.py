@@ -1,0 +1,70 @@
+"""Which tokens may come next in a text that must have a form."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import torch
+from llguidance import LLMatcher
+from torch import Tensor
+
+from stelae.errors import InvalidInput
+
+FAULT = 500
+"""Letters of the library's complaints that are passed on."""
+
+PLACE = re.compile(r"^(at )?\d+\(\d+\): ")
+"""A line and column of the grammar that we wrote."""
+
+
+class Guide:
+    """Holds one text to its form; used by one thread at a time.
+
+    Args:
+        matcher: Of the library, of its own for this text.
+        vocabulary: Tokens that the model knows, ``V``.
+        param: The argument that asks for the form.
+    """
+
+    def __init__(self, matcher: LLMatcher, vocabulary: int, param: str) -> None:
+        self._matcher, self._vocabulary, self._param = matcher, vocabulary, param
+
+    @property
+    def over(self) -> bool:
+        """Whether the text is whole, and nothing can follow."""
+        return self._matcher.is_stopped()
+
+    def allowed(self) -> Tensor:
+        """Numbers of the tokens that may come next, rising, shape ``(N,)``, ``N >= 1``.
+
+        Raises:
+            InvalidInput: To find out takes more work than a form may ask for, or no token may.
+        """
+        bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
+        if self._matcher.is_error():
+            raise self._too_much()
+        found = np.flatnonzero(np.unpackbits(bits, bitorder="little")[: self._vocabulary])
+        return torch.from_numpy(found)
+
+    def accept(self, token: int) -> None:
+        """Go on with a token, one of those allowed.
+
+        Raises:
+            InvalidInput: To go on takes more work than a form may ask for.
+        """
+        if not self._matcher.consume_token(token):
+            raise self._too_much()
+
+    def _too_much(self) -> InvalidInput:
+        return InvalidInput(
+            f"the text cannot be held to the form asked for any longer: {fault(self._matcher)}",
+            param=self._param,
+            hint="use simpler patterns and fewer choices at one place",
+        )
+
+
+def fault(matcher: LLMatcher) -> str:
+    """What the library has to complain of, without its own directions and places in grammars."""
+    said = PLACE.sub("", matcher.get_error().partition("\n   1 |")[0])[:FAULT]
+    return "no text has that form" if said.startswith("NoExtension") else said

@@ -1,0 +1,30 @@
+"""A model's tokenizer as the library of grammars sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from llguidance import LLTokenizer
+
+from stelae.errors import InvalidInput
+
+
+def of_file(text: str, vocabulary: int, ends: Collection[int]) -> LLTokenizer:
+    """The library's view of a ``tokenizer.json``.
+
+    Args:
+        text: What the file says.
+        vocabulary: Tokens that the model knows, perhaps more than the file names.
+        ends: Tokens that end a text.
+
+    Raises:
+        InvalidInput: The library does not know such tokenizers.
+    """
+    try:
+        return LLTokenizer(text, n_vocab=vocabulary, eos_token=sorted(ends) or None)
+    except ValueError as error:
+        raise InvalidInput(
+            f"texts of this model cannot be held to a form: {error}",
+            param="response_format",
+            hint="ask for the form in words",
+        ) from error
