@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from stelae.catalog.abilities import Finding
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.hub_progress import Progress
 from stelae.errors import Forbidden, ModelNotFound
@@ -65,6 +66,17 @@ class Fleet:
         entry, _ = rooms.catalog.resolve(name)
         standing, state = rooms.standing(entry.name), rooms.state(entry.name)
         return describe(entry, standing, state, rooms.replica(entry.name))
+
+    def finding(self, kind: Finding) -> list[str]:
+        """Names of models that find things of a kind, as far as is known; loaded ones first."""
+        names = self._deployments.catalog.names()
+        loaded = [name for name in names if self._deployments.replica(name) is not None]
+        return [name for name in dict.fromkeys([*loaded, *names]) if self._finds(name, kind)]
+
+    def _finds(self, name: str, kind: Finding) -> bool:
+        replica = self._deployments.replica(name)
+        spec = replica.deployment.spec if replica else self._deployments.standing(name).spec
+        return spec is not None and spec.extraction is not None and kind in spec.extraction.finds
 
     def samples(self) -> list[ModelSample]:
         """The figures of every registered model, for metrics."""

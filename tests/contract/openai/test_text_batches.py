@@ -111,7 +111,8 @@ async def test_lines_that_fail_say_so_and_others_are_answered(client: AsyncOpenA
 async def test_files_are_listed_in_the_order_asked_for(client: AsyncOpenAI) -> None:
     made = [await client.files.create(file=(name, b"x"), purpose="evals") for name in "abc"]
     names = [file.id for file in made]
-    for order, expected in (("asc", names), ("desc", names[::-1])):
+    ways: list[tuple[Any, list[str]]] = [("asc", names), ("desc", names[::-1])]
+    for order, expected in ways:
         found = [f.id async for f in client.files.list(purpose="evals", order=order, limit=2)]
         assert found == expected
     up: Any = "up"

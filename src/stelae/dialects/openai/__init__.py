@@ -1,17 +1,25 @@
-"""The protocol of OpenAI's clients: chats, embeddings, models, files and batches."""
+"""The protocol of OpenAI's clients: texts, embeddings, moderations, models, files, batches."""
 
 from stelae.dialects.base import Dialect
 from stelae.dialects.openai.batches import BATCH_OPERATIONS, BATCHES
 from stelae.dialects.openai.chat_routes import CHAT_OPERATIONS
 from stelae.dialects.openai.convert import render_error
 from stelae.dialects.openai.files import FILE_OPERATIONS
+from stelae.dialects.openai.moderations import MODERATION_OPERATIONS
 from stelae.dialects.openai.responses.routes import RESPONSE_OPERATIONS
 from stelae.dialects.openai.routes import OPERATIONS
 
 DIALECT = Dialect(
     "openai",
-    "OpenAI's chat, embeddings, models, files and batches API",
-    (*OPERATIONS, *CHAT_OPERATIONS, *RESPONSE_OPERATIONS, *FILE_OPERATIONS, *BATCH_OPERATIONS),
+    "OpenAI's chat, responses, embeddings, moderations, models, files and batches API",
+    (
+        *OPERATIONS,
+        *CHAT_OPERATIONS,
+        *RESPONSE_OPERATIONS,
+        *MODERATION_OPERATIONS,
+        *FILE_OPERATIONS,
+        *BATCH_OPERATIONS,
+    ),
     render_error,
     works=(BATCHES,),
 )

@@ -1,0 +1,178 @@
+"""OpenAI's moderations: how likely a text is of each kind that may be unwelcome.
+
+Any model that tells classes of texts answers them; what it was not trained for it does not know
+well, so its scores are no promise.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from stelae.catalog.abilities import Finding
+from stelae.dialects.answers import json_answer
+from stelae.dialects.ask import extract
+from stelae.dialects.base import Operation, Rooms
+from stelae.dialects.decode import decode, read
+from stelae.dialects.writing import new_id
+from stelae.errors import InvalidInput, ModelNotFound, UnsupportedTask, from_info
+from stelae.types import ExtractCall, Extraction, Item
+
+LABELS = {
+    "harassment": "harassment",
+    "harassment/threatening": "threatening harassment",
+    "hate": "hate",
+    "hate/threatening": "threatening hate",
+    "illicit": "illegal acts",
+    "illicit/violent": "violent illegal acts",
+    "self-harm": "self-harm",
+    "self-harm/instructions": "instructions for self-harm",
+    "self-harm/intent": "intent of self-harm",
+    "sexual": "sexual content",
+    "sexual/minors": "sexual content with minors",
+    "violence": "violence",
+    "violence/graphic": "graphic violence",
+}
+"""What models are asked for, by the categories of this protocol."""
+
+FLAGGED = 0.5
+"""Score from which on a text is of a category."""
+
+THEIRS = ("omni-moderation", "text-moderation")
+"""How names of OpenAI's own models start, which mean whatever model is here."""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of what is judged: ``type`` is ``text``."""
+
+    type: str
+    text: str | None = None
+
+
+class ModerationRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``POST /v1/moderations`` takes.
+
+    Attributes:
+        input: A text, several, or one in parts.
+        model: Name of the model; if nobody says, one that tells classes of texts.
+    """
+
+    input: str | list[str | Part]
+    model: str | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said of one text.
+
+    Attributes:
+        flagged: Whether it is of any category.
+        categories: Of which it is.
+        category_scores: How likely it is of each, 0 to 1.
+        category_applied_input_types: Always texts.
+    """
+
+    flagged: bool
+    categories: dict[str, bool]
+    category_scores: dict[str, float]
+    category_applied_input_types: dict[str, list[str]]
+
+
+class Moderation(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``POST /v1/moderations`` answers."""
+
+    id: str
+    model: str
+    results: list[Verdict]
+
+
+_REQUEST = msgspec.json.Decoder(ModerationRequest)
+
+
+async def moderations(request: Request, rooms: Rooms) -> Response:
+    """How likely texts are of each category."""
+    asked = decode(_REQUEST, await read(request))
+    call = ExtractCall(
+        model=model_for(asked.model, rooms.fleet.finding(Finding.CLASSIFICATIONS)),
+        items=[Item(text=text) for text in texts(asked.input)],
+        labels=tuple(LABELS.values()),
+        threshold=0.0,
+        multi_label=True,
+    )
+    result = await extract(request, rooms, call)
+    for error in result.errors.values():
+        raise from_info(error)
+    verdicts = [verdict(item) for item in result.items]
+    return json_answer(Moderation(id=new_id("modr-"), model=result.model, results=verdicts))
+
+
+def model_for(asked: str | None, able: list[str]) -> str:
+    """The model that is to judge.
+
+    Raises:
+        ModelNotFound: None that is here can.
+    """
+    if asked is not None and not asked.startswith(THEIRS):
+        return asked
+    if not able:
+        raise ModelNotFound(
+            "no model here tells classes of texts",
+            param="model",
+            hint="serve a GLiClass checkpoint, or a cross-encoder for inference (NLI)",
+        )
+    return able[0]
+
+
+def texts(given: str | list[str | Part]) -> list[str]:
+    """What is to be judged.
+
+    Raises:
+        InvalidInput: It is nothing, or no text.
+    """
+    if isinstance(given, str):
+        return [given]
+    if not given:
+        raise InvalidInput("input: the list is empty; give at least one text", param="input")
+    whole = [text for text in given if isinstance(text, str)]
+    if len(whole) == len(given):
+        return whole
+    return ["\n".join(_text(part, f"input[{index}]") for index, part in enumerate(given))]
+
+
+def _text(part: str | Part, place: str) -> str:
+    if isinstance(part, str) or part.type != "text" or part.text is None:
+        raise InvalidInput(f"{place}: parts of type 'text' were expected", param=place)
+    return part.text
+
+
+def verdict(item: Extraction) -> Verdict:
+    """What is said of a text, from the classes that were found.
+
+    Raises:
+        UnsupportedTask: The model finds other things.
+    """
+    found = {kind.label: kind.score for kind in item.classifications}
+    if not found:
+        raise UnsupportedTask("the model does not tell classes of texts", param="model")
+    scores = {name: found.get(label, 0.0) for name, label in LABELS.items()}
+    categories = {name: score >= FLAGGED for name, score in scores.items()}
+    return Verdict(
+        flagged=any(categories.values()),
+        categories=categories,
+        category_scores=scores,
+        category_applied_input_types={name: ["text"] for name in scores},
+    )
+
+
+MODERATION_OPERATIONS = (
+    Operation(
+        method="POST",
+        path="/v1/moderations",
+        handle=moderations,
+        summary="How likely texts are of kinds that may be unwelcome.",
+        request=ModerationRequest,
+        example={"input": "I love this."},
+        response=Moderation,
+        errors=(InvalidInput, ModelNotFound, UnsupportedTask),
+    ),
+)
