@@ -35,7 +35,7 @@ WITHOUT: dict[str, str] = dict.fromkeys(
         "rt-detr",
     ),
     FINDERS,
-) | dict.fromkeys(("llama-chat", "qwen2-vl-chat", "qwen3-chat"), WRITERS)
+) | dict.fromkeys(("llama-chat", "qwen2-5-vl-chat", "qwen2-vl-chat", "qwen3-chat"), WRITERS)
 """Checkpoints of which nothing is compared, and why."""
 
 SOUND = [name for name in checkpoints.CHECKPOINTS if not name.startswith("broken")]

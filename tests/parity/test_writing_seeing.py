@@ -60,9 +60,9 @@ CALLS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def folder(zoo: Path) -> Path:
-    return zoo / "qwen2-vl-chat"
+@pytest.fixture(params=["qwen2-vl-chat", "qwen2-5-vl-chat"], scope="module")
+def folder(request: pytest.FixtureRequest, zoo: Path) -> Path:
+    return zoo / str(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ class Reference:
     """The library's own model and processor, asked as its documentation does."""
 
     def __init__(self, folder: Path) -> None:
-        kind = transformers.Qwen2VLForConditionalGeneration
+        kind = transformers.AutoModelForImageTextToText
         self.model = kind.from_pretrained(folder, dtype=torch.float32).eval()
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         self.eyes = transformers.Qwen2VLImageProcessorPil.from_pretrained(folder)

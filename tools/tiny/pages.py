@@ -125,6 +125,48 @@ def qwen2_vl_chat(folder: Path) -> None:
     write_json(folder / "generation_config.json", ends)
 
 
+def qwen2_5_vl_chat(folder: Path) -> None:
+    """Qwen2.5-VL, whose tower looks through windows in one of its layers."""
+    vocabulary, config = _qwen2_vl(folder, chat_template=LOOK)
+    names = {
+        "architectures": ["Qwen2_5_VLForConditionalGeneration"],
+        "model_type": "qwen2_5_vl",
+        "tie_word_embeddings": True,
+    }
+    more = {"model_type": "qwen2_5_vl_text", "tie_word_embeddings": True}
+    text = config["text_config"] | more
+    vision = {
+        "depth": 2, "fullatt_block_indexes": [1], "hidden_size": EYE, "intermediate_size": 2 * EYE,
+        "model_type": "qwen2_5_vl_vision", "num_heads": 2, "out_hidden_size": QWEN.width,
+        "patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2, "window_size": 56,
+    }  # fmt: skip
+    inner = {"text_config": text, "vision_config": vision}
+    write_json(folder / "config.json", config | names | inner)
+    words = decoder_weights("qwen2.5-vl", QWEN, vocabulary, prefix="model.")
+    write_tensors(folder / "model.safetensors", words | under("visual.", _gated_eye("qwen2.5-vl")))
+    write_json(folder / "generation_config.json", {"eos_token_id": [text["eos_token_id"]]})
+
+
+def _gated_eye(seed: str) -> dict[str, Tensor]:
+    """Tensors of Qwen2.5-VL's tower for pictures."""
+    numbers = Numbers(f"{seed}/visual")
+    made = _eye(seed)
+    made = {name: t for name, t in made.items() if ".norm" not in name and ".fc" not in name}
+    blocks = {n: t for n, t in made.items() if n.startswith("blocks.0")}
+    made |= {name.replace("blocks.0", "blocks.1"): tensor for name, tensor in blocks.items()}
+    made.pop("merger.ln_q.bias")
+    for layer in range(2):
+        block = f"blocks.{layer}"
+        for norm in ("norm1", "norm2"):
+            made[f"{block}.{norm}.weight"] = numbers.norm(f"{block}.{norm}", EYE)[
+                f"{block}.{norm}.weight"
+            ]
+        made |= numbers.linear(f"{block}.mlp.gate_proj", 2 * EYE, EYE)
+        made |= numbers.linear(f"{block}.mlp.up_proj", 2 * EYE, EYE)
+        made |= numbers.linear(f"{block}.mlp.down_proj", EYE, 2 * EYE)
+    return made
+
+
 def _qwen2_vl(folder: Path, **settings: Any) -> tuple[int, dict[str, Any]]:
     """Write the tokenizer and what reads pictures; the vocabulary and the configuration."""
     content, vocabulary = byte_level(QWEN_SPLIT, QWEN_TOKENS, nfc=True)
@@ -195,4 +237,4 @@ def _eye(seed: str) -> dict[str, Tensor]:
     ])  # fmt: skip
 
 
-SOUND = (colpali, colqwen2, qwen2_vl_chat)
+SOUND = (colpali, colqwen2, qwen2_vl_chat, qwen2_5_vl_chat)
