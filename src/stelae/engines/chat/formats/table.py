@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from stelae.catalog.spec import Generation
 from stelae.engines.chat.formats.deepseek import DEEPSEEK_V3, DEEPSEEK_V31
 from stelae.engines.chat.formats.format import Format
@@ -25,6 +27,9 @@ FORMATS = {
     )
 }  # fmt: skip
 
+SIGN = re.compile(r"<[^<>]+>|\[[^\[\]]+\]")
+"""What may be a token of its own in the mark of a thought."""
+
 
 def format_of(generation: Generation) -> Format:
     """The format of a model; one whose template knows no tools is taught that of Hermes."""
@@ -33,7 +38,8 @@ def format_of(generation: Generation) -> Format:
 
 def marks_of(generation: Generation) -> frozenset[str]:
     """Texts of special tokens that are signs of what is read out of a text, and so are kept."""
-    return format_of(generation).marks | frozenset(generation.reasoning)
+    signs = (sign for mark in generation.reasoning for sign in SIGN.findall(mark))
+    return format_of(generation).marks.union(signs)
 
 
 def shape_of(call: ChatCall, generation: Generation) -> Shape | None:
