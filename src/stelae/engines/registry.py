@@ -21,7 +21,7 @@ from stelae.engines import (
     transformers,
     transformers_text,
 )
-from stelae.engines.base import AnyEngine, EngineManifest, EngineOptions
+from stelae.engines.base import AnyEngine, EngineManifest, EngineOptions, StreamEngine
 from stelae.engines.hardware import bound_onednn, calm_openmp
 from stelae.errors import InvalidInput, MissingDependency, ModelLoadFailed, UnsupportedCheckpoint
 
@@ -158,7 +158,12 @@ def load(manifest: EngineManifest, spec: ModelSpec, options: EngineOptions) -> A
     calm_openmp()
     bound_onednn()
     module, _, function = manifest.load.partition(":")
-    return cast("AnyEngine", getattr(import_module(module), function)(spec, options))
+    engine = cast("AnyEngine", getattr(import_module(module), function)(spec, options))
+    if spec.generation is None or not isinstance(engine, StreamEngine):
+        return engine
+    from stelae.engines.chat.reading import Reading
+
+    return Reading(engine, spec.generation)
 
 
 def load_chosen(
