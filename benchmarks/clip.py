@@ -26,9 +26,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
 
 import clients  # beside the benchmarks, no package
 
-CALL = 800
-"""Documents of one call where transports are compared: so many batches share a connection."""
-
 HERE = Path(__file__).parent
 CLIENT = "clip-0.8.3"
 QUIET = {
@@ -70,14 +67,18 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--documents", type=int, default=256, help="of each measurement, about")
     parser.add_argument("--null", action="store_true", help="transports alone, against Jina")
+    parser.add_argument("--protocols", nargs="+", default=["grpc", "http"], help="with --null")
+    parser.add_argument(
+        "--requests", type=int, default=1600, help="with --null, in place of documents"
+    )
     options = parser.parse_args(arguments)
     if not clip_checkpoint.PEER.exists():
         sys.exit(SETUP)
     report.machine("torch", "stelae")
     if options.null:
-        for protocol in ("grpc", "http"):
-            with running([_jina(protocol), stelae("fake", protocol)]) as started:
-                _table(f"null model, {protocol}, our client", "captions", started, options)
+        for protocol in options.protocols:
+            with running([_jina(protocol), stelae("null", protocol)]) as started:
+                _table(f"null model, {protocol}", "captions", started, options)
         return
     with running([_clip_server(), *(stelae(d, "grpc") for d in ("auto", "float32"))]) as started:
         for kind in options.kinds:
@@ -90,8 +91,9 @@ def _table(title: str, kind: str, started: Sequence[Server], options: argparse.N
         for size in options.batches:
             found: dict[str, list[float]] = {server.name: [] for server in started}
             failed = dict.fromkeys(found, 0)
-            each = CALL if options.null else size
-            turns = max(2, options.documents // (count * each))
+            each, turns = size, max(2, options.documents // (count * size))
+            if options.null:  # so many batches share a connection
+                each, turns = size * max(1, options.requests // (2 * count)), 2
             for _ in range(options.rounds):
                 for server in started:
                     outcome = _asked(server.url, kind, size, each, count, turns)
@@ -108,14 +110,19 @@ def _table(title: str, kind: str, started: Sequence[Server], options: argparse.N
 
 
 def _asked(url: str, kind: str, size: int, each: int, count: int, turns: int) -> dict[str, float]:
-    # Between transports alone the original client would be the slowest part by far.
-    python = Path(sys.executable) if each == CALL else clients.python_of(CLIENT)
-    script = HERE / "clip_load.py"
+    numbers = [str(number) for number in (size, each, count, turns)]
     pictures = [str(path) for path in _pictures()] if kind == "images" else []
-    numbers = (str(number) for number in (size, each, count, turns))
-    command = [str(python), "-P", str(script), url, kind, *numbers]
+    # Between transports alone the original client would be the slowest part by far, and over
+    # gRPC ours too.
+    if each == size:
+        python, script, what = clients.python_of(CLIENT), "clip_load.py", [kind]
+    elif url.startswith("grpc"):
+        python, script, what = Path(sys.executable), "clip_wire.py", []
+    else:
+        python, script, what = Path(sys.executable), "clip_load.py", [kind]
+    command = [str(python), "-P", str(HERE / script), url, *what, *numbers, *pictures]
     done = subprocess.run(
-        [*command, *pictures], env=os.environ | QUIET, check=True, capture_output=True, text=True
+        command, env=os.environ | QUIET, check=True, capture_output=True, text=True
     )
     outcome: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return outcome
@@ -157,11 +164,11 @@ def _peer() -> list[str]:
 
 
 def stelae(dtype: str, protocol: str) -> Command:
-    """This project in a number format, or with the fake engine."""
+    """This project in a number format, or with the engine that does nothing."""
     served = ["--dtype", dtype, f"clip={clip_checkpoint.folder()}"]
     chosen = "clip"
-    if dtype == "fake":
-        served, chosen = ["--engine", "fake", "default"], "default"
+    if dtype == "null":
+        served, chosen = ["--engine", "null", "default"], "default"
     command = [
         "/usr/bin/env", f"STELAE_CLIP__MODEL={chosen}",
         str(Path(sys.executable).parent / "stelae"), "serve", *served,

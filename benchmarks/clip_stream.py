@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     report.machine("stelae")
     rows = []
-    with clip.running([clip.stelae("fake", "grpc")]) as [server]:
+    with clip.running([clip.stelae("null", "grpc")]) as [server]:
         command = [sys.executable, "-c", CLIENT, server.url, str(options.documents)]
         started = time.perf_counter()
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:

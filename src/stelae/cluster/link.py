@@ -85,6 +85,7 @@ class Link(asyncio.BufferedProtocol):
         self._reader = FrameReader()
         self._ids = count(1)
         self._transport: asyncio.Transport | None = None
+        self._outgoing: list[Buffer] = []
         self._relay = child.Relay()
         self.loaded: asyncio.Future[Ready] = loop.create_future()
         self.loaded.add_done_callback(retrieve)
@@ -168,6 +169,7 @@ class Link(asyncio.BufferedProtocol):
 
     async def close(self) -> None:
         """Hang up and wait until the process has ended."""
+        self._flush()
         if self._transport is not None:
             self._transport.close()
         await self.closed.wait()
@@ -191,15 +193,19 @@ class Link(asyncio.BufferedProtocol):
     def send(self, message: Message, buffers: Sequence[Buffer] = ()) -> None:
         """Write a message; it is dropped if the worker has gone.
 
+        What is sent in one turn of the loop leaves together: each write wakes the worker.
+
         Raises:
             BodyTooLarge: It does not fit in a frame.
         """
         pieces = messages.write(message, buffers)
-        if self._transport is None or self._transport.is_closing():
-            return
-        if len(pieces) == 1:
-            self._transport.write(pieces[0])
-        else:
+        if not self._outgoing:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outgoing += pieces
+
+    def _flush(self) -> None:
+        pieces, self._outgoing = self._outgoing, []
+        if pieces and self._transport is not None and not self._transport.is_closing():
             self._transport.writelines(pieces)
 
     def infer(self, ticket: Ticket) -> None:

@@ -23,7 +23,7 @@ from typing import Any
 from stelae.cluster import engines, messages
 from stelae.cluster.deployment import Deployment
 from stelae.cluster.frames import Frame, FrameReader
-from stelae.cluster.memory import resident_bytes
+from stelae.cluster.memory import resident_bytes, settle
 from stelae.cluster.messages import (
     Cancel,
     Credit,
@@ -122,6 +122,7 @@ class Worker:
             self._outbox.send(messages.write(Failed(error.info)))
             return
         self._runner = runner_of(engine, deployment.limits)
+        settle()
         ready = Ready(engine.info, resident_bytes(), deployment.engine, deployment.reason)
         self._outbox.send(messages.write(ready))
 

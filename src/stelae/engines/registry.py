@@ -34,6 +34,7 @@ BUILT_IN = (
     detection.MANIFEST,
     documents.MANIFEST,
     fake.MANIFEST,
+    fake.NULL,
     fake_text.MANIFEST,
     transformers_text.MANIFEST,
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 import uvloop
 
+from stelae.cluster.memory import settle
 from stelae.config import LogFormat, Settings
 from stelae.security.tls import Tls, load
 from stelae.server.app import build_app, build_catalog, build_house
@@ -111,6 +112,7 @@ async def _serve(
         log.get().info(f"Endpoint: {url}")
     try:
         if await _unless_stopped(stop, house.start(wanted)):
+            settle()
             models = [info.name for info in house.fleet.models()]
             with announced(ready_file, listen, models):
                 log.get().info("ready", models=models)

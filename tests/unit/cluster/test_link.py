@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -72,3 +73,33 @@ async def test_answers_to_unknown_calls_are_passed_over(process: subprocess.Pope
         link, frame(messages.Done(99)) + frame(messages.Refused(98, MissingDependency("").info))
     )
     assert link.tickets == {}
+
+
+class Pipe(asyncio.Transport):
+    """Keeps what is written, write by write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+
+    def writelines(self, pieces: Iterable[bytes | bytearray | memoryview]) -> None:
+        self.writes.append(b"".join(pieces))
+
+    def is_closing(self) -> bool:
+        return False
+
+
+async def test_messages_of_one_turn_of_the_loop_leave_in_one_write(
+    process: subprocess.Popen[bytes],
+) -> None:
+    link, pipe = Link(process), Pipe()
+    link.connection_made(pipe)
+    link.send(Cancel(1))
+    link.send(Cancel(2))
+    assert pipe.writes == []
+
+    await asyncio.sleep(0)
+    link.send(Cancel(3))
+    await asyncio.sleep(0)
+
+    assert pipe.writes == [frame(Cancel(1)) + frame(Cancel(2)), frame(Cancel(3))]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
-from stelae.dialects.base import Asking, Rooms
+from stelae.dialects.base import Asking, Record, Rooms
 
 
 @contextmanager
@@ -16,10 +15,11 @@ def counted(asking: Asking, rooms: Rooms) -> Iterator[Asking]:
     Returns:
         What is known of the stream, with a record of the message's own.
     """
-    record = replace(asking.record, served=None, error="")
-    yield replace(asking, record=record)
+    whole = asking.record
+    record = Record(whole.id, whole.started, whole.key_id, whole.route, whole.dialect)
+    yield Asking(record=record, headers=asking.headers, admit=asking.admit, seconds=asking.seconds)
     if record.model:
-        asking.record.model = record.model
+        whole.model = record.model
     served = record.served
     if served is not None:
         rooms.metrics.served(served)

@@ -36,6 +36,5 @@ def fill(batch: Batch[D], rows: Matrix, places: Sequence[int]) -> None:
     """Give the documents at some places their rows; broken ones only where gaps are written."""
     if not rows.size:
         return
-    for place in places:
-        if place not in batch.faults or batch.form.gaps:
-            batch.form.embed(batch.docs[place], rows[place])
+    kept = [place for place in places if place not in batch.faults or batch.form.gaps]
+    batch.form.embed([batch.docs[place] for place in kept], rows[kept])

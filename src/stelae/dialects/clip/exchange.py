@@ -134,8 +134,8 @@ def finish(message: DataRequest, told: Told, status: StatusTold | None) -> None:
     for name, start, end in stages(told, time.time_ns()):
         route = message.routes.add()
         route.executor = name
-        route.start_time.FromNanoseconds(start)
-        route.end_time.FromNanoseconds(end)
+        route.start_time.seconds, route.start_time.nanos = divmod(start, 1_000_000_000)
+        route.end_time.seconds, route.end_time.nanos = divmod(end, 1_000_000_000)
 
 
 def _too_large(message: DataRequest, most_bytes: int) -> InvalidInput:

@@ -64,8 +64,8 @@ class Form(Protocol[D]):
         """Say that it is a text."""
         ...
 
-    def embed(self, doc: D, vector: NDArray[Any]) -> None:
-        """Give it its vector, shape ``(D,)``."""
+    def embed(self, docs: Sequence[D], rows: NDArray[Any]) -> None:
+        """Give documents their vectors, shape ``(N, D)``."""
         ...
 
     def forget(self, doc: D) -> None:

@@ -63,9 +63,10 @@ class PlainForm:
         """Say that it is a text."""
         doc.mime_type = TEXT_MIME
 
-    def embed(self, doc: Doc, vector: NDArray[Any]) -> None:
-        """Give it its vector."""
-        doc.embedding = vector
+    def embed(self, docs: Sequence[Doc], rows: NDArray[Any]) -> None:
+        """Give documents their vectors."""
+        for doc, row in zip(docs, rows, strict=True):
+            doc.embedding = row
 
     def forget(self, doc: Doc) -> None:
         """Take its vector away."""

@@ -59,9 +59,11 @@ class ProtobufForm:
         """Say that it is a text."""
         doc.mime_type = TEXT_MIME
 
-    def embed(self, doc: Document, vector: NDArray[Any]) -> None:
-        """Give it its vector."""
-        arrays.fill(doc.embedding, vector)
+    def embed(self, docs: Sequence[Document], rows: NDArray[Any]) -> None:
+        """Give documents their vectors."""
+        for doc, alone in zip(docs, arrays.embeddings(rows), strict=True):
+            doc.ClearField("embedding")
+            doc.MergeFromString(alone)
 
     def forget(self, doc: Document) -> None:
         """Take its vector away."""

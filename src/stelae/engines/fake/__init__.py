@@ -1,4 +1,4 @@
-"""A deterministic engine without a model, for tests of the machinery only."""
+"""Engines without a model, for tests and measurements of the machinery around models."""
 
 from stelae.engines.base import Device, EngineManifest, WeightFormat
 from stelae.types import Task
@@ -9,4 +9,12 @@ MANIFEST = EngineManifest(
     formats=frozenset(WeightFormat),
     devices=frozenset({Device.CPU}),
     load="stelae.engines.fake.engine:load",
+)
+
+NULL = EngineManifest(
+    name="null",
+    tasks=frozenset({Task.ENCODE}),
+    formats=frozenset(WeightFormat),
+    devices=frozenset({Device.CPU}),
+    load="stelae.engines.fake.null:load",
 )

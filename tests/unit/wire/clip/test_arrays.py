@@ -5,7 +5,7 @@ import pytest
 
 from stelae.errors import InvalidInput
 from stelae.wire.clip import arrays
-from stelae.wire.clip.messages import NdArray
+from stelae.wire.clip.messages import Document, NdArray
 
 
 def _message(dtype: str, shape: list[int], buffer: bytes, cls_name: str = "numpy") -> NdArray:
@@ -82,3 +82,23 @@ def test_sparse_and_empty_arrays_are_refused() -> None:
 def test_arrays_of_objects_are_not_written() -> None:
     with pytest.raises(InvalidInput, match="object"):
         arrays.fill(NdArray(), np.array([object()]))
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f2", "|u1"])
+@pytest.mark.parametrize("width", [1, 3, 200, 5000])
+def test_vectors_written_beforehand_are_the_embeddings_of_documents(dtype: str, width: int) -> None:
+    rows = (np.arange(3 * width) % 256).reshape(3, width).astype(dtype)
+    for row, written in zip(rows, arrays.embeddings(rows), strict=True):
+        document = Document(id="a")
+        document.MergeFromString(written)
+        filled = Document(id="a")
+        arrays.fill(filled.embedding, row)
+        assert document.SerializeToString() == filled.SerializeToString()
+
+
+def test_vectors_of_all_ones_in_their_bits_are_written_like_others() -> None:
+    rows = np.full((2, 2), 0xFF, np.uint8)
+    (read, _) = (
+        arrays.read(Document.FromString(written).embedding) for written in arrays.embeddings(rows)
+    )
+    np.testing.assert_array_equal(read, rows[0])
