@@ -141,6 +141,10 @@ class Text:
         if self.done:
             return []
         self.tokens += len(piece.tokens)
+        if piece.tool is not None or piece.reasoning:  # the engine has read it itself
+            self.thoughts += len(piece.tokens) if piece.reasoning else 0
+            self.done = piece.finish is not None
+            return [piece]
         made = list(self._parts(piece))
         finish = self._finish(piece)
         self.done = finish is not None

@@ -25,6 +25,7 @@ from stelae.types import (
     Speaker,
     TextPart,
     TokenLogprob,
+    ToolPiece,
 )
 
 TOOLS: list[dict[str, Any]] = [
@@ -231,6 +232,24 @@ async def test_calls_follow_thought_and_those_thought_of_are_none() -> None:
 async def test_marks_that_do_not_begin_the_text_are_text(said: str) -> None:
     deltas = await read(Script(said), asked(tools=[]), reasoning=THINK)
     assert (thought(deltas), text(deltas)) == ("", said)
+
+
+async def test_what_an_engine_reads_itself_is_passed_on() -> None:
+    pieces = [
+        Delta(reasoning="so", tokens=[1, 2]),
+        Delta(tool=ToolPiece(index=0, id="c", name="ride", arguments="{}"), tokens=[3]),
+        Delta(finish=Finish.TOOL_CALLS),
+    ]
+
+    class Separating(Script):
+        async def stream(self, call: ChatCall) -> AsyncGenerator[list[Delta]]:
+            for piece in pieces:
+                yield [piece]
+            yield [Delta(usage=ChatUsage(prompt_tokens=7, completion_tokens=3))]
+
+    *deltas, last = await read(Separating(), asked(), tools="hermes", reasoning=THINK)
+    assert deltas == pieces
+    assert last.usage == ChatUsage(prompt_tokens=7, completion_tokens=3, reasoning_tokens=2)
 
 
 async def test_closing_closes_the_engine() -> None:
