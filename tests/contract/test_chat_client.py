@@ -6,14 +6,25 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
+import fix_told
 import pytest
 import pytest_asyncio
+from fix_told import HEARD, calling, told
 from live import Live, live, until
 
 import stelae
-from stelae.client import AsyncClient
+from stelae.client import AsyncClient, Reply, tool_result
 from stelae.errors import EngineFailed, InputTooLong, InvalidInput, UnsupportedTask
-from stelae.types import Finish, Message, Speaker, TextPart
+from stelae.types import (
+    Delta,
+    Finish,
+    ImagePart,
+    Message,
+    NamedTool,
+    Speaker,
+    Structure,
+    TextPart,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,10 +33,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def server(zoo: Path) -> AsyncIterator[Live]:
     models = {
         "echo": {"source": str(zoo / "qwen3-chat"), "engine": "fake_text"},
+        "told": fix_told.settings(zoo / "qwen3-chat"),
         "vectors": {"source": "embedded", "engine": "fake"},
     }
-    async with live(models=models) as made:
-        yield made
+    with pytest.MonkeyPatch.context() as patch:
+        fix_told.install(patch)
+        async with live(models=models) as made:
+            yield made
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -55,6 +69,48 @@ async def test_pieces_come_one_by_one(client: AsyncClient) -> None:
     pieces = [piece async for piece in client.stream_chat("one two three")]
     assert [piece.text for piece in pieces if piece.text] == ["one", " two", " three"]
     assert pieces[-1].usage is not None
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+async def test_tools_are_called_and_answered(client: AsyncClient) -> None:
+    thought = Delta(reasoning="so add")
+    calls = [*calling("add", '{"a": 1, "b": 2}'), *calling("add", '{"a": 3, "b": 4}', 1)]
+    asked = [{"role": "user", "content": told(thought, *calls)}]
+    reply = await client.chat(asked, model="told", tools=[add], tool_choice="add", reasoning=True)
+    heard = HEARD[-1]
+    assert heard.tools[0]["function"]["name"] == "add"
+    assert (heard.tool_choice, heard.reasoning) == (NamedTool(name="add"), True)
+    assert (reply.text, reply.reasoning, reply.finish) == ("", "so add", Finish.TOOL_CALLS)
+    results = [tool_result(use, add(**use.arguments)) for use in reply.tool_calls]
+    assert [result.text for result in results] == ["3", "7"]
+    await client.chat([*asked, reply.message, *results], model="told", tools=[add])
+    again = HEARD[-1].messages
+    assert again[1] == reply.message
+    assert [message.tool_call_id for message in again[2:]] == ["c0", "c1"]
+
+
+async def test_forms_pictures_and_the_rest_reach_the_model(client: AsyncClient) -> None:
+    said = [{"role": "user", "content": ["what?", b"png"]}]
+    await client.chat(
+        said,
+        model="told",
+        structure={"type": "object"},
+        parallel_tool_calls=False,
+        template_options={"day": "Monday"},
+    )
+    heard = HEARD[-1]
+    assert heard.messages[0].content == [TextPart(text="what?"), ImagePart(image=b"png")]
+    assert heard.structure == Structure(json_schema={"type": "object"})
+    assert (heard.parallel_tool_calls, heard.template_options) == (False, {"day": "Monday"})
+
+
+async def test_pieces_make_a_reply(client: AsyncClient) -> None:
+    pieces = [piece async for piece in client.stream_chat("one two", n=2)]
+    assert Reply.of(pieces, 2).texts == ["one two"] * 2
 
 
 async def test_leaving_ends_the_work(client: AsyncClient, server: Live) -> None:

@@ -14,7 +14,6 @@ import msgspec
 from stelae.cli import reach
 from stelae.cli.output import Output
 from stelae.client import Client, Reply
-from stelae.client._chat import reply
 from stelae.errors import InvalidInput
 from stelae.types import Delta, Message, Speaker, TextPart
 
@@ -113,7 +112,7 @@ def _answer(client: Client, request: Request, told: list[Message], out: Output) 
                     sys.stdout.flush()
         except KeyboardInterrupt:
             out.note("\n(stopped)")
-    answer = reply(pieces, 1)
+    answer = Reply.of(pieces)
     if out.json:
         out.document(msgspec.to_builtins(answer))
     else:

@@ -4,7 +4,7 @@
     Encoding, Encodings        what you get from encode
     Score, Scores              what you get from score
     Extracted, Extractions     what you get from extract
-    Reply                      what you get from chat
+    Reply, tool_result         what you get from chat, and what a tool says to it
     Collection, Indexed        what keeps things with their vectors, and what it took
     RetryPolicy                how it behaves when the server is busy or away
     Backend, AsyncBackend      what answers it, if that is not a server
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from stelae.client._chat import ChatOptions, Reply
 from stelae.client._collections import Indexed
 from stelae.client._items import ItemLike
+from stelae.client._messages import tool_result
 from stelae.client._options import EncodeOptions, ExtractOptions, ScoreOptions
 from stelae.client._retry import RetryPolicy
 from stelae.client._sync import Backend, Client, Collection
@@ -53,6 +54,7 @@ __all__ = [
     "ScoreOptions",
     "Scores",
     "ServerInfo",
+    "tool_result",
 ]
 
 

@@ -6,12 +6,13 @@ import os
 import stat
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from stelae.client._place import Place
-from stelae.errors import InvalidInput
+from stelae.errors import InvalidInput, MissingDependency
 from stelae.types import Item
 from stelae.types.lazy import np
 from stelae.wire import data_uri
@@ -137,6 +138,36 @@ def loaded(item: Deferred, place: Place) -> Item:
         return _shown(source, place.wrong)
     except (OSError, ValueError) as error:
         raise _unread(source, error, place) from error
+
+
+def file_of(value: Any, place: Place) -> bytes:
+    """The bytes of a file with a picture, whatever form that has.
+
+    Raises:
+        InvalidInput: It cannot be read.
+        MissingDependency: It is pixels, and there is no Pillow to write them.
+    """
+    if isinstance(value, str):
+        return _embedded(value, place)
+    if isinstance(value, BYTES):
+        return bytes(value)
+    item = Item(pixels=value) if _is_numbers(value) else loaded(Deferred(source=value), place)
+    return item.image if item.image is not None else _written(item.pixels, place)
+
+
+def _written(pixels: Any, place: Place) -> bytes:
+    if pixels.dtype.kind not in "bu" or pixels.itemsize > 1 or pixels.ndim not in (2, 3):
+        raise place.wrong(
+            f"is a picture of shape {pixels.shape} and type {pixels.dtype}; uint8 of (H, W), "
+            "(H, W, 3) or (H, W, 4) was expected"
+        )
+    try:
+        image = import_module("PIL.Image")  # late: most pictures are files already
+    except ImportError as error:
+        raise MissingDependency(
+            "to send pixels in a chat the package 'pillow' is needed", hint="pip install pillow"
+        ) from error
+    return _file(image.fromarray(pixels))
 
 
 def _unread(source: object, error: Exception, place: Place) -> Exception:

@@ -10,7 +10,8 @@ from typing import Unpack
 from stelae.client import _chat
 from stelae.client._async._backend import AsyncBackend
 from stelae.client._async._sender import AsyncSender
-from stelae.client._chat import ChatOptions, MessageLike, Reply
+from stelae.client._chat import ChatOptions, Reply
+from stelae.client._messages import MessageLike
 from stelae.types import ChatCall, Delta
 
 Begun = tuple[list[Delta], AsyncGenerator[list[Delta]]]
@@ -35,10 +36,12 @@ class AsyncChats:
 
         Args:
             messages: The conversation: ``Message`` values, or dicts with ``role`` and
-                ``content``; a plain text is one message of the user.
+                ``content``, which is a text, a picture, or a list of both; a plain text is one
+                message of the user.
             model: Name of the model; the client's own if not given.
             timeout: Seconds to wait; the client's own if not given.
-            options: How tokens are chosen, and how many; see ``Sampling`` and ``ChatCall``.
+            options: How tokens are chosen, and how many, tools, the form of the answer; see
+                ``ChatOptions``, ``Sampling`` and ``ChatCall``.
 
         Returns:
             What the model says.
@@ -53,7 +56,7 @@ class AsyncChats:
         async with aclosing(self._pieces(call, timeout)) as made:
             async for piece in made:
                 pieces.append(piece)  # noqa: PERF401 - the synchronous side is made of this
-        return _chat.reply(pieces, call.n)
+        return Reply.of(pieces, call.n)
 
     def stream_chat(
         self,
