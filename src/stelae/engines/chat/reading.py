@@ -149,10 +149,10 @@ class Text:
         finish = self._finish(piece)
         self.done = finish is not None
         self.cut = self.done and piece.finish is None
-        if not made and not piece.tokens and finish is None:
+        if not made and not piece.tokens and finish is None and piece.read is None:
             return []
         made = made or [Delta(index=piece.index)]
-        made[0] = replace(made[0], tokens=piece.tokens, logprobs=piece.logprobs)
+        made[0] = replace(made[0], tokens=piece.tokens, logprobs=piece.logprobs, read=piece.read)
         made[-1] = replace(made[-1], finish=finish, stopped_by=piece.stopped_by)
         return made
 

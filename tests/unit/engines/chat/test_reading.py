@@ -252,6 +252,20 @@ async def test_what_an_engine_reads_itself_is_passed_on() -> None:
     assert last.usage == ChatUsage(prompt_tokens=7, completion_tokens=3, reasoning_tokens=2)
 
 
+@pytest.mark.parametrize("said", ["<tool_call>", "Hello", "<think>"])
+async def test_tokens_of_the_conversation_are_told_first(said: str) -> None:
+    before = ChatUsage(prompt_tokens=7)
+
+    class Counting(Script):
+        async def stream(self, call: ChatCall) -> AsyncGenerator[list[Delta]]:
+            yield [Delta(text=said, read=before)]
+            yield [Delta(finish=Finish.STOP, usage=before)]
+
+    first, *others = await read(Counting(), asked(), tools="hermes", reasoning=THINK)
+    assert first.read == before
+    assert not any(delta.read for delta in others)
+
+
 async def test_closing_closes_the_engine() -> None:
     script = Script()
     await Reading(script, PLAIN).aclose()
