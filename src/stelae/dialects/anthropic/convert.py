@@ -8,7 +8,7 @@ from typing import Any
 
 from stelae.dialects.anthropic.blocks import Placed, Reader, placed, plain, said
 from stelae.dialects.anthropic.schema import Asked, Form, MessageRequest, Role, Said
-from stelae.errors import InvalidInput
+from stelae.errors import InvalidInput, NotFound
 from stelae.security.fetch import Fetcher
 from stelae.types import (
     ChatCall,
@@ -69,6 +69,7 @@ def shows_thought(asked: Asked) -> bool:
 
 
 async def _call(asked: Asked, fetcher: Fetcher, **more: Any) -> ChatCall:
+    _check_thread(asked)
     effort = asked.output_config and asked.output_config.effort
     choice = asked.tool_choice
     return ChatCall(
@@ -83,6 +84,16 @@ async def _call(asked: Asked, fetcher: Fetcher, **more: Any) -> ChatCall:
         continues=_continues(asked),
         **more,
     )
+
+
+def _check_thread(asked: Asked) -> None:
+    """Refuse to go on with a thread, in a way that makes clients send the whole conversation."""
+    if asked.thread is not None and asked.thread.type != "create":
+        raise NotFound(
+            "thread: conversations are not kept here; send the whole of it",
+            param="thread",
+            details={"error_code": "thread_not_found"},
+        )
 
 
 # -- the conversation ------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def error_fields(error: StelaeError, record: Record) -> dict[str, Any]:
     told = {
         "type": TYPES.get(status, others),
         "message": TOO_LONG + str(error) if error.code == "input_too_long" else str(error),
-        "details": {"error_code": error.code, "param": error.param},
+        "details": {"error_code": error.code, "param": error.param, **error.details},
     }
     return {"error": told, "request_id": record.id}
 

@@ -131,6 +131,16 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     effort: str | None = None
 
 
+class Thread(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation that the server keeps; here none is kept, and the client sends it whole.
+
+    Attributes:
+        type: ``create``, or ``continue``, which is answered with ``thread_not_found``.
+    """
+
+    type: str
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What ``POST /v1/messages/count_tokens`` takes.
 
@@ -143,6 +153,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         thinking: Whether it thinks first; not, if this is left out.
         output_config: The form of the text, and effort.
         output_format: The form of the text, as older clients send it.
+        thread: Whether the conversation begins here, or goes on where the server left it.
     """
 
     model: str
@@ -153,6 +164,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     thinking: Thinking | None = None
     output_config: Output | None = None
     output_format: Form | None = None
+    thread: Thread | None = None
 
 
 class MessageRequest(Asked, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ import pytest
 
 from stelae.dialects.anthropic.convert import count_call, message_call, shows_thought
 from stelae.dialects.anthropic.schema import Asked, MessageRequest
-from stelae.errors import InvalidInput
+from stelae.errors import InvalidInput, NotFound
 from stelae.security.fetch import Fetcher
 from stelae.types import (
     ChatCall,
@@ -253,6 +253,17 @@ async def test_counting_needs_no_max_tokens() -> None:
     made = await count_call(asked, Fetcher())
     assert made.count_only
     assert (made.messages, len(made.tools)) == ([plain(Speaker.USER, "Hello")], 1)
+
+
+@pytest.mark.parametrize("kind", ["create", None])
+async def test_new_threads_are_plain_conversations(kind: str | None) -> None:
+    assert await call(thread=kind and {"type": kind}) == await call()
+
+
+async def test_clients_that_go_on_with_a_thread_are_made_to_send_it_whole() -> None:
+    with pytest.raises(NotFound) as caught:
+        await call(thread={"type": "continue", "previous_message_id": "msg_1"})
+    assert caught.value.details == {"error_code": "thread_not_found"}
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
