@@ -14,15 +14,24 @@ PYTHON = {"True": "true", "False": "false", "None": "null"}
 
 TEXT = frozenset({"string"})
 
+NESTED = frozenset({"object", "array"})
+"""Kinds that are JSON where nothing says which kind is meant; all else is text then."""
+
+OTHERWISE = {
+    "str": "string", "text": "string", "int": "integer", "float": "number", "bool": "boolean",
+    "dict": "object", "list": "array",
+}  # fmt: skip
+"""Names of types that callers write in place of JSON Schema's."""
+
 
 def kinds(schema: Any) -> frozenset[str]:
     """Names of types that a schema allows; nothing where it does not say."""
     if not isinstance(schema, dict):
         return frozenset()
     if isinstance(stated := schema.get("type"), str):
-        return frozenset({stated})
+        return frozenset({OTHERWISE.get(stated, stated)})
     if isinstance(stated, list):
-        return frozenset(kind for kind in stated if isinstance(kind, str))
+        return frozenset(OTHERWISE.get(kind, kind) for kind in stated if isinstance(kind, str))
     options = schema.get("anyOf") or schema.get("oneOf")
     if isinstance(options, list):
         return frozenset[str]().union(*map(kinds, options))
@@ -97,7 +106,8 @@ def _value(text: str, allowed: frozenset[str]) -> str:
     """A value as JSON: what it is if it is JSON of an allowed kind, else a text."""
     bare = text.strip()
     made = checked(PYTHON.get(bare, bare))
-    if made is None or ("string" in allowed and _kind(made).isdisjoint(allowed)):
+    strict = "string" in allowed or not allowed
+    if made is None or (strict and _kind(made).isdisjoint(allowed or NESTED)):
         return quoted(text)
     return made
 
