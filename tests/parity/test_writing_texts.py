@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from fix_texts import NEW, PROMPTS, chat, expected, prompt_ids, same, spec_of, text, tokens, written
 from msgspec.structs import replace
 
-from stelae.catalog.catalog import Catalog
-from stelae.catalog.entry import ModelEntry
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Device, EngineOptions
 from stelae.engines.chat.engine import LoopEngine
@@ -20,27 +19,16 @@ from stelae.engines.chat.sequence import AHEAD
 from stelae.engines.transformers_text import engine as engines
 from stelae.errors import InputTooLong, InvalidInput, ShuttingDown
 from stelae.types import (
-    ChatCall,
     ComputeDtype,
-    Delta,
     Finish,
     ImagePart,
     Message,
-    Sampling,
     Speaker,
     TextPart,
 )
 
 OPTIONS = EngineOptions(dtype=ComputeDtype.FLOAT32, device=Device.CPU, threads=1)
 MODELS = ("qwen3-chat", "llama-chat")
-NEW = 40
-PROMPTS = [
-    f"The river number {i} flows " + "to the sea and back again " * (i % 7) for i in range(16)
-]
-
-
-def spec_of(zoo: Path, name: str) -> ModelSpec:
-    return Catalog([ModelEntry(name="tiny", source=str(zoo / name))]).spec("tiny")
 
 
 @pytest.fixture(params=MODELS, scope="module")
@@ -64,57 +52,6 @@ def engine(spec: ModelSpec) -> Iterator[LoopEngine]:
 def reference(folder: Path) -> transformers.PreTrainedModel:
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     return model.eval()
-
-
-def chat(text: str, **sampling: object) -> ChatCall:
-    how = Sampling(**{"max_tokens": NEW, "temperature": 0.0, **sampling})  # type: ignore[arg-type]
-    said = Message(role=Speaker.USER, content=[TextPart(text=text)])
-    return ChatCall(model="tiny", messages=[said], sampling=how)
-
-
-async def written(engine: LoopEngine, call: ChatCall) -> list[Delta]:
-    return [piece async for made in engine.stream(call) for piece in made]
-
-
-def tokens(pieces: list[Delta], index: int = 0) -> list[int]:
-    return [token for piece in pieces if piece.index == index for token in piece.tokens]
-
-
-def text(pieces: list[Delta], index: int = 0) -> str:
-    return "".join(piece.text for piece in pieces if piece.index == index)
-
-
-def prompt_ids(folder: Path, said: str) -> list[int]:
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    made = tokenizer.apply_chat_template(
-        [{"role": "user", "content": said}], add_generation_prompt=True, return_dict=True
-    )
-    ids: list[int] = made["input_ids"]
-    return ids
-
-
-@torch.inference_mode()
-def expected(model: transformers.PreTrainedModel, ids: list[int], most: int = NEW) -> list[int]:
-    given = torch.tensor([ids])
-    made = model.generate(
-        given,
-        attention_mask=torch.ones_like(given),
-        max_new_tokens=most,
-        do_sample=False,
-        pad_token_id=0,
-    )[0, len(ids) :].tolist()
-    ends = model.generation_config.eos_token_id
-    return [t for t in made if t not in (ends if isinstance(ends, list) else [ends])]
-
-
-@torch.inference_mode()
-def same(model: transformers.PreTrainedModel, ids: list[int], a: list[int], b: list[int]) -> bool:
-    """Whether two texts are one, or part at a near tie: scores within 1e-3 of each other."""
-    if a == b:
-        return True
-    split = next(i for i, pair in enumerate(zip(a, b, strict=False)) if pair[0] != pair[1])
-    scores = model(torch.tensor([ids + a[:split]])).logits[0, -1]
-    return abs(float(scores[a[split]] - scores[b[split]])) < 1e-3
 
 
 async def test_greedy_text_alone_is_that_of_the_library(
