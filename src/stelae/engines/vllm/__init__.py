@@ -1,0 +1,36 @@
+"""vLLM, for GPUs: a process of its own, in an environment of its own."""
+
+from __future__ import annotations
+
+import os
+
+from stelae.catalog.spec import ModelSpec
+from stelae.engines.base import Device, EngineManifest, WeightFormat
+from stelae.types import Modality, Task
+
+PYTHON = "VLLM_PYTHON"
+"""Names the interpreter of an environment with vLLM, in the environment of the server.
+
+vLLM wants another PyTorch than ours, so the two cannot share one.
+"""
+
+
+def refuses(spec: ModelSpec) -> str | None:
+    """Say why this engine cannot serve a model, or ``None`` if it can."""
+    if not os.environ.get(PYTHON):
+        return f"{PYTHON} names no interpreter of an environment with vLLM"
+    if Modality.IMAGE in spec.inputs:
+        return "pictures are not passed on to vLLM"
+    return None
+
+
+MANIFEST = EngineManifest(
+    name="vllm",
+    tasks=frozenset({Task.CHAT}),
+    formats=frozenset({WeightFormat.SAFETENSORS}),
+    devices=frozenset({Device.CUDA}),
+    load="stelae.engines.vllm.engine:load",
+    preference=30,
+    refuses=refuses,
+    special=True,
+)

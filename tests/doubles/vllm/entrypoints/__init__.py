@@ -1,0 +1,1 @@
+"""Stands for vLLM in tests: it has not been run here."""
