@@ -53,7 +53,7 @@ def test_every_format_that_is_told_apart_can_be_read() -> None:
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(uses=USES, data=st.data())
 def test_calls_come_back(name: str, uses: list[Use], data: st.DataObject) -> None:
     text = WRITERS[name](uses)
@@ -68,7 +68,7 @@ def test_calls_come_back(name: str, uses: list[Use], data: st.DataObject) -> Non
 
 
 @pytest.mark.parametrize("name", sorted(set(WRITERS) - BARE))
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(uses=USES, before=TEXTS, after=TEXTS)
 def test_text_around_calls_is_text(name: str, uses: list[Use], before: str, after: str) -> None:
     text = f"{before}\n{WRITERS[name](uses)}\n {after}"
@@ -78,7 +78,7 @@ def test_text_around_calls_is_text(name: str, uses: list[Use], before: str, afte
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(uses=USES, data=st.data())
 def test_a_text_that_breaks_off_anywhere_loses_no_call_before(
     name: str, uses: list[Use], data: st.DataObject
@@ -93,7 +93,7 @@ def test_a_text_that_breaks_off_anywhere_loses_no_call_before(
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(text=st.text(alphabet=st.sampled_from('<>/|[]{}()":,`\n atool_c'), max_size=60))
 def test_what_is_no_call_stays_word_for_word(name: str, text: str) -> None:
     said, calls = found(name, list(text), [])
@@ -102,7 +102,7 @@ def test_what_is_no_call_stays_word_for_word(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(uses=USES, noise=st.text(max_size=8), data=st.data())
 def test_spoilt_texts_raise_nothing_and_do_not_depend_on_pieces(
     name: str, uses: list[Use], noise: str, data: st.DataObject
