@@ -20,6 +20,7 @@ from stelae.errors import (
     DeadlineExceeded,
     EngineFailed,
     InputTooLong,
+    PoisonInput,
     ShuttingDown,
     StelaeError,
     WorkerDied,
@@ -176,6 +177,20 @@ async def test_deadly_word_ends_the_answer_with_an_error() -> None:
     async with started(ProcessReplica) as replica:
         _, failure = await broken(replica, "one !die two")
         assert isinstance(failure, WorkerDied)
+
+
+async def test_an_input_that_ends_workers_again_and_again_is_refused() -> None:
+    async with started(ProcessReplica) as replica:
+        for neighbour in ("one !wait", "two !wait"):
+            stream = replica.stream(call(neighbour))
+            await anext(stream)
+            await broken(replica, "one !die two")
+            with pytest.raises(WorkerDied):
+                await anext(stream)
+            await until(lambda: replica.state is ModelState.READY)
+        _, failure = await broken(replica, "one !die two")
+        assert isinstance(failure, PoisonInput)
+        assert (await taken(replica, "still here"))[0].text == "still"
 
 
 async def test_closed_runner_refuses_and_leaves_no_thread() -> None:

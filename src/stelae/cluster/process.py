@@ -6,7 +6,8 @@ What becomes of calls when a worker dies:
   health check, then runs the suspects one at a time, alone; meanwhile new calls
   wait. A suspect that ends this worker too is refused with ``PoisonInput``, and
   so is the same input for some minutes; all others are answered.
-* Answers in pieces are never begun anew: their callers have the error at once.
+* Answers in pieces are never begun anew: their callers have the error at once. One whose
+  input alone was there at two such deaths is refused from then on.
 * A worker that ends before it answers the health check is nobody's fault but its
   own. After a few such ends in a row the replica is ``FAILED``; a call that
   comes after a while makes it try again.
@@ -138,6 +139,7 @@ class ProcessReplica:
         """Run a call in the worker and pass its pieces on; closing tells the worker."""
         self._check_state()
         ticket = self._ticket(call, timeout, urgent=False)
+        self._quarantine.refuse(ticket.payload, _now())
         inflow: Inflow[Frame] = Inflow(ticket.answer, lambda: self._grant(ticket))
         ticket.inflow = inflow
         with self._under_way(ticket, timeout):
@@ -290,6 +292,8 @@ class ProcessReplica:
         left = [ticket for ticket in link.tickets.values() if not ticket.answer.done()]
         broken = [t for t in left if t.inflow is not None and (t.inflow.begun or not link.clean)]
         _fail(broken, _broken_off(self.name, link.death))
+        if not link.clean:
+            self._quarantine.witness([ticket.payload for ticket in broken], _now())
         left = [ticket for ticket in left if ticket not in broken]
         suspects = deque(t for t in left if not (t.urgent or link.clean))
         self._waiting |= {t: None for t in left if t.urgent or link.clean}

@@ -23,15 +23,39 @@ class Quarantine:
         self._capacity = capacity
         self._seconds = seconds
         self._until: OrderedDict[bytes, float] = OrderedDict()
+        self._there: OrderedDict[bytes, list[float]] = OrderedDict()
 
     def convict(self, payload: Sequence[Buffer], now: float) -> PoisonInput:
         """Remember an input and give the error that its callers get."""
-        digest = _digest(payload)
+        self._convict(_digest(payload), now)
+        return _refusal()
+
+    def witness(self, payloads: Sequence[Sequence[Buffer]], now: float) -> None:
+        """Note the inputs whose answers broke off when a worker ended.
+
+        They are not run again, so none is proven to be at fault. One that was there at more
+        such ends than any other of these is refused from then on.
+        """
+        digests = {_digest(payload) for payload in payloads}
+        times = {digest: self._seen(digest, now) for digest in digests}
+        most = max(times.values(), default=0)
+        suspects = [digest for digest, count in times.items() if count == most]
+        if most > 1 and len(suspects) == 1:
+            self._convict(suspects[0], now)
+
+    def _seen(self, digest: bytes, now: float) -> int:
+        """How many ends of workers an input has seen lately, this one included."""
+        before = [at for at in self._there.pop(digest, []) if at > now - self._seconds]
+        self._there[digest] = [*before, now]
+        if len(self._there) > self._capacity:
+            self._there.popitem(last=False)
+        return len(before) + 1
+
+    def _convict(self, digest: bytes, now: float) -> None:
         self._until[digest] = now + self._seconds
         self._until.move_to_end(digest)
         if len(self._until) > self._capacity:
             self._until.popitem(last=False)
-        return _refusal()
 
     def refuse(self, payload: Sequence[Buffer], now: float) -> None:
         """Let an input pass, or not.
