@@ -23,6 +23,7 @@ from stelae.cluster.local import LocalController
 from stelae.cluster.memory import resident_bytes
 from stelae.config import ModelSettings, ProfileSettings, Settings
 from stelae.dialects.answers import house_error
+from stelae.dialects.anthropic import DIALECT as ANTHROPIC
 from stelae.dialects.base import (
     About,
     Dialect,
@@ -61,7 +62,7 @@ from stelae.telemetry.metrics import Metrics
 from stelae.types import Profile
 from stelae.version import __version__
 
-DIALECTS = (NATIVE, OPENAI, OLLAMA, SIE, CLIP)
+DIALECTS = (NATIVE, OPENAI, ANTHROPIC, OLLAMA, SIE, CLIP)
 """Every HTTP dialect; each is answered on every HTTP port."""
 
 
@@ -289,10 +290,15 @@ def _endpoint(claim: Claim, rooms: Rooms, dialects: Sequence[Dialect]) -> Endpoi
 def _renderer(dialects: Sequence[Dialect], otherwise: RenderError = house_error) -> RenderError:
     """Errors in the shape of the dialect whose client or place it is, whoever answers there."""
     recognising = [(dialect.speaks, dialect.errors) for dialect in dialects if dialect.speaks]
+    places = [(place, dialect.errors) for dialect in dialects for place in dialect.places]
 
     def render(error: StelaeError, request: Request) -> Response:
         for speaks, errors in recognising:
             if speaks(request.headers):
+                return errors(error, request)
+        path = request.scope["path"]
+        for place, errors in places:
+            if path == place or path.startswith(f"{place}/"):
                 return errors(error, request)
         return otherwise(error, request)
 
