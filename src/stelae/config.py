@@ -234,6 +234,9 @@ class ClipSettings(_Group):
     model: str | None = None
     """Model for requests that name none: by default the only one here for texts and pictures, if
     there are several the only one of them that is loaded, else ``ViT-B-32::openai``."""
+    anonymous_profile: bool = False
+    """Whether ``profile()`` without content is answered over gRPC and HTTP to those who show no
+    key: the client never shows one there. Nothing runs for them, and nothing else is answered."""
 
 
 class TlsSettings(_Group):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, Self
 
 import msgspec
 from starlette.datastructures import Headers
@@ -23,6 +23,9 @@ from stelae.service.works import Kind, Works
 from stelae.telemetry.metrics import Metrics, Served
 
 RECORD = "stelae.record"
+
+REFUSAL = "stelae.refusal"
+"""In the scope of a request without a key: the error for it, unless a ``stranger`` answers."""
 
 
 @dataclass(slots=True)
@@ -105,6 +108,8 @@ class Operation:
         media: Media types of the answer.
         open: Whether it is reached without a key.
         quiet: Whether it is left out of the access log.
+        stranger: Answers who shows no key that is known here, or does not: then the request is
+            refused. Only where the settings let strangers in; of what it reads nothing is large.
     """
 
     method: str
@@ -118,6 +123,7 @@ class Operation:
     media: tuple[str, ...] = ("application/json",)
     open: bool = False
     quiet: bool = False
+    stranger: Callable[[Request, Rooms], Awaitable[Response | None]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +203,7 @@ class Rpc:
         flow: How a stream is worked on, as its caller asks for it.
         open: Whether it is reached without a key; see ``Asking.admit``.
         quiet: Whether it is left out of the access log.
+        stranger: As of an ``Operation``, in place of ``handle``.
     """
 
     method: str
@@ -208,6 +215,7 @@ class Rpc:
     flow: Callable[[Asking], Flow] = lambda asking: Flow()
     open: bool = False
     quiet: bool = False
+    stranger: Callable[[Any, Asking, Rooms], Awaitable[Any]] | None = None
 
 
 class Parcel(Protocol):
@@ -321,6 +329,14 @@ class Dialect:
     talks: Sequence[Talk] = ()
     rpcs: Sequence[Rpc] = ()
     works: Sequence[Kind] = ()
+
+    def for_keys_alone(self) -> Self:
+        """The same without what strangers may ask."""
+        return replace(
+            self,
+            operations=[replace(operation, stranger=None) for operation in self.operations],
+            rpcs=[replace(rpc, stranger=None) for rpc in self.rpcs],
+        )
 
 
 def record_of(request: Request | Asking) -> Record:

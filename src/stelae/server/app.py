@@ -194,6 +194,8 @@ def build_app(
         Conflict: Two dialects claim one path and no rule decides.
     """
     spoken = list(dialects)
+    if not settings.clip.anonymous_profile:
+        spoken = [dialect.for_keys_alone() for dialect in spoken]
     claims: list[Claim] = []
     own = pages(_document(claims))
     claims += settle([*spoken, own])
@@ -220,6 +222,7 @@ def build_app(
         errors=_renderer(spoken),
         sockets=Sockets(spoken, rooms, reception, bounds),
         cors=settings.cors.origins,
+        strangers=[claim.operation.path for claim in claims if claim.operation.stranger],
     )
     return Assembly(edge, tuple(spoken), rooms)
 

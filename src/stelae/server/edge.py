@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stelae.dialects.answers import house_error
-from stelae.dialects.base import RECORD, Record, RenderError
-from stelae.errors import NoSuchMethod, NoSuchPath, ShuttingDown, StelaeError
+from stelae.dialects.base import RECORD, REFUSAL, Record, RenderError
+from stelae.errors import NoSuchMethod, NoSuchPath, ShuttingDown, StelaeError, Unauthorized
 from stelae.server.cors import shared
 from stelae.server.inbox import Inbox
 from stelae.server.reception import Reception
@@ -38,6 +38,7 @@ class Edge:
         errors: Answers errors from before the dialects.
         sockets: Answers WebSockets.
         cors: Origins whose pages may ask, ``*`` for all; none of others if empty.
+        strangers: Paths where there is something for those without a key.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class Edge:
         errors: RenderError = house_error,
         sockets: Sockets | None = None,
         cors: Sequence[str] = (),
+        strangers: Collection[str] = (),
     ) -> None:
         self._app = app
         self.sockets = sockets
         self._errors = errors
+        self._strangers = frozenset(strangers)
         self._answering = shared(self._request, cors)
         self.reception = reception
 
@@ -96,9 +99,7 @@ class Edge:
     async def _answer(self, scope: Scope, inbox: Inbox, outbox: _Outbox) -> None:
         record = outbox.record
         try:
-            path = scope["path"]
-            if path not in OPEN_PATHS and not path.startswith(OPEN_PLACES):
-                self.reception.admit(record, scope["headers"])
+            self._admit(record, scope)
             await self._app(scope, inbox.receive, outbox.send)
             return
         except StelaeError as error:
@@ -109,6 +110,17 @@ class Edge:
             log.get().exception("request_failed", route=record.route, dialect=record.dialect)
             failure = StelaeError("the server failed to answer; its log has the request id")
         await self._fail(scope, outbox, failure)
+
+    def _admit(self, record: Record, scope: Scope) -> None:
+        path = scope["path"]
+        if path in OPEN_PATHS or path.startswith(OPEN_PLACES):
+            return
+        try:
+            self.reception.admit(record, scope["headers"])
+        except Unauthorized as error:
+            if path not in self._strangers:
+                raise
+            scope[REFUSAL] = error
 
     async def _fail(self, scope: Scope, outbox: _Outbox, failure: StelaeError) -> None:
         outbox.record.error = failure.code

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from stelae.dialects.base import RECORD, Dialect, Operation, Record, RenderError, Rooms
+from stelae.dialects.base import RECORD, REFUSAL, Dialect, Operation, Record, RenderError, Rooms
 from stelae.errors import StelaeError
 
 PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
@@ -41,11 +42,20 @@ class Endpoint:
         record.dialect = self.dialect.name
         request = Request(scope, receive)
         try:
-            answer = await self.operation.handle(request, self._rooms)
+            answer = await self._answer(request, scope.get(REFUSAL))
         except StelaeError as error:
             record.error = error.code
             answer = self._errors(error, request)
         await answer(scope, receive, send)
+
+    async def _answer(self, request: Request, refusal: StelaeError | None) -> Response:
+        if refusal is None:
+            return await self.operation.handle(request, self._rooms)
+        stranger = self.operation.stranger
+        answer = None if stranger is None else await stranger(request, self._rooms)
+        if answer is None:
+            raise refusal
+        return answer
 
 
 class Shared:

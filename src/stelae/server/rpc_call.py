@@ -12,7 +12,14 @@ from starlette.datastructures import Headers
 
 from stelae.dialects.base import Asking, Dialect, Record, Rooms, Rpc
 from stelae.dialects.window import Window
-from stelae.errors import Cancelled, DeadlineExceeded, InvalidInput, ShuttingDown, StelaeError
+from stelae.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    InvalidInput,
+    ShuttingDown,
+    StelaeError,
+    Unauthorized,
+)
 from stelae.security.keys import Headers as RawHeaders
 from stelae.server.reception import Reception
 from stelae.server.rpc_status import status_of, trailers_of
@@ -73,6 +80,7 @@ class Call:
         self._ended = False
         self._sending = asyncio.Lock()
         self._bytes = 0
+        self._refusal: StelaeError | None = None
 
     def drain(self) -> None:
         """Read no further message; what is in work is answered."""
@@ -113,7 +121,7 @@ class Call:
             await self._context.send_initial_metadata((("x-request-id", record.id),))
             asking = self._asking(record, headers)
             if not self._method.rpc.open:
-                await self._admit(asking)
+                self._refusal = await self._admit(asking)
             await (self._stream(asking) if self._method.rpc.streams else self._single(asking))
             record.status = 200
         except StelaeError as error:
@@ -125,17 +133,23 @@ class Call:
             log.get().exception("rpc_failed", route=record.route, dialect=record.dialect)
             self._fail(record, StelaeError("the server failed to answer; see its log"))
 
-    async def _admit(self, asking: Asking) -> None:
+    async def _admit(self, asking: Asking) -> StelaeError | None:
         """Check the key; who is refused has a moment to send what is on its way.
 
         Nothing of it is read. Some clients tell an error of their own, and not ours, if a
         call ends while they begin to send.
+
+        Returns:
+            What is to be answered to one without a key, where strangers may ask for something.
         """
         try:
             asking.admit()
-        except StelaeError:
+        except StelaeError as error:
+            if isinstance(error, Unauthorized) and self._method.rpc.stranger is not None:
+                return error
             await asyncio.sleep(REFUSAL_SECONDS)
             raise
+        return None
 
     def _fail(self, record: Record, error: StelaeError) -> None:
         record.status, record.error = error.status, error.code
@@ -204,11 +218,20 @@ class Call:
     ) -> None:
         rpc = self._method.rpc
         with parcel as message:
-            answer = await rpc.handle(_decoded(rpc, message), asking, self._method.rooms)
+            answer = await self._answer_to(_decoded(rpc, message), asking)
             if turn is not None:
                 await turn
             async with self._sending:
                 await self._context.write(rpc.encode(answer))
+
+    async def _answer_to(self, message: Any, asking: Asking) -> Any:
+        rpc, rooms = self._method.rpc, self._method.rooms
+        if self._refusal is None:
+            return await rpc.handle(message, asking, rooms)
+        answer = None if rpc.stranger is None else await rpc.stranger(message, asking, rooms)
+        if answer is None:
+            raise self._refusal
+        return answer
 
 
 def _decoded(rpc: Rpc, message: Any) -> Any:

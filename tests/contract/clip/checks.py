@@ -288,6 +288,17 @@ def check_keys(at: Place) -> None:
         wrong.encode(["a"])
 
 
+def check_profile_without_a_key(at: Place) -> None:
+    """`profile()` without content where keys are needed and `clip.anonymous_profile` is set"""
+    if not (at.is_grpc or at.is_http):
+        raise Skip("a WebSocket is opened to those with a key alone")
+    client = Client(at.locked, credential={"Authorization": KEY})
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert client.profile()["Server"] >= 1
+        with raises(BadServerFlow if at.is_grpc else ValueError):
+            client.profile("hi")
+
+
 def check_index_and_search(at: Place) -> None:
     """`index`, then `search(limit=2)`, and their async twins; distances, the nearest first"""
     collection = {"collection": at.scheme}

@@ -51,7 +51,7 @@ What differs on purpose:
   is missing; JSON has no NaN, so over HTTP the client gets an error and the other vectors with it.
 * `rank` keeps the pictures of matches unless `drop_match_content` is true.
 * Where keys are needed, the client can only show them over gRPC and HTTP, and its `profile()`
-  shows none.
+  shows none: without content it is answered all the same if `clip.anonymous_profile` is set.
 
 With `jina` 3.27.5 and later the client cannot read any server's answer over HTTP; use gRPC or
 WebSockets, or `jina==3.25.2`. It knows `wss://`, not `websockets://`.
@@ -103,7 +103,8 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
     more = {"at": places, "models": models, "tls": pair._asdict()}
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(live(**more))
-        locked = await stack.enter_async_context(live(**more, api_keys=["sesame"]))
+        clip = {"anonymous_profile": True}
+        locked = await stack.enter_async_context(live(**more, api_keys=["sesame"], clip=clip))
         for made in (opened, locked):
             await made.house.fleet.load("clip")
         yield Served(opened, locked, pair.certificate)

@@ -21,6 +21,12 @@ VERBS = frozenset({ENCODE, "rank", "index", "search", "update", "delete", "filte
 
 ROOT = "@r"
 
+ROOT_ENDPOINT = "/"
+"""The endpoint of ``profile()``, and of requests that name none."""
+
+STRANGER_BYTES = 4096
+"""Most of a request that is read of one without a key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Visit:
@@ -66,6 +72,19 @@ class Asked(Generic[D]):
         """The model asked for: in the endpoint, or else among the parameters."""
         first, _, named = self.endpoint.strip("/").partition("/")
         return named if named and first in VERBS else self.text("model_name")
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is asked: a document or none, without content, to no endpoint."""
+        form = self.form
+        return (
+            self.endpoint == ROOT_ENDPOINT
+            and len(self.docs) <= 1
+            and not any(
+                form.read(doc) or form.inner(doc, "chunks") or form.inner(doc, "matches")
+                for doc in self.docs
+            )
+        )
 
     @property
     def path(self) -> str:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from stelae.dialects.ask import OFFLOAD_BYTES, caller_of, offload
 from stelae.dialects.base import Asking, Rooms, record_of
 from stelae.dialects.clip.answers import post_answer
-from stelae.dialects.clip.asked import ENCODE, Asked, Told, Visit
+from stelae.dialects.clip.asked import ENCODE, ROOT_ENDPOINT, Asked, Told, Visit
 from stelae.dialects.clip.core import answer
 from stelae.dialects.clip.errors import is_transient, status_of
 from stelae.dialects.clip.plain import FORM
@@ -20,9 +20,6 @@ from stelae.wire.arrays import Buffer
 from stelae.wire.clip.names import ERROR
 from stelae.wire.slices import is_large, json_slices
 
-ROOT = "/"
-"""The endpoint of requests that name none."""
-
 WANTING = frozenset({ENCODE, "index"})
 """What the client reads vectors from the answers of; from others it reads matches."""
 
@@ -32,6 +29,16 @@ _POST = msgspec.json.Decoder(PostRequest)
 def speaks(headers: Headers) -> bool:
     """Whether a request comes from the client, which is made with aiohttp."""
     return "aiohttp" in headers.get("user-agent", "")
+
+
+def asks_nothing(body: bytes) -> bool:
+    """Whether a request holds nothing that would run, and asks for nothing that is kept.
+
+    Raises:
+        InvalidInput: It cannot be read.
+    """
+    given = _decoded(body)
+    return Asked(_endpoint(given), given.parameters or {}, _docs(given), FORM).empty
 
 
 async def answer_post(
@@ -107,7 +114,7 @@ def _endpoint(given: PostRequest) -> str:
         header and header.exec_endpoint,
         header and header.camel_exec_endpoint,
     )
-    return next((name for name in named if name), ROOT)
+    return next((name for name in named if name), ROOT_ENDPOINT)
 
 
 def _docs(given: PostRequest) -> list[Doc]:

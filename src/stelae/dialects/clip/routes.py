@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -10,7 +11,8 @@ from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer
 from stelae.dialects.base import Handle, Operation, Rooms
-from stelae.dialects.clip.posts import answer_post, write
+from stelae.dialects.clip.asked import STRANGER_BYTES
+from stelae.dialects.clip.posts import answer_post, asks_nothing, write
 from stelae.dialects.clip.schema import PostAnswer, PostRequest
 from stelae.dialects.decode import read
 from stelae.dialects.pieces import PiecesResponse
@@ -57,8 +59,21 @@ async def delete(request: Request, rooms: Rooms) -> Response:
     return await _answer(request, rooms, "/delete")
 
 
+async def stranger(request: Request, rooms: Rooms) -> Response | None:
+    """Answer a request that asks for nothing: ``profile()`` without content shows no key."""
+    length = request.headers.get("content-length", "")
+    if not length.isascii() or not length.isdigit() or int(length) > STRANGER_BYTES:
+        return None
+    body = await read(request)
+    return await _written(body, request, rooms, None) if asks_nothing(body) else None
+
+
 async def _answer(request: Request, rooms: Rooms, endpoint: str | None = None) -> Response:
-    answer = await answer_post(await read(request), request, rooms, endpoint)
+    return await _written(await read(request), request, rooms, endpoint)
+
+
+async def _written(body: bytes, request: Request, rooms: Rooms, endpoint: str | None) -> Response:
+    answer = await answer_post(body, request, rooms, endpoint)
     return PiecesResponse(await write(answer), {}, "application/json")
 
 
@@ -107,7 +122,10 @@ def _page(path: str, handle: Handle, summary: str) -> Operation:
 
 
 OPERATIONS = (
-    _documents("POST", "/post", post, "Encode, rank, index or search documents.", _EXAMPLE),
+    replace(
+        _documents("POST", "/post", post, "Encode, rank, index or search documents.", _EXAMPLE),
+        stranger=stranger,
+    ),
     _documents("POST", "/index", index, "Keep documents, to be found again.", _KEPT),
     _documents("POST", "/search", search, "Find the documents nearest to others.", _KEPT),
     _documents("PUT", "/update", update, "Keep documents anew, or change their tags.", _KEPT),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from stelae.dialects.base import Asking, Flow, Rooms, Rpc
+from stelae.dialects.clip.asked import STRANGER_BYTES
 from stelae.dialects.clip.core import VERBS
-from stelae.dialects.clip.exchange import exchange
+from stelae.dialects.clip.exchange import asked_of, exchange, parse
 from stelae.wire.clip.messages import Endpoints, JinaInfo, Status
 from stelae.wire.clip.names import (
     CALL,
@@ -33,6 +34,13 @@ def flow(asking: Asking) -> Flow:
 async def answer(data: bytes, asking: Asking, rooms: Rooms) -> bytes:
     """Do with the documents of a message what its endpoint says."""
     return (await exchange(data, asking, rooms)).data
+
+
+async def stranger(data: bytes, asking: Asking, rooms: Rooms) -> bytes | None:
+    """Answer a message that asks for nothing: ``profile()`` without content shows no key."""
+    if len(data) > STRANGER_BYTES or not asked_of(parse(data)).empty:
+        return None
+    return await answer(data, asking, rooms)
 
 
 async def dry_run(data: bytes, asking: Asking, rooms: Rooms) -> bytes:
@@ -68,6 +76,7 @@ RPCS = (
         summary="Encode, rank, index or search documents, many requests on one stream.",
         streams=True,
         flow=flow,
+        stranger=stranger,
     ),
     Rpc(
         method=SINGLE,
