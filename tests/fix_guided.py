@@ -10,7 +10,6 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from stelae.engines.chat.structure.compiler import Compiler
 from stelae.engines.chat.structure.grammar import Grammar
-from stelae.engines.chat.structure.vocabulary import of_file
 from stelae.types import Structure
 
 CLOSING = '"}]'
@@ -36,7 +35,7 @@ def tokenizer() -> Tokenizer:
 @cache
 def compiler() -> Compiler:
     end = tokenizer().token_to_id("<|end|>")
-    return Compiler(lambda: of_file(tokenizer().to_str(), size(), [end]), size())
+    return Compiler(lambda: LLTokenizer(tokenizer().to_str(), eos_token=end), size())
 
 
 def size() -> int:

@@ -15,12 +15,14 @@ from collections import deque
 from collections.abc import Sequence as Several
 from typing import Any
 
+from torch import Tensor
+
 from stelae.engines.base import StreamStats
 from stelae.engines.chat.prefixes import MOST, SHORTEST, Prefixes
 from stelae.engines.chat.sequence import Sequence
 from stelae.engines.chat.stepping import BLOCK, Share, Stepper
 from stelae.engines.chat.writing import Decode
-from stelae.errors import EngineFailed, OutOfMemory, ShuttingDown, StelaeError
+from stelae.errors import EngineFailed, InvalidInput, OutOfMemory, ShuttingDown, StelaeError
 
 STEP_TOKENS = 512
 """Tokens of one step at most; what is left of a conversation is read in the next."""
@@ -217,12 +219,18 @@ class TokenLoop:
             for (text, tokens), row in zip(shares, scores, strict=True):
                 text.ran += tokens
                 if not text.waits:
-                    text.advance(row, self._ends, self._decode)
+                    self._advance(text, row)
         except Exception as error:  # whatever a model raises is the answer to these calls
             self._fail(shares, _as_ours(error))
         for request in {text.request for text, _ in shares}:
             request.tell()
         self._count(shares, time.monotonic() - started)
+
+    def _advance(self, text: Sequence, scores: Tensor) -> None:
+        try:
+            text.advance(scores, self._ends, self._decode)
+        except InvalidInput as error:  # it cannot be held to its form: its neighbours go on
+            self._fail([(text, 0)], error)
 
     def _share(self, text: Sequence, tokens: int) -> Share[Any]:
         """The next tokens of a text."""

@@ -35,7 +35,7 @@ class Sampler:
     def __init__(
         self, sampling: Sampling, prompt: Iterable[int], index: int, guide: Guide | None = None
     ) -> None:
-        self._how, self._guide = sampling, guide
+        self.index, self._how, self._guide = index, sampling, guide
         self._written: Counter[int] = Counter()
         self._seen = set(prompt) if sampling.repetition_penalty != 1 else set[int]()
         seed = secrets.randbits(64) if sampling.seed is None else sampling.seed % 2**64

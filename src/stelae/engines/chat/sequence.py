@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from collections import deque
 from collections.abc import Hashable
 from collections.abc import Sequence as Several
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -105,6 +106,10 @@ class Request:
             self._stir.clear()
 
 
+def _digest(image: bytes) -> bytes:
+    return hashlib.blake2b(image, digest_size=16).digest()
+
+
 @dataclass(slots=True, eq=False)
 class Sequence:
     """One text.
@@ -123,6 +128,7 @@ class Sequence:
         ran: How many did.
         done: Whether it has ended.
         broken: Whether its memory may be in any state.
+        kind: What keys and values depend on, besides tokens, and whose they are.
     """
 
     request: Request
@@ -138,17 +144,16 @@ class Sequence:
     ran: int = 0
     done: bool = False
     broken: bool = False
+    kind: Hashable = field(init=False)
+
+    def __post_init__(self) -> None:
+        seen = [_digest(image) for message in self.call.messages for image in message.images]
+        self.kind = (self.call.cache_salt, self.call.lora, *seen)
 
     @property
     def waits(self) -> int:
         """Tokens that have yet to run."""
         return len(self.ids) - self.ran
-
-    @property
-    def kind(self) -> Hashable:
-        """What keys and values depend on, besides tokens."""
-        seen = [hash(image) for message in self.call.messages for image in message.images]
-        return (self.call.lora, *seen)
 
     @property
     def follows(self) -> bool:
@@ -196,6 +201,9 @@ class Sequence:
         written = len(self.ids) - len(self.request.prompt)
         finish = None
         if self.writer.stopped:
+            finish = Finish.STOP
+        elif self.sampler.over:
+            text += self.writer.rest()
             finish = Finish.STOP
         elif written >= self.limit:
             text += self.writer.rest()

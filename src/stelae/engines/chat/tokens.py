@@ -55,6 +55,12 @@ class FileTokens:
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
         return text
 
+    @property
+    def file(self) -> str:
+        """What its ``tokenizer.json`` says; texts are neither cut nor filled up."""
+        made: str = self._tokenizer.to_str()
+        return made
+
     def _decoded(self, ids: Sequence[int]) -> str:
         """The text of tokens, all of them; those that there are not have none."""
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False)

@@ -18,7 +18,11 @@ MANIFEST = EngineManifest(
     formats=frozenset({WeightFormat.SAFETENSORS}),
     devices=frozenset({Device.CPU, Device.CUDA}),
     load="stelae.engines.transformers_text.engine:load",
-    needs=(Requirement("torch", extra="server"), Requirement("transformers", extra="server")),
+    needs=(
+        Requirement("torch", extra="server"),
+        Requirement("transformers", extra="server"),
+        Requirement("llguidance", extra="server"),
+    ),
     preference=20,
     refuses=refuses,
 )

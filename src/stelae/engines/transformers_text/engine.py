@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from stelae.catalog.fingerprint import fingerprint, weights_digest
@@ -13,6 +14,8 @@ from stelae.engines.chat.formats.table import marks_of
 from stelae.engines.chat.intake import Intake
 from stelae.engines.chat.prefixes import MOST
 from stelae.engines.chat.stepping import BLOCK
+from stelae.engines.chat.structure.structures import Structures
+from stelae.engines.chat.structure.vocabulary import of_file
 from stelae.engines.chat.template import template_of
 from stelae.engines.chat.tokens import FileTokens
 from stelae.engines.runtime import device_of, dtype_of, name_of
@@ -21,7 +24,10 @@ from stelae.engines.transformers_text.model import PackedModel, load_model
 from stelae.engines.transformers_text.seeing import SeeingModel, eyes_of
 from stelae.errors import UnsupportedCheckpoint
 
-ABLE = frozenset({Ability.LORA, Ability.LOGPROBS, Ability.LOGIT_BIAS, Ability.MIN_P, Ability.SEED})
+ABLE = frozenset({
+    Ability.STRUCTURE, Ability.LORA, Ability.LOGPROBS, Ability.LOGIT_BIAS, Ability.MIN_P,
+    Ability.SEED, Ability.PROMPT_TOKENS,
+})  # fmt: skip
 """What this engine can be asked for."""
 
 
@@ -45,9 +51,10 @@ def load(spec: ModelSpec, options: EngineOptions) -> LoopEngine:
         notes=(note, f"keys and values of {options.cache_tokens} tokens are kept at once"),
     )
     room = options.cache_tokens
+    tokens = FileTokens(Path(spec.folder, spec.tokenizer), marks_of(spec.generation))
     intake = Intake(
         template=template_of(spec.generation),
-        tokens=FileTokens(Path(spec.folder, spec.tokenizer), marks_of(spec.generation)),
+        tokens=tokens,
         vocabulary=model.vocabulary,
         context=min(spec.max_tokens, room // BLOCK * BLOCK),
         engine="transformers_text",
@@ -56,4 +63,8 @@ def load(spec: ModelSpec, options: EngineOptions) -> LoopEngine:
     )
     kept = 0 if options.deterministic else MOST
     adapters = adapters_of(spec, model, options)
-    return LoopEngine(intake, model, frozenset(spec.generation.ends), info, room, kept, adapters)
+    view = partial(of_file, tokens, model.vocabulary, spec.generation.ends)
+    structures = Structures(spec.generation, tokens.decode, view, model.vocabulary)
+    return LoopEngine(
+        intake, model, frozenset(spec.generation.ends), info, room, kept, adapters, structures
+    )

@@ -6,7 +6,6 @@ Source: llguidance 1.9, ``docs/syntax.md`` (its variant of Lark).
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -144,8 +143,8 @@ def _quoted(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Letters as a regular expression between slashes matches them."""
-    return re.escape(text).replace("/", r"\/")
+    """Letters as a regular expression matches them, by their numbers."""
+    return "".join(rf"\x{{{ord(letter):x}}}" for letter in text)
 
 
 def _bound(what: str, size: int, most: int) -> None:

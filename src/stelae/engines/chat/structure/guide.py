@@ -66,5 +66,6 @@ class Guide:
 
 def fault(matcher: LLMatcher) -> str:
     """What the library has to complain of, without its own directions and places in grammars."""
-    said = PLACE.sub("", matcher.get_error().partition("\n   1 |")[0])[:FAULT]
+    whole = matcher.get_error().removesuffix("\n<non-verbose/>")
+    said = PLACE.sub("", whole.partition("\n   1 |")[0])[:FAULT]
     return "no text has that form" if said.startswith("NoExtension") else said

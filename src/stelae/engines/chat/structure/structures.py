@@ -26,20 +26,20 @@ class Structures:
 
     Args:
         generation: How it calls tools and shows its thought.
-        tokenizer: Makes the library's view of its tokenizer, when first needed.
-        decode: Of the tokenizer.
+        decode: Of its tokenizer.
+        view: Makes the library's view of the tokenizer, when first needed.
         vocabulary: Tokens that it knows.
     """
 
     def __init__(
         self,
         generation: Generation,
-        tokenizer: Callable[[], LLTokenizer],
         decode: Decode,
+        view: Callable[[], LLTokenizer],
         vocabulary: int,
     ) -> None:
         self._generation, self._decode = generation, decode
-        self._compiler = Compiler(tokenizer, vocabulary)
+        self._compiler = Compiler(view, vocabulary)
 
     async def guides(self, call: ChatCall, prompt: Sequence[int]) -> Sequence[Guide | None]:
         """A guide for each text of a call; ``None`` where any text will do.

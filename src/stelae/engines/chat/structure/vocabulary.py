@@ -6,14 +6,15 @@ from collections.abc import Collection
 
 from llguidance import LLTokenizer
 
+from stelae.engines.chat.tokens import FileTokens
 from stelae.errors import InvalidInput
 
 
-def of_file(text: str, vocabulary: int, ends: Collection[int]) -> LLTokenizer:
+def of_file(tokens: FileTokens, vocabulary: int, ends: Collection[int]) -> LLTokenizer:
     """The library's view of a ``tokenizer.json``.
 
     Args:
-        text: What the file says.
+        tokens: The tokenizer.
         vocabulary: Tokens that the model knows, perhaps more than the file names.
         ends: Tokens that end a text.
 
@@ -21,7 +22,7 @@ def of_file(text: str, vocabulary: int, ends: Collection[int]) -> LLTokenizer:
         InvalidInput: The library does not know such tokenizers.
     """
     try:
-        return LLTokenizer(text, n_vocab=vocabulary, eos_token=sorted(ends) or None)
+        return LLTokenizer(tokens.file, n_vocab=vocabulary, eos_token=sorted(ends) or None)
     except ValueError as error:
         raise InvalidInput(
             f"texts of this model cannot be held to a form: {error}",
