@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,9 @@ DIGITS = "0123456789"
 HEX = frozenset("0123456789abcdefABCDEF")
 WORDS = ("true", "false", "null")
 CLOSED = {"{": "}", "[": "]"}
+PLAIN = re.compile(r'[^"\\\x00-\x1f]+')
+"""Letters that stand in a JSON string as they are."""
+
 WHOLE = frozenset({"0", "int", "fraction", "power"})
 """States in which a number may end."""
 
@@ -60,6 +64,11 @@ class JsonScan:
             NoCall: No JSON goes on like this.
         """
         return self._state(letter)
+
+    @property
+    def within_text(self) -> bool:
+        """Whether plain letters may follow, which change nothing."""
+        return self._state == self._string and not self._half
 
     @property
     def ends(self) -> bool:
@@ -226,20 +235,20 @@ def read_value(tape: Tape, say: Callable[[str], None] | None = None) -> Step[str
         NoCall: There is none; the letter at which this shows is put back.
     """
     yield from tape.skip()
-    scan, made = JsonScan(), []
+    scan, made = JsonScan(), list[str]()
+    tell = made.append if say is None else say
     while not scan.done:
+        if scan.within_text and (plain := tape.run(PLAIN)):
+            tell(written(plain))
+            continue
         if scan.ends and not _number_goes_on((yield from tape.peek())):
             break
         letter = yield from tape.next()
         try:
-            sure = scan.push(letter)
+            tell(scan.push(letter))
         except NoCall:
             tape.back()
             raise
-        if say is not None:
-            say(sure)
-        else:
-            made.append(sure)
     return "".join(made)
 
 

@@ -8,6 +8,7 @@ other, it does not matter in which pieces the text comes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -105,6 +106,14 @@ class Tape:
                 return ""
             yield
         return self._text[self._at]
+
+    def run(self, letters: re.Pattern[str]) -> str:
+        """Take what is there of some letters, perhaps nothing, without waiting for more."""
+        found = letters.match(self._text, self._at)
+        if found is None:
+            return ""
+        self._at = found.end()
+        return found[0]
 
     def back(self) -> None:
         """Put the last letter back."""
