@@ -282,6 +282,9 @@ async def test_the_next_turn_reads_only_what_is_new(
         assert ran <= usage.prompt_tokens - usage.cached_tokens + len(tokens(pieces))
         ids = engine._intake.read(second)
         assert same(reference, ids, tokens(pieces), expected(reference, ids))
+        salted = (await written(engine, replace(second, cache_salt="another's")))[-1].usage
+        assert salted is not None
+        assert salted.cached_tokens == 0
     finally:
         await engine.aclose()
 

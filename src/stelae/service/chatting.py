@@ -14,6 +14,7 @@ from stelae.types import ChatCall, Message, NamedTool, Sampling, Speaker, Struct
 MESSAGES = 10_000
 TEXTS = 64
 STOPS, STOP_LETTERS = 64, 256
+SALT_LETTERS = 1024
 TOP_LOGPROBS = 20
 BIASES = 1024
 TOOLS, TOOL_LETTERS = 1024, 256
@@ -61,6 +62,8 @@ def check_chat(call: ChatCall) -> int:
         _check_message(message, f"messages[{index}]", known)
     if call.continues and (not call.messages or call.messages[-1].role is not Speaker.ASSISTANT):
         raise _wrong("messages", "ends with no message of the assistant to go on with")
+    if len(call.cache_salt) > SALT_LETTERS:
+        raise _wrong("cache_salt", f"has {len(call.cache_salt)} letters, at most {SALT_LETTERS}")
     _check_tools(call)
     if call.structure is not None:
         _check_structure(call.structure)
@@ -135,9 +138,9 @@ def _size(call: ChatCall) -> int:
     return texts + images + (len(msgspec.json.encode(call.tools)) if call.tools else 0)
 
 
-def bare_chat(call: ChatCall, model: str) -> ChatCall:
-    """The call as workers need it: the model's own name."""
-    return replace(call, model=model, gpu=None)
+def bare_chat(call: ChatCall, model: str, key_id: str | None) -> ChatCall:
+    """The call as workers need it: the model's own name, and whose memories it may share."""
+    return replace(call, model=model, gpu=None, cache_salt=f"{key_id or ''}/{call.cache_salt}")
 
 
 def _wrong(param: str, fault: str) -> InvalidInput:

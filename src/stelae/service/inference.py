@@ -137,7 +137,7 @@ class Inference:
         deadline = None if caller.timeout is None else time.monotonic() + caller.timeout
         with self._admission.admit(size):
             replica = await self._deployments.serving(entry.name, Task.CHAT, _patience(caller))
-            asked = bare_chat(call, entry.name)
+            asked = bare_chat(call, entry.name, caller.key_id)
             answer = streamed(replica, asked, _left(deadline), _patience(caller))
             async with aclosing(answer) as made:
                 async for pieces in made:

@@ -193,6 +193,9 @@ class ChatCall(
         sampling: How tokens are chosen.
         n: Texts wanted of the same conversation; 1 to 64.
         lora: Name of one of the model's adapters; ``None`` for the model itself.
+        cache_salt: Only conversations of the same salt, and of the same key of the server, begin
+            with what an earlier one has read: how long an answer takes then tells nobody else
+            what was asked before.
         count_only: Whether only the tokens of the conversation are counted: the answer is its
             ``usage`` alone.
         gpu: Pool and kind of machine that should answer, as ``pool/kind`` or ``kind``; ``None``
@@ -213,5 +216,6 @@ class ChatCall(
     sampling: Sampling = Sampling()
     n: int = 1
     lora: str | None = None
+    cache_salt: str = ""
     count_only: bool = False
     gpu: str | None = None

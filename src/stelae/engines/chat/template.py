@@ -87,8 +87,8 @@ class ChatTemplate:
         if self._short_ids:
             short_ids(messages)
         context: dict[str, Any] = {
-            **self._specials,
             **_switches(call),
+            **self._specials,
             "messages": messages,
             "tools": tools,
             "documents": None,
