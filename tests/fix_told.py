@@ -39,6 +39,12 @@ class ToldEngine(FakeTextEngine):
         yield [Delta(usage=ChatUsage(prompt_tokens=7, completion_tokens=len(pieces)))]
 
 
+def heard() -> list[ChatCall]:
+    """What was asked, beside what asks whether the model is well."""
+    asked = [call for call in HEARD if call.messages]
+    return [call for call in asked if "canary" not in call.messages[-1].text]
+
+
 def told(*pieces: Delta) -> str:
     """What to say to the model, to hear these pieces."""
     return msgspec.json.encode(list(pieces)).decode()

@@ -9,7 +9,7 @@ from pathlib import Path
 import fix_told
 import pytest
 import pytest_asyncio
-from fix_told import HEARD, calling, told
+from fix_told import calling, heard, told
 from live import Live, live, until
 
 import stelae
@@ -81,14 +81,14 @@ async def test_tools_are_called_and_answered(client: AsyncClient) -> None:
     calls = [*calling("add", '{"a": 1, "b": 2}'), *calling("add", '{"a": 3, "b": 4}', 1)]
     asked = [{"role": "user", "content": told(thought, *calls)}]
     reply = await client.chat(asked, model="told", tools=[add], tool_choice="add", reasoning=True)
-    heard = HEARD[-1]
-    assert heard.tools[0]["function"]["name"] == "add"
-    assert (heard.tool_choice, heard.reasoning) == (NamedTool(name="add"), True)
+    asked_for = heard()[-1]
+    assert asked_for.tools[0]["function"]["name"] == "add"
+    assert (asked_for.tool_choice, asked_for.reasoning) == (NamedTool(name="add"), True)
     assert (reply.text, reply.reasoning, reply.finish) == ("", "so add", Finish.TOOL_CALLS)
     results = [tool_result(use, add(**use.arguments)) for use in reply.tool_calls]
     assert [result.text for result in results] == ["3", "7"]
     await client.chat([*asked, reply.message, *results], model="told", tools=[add])
-    again = HEARD[-1].messages
+    again = heard()[-1].messages
     assert again[1] == reply.message
     assert [message.tool_call_id for message in again[2:]] == ["c0", "c1"]
 
@@ -102,10 +102,10 @@ async def test_forms_pictures_and_the_rest_reach_the_model(client: AsyncClient) 
         parallel_tool_calls=False,
         template_options={"day": "Monday"},
     )
-    heard = HEARD[-1]
-    assert heard.messages[0].content == [TextPart(text="what?"), ImagePart(image=b"png")]
-    assert heard.structure == Structure(json_schema={"type": "object"})
-    assert (heard.parallel_tool_calls, heard.template_options) == (False, {"day": "Monday"})
+    asked_for = heard()[-1]
+    assert asked_for.messages[0].content == [TextPart(text="what?"), ImagePart(image=b"png")]
+    assert asked_for.structure == Structure(json_schema={"type": "object"})
+    assert (asked_for.parallel_tool_calls, asked_for.template_options) == (False, {"day": "Monday"})
 
 
 async def test_pieces_make_a_reply(client: AsyncClient) -> None:

@@ -47,9 +47,11 @@ def chat(
 ) -> None:
     r"""Talk with a model; what it says is printed as it is made.
 
-    In a terminal each line is a message, and one that ends with a backslash goes on in the next.
-    /clear begins a new conversation, /exit or the end of the input ends. Ctrl-C stops an answer.
-    Tokens per second are told on stderr.
+    In a terminal each line is a message; one that ends with a backslash goes on in the next, and
+    three double quotes begin and end one of several lines. Arrow keys reach what was typed before.
+    /system TEXT tells the model something first, /clear begins a new conversation, /help lists all,
+    /exit or the end of the input ends. Ctrl-C stops an answer. Thoughts are shown dim before what
+    is said. Tokens per second are told on stderr.
     """
     from stelae.cli import talking
     from stelae.cli.output import Output

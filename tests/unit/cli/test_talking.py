@@ -11,6 +11,9 @@ from typer.testing import CliRunner, Result
 
 from stelae.cli import talking
 from stelae.cli.app import app
+from stelae.cli.output import Output
+from stelae.client import Reply
+from stelae.types import Message
 
 FAST = ["--local", "--max-tokens", "6", "--temperature", "0"]
 
@@ -43,9 +46,14 @@ def test_nothing_to_say_is_refused(chat: Callable[..., Result]) -> None:
 
 
 def test_conversation_goes_on_over_lines(
-    zoo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    zoo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    lines = iter(["first \\", "of two", "", "/clear", "again"])
+    lines = iter(
+        ["first \\", "of two", "", "/clear", "again", "/system be brief", '"""three', 'lines"""']
+    )
 
     def typed(prompt: str) -> str:
         try:
@@ -55,14 +63,15 @@ def test_conversation_goes_on_over_lines(
 
     monkeypatch.setattr("builtins.input", typed)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     asked: list[list[str]] = []
-    own = talking._answer
+    own = talking.Talk._answer
 
-    def answer(client, request, told, out):  # type: ignore[no-untyped-def]
+    def answer(talk: talking.Talk, told: list[Message]) -> Reply:
         asked.append([message.text for message in told])
-        return own(client, request, told, out)
+        return own(talk, told)
 
-    monkeypatch.setattr(talking, "_answer", answer)
+    monkeypatch.setattr(talking.Talk, "_answer", answer)
     request = talking.Request(
         model=str(zoo / "llama-chat"),
         message=None,
@@ -72,6 +81,10 @@ def test_conversation_goes_on_over_lines(
         key=None,
         local=True,
     )
-    talking.run(request, talking.Output())
-    assert asked == [["be kind", "first \nof two"], ["be kind", "again"]]
+    talking.run(request, Output())
+    assert asked == [
+        ["be kind", "first \nof two"],
+        ["be kind", "again"],
+        ["be brief", "again", asked[2][2], "three\nlines"],
+    ]
     assert len(capsys.readouterr().out.splitlines()) >= 2
