@@ -43,7 +43,7 @@ THEIRS = ("omni-moderation", "text-moderation")
 """How names of OpenAI's own models start, which mean whatever model is here."""
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class ModerationPart(msgspec.Struct, frozen=True, kw_only=True):
     """A part of what is judged: ``type`` is ``text``."""
 
     type: str
@@ -58,7 +58,7 @@ class ModerationRequest(msgspec.Struct, frozen=True, kw_only=True):
         model: Name of the model; if nobody says, one that tells classes of texts.
     """
 
-    input: str | list[str | Part]
+    input: str | list[str | ModerationPart]
     model: str | None = None
 
 
@@ -123,7 +123,7 @@ def model_for(asked: str | None, able: list[str]) -> str:
     return able[0]
 
 
-def texts(given: str | list[str | Part]) -> list[str]:
+def texts(given: str | list[str | ModerationPart]) -> list[str]:
     """What is to be judged.
 
     Raises:
@@ -139,7 +139,7 @@ def texts(given: str | list[str | Part]) -> list[str]:
     return ["\n".join(_text(part, f"input[{index}]") for index, part in enumerate(given))]
 
 
-def _text(part: str | Part, place: str) -> str:
+def _text(part: str | ModerationPart, place: str) -> str:
     if isinstance(part, str) or part.type != "text" or part.text is None:
         raise InvalidInput(f"{place}: parts of type 'text' were expected", param=place)
     return part.text

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from stelae.dialects.base import Rooms, record_of
 from stelae.dialects.openai.responses.read import items_of
-from stelae.dialects.openai.responses.schema import Answer, InputItem, ResponseRequest
+from stelae.dialects.openai.responses.schema import InputItem, ResponseAnswer, ResponseRequest
 from stelae.dialects.writing import new_id
 from stelae.errors import InvalidInput, NotFound, StelaeError
 from stelae.service.notes import Notes
@@ -65,7 +65,7 @@ class Shelf:
         self._notes = Notes(rooms.works.store, KIND)
         self._owner = record_of(request).key_id or ""
 
-    async def keep(self, request: ResponseRequest, answer: Answer) -> bool:
+    async def keep(self, request: ResponseRequest, answer: ResponseAnswer) -> bool:
         """Keep a response, if it is to be kept; whether it was.
 
         Raises:

@@ -21,10 +21,10 @@ from stelae.dialects.openai.pages import paged
 from stelae.dialects.openai.responses.kept import Shelf
 from stelae.dialects.openai.responses.read import response_call
 from stelae.dialects.openai.responses.schema import (
-    Answer,
-    Counted,
-    Deleted,
-    ItemList,
+    InputItemList,
+    InputTokens,
+    ResponseAnswer,
+    ResponseDeleted,
     ResponseRequest,
 )
 from stelae.dialects.openai.responses.telling import Numbered, Telling
@@ -56,7 +56,7 @@ async def _asked(request: Request, rooms: Rooms) -> tuple[ResponseRequest, ChatC
     return asked, await response_call(asked, before, rooms.fetcher)
 
 
-async def kept(asked: ResponseRequest, telling: Telling, shelf: Shelf) -> Answer:
+async def kept(asked: ResponseRequest, telling: Telling, shelf: Shelf) -> ResponseAnswer:
     """A response that is over, and kept if it is to be.
 
     Raises:
@@ -101,7 +101,7 @@ async def count_input(request: Request, rooms: Rooms) -> Response:
     call = msgspec.structs.replace(call, count_only=True, n=1)
     counted = await gather(chat(request, rooms, call), 1)
     tokens = counted.usage.prompt_tokens
-    return json_answer(Counted(object="response.input_tokens", input_tokens=tokens))
+    return json_answer(InputTokens(object="response.input_tokens", input_tokens=tokens))
 
 
 async def get_response(request: Request, rooms: Rooms) -> Response:
@@ -116,7 +116,7 @@ async def delete_response(request: Request, rooms: Rooms) -> Response:
     """Forget a response."""
     name = request.path_params["id"]
     await Shelf(request, rooms).forget(name)
-    return json_answer(Deleted(id=name, object="response", deleted=True))
+    return json_answer(ResponseDeleted(id=name, object="response", deleted=True))
 
 
 async def cancel_response(request: Request, rooms: Rooms) -> Response:
@@ -140,7 +140,9 @@ async def list_input(request: Request, rooms: Rooms) -> Response:
     page, more = paged(steps, request)
     ends = (page[0].id, page[-1].id) if page else ("", "")
     items = [step.item for step in page]
-    told = ItemList(object="list", data=items, first_id=ends[0], last_id=ends[1], has_more=more)
+    told = InputItemList(
+        object="list", data=items, first_id=ends[0], last_id=ends[1], has_more=more
+    )
     return json_answer(told)
 
 
@@ -152,7 +154,7 @@ RESPONSE_OPERATIONS = (
         summary="Go on with a conversation of which the server keeps the course.",
         request=ResponseRequest,
         example={"model": "Qwen3-0.6B", "input": "Hello"},
-        response=Answer,
+        response=ResponseAnswer,
         errors=REFUSALS,
         media=MEDIA,
     ),
@@ -163,7 +165,7 @@ RESPONSE_OPERATIONS = (
         summary="Count the tokens of what a response would be asked with.",
         request=ResponseRequest,
         example={"model": "Qwen3-0.6B", "input": "Hello"},
-        response=Counted,
+        response=InputTokens,
         errors=REFUSALS,
     ),
     Operation(
@@ -171,7 +173,7 @@ RESPONSE_OPERATIONS = (
         path="/v1/responses/{id}",
         handle=get_response,
         summary="A response that was kept.",
-        response=Answer,
+        response=ResponseAnswer,
         errors=(NotFound,),
     ),
     Operation(
@@ -179,7 +181,7 @@ RESPONSE_OPERATIONS = (
         path="/v1/responses/{id}",
         handle=delete_response,
         summary="Forget a response.",
-        response=Deleted,
+        response=ResponseDeleted,
         errors=(NotFound,),
     ),
     Operation(
@@ -194,7 +196,7 @@ RESPONSE_OPERATIONS = (
         path="/v1/responses/{id}/input_items",
         handle=list_input,
         summary="What a response was asked with.",
-        response=ItemList,
+        response=InputItemList,
         errors=(NotFound,),
     ),
 )

@@ -137,7 +137,7 @@ class ResponseUsage(msgspec.Struct, frozen=True, kw_only=True):
     total_tokens: int
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class ResponseAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What ``POST /v1/responses`` answers, if not as events; other fields are those asked with.
 
     Attributes:
@@ -178,7 +178,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     user: str | None = None
 
 
-class ItemList(msgspec.Struct, frozen=True, kw_only=True):
+class InputItemList(msgspec.Struct, frozen=True, kw_only=True):
     """What a response was asked with."""
 
     object: str
@@ -188,7 +188,7 @@ class ItemList(msgspec.Struct, frozen=True, kw_only=True):
     has_more: bool
 
 
-class Deleted(msgspec.Struct, frozen=True, kw_only=True):
+class ResponseDeleted(msgspec.Struct, frozen=True, kw_only=True):
     """A response that is no more."""
 
     id: str
@@ -196,7 +196,7 @@ class Deleted(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool
 
 
-class Counted(msgspec.Struct, frozen=True, kw_only=True):
+class InputTokens(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of what a response would be asked with."""
 
     object: str

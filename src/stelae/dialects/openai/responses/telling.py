@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from stelae.dialects.openai.responses.schema import (
-    Answer,
     InputDetails,
     OutputDetails,
+    ResponseAnswer,
     ResponseRequest,
     ResponseUsage,
 )
@@ -59,24 +59,26 @@ class Telling:
         """How it ends."""
         return "incomplete" if self._finish is Finish.LENGTH else "completed"
 
-    def begun(self) -> Answer:
+    def begun(self) -> ResponseAnswer:
         """How it stands at first."""
         return self._answer("in_progress", stored=self._request.store is not False)
 
-    def over(self, *, stored: bool) -> Answer:
+    def over(self, *, stored: bool) -> ResponseAnswer:
         """How it stands at last."""
         return self._answer(self.status, stored=stored)
 
-    def failed(self, code: str, message: str) -> Answer:
+    def failed(self, code: str, message: str) -> ResponseAnswer:
         """How it stands if it went wrong."""
         return self._answer("failed", stored=False, error={"code": code, "message": message})
 
-    def _answer(self, status: str, *, stored: bool, error: dict[str, Any] | None = None) -> Answer:
+    def _answer(
+        self, status: str, *, stored: bool, error: dict[str, Any] | None = None
+    ) -> ResponseAnswer:
         asked, over = self._request, status in ("completed", "incomplete")
         cut = {"reason": "max_output_tokens"} if status == "incomplete" else None
         effort = None if asked.reasoning is None else asked.reasoning.effort
         form = None if asked.text is None else asked.text.format
-        return Answer(
+        return ResponseAnswer(
             id=self.id,
             object="response",
             created_at=self._created,
