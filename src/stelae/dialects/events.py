@@ -89,4 +89,6 @@ async def _paced(events: AsyncGenerator[bytes], ping: bytes) -> AsyncGenerator[b
                 step.cancel()
                 with suppress(asyncio.CancelledError, StopAsyncIteration):
                     await step
+            elif not step.cancelled():
+                step.exception()  # or asyncio reports one that nobody looked at
         yield made

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -42,3 +44,28 @@ async def test_events_may_have_headers_beside_their_own() -> None:
     assert (b"x-request", b"7") in begun["headers"]
     assert (b"cache-control", b"no-cache") in begun["headers"]
     assert part["body"] == b"data: 1\n\n"
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_end_that_comes_as_the_caller_leaves_is_no_fault_of_the_loop(turns: int) -> None:
+    faults: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
+    over = asyncio.Event()
+
+    async def nothing() -> AsyncGenerator[bytes]:
+        await over.wait()
+        for _ in ():
+            yield b""
+
+    leaving = asyncio.create_task(sent(EventsResponse(nothing())))
+    for _ in range(6):
+        await asyncio.sleep(0)
+    over.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    del leaving
+    await asyncio.sleep(0)
+    gc.collect()
+    assert faults == []
