@@ -37,6 +37,12 @@ EFFORTS = {"low": "low", "medium": "medium", "high": "high", "xhigh": "high", "m
 
 CHOICES: dict[str, ToolChoice] = {"auto": "auto", "any": "required", "none": "none"}
 
+RESULT = "tool_result"
+"""The type of a block with what a tool answered."""
+
+BLOCKS = 20_000
+"""Most blocks of one conversation."""
+
 LEAST_P = 1e-9
 """Stands for a ``top_p`` of 0, which keeps one token."""
 
@@ -138,6 +144,10 @@ def _turns(asked: Asked) -> Iterator[tuple[Role, list[Placed]]]:
     ]
     if not spoken:
         raise InvalidInput("messages is empty: give one of the user at least", param="messages")
+    if (count := sum(len(blocks) for _, blocks in spoken)) > BLOCKS:
+        raise InvalidInput(
+            f"messages have {count} blocks, at most {BLOCKS} are taken", param="messages"
+        )
     filled = [each for each in spoken if each[1]]
     for role, group in groupby(filled, key=lambda each: each[0]):
         yield role, [block for _, blocks in group for block in blocks]
@@ -152,7 +162,8 @@ def _blocks(message: Said, place: str) -> list[Placed]:
 
 async def _heard(blocks: list[Placed], reader: Reader, known: set[str]) -> list[Message]:
     """The results of tools, in order, then what the user says and shows."""
-    results = [each for each in blocks if each[1].type == "tool_result"]
+    results = [each for each in blocks if each[1].type == RESULT]
+    others = [each for each in blocks if each[1].type != RESULT]
     made = []
     for place, block in results:
         if block.tool_use_id not in known:
@@ -162,7 +173,7 @@ async def _heard(blocks: list[Placed], reader: Reader, known: set[str]) -> list[
             )
         content = await reader.result(block, place)
         made.append(Message(role=Speaker.TOOL, content=content, tool_call_id=block.tool_use_id))
-    content = await reader.parts(each for each in blocks if each not in results)
+    content = await reader.parts(others)
     return [*made, Message(role=Speaker.USER, content=content)] if content else made
 
 

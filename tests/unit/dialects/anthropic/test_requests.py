@@ -269,6 +269,7 @@ async def test_clients_that_go_on_with_a_thread_are_made_to_send_it_whole() -> N
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no messages": ({"messages": []}, "messages"),
     "system alone": ({"messages": [{"role": "system", "content": "x"}]}, "messages"),
+    "many blocks": ({"messages": [user(*[{"type": "text", "text": "x"}] * 20_001)]}, "messages"),
     "empty user": ({"messages": [*HELLO, user()]}, r"messages[1].content"),
     "unknown block": ({"messages": [user({"type": "video"})]}, "messages[0].content[0]"),
     "server block": ({"messages": [*HELLO, assistant({"type": "server_tool_use"})]}, "messages[1]"),
