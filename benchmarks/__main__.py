@@ -11,6 +11,7 @@ NAMES = {
     "http": "texts/s and latency over HTTP against infinity",
     "sie": "texts/s from SIE's own client, against sie-server",
     "clip": "documents/s from the original CLIP client, against clip-server; --null: Jina",
+    "chat": "tokens/s of chats over HTTP, against libraries in process and their servers",
     "clip_stream": "memory while a million documents stream through a null model",
     "startup": "time until ready and memory, against infinity",
     "openmp": "what waiting OpenMP threads do to latency beside a busy process",

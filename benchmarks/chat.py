@@ -1,0 +1,266 @@
+"""Tokens/s of chats over HTTP: this server's engines against their libraries and other servers.
+
+Each side takes its turn in every round, on the same weights and threads, with conversations of
+about 256 tokens that have nothing in common, and 48 tokens to write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import httpx
+
+from benchmarks import chat_checkpoint, servers
+from benchmarks.report import CONSOLE, machine, ratio, table
+from benchmarks.servers import Contender, Running, running
+
+NEW = 48
+WORDS = 85
+"""Words of a conversation; each takes about three tokens."""
+
+FLIGHTS = (1, 8)
+PEER = servers.PEERS / "chat"
+
+SETUP = """
+a peer is not installed in .cache/peers/chat:
+  python3 -m venv .cache/peers/chat
+  .cache/peers/chat/bin/pip install torch==2.13.0
+  .cache/peers/chat/bin/pip install 'transformers[serving]==5.17.0' torch==2.13.0
+  .cache/peers/chat/bin/pip install 'llama-cpp-python[server]==0.3.36'
+"""
+
+Rate = tuple[float, float]
+"""Tokens per second, and the median time to the first token in seconds."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """Something that writes.
+
+    Attributes:
+        name: In the table.
+        measure: Writes the answers to some conversations, all at once.
+    """
+
+    name: str
+    measure: Callable[[Sequence[str]], Rate]
+
+
+def stelae(engine: str, source: Path) -> Contender:
+    """This project with one of its engines."""
+    return Contender(
+        f"stelae {engine}",
+        (
+            *(str(Path(sys.executable).parent / "stelae"), "serve"),
+            *("--listen", "http://127.0.0.1:{port}", "--log-level", "warning"),
+        ),
+        "/v1/chat/completions",
+        "/readyz",
+        (f"bench={source}",),
+    )
+
+
+def transformers_serve() -> Contender:
+    """The library's own server."""
+    return Contender(
+        "transformers serve",
+        (
+            *(str(PEER / "bin/transformers"), "serve", str(chat_checkpoint.folder())),
+            *("--host", "127.0.0.1", "--port", "{port}", "--device", "cpu"),
+            *("--dtype", "bfloat16", "--continuous-batching", "--log-level", "warning"),
+        ),
+        "/v1/chat/completions",
+        "/health",
+    )
+
+
+def llama_server() -> Contender:
+    """llama-cpp-python's own server."""
+    return Contender(
+        "llama_cpp.server",
+        (
+            *(str(PEER / "bin/python"), "-m", "llama_cpp.server"),
+            *("--model", str(chat_checkpoint.gguf()), "--n_ctx", "4096", "--n_threads", "2"),
+            *("--host", "127.0.0.1", "--port", "{port}", "--verbose", "false"),
+        ),
+        "/v1/chat/completions",
+        "/v1/models",
+    )
+
+
+def conversations(count: int, seed: int) -> list[str]:
+    """Texts that have nothing in common, each of about the same number of tokens."""
+    draw = random.Random(seed)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    return [
+        " ".join("".join(draw.choices(letters, k=5)) for _ in range(WORDS)) for _ in range(count)
+    ]
+
+
+def over_http(server: Running, model: str) -> Callable[[Sequence[str]], Rate]:
+    """Asks a server."""
+
+    def measure(texts: Sequence[str]) -> Rate:
+        return asyncio.run(_asked(server.url, model, texts))
+
+    return measure
+
+
+async def _asked(url: str, model: str, texts: Sequence[str]) -> Rate:
+    async with httpx.AsyncClient(timeout=600) as client:
+        started = time.perf_counter()
+        told = await asyncio.gather(*(_answer(client, url, model, text) for text in texts))
+        seconds = time.perf_counter() - started
+    return sum(tokens for tokens, _ in told) / seconds, median(first for _, first in told)
+
+
+async def _answer(client: httpx.AsyncClient, url: str, model: str, text: str) -> tuple[int, float]:
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": text}],
+        "max_tokens": NEW,
+        "temperature": 0,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    started, first, pieces, usage = time.perf_counter(), 0.0, 0, None
+    async with client.stream("POST", url, json=body) as response:
+        if not response.is_success:
+            sys.exit(f"{url}: {(await response.aread()).decode()}")
+        async for line in response.aiter_lines():
+            if not line.startswith("data: {"):
+                continue
+            event = json.loads(line[6:])
+            usage = event.get("usage") or usage
+            if any(choice["delta"].get("content") for choice in event.get("choices", [])):
+                first = first or time.perf_counter() - started
+                pieces += 1
+    return usage["completion_tokens"] if usage else pieces, first
+
+
+def library() -> Callable[[Sequence[str]], Rate]:
+    """``generate`` of transformers in this process, all texts in one padded batch."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    torch.set_num_threads(2)
+    folder = chat_checkpoint.folder()
+    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", pad_token="<|im_end|>")
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16).eval()
+
+    def measure(texts: Sequence[str]) -> Rate:
+        said = [[{"role": "user", "content": text}] for text in texts]
+        given: Any = tokenizer.apply_chat_template(
+            said, add_generation_prompt=True, padding=True, return_tensors="pt", return_dict=True
+        )
+        started = time.perf_counter()
+        with torch.inference_mode():
+            made = model.generate(**given, max_new_tokens=NEW, min_new_tokens=NEW, do_sample=False)
+        seconds = time.perf_counter() - started
+        return (made.shape[1] - given["input_ids"].shape[1]) * len(texts) / seconds, 0.0
+
+    return measure
+
+
+def llama() -> Callable[[Sequence[str]], Rate]:
+    """llama.cpp in this process, one text after the other, as its Python class does."""
+    from llama_cpp import Llama
+
+    model = Llama(str(chat_checkpoint.gguf()), n_ctx=4096, n_threads=2, verbose=False)
+
+    def measure(texts: Sequence[str]) -> Rate:
+        started, tokens = time.perf_counter(), 0
+        for text in texts:
+            prompt = f"<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n"
+            made: Any = model.create_completion(prompt, max_tokens=NEW, temperature=0)
+            tokens += made["usage"]["completion_tokens"]
+        return tokens / (time.perf_counter() - started), 0.0
+
+    return measure
+
+
+def first_tokens(server: Running, model: str, seconds: float = 20.0) -> tuple[float, float]:
+    """Median time to the first token: alone, and while a new request comes every half second."""
+    idle = [asyncio.run(_asked(server.url, model, conversations(1, 900 + i)))[1] for i in range(5)]
+    return median(idle), asyncio.run(_under_stream(server.url, model, seconds))
+
+
+async def _under_stream(url: str, model: str, seconds: float) -> float:
+    texts = conversations(int(2 * seconds), 77)
+    async with httpx.AsyncClient(timeout=600) as client:
+
+        async def later(index: int) -> float:
+            await asyncio.sleep(index / 2)
+            return (await _answer(client, url, model, texts[index]))[1]
+
+        return median(await asyncio.gather(*(later(i) for i in range(len(texts)))))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the comparison and print it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks chat")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-peers", action="store_true", help="this project and libraries only")
+    parser.add_argument("--gguf", action="store_true", help="llama.cpp in place of transformers")
+    options = parser.parse_args(arguments)
+    machine("stelae", "torch", "transformers")
+    if options.gguf:
+        ours, peer, own = stelae("llama_cpp", chat_checkpoint.gguf()), llama_server(), llama
+    else:
+        ours = stelae("transformers_text", chat_checkpoint.folder())
+        peer, own = transformers_serve(), library
+    peers = [] if options.no_peers else [peer]
+    if peers and not Path(peer.command[0]).exists():
+        sys.exit(SETUP)
+    with running([ours, *peers]) as started:
+        names = ["bench", str(chat_checkpoint.folder())]
+        sides = [
+            Side(server.contender.name, over_http(server, name))
+            for server, name in zip(started, names, strict=False)
+        ]
+        sides.insert(1, Side("library in process", own()))
+        rates = _rounds(sides, options.rounds)
+        _show(sides, rates)
+        idle, busy = first_tokens(started[0], "bench")
+        CONSOLE.print(
+            f"first token of {ours.name}: {idle:.3f} s alone, {busy:.3f} s in a stream of new "
+            f"requests, two a second: {busy / idle:.2f} times"
+        )
+
+
+def _rounds(sides: Sequence[Side], rounds: int) -> dict[tuple[str, int], list[float]]:
+    rates: dict[tuple[str, int], list[float]] = {}
+    for number in range(rounds + 1):
+        for flight in FLIGHTS:
+            for place, side in enumerate(sides):
+                texts = conversations(flight, 1000 * number + 100 * place + flight)
+                rate, _ = side.measure(texts)
+                if number:  # the first warms up
+                    rates.setdefault((side.name, flight), []).append(rate)
+        CONSOLE.print(f"round {number} of {rounds}")
+    return rates
+
+
+def _show(sides: Sequence[Side], rates: dict[tuple[str, int], list[float]]) -> None:
+    ours = sides[0].name
+    rows = []
+    for side in sides:
+        for flight in FLIGHTS:
+            own = rates[side.name, flight]
+            rows.append([
+                side.name, flight, median(own), min(own), max(own),
+                ratio(rates[ours, flight], own),
+                ratio(own, rates[side.name, 1]),
+            ])  # fmt: skip
+    columns = ["", "in flight", "tokens/s", "least", "most", "ours / it", "against one"]
+    table("48 tokens after about 256", columns, rows)
