@@ -305,6 +305,9 @@ class Settings(BaseSettings):
     """How ``https`` and ``grpcs`` addresses are encrypted."""
     cors: CorsSettings = CorsSettings()
     """Which pages of other origins may ask, beside those of the server itself."""
+    reflection: bool = True
+    """Whether gRPC tells callers which methods there are, and their messages; with a key where
+    keys are needed."""
     models: dict[str, ModelSettings] = {}
     """Models by the name they are served under; the embedded model is always there."""
     dtype: ComputeDtype = ComputeDtype.AUTO

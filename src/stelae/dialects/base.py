@@ -191,6 +191,8 @@ class Rpc:
       from ``decode`` ends it with INVALID_ARGUMENT.
     * Cancellation: when the caller leaves, its time is over or the server stops, ``handle`` is
       cancelled; it lets ``CancelledError`` pass and starts nothing that outlives it.
+    * A method that ``tells`` answers one message with several: ``handle`` is an asynchronous
+      generator then, which is closed when the caller leaves or the server stops.
     * Bytes of a message count against ``limits.in_flight_bytes`` until ``handle`` ends.
 
     Attributes:
@@ -200,6 +202,7 @@ class Rpc:
         encode: Writes an answer.
         summary: One line for the docs.
         streams: Whether both sides are streams; if not, both are a single message.
+        tells: Whether the answer alone is a stream.
         flow: How a stream is worked on, as its caller asks for it.
         open: Whether it is reached without a key; see ``Asking.admit``.
         quiet: Whether it is left out of the access log.
@@ -207,15 +210,21 @@ class Rpc:
     """
 
     method: str
-    handle: Callable[[Any, Asking, Rooms], Awaitable[Any]]
+    handle: Callable[[Any, Asking, Rooms], Any]
     decode: Callable[[bytes], Any]
     encode: Callable[[Any], bytes]
     summary: str
     streams: bool = False
+    tells: bool = False
     flow: Callable[[Asking], Flow] = lambda asking: Flow()
     open: bool = False
     quiet: bool = False
     stranger: Callable[[Any, Asking, Rooms], Awaitable[Any]] | None = None
+
+    @property
+    def service(self) -> str:
+        """What the method belongs to."""
+        return self.method.split("/")[1]
 
 
 class Parcel(Protocol):
@@ -316,6 +325,7 @@ class Dialect:
         feeds: What it tells on WebSockets.
         talks: WebSockets on which both sides speak.
         rpcs: What it answers over gRPC.
+        descriptors: The messages and services of these, as a ``FileDescriptorSet``, serialised.
         works: Kinds of work in the background that it takes on.
     """
 
@@ -328,6 +338,7 @@ class Dialect:
     feeds: Sequence[Feed] = ()
     talks: Sequence[Talk] = ()
     rpcs: Sequence[Rpc] = ()
+    descriptors: bytes = b""
     works: Sequence[Kind] = ()
 
     def for_keys_alone(self) -> Self:

@@ -49,6 +49,8 @@ from stelae.server.listeners import Claim, settle
 from stelae.server.openapi import document
 from stelae.server.pages import pages
 from stelae.server.reception import Reception
+from stelae.server.rpc_health import health
+from stelae.server.rpc_reflection import reflection
 from stelae.server.sockets import SocketBounds, Sockets
 from stelae.server.tidying import Tidier
 from stelae.service.admission import Bounds
@@ -224,7 +226,10 @@ def build_app(
         cors=settings.cors.origins,
         strangers=[claim.operation.path for claim in claims if claim.operation.stranger],
     )
-    return Assembly(edge, tuple(spoken), rooms)
+    told = [*spoken, health(spoken)]
+    if settings.reflection:
+        told.append(reflection(told))
+    return Assembly(edge, tuple(told), rooms)
 
 
 def build_reception(

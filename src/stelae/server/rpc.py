@@ -16,7 +16,6 @@ from stelae.security.tls import Tls
 from stelae.server.listeners import Listener
 from stelae.server.reception import Reception
 from stelae.server.rpc_call import Method
-from stelae.server.rpc_health import health
 
 HANDSHAKE_SECONDS = 30
 """Time for a client to begin to speak HTTP/2."""
@@ -66,11 +65,9 @@ class RpcServer:
         bounds: RpcBounds,
         drain: float,
     ) -> None:
-        spoken = list(dialects)
-        spoken.append(health([rpc for dialect in spoken for rpc in dialect.rpcs]))
         self._methods = {
             rpc.method: Method(rpc, dialect, rooms, reception, bounds.messages)
-            for dialect in spoken
+            for dialect in dialects
             for rpc in dialect.rpcs
         }
         self._unknown = _unknown(rooms, reception, bounds.messages)

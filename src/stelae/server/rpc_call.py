@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,8 +84,10 @@ class Call:
         self._refusal: StelaeError | None = None
 
     def drain(self) -> None:
-        """Read no further message; what is in work is answered."""
+        """Read no further message; what is in work is answered, unless it would never end."""
         self._draining = True
+        if self._method.rpc.tells:
+            self.abandon()
         if self._reading and self._task is not None:
             self._interrupted = True
             self._task.cancel()
@@ -218,10 +221,19 @@ class Call:
     ) -> None:
         rpc = self._method.rpc
         with parcel as message:
+            if rpc.tells:
+                await self._tell(_decoded(rpc, message), asking)
+                return
             answer = await self._answer_to(_decoded(rpc, message), asking)
             if turn is not None:
                 await turn
             async with self._sending:
+                await self._context.write(rpc.encode(answer))
+
+    async def _tell(self, message: Any, asking: Asking) -> None:
+        rpc = self._method.rpc
+        async with aclosing(rpc.handle(message, asking, self._method.rooms)) as answers:
+            async for answer in answers:
                 await self._context.write(rpc.encode(answer))
 
     async def _answer_to(self, message: Any, asking: Asking) -> Any:

@@ -6,6 +6,7 @@ from stelae.dialects.clip.posts import speaks
 from stelae.dialects.clip.routes import OPERATIONS
 from stelae.dialects.clip.rpcs import RPCS
 from stelae.dialects.clip.talks import TALKS
+from stelae.wire.clip.messages import DESCRIPTORS
 
 DIALECT = Dialect(
     "clip",
@@ -15,4 +16,5 @@ DIALECT = Dialect(
     speaks,
     talks=TALKS,
     rpcs=RPCS,
+    descriptors=DESCRIPTORS,
 )

@@ -13,10 +13,11 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
+DESCRIPTORS = files(__package__).joinpath("messages.binpb").read_bytes()
+"""A ``FileDescriptorSet``, serialised."""
+
 _POOL = DescriptorPool()
-for _file in FileDescriptorSet.FromString(
-    files(__package__).joinpath("messages.binpb").read_bytes()
-).file:
+for _file in FileDescriptorSet.FromString(DESCRIPTORS).file:
     _POOL.Add(_file)
 
 
@@ -42,6 +43,7 @@ Endpoints = _class("jina.EndpointsProto")
 JinaInfo = _class("jina.JinaInfoProto")
 
 __all__ = [
+    "DESCRIPTORS",
     "DataContent",
     "DataRequest",
     "DecodeError",

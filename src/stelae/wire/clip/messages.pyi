@@ -2,6 +2,8 @@ from abc import ABCMeta
 from collections.abc import Iterable, MutableMapping, MutableSequence
 from typing import Generic, Self, TypeVar
 
+DESCRIPTORS: bytes
+
 class DecodeError(Exception): ...
 
 _M = TypeVar("_M", bound=_Message)
