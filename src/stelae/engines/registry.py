@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
+from pathlib import PurePath
 from typing import cast
 
-from stelae.catalog.spec import ModelSpec
+from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.engines import (
     detection,
     documents,
@@ -17,11 +18,13 @@ from stelae.engines import (
     fake_text,
     gliclass,
     gliner,
+    llama_cpp,
     sentence_transformers,
     transformers,
     transformers_text,
+    vllm,
 )
-from stelae.engines.base import AnyEngine, EngineManifest, EngineOptions, StreamEngine
+from stelae.engines.base import AnyEngine, EngineManifest, EngineOptions, StreamEngine, WeightFormat
 from stelae.engines.hardware import bound_onednn, calm_openmp
 from stelae.errors import InvalidInput, MissingDependency, ModelLoadFailed, UnsupportedCheckpoint
 
@@ -37,8 +40,18 @@ BUILT_IN = (
     fake.NULL,
     fake_text.MANIFEST,
     transformers_text.MANIFEST,
+    llama_cpp.MANIFEST,
+    vllm.MANIFEST,
 )
 
+
+FORMATS = {
+    ".gguf": WeightFormat.GGUF,
+    ".xml": WeightFormat.OPENVINO,
+    ".bin": WeightFormat.TORCH,
+    ".pt": WeightFormat.TORCH,
+}
+"""Formats by how the names of files end."""
 
 PREFERRED = "preferred"
 """The reason for an engine before which none was passed over."""
@@ -123,7 +136,16 @@ def refused(manifest: EngineManifest, spec: ModelSpec) -> str | None:
     """Why an engine cannot serve a model, or ``None`` if it can."""
     if manifest.tasks.isdisjoint(spec.tasks):
         return f"it cannot {' or '.join(spec.tasks)}"
+    if (form := format_of(spec)) not in manifest.formats:
+        return f"it reads no weights of the format {form}"
     return manifest.refuses(spec)
+
+
+def format_of(spec: ModelSpec) -> WeightFormat:
+    """The format of a model's weights."""
+    trunk = spec.backbone
+    name = next(iter(trunk.weights), "") if isinstance(trunk, Backbone) else trunk.weights
+    return FORMATS.get(PurePath(name).suffix, WeightFormat.SAFETENSORS)
 
 
 def _may_serve(manifest: EngineManifest, spec: ModelSpec) -> bool:
