@@ -10,6 +10,7 @@ from stelae.engines.chat.abilities import Ability, refuse
 from stelae.engines.chat.eyes import Eyes
 from stelae.engines.chat.template import ChatTemplate
 from stelae.engines.chat.tokens import Tokens
+from stelae.engines.chat.typed import Typed
 from stelae.errors import InputTooLong, InvalidInput
 from stelae.types import ChatCall
 
@@ -67,14 +68,15 @@ class Intake:
         if call.prompt_tokens:
             return self._known(call.prompt_tokens, "prompt")
         plain = call.prompt is not None
-        text = call.prompt if call.prompt is not None else self.template.write(call)
+        typed = Typed(self.tokens.spelled)
+        text = call.prompt if call.prompt is not None else self.template.write(call, typed)
         if len(text) > LETTERS_PER_TOKEN * self.context:
             raise InputTooLong(
                 f"the conversation has {len(text)} letters, far more than the {self.context} "
                 "tokens that the model reads",
                 param="messages",
             )
-        ids = self.tokens.encode(text, plain=plain)
+        ids = self.tokens.encode(text, plain=plain, typed=typed.letters)
         if not ids:
             raise InvalidInput("the conversation is empty: it has no token", param="messages")
         return ids

@@ -5,6 +5,7 @@ Source: transformers 5.17, ``utils/chat_template_utils.py`` (names that template
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -19,6 +20,7 @@ from stelae.engines.chat.formats.format import Format
 from stelae.engines.chat.formats.hermes import HERMES
 from stelae.engines.chat.formats.table import format_of
 from stelae.engines.chat.telling import as_texts, short_ids, tell, wants_short_ids
+from stelae.engines.chat.typed import Typed
 from stelae.errors import InvalidInput, UnsupportedCheckpoint
 from stelae.types import ChatCall, Message, ReasoningPart, Speaker, TextPart
 
@@ -35,6 +37,14 @@ THOUGHT = ("enable_thinking", "thinking")
 
 SIGN = "\ue000"
 """Stands for what the system says while a template is looked at."""
+
+
+Hide = Callable[[Any], Any]
+"""Hides special tokens in the texts of a value."""
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 class Refusal(TemplateError):
@@ -63,22 +73,28 @@ class ChatTemplate:
             raise UnsupportedCheckpoint(f"the chat template is not understood: {error}") from error
         self._heeds_system = self._has_place_for_system()
 
-    def write(self, call: ChatCall) -> str:
+    def write(self, call: ChatCall, typed: Typed | None = None) -> str:
         """The conversation of a call, up to where the model goes on.
+
+        Args:
+            call: What is asked.
+            typed: Hides special tokens in what was typed; those of the template stay.
 
         Raises:
             InvalidInput: The template refuses it, or fails on it.
         """
         try:
-            written = self._written(call)
-            return _open(written, call.messages[-1].text) if call.continues else written
+            hide = _as_it_is if typed is None else typed.hide
+            written, messages = self._written(call, hide)
+            return _open(written, messages[-1]["content"]) if call.continues else written
         except FAULTS as error:
             raise InvalidInput(
                 f"the chat template of the model refuses the conversation: {error}",
                 param="messages",
             ) from error
 
-    def _written(self, call: ChatCall) -> str:
+    def _written(self, call: ChatCall, hide: Hide) -> tuple[str, list[dict[str, Any]]]:
+        """The conversation, and its messages as the template saw them."""
         tools = call.tools if call.tools and call.tool_choice != "none" else None
         told = call.messages
         if tools and not self._knows_tools:
@@ -86,6 +102,7 @@ class ChatTemplate:
         messages = [_plain(message) for message in told]
         if self._short_ids:
             short_ids(messages)
+        messages, tools = hide([messages, tools])
         context: dict[str, Any] = {
             **_switches(call),
             **self._specials,
@@ -95,11 +112,11 @@ class ChatTemplate:
             "add_generation_prompt": not call.continues,
         }
         try:
-            return self._run(context)
+            return self._run(context), messages
         except TypeError:
             if not as_texts(messages):
                 raise
-            return self._run(context)
+            return self._run(context), messages
 
     def _run(self, context: dict[str, Any]) -> str:
         with bounded():

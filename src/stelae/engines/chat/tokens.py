@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from tokenizers import Tokenizer
+
+from stelae.engines.chat.typed import Renamed, shown, spelled
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Tokens(Protocol):
     """A model's tokenizer; may be used in several threads at once."""
 
-    def encode(self, text: str, *, plain: bool) -> list[int]:
+    @property
+    def spelled(self) -> re.Pattern[str] | None:
+        """Finds special tokens that must not be typed; ``None`` if they may."""
+        ...
+
+    def encode(self, text: str, *, plain: bool, typed: Mapping[str, str] = NOTHING) -> list[int]:
         """The tokens of a text.
 
         Args:
             text: Special tokens written in it are read as such.
             plain: Whether it stands alone, so that the tokens come before and behind it which
                 the checkpoint puts there; a chat template has written them already.
+            typed: What stands in place of some letters, none of it special tokens.
         """
         ...
 
@@ -42,11 +55,29 @@ class FileTokens:
         special = {i for i, t in self._tokenizer.get_added_tokens_decoder().items() if t.special}
         self._kept = {i for text in kept if (i := self._tokenizer.token_to_id(text)) in special}
         self._left_out = special - self._kept
+        added = self._tokenizer.get_added_tokens_decoder()
+        self._specials = {added[i].content: i for i in special}
+        self._spelled = spelled(self._specials)
 
-    def encode(self, text: str, *, plain: bool) -> list[int]:
+    @property
+    def spelled(self) -> re.Pattern[str] | None:
         """See ``Tokens``."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=plain).ids
+        return self._spelled
+
+    def encode(self, text: str, *, plain: bool, typed: Mapping[str, str] = NOTHING) -> list[int]:
+        """See ``Tokens``."""
+        if typed and self._renamed is not None:
+            return self._renamed.encode(text, typed, plain=plain)
+        ids: list[int] = self._tokenizer.encode(shown(text, typed), add_special_tokens=plain).ids
         return ids
+
+    @cached_property
+    def _renamed(self) -> Renamed | None:
+        """Made when special tokens are first typed; ``None`` where that cannot be done."""
+        try:
+            return Renamed(self._tokenizer, self._specials)
+        except ValueError:
+            return None
 
     def decode(self, ids: Sequence[int]) -> str:
         """See ``Tokens``."""
