@@ -8,7 +8,6 @@ the result is kept beside the tests instead of being made for them.
 
 from __future__ import annotations
 
-import math
 import random
 import shutil
 import sys
@@ -26,6 +25,7 @@ from stelae.images.preprocess import preprocess
 from tiny.clip_bpe import write_clip_bpe
 from tiny.files import write_json
 from tiny.shapes import KINDS, PATTERNS, Kind, caption, draw
+from tiny.train.fit import adamw, fit
 from tiny.vision import clip_config, write_processing
 
 STEPS = 1800
@@ -69,24 +69,14 @@ class Shop:
 def train(model: CLIPModel, shop: Shop, rng: random.Random) -> None:
     """Bring each picture near its own caption, away from the other 31."""
     bank = {kind: [shop.picture(kind, rng) for _ in range(BANK)] for kind in KINDS}
-    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01, betas=(0.9, 0.98))
-    for step in range(STEPS):
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * _share(step)
+
+    def loss(_: int) -> Tensor:
         pixels = torch.stack([rng.choice(bank[kind]) for kind in KINDS])
         captions = [caption(kind, rng.choice(PATTERNS)) for kind in KINDS]
-        loss = model(pixel_values=pixels, **shop.texts(captions), return_loss=True).loss
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        if step % 100 == 0 or step == STEPS - 1:
-            print(f"  {step} loss {loss.item():.3f}", flush=True)
+        found: Tensor = model(pixel_values=pixels, **shop.texts(captions), return_loss=True).loss
+        return found
 
-
-def _share(step: int) -> float:
-    """Share of the full rate: up in a line, down in a half wave."""
-    return min(1.0, (step + 1) / WARM) * (0.05 + 0.95 * (1 + math.cos(math.pi * step / STEPS)) / 2)
+    fit(model, loss, [adamw(model.parameters(), RATE)], steps=STEPS, warm=WARM, floor=0.05)
 
 
 @torch.no_grad()

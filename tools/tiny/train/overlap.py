@@ -9,7 +9,6 @@ of PyTorch, so the result is kept beside the tests instead of being made for the
 
 from __future__ import annotations
 
-import math
 import random
 import shutil
 import sys
@@ -25,6 +24,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from tiny.bert import Size, bert_config
 from tiny.files import write_json
 from tiny.overlap import Group, group
+from tiny.train.fit import adamw, fit
 from tiny.wordpiece import write_wordpiece
 
 SIZE = Size(width=64, layers=2, heads=4, inner=128, positions=64)
@@ -62,25 +62,14 @@ class Reader:
 
 def train(model: BertForSequenceClassification, reader: Reader, rng: random.Random) -> None:
     """Bring each logit near the share of the query that the document has."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01, betas=(0.9, 0.98))
-    for step in range(STEPS):
-        for part in optimizer.param_groups:
-            part["lr"] = RATE * _share(step)
+
+    def loss(_: int) -> Tensor:
         groups = [group(rng) for _ in range(GROUPS)]
         wanted = torch.tensor([share for one in groups for share in one.shares])
         logits = model(**reader.pairs(groups)).logits[:, 0]
-        loss = torch.nn.functional.mse_loss(logits, SPREAD * (wanted - 0.5))
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        if step % 100 == 0 or step == STEPS - 1:
-            print(f"  {step} loss {loss.item():.3f}", flush=True)
+        return torch.nn.functional.mse_loss(logits, SPREAD * (wanted - 0.5))
 
-
-def _share(step: int) -> float:
-    """Share of the full rate: up in a line, down in a half wave."""
-    return min(1.0, (step + 1) / WARM) * (0.02 + 0.98 * (1 + math.cos(math.pi * step / STEPS)) / 2)
+    fit(model, loss, [adamw(model.parameters(), RATE)], steps=STEPS, warm=WARM, floor=0.02)
 
 
 @torch.no_grad()
