@@ -187,7 +187,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "tool": ({"tools": [{"type": "web_search"}]}, "tools[0]"),
     "format": ({"text": {"format": {"type": "xml"}}}, "text.format"),
     "role": ({"input": [{"role": "wizard", "content": "x"}]}, "input[0].role"),
-    "nothing": ({"input": []}, "messages"),
+    "nothing": ({"input": []}, "input"),
     "step": ({"input": [{"type": "item_reference", "id": "x"}]}, "input[0]"),
     "part": (
         {"input": [{"role": "user", "content": [{"type": "input_file"}]}]},
@@ -199,13 +199,13 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "result": (
         {"input": [{"type": "function_call_output", "call_id": "?", "output": "x"}]},
-        "messages[0]",
+        "input",
     ),
     "call": (
         {"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "["}]},
         "input[0].arguments",
     ),
-    "no tokens": ({"max_output_tokens": 0}, "max_tokens"),
+    "no tokens": ({"max_output_tokens": 0}, "max_output_tokens"),
     "unknown response": ({"previous_response_id": "resp_none"}, "previous_response_id"),
 }
 

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
+
+import msgspec
 
 from stelae.dialects.openai import options
 from stelae.dialects.openai.responses.items import messages
 from stelae.dialects.openai.responses.schema import InputItem, ResponseRequest
 from stelae.dialects.openai.tools import choice, tools
 from stelae.dialects.writing import picture
-from stelae.errors import InvalidInput
+from stelae.errors import InvalidInput, StelaeError, from_info
 from stelae.security.fetch import Fetcher
 from stelae.types import ChatCall, Sampling
 
 LOGPROBS = "message.output_text.logprobs"
+
+
+SENT = {"max_tokens": "max_output_tokens", "messages": "input", "structure": "text.format"}
+"""Fields of a request for a response that stand for those of a call."""
+
+
+@contextmanager
+def fields_as_sent() -> Iterator[None]:
+    """Errors of a call name the field of the request that is at fault."""
+    try:
+        yield
+    except StelaeError as error:
+        field = SENT.get((error.param or "").partition("[")[0])
+        if field is None:
+            raise
+        raise from_info(msgspec.structs.replace(error.info, param=field)) from error
 
 
 async def response_call(

@@ -19,7 +19,7 @@ from stelae.dialects.openai.convert import error_object
 from stelae.dialects.openai.options import understood
 from stelae.dialects.openai.pages import paged
 from stelae.dialects.openai.responses.kept import Shelf
-from stelae.dialects.openai.responses.read import response_call
+from stelae.dialects.openai.responses.read import fields_as_sent, response_call
 from stelae.dialects.openai.responses.schema import (
     InputItemList,
     InputTokens,
@@ -38,7 +38,8 @@ RESPONSE: msgspec.json.Decoder[ResponseRequest] = msgspec.json.Decoder(ResponseR
 async def create_response(request: Request, rooms: Rooms) -> Response:
     """Go on with a conversation."""
     asked, call = await _asked(request, rooms)
-    made = await begun(chat(request, rooms, call))
+    with fields_as_sent():
+        made = await begun(chat(request, rooms, call))
     telling = Telling(asked, record_of(request).model)
     shelf = Shelf(request, rooms)
     if asked.stream:
@@ -99,7 +100,8 @@ async def count_input(request: Request, rooms: Rooms) -> Response:
     """Count the tokens of what a response would be asked with."""
     _, call = await _asked(request, rooms)
     call = msgspec.structs.replace(call, count_only=True, n=1)
-    counted = await gather(chat(request, rooms, call), 1)
+    with fields_as_sent():
+        counted = await gather(chat(request, rooms, call), 1)
     tokens = counted.usage.prompt_tokens
     return json_answer(InputTokens(object="response.input_tokens", input_tokens=tokens))
 
