@@ -135,6 +135,8 @@ class ModelSettings(_Group):
     """Prompt used when a request names none."""
     instruction: str | None = None
     """Prompt of queries with the place ``{instruction}``, for models trained with such."""
+    tool_format: str | None = None
+    """Format in which a chat model calls tools, where its chat template does not show that."""
     batch_tokens: int | None = Field(default=None, ge=1)
     """Most tokens of one batch for this model; ``limits.batch_tokens`` if not given."""
     deterministic: bool | None = None

@@ -149,6 +149,7 @@ def _entry(name: str, model: ModelSettings, settings: Settings) -> ModelEntry:
         prompts=model.prompts,
         default_prompt=model.default_prompt,
         instruction=model.instruction,
+        tool_format=model.tool_format,
         batch_tokens=model.batch_tokens,
         deterministic=model.deterministic,
         loras=model.loras,
