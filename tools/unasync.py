@@ -37,7 +37,7 @@ WORDS = [
         (r"\basync_each\b", "each"),
         (r"\bSIEAsyncClient\b", "SIEClient"),
         (r"\bAsync(Backend|Chats|Client|Crew|Feed|Gate|Generator|HttpBackend|Iterator)\b", r"\1"),
-        (r"\bAsync(Batches|Files|Jobs|Renewal|Rest)\b", r"\1"),
+        (r"\bAsync(Batches|Files|Jobs|Renewal|Rest|Texts|Writing)\b", r"\1"),
         (r"\bAsync(Collection|Collections|Job|Pools|Sender)\b", r"\1"),
     ]
 ]

@@ -78,7 +78,7 @@ def refusal(url: str, status: int, body: bytes, wait: str | None) -> SIEError:
         body: As it came.
         wait: The header ``Retry-After``, if there is one.
     """
-    said = _said(body)
+    said = said_of(body)
     message = said.get("message") or f"{url} answered {status}: {body[:_SHOWN]!r}"
     code = said.get("code")
     if status < 500:
@@ -87,7 +87,7 @@ def refusal(url: str, status: int, body: bytes, wait: str | None) -> SIEError:
     return ServerError(message, code, status, retry_after=seconds)
 
 
-def _said(body: bytes) -> dict[str, Any]:
+def said_of(body: bytes) -> dict[str, Any]:
     """What is told of an error, in SIE's shape or in OpenAI's."""
     try:
         told = msgspec.json.decode(body, type=dict[str, Any])

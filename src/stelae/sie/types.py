@@ -362,3 +362,82 @@ class PoolInfo(TypedDict, total=False):
     name: str
     spec: PoolSpec
     status: PoolStatusInfo
+
+
+class GenerationUsage(TypedDict, total=False):
+    """Tokens of a text."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: dict[str, int]
+
+
+class GenerateResult(TypedDict, total=False):
+    """What ``generate`` gives."""
+
+    model: str
+    text: str
+    finish_reason: str
+    usage: GenerationUsage
+    attempt_id: str
+    ttft_ms: float
+    tpot_ms: float
+    request: RequestMetadata
+
+
+class GenerateChunk(TypedDict, total=False):
+    """A piece of a text; the last one is ``done``."""
+
+    request_id: str
+    seq: int
+    text_delta: str
+    logprobs: list[dict[str, Any]]
+    done: bool
+    finish_reason: str
+    usage: GenerationUsage
+    ttft_ms: float
+
+
+class ChatMessage(TypedDict, total=False):
+    """A message of a conversation, as OpenAI's protocol has it."""
+
+    role: str
+    content: str | list[dict[str, Any]] | None
+    name: str
+    tool_call_id: str
+    tool_calls: list[dict[str, Any]]
+    reasoning_content: str
+
+
+class ChatUsage(TypedDict, total=False):
+    """Tokens of a chat."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: dict[str, int]
+
+
+class ChatCompletion(TypedDict, total=False):
+    """What ``chat_completions`` gives: OpenAI's own fields."""
+
+    id: str
+    object: str
+    created: int
+    model: str
+    system_fingerprint: str | None
+    choices: list[dict[str, Any]]
+    usage: ChatUsage
+
+
+class ChatCompletionChunk(TypedDict, total=False):
+    """A piece of a chat."""
+
+    id: str
+    object: str
+    created: int
+    model: str
+    system_fingerprint: str | None
+    choices: list[dict[str, Any]]
+    usage: ChatUsage | None

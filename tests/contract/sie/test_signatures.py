@@ -16,18 +16,12 @@ pytestmark = pytest.mark.timeout(300)  # the first run fetches the real client
 HERE = Path(__file__).parent
 REAL = "sie-0.10.1"
 
-WRITES = "comes with the generation of text"
 CLOUD = "of the managed cloud; nothing here is billed or routed elsewhere"
 HOUSE = "Stelae's own client decides it: connections, retries and their budget"
 CONNECTORS = "of jobs that read and write other stores, which the managed cloud runs"
 SHAPE = "names the shape of a dict that is not made here"
 
 METHODS = {
-    "generate": WRITES,
-    "stream_generate": WRITES,
-    "chat_completions": WRITES,
-    "stream_chat_completions": WRITES,
-    "responses": WRITES,
     "jobs.execute": CONNECTORS,
     "jobs.repair": CONNECTORS,
     "estimate": CLOUD,
@@ -56,9 +50,7 @@ NAMES = {
     **dict.fromkeys(("RelayUnavailableError", "EstimateUnroutableError", "CostEstimate"), CLOUD),
     **dict.fromkeys(("AppliedRate", "RateIdentity", "Connection", "ConnectionCreated"), CLOUD),
     **dict.fromkeys(("ConnectionRevoked", "connection_name"), CLOUD),
-    **dict.fromkeys(("ChatCompletion", "ChatCompletionChunk", "ChatMessage", "ChatUsage"), WRITES),
-    **dict.fromkeys(("GenerateChunk", "GenerateResult", "GenerationUsage"), WRITES),
-    "MalformedChunkError": WRITES,
+    "MalformedChunkError": "results of jobs that cannot be read are ServerError",
     "JobFieldMap": CONNECTORS,
     **dict.fromkeys(("build_job_body", "resolve_upload"), "for those who send requests themselves"),
     **dict.fromkeys(("ClusterSummary", "ModelSummary", "HealthResponse"), SHAPE),

@@ -54,7 +54,7 @@ async def chat_call(request: ChatRequest, fetcher: Fetcher) -> ChatCall:
         reasoning=reasoning,
         template_options=variables,
         continues=bool(request.continue_final_message),
-        lora=request.lora_name,
+        lora=request.lora_name or request.lora_adapter,
         n=1 if request.n is None else request.n,
         sampling=options.sampling(
             request,
@@ -100,7 +100,7 @@ def completion_calls(request: CompletionRequest) -> list[ChatCall]:
     call = ChatCall(
         model=request.model,
         structure=options.structure(request),
-        lora=request.lora_name,
+        lora=request.lora_name or request.lora_adapter,
         n=count,
         sampling=options.sampling(
             request,

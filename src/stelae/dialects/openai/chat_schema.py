@@ -105,6 +105,7 @@ class Sampled(msgspec.Struct, frozen=True, kw_only=True):
     guided_grammar: str | None = None
     guided_json_object: bool | None = None
     lora_name: str | None = None
+    lora_adapter: str | None = None
     user: str | None = None
 
 
@@ -156,6 +157,7 @@ class ChatRequest(Sampled, frozen=True, kw_only=True):
         continue_final_message: (Stelae) Whether the last message is gone on with.
         chat_template: Not accepted: the model's own is used.
         lora_name: (Stelae) One of the model's adapters.
+        lora_adapter: The same, as SIE's SDK says it.
         user: Accepted and not used.
     """
 

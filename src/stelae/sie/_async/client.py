@@ -12,11 +12,14 @@ from stelae.client._async._http import AsyncHttpBackend
 from stelae.client._retry import REFUSED
 from stelae.client._transport import model_path
 from stelae.errors import InvalidInput
+from stelae.sie._async.chats import AsyncChats
 from stelae.sie._async.feed import AsyncFeed
 from stelae.sie._async.files import AsyncBatches, AsyncFiles
 from stelae.sie._async.jobs import AsyncJobs
 from stelae.sie._async.renewal import AsyncRenewal
 from stelae.sie._async.rest import AsyncRest
+from stelae.sie._async.texts import AsyncTexts
+from stelae.sie._async.writing import OOM_RETRIES
 from stelae.sie._feeds import path_of
 from stelae.sie._items import bare, in_template, is_open, ours, pool_spec, several
 from stelae.sie._options import EncodeOptions, ExtractOptions
@@ -62,11 +65,8 @@ PROVISION_SECONDS = 900.0
 HASTY = frozenset({"queue_full", "model_not_ready", "lora_loading"})
 """What is waited for by calls that do not wait for a device: what is busy or loading."""
 
-OOM_RETRIES = 3
-"""Further attempts where the server's memory ran out, unless the caller says otherwise."""
 
-
-class SIEAsyncClient:
+class SIEAsyncClient(AsyncChats):
     """Asks a server as SIE's own client does.
 
     Attributes:
@@ -100,6 +100,7 @@ class SIEAsyncClient:
         self._rest = AsyncRest(base_url, api_key, timeout_s)
         self.jobs, self.files = AsyncJobs(self._rest), AsyncFiles(self._rest)
         self.batches = AsyncBatches(self._rest)
+        self._texts = AsyncTexts(self._rest)
         self._renewal = AsyncRenewal(self._client.renew_pool)
         self._gpu = gpu
         self._options = options or {}

@@ -12,6 +12,9 @@ from stelae.sie.errors import renamed
 class AsyncRest:
     """One connection pool for what SIE's protocol has and ours has not.
 
+    Attributes:
+        address: Of the server.
+
     Args:
         url: Address of the server.
         api_key: Key to show to it.
@@ -21,10 +24,10 @@ class AsyncRest:
     def __init__(self, url: str, api_key: str | None, timeout: float | None) -> None:
         import httpx  # takes as long to import as all the rest
 
-        self._address = _errors.base_url(url)
+        self.address = _errors.base_url(url)
         self._headers = _transport.identity(api_key) | _rest.HEADERS
         self._timeout = timeout
-        self._http = httpx.AsyncClient(**_transport.security(self._address))
+        self._http = httpx.AsyncClient(**_transport.security(self.address))
 
     async def ask(
         self,
@@ -41,7 +44,7 @@ class AsyncRest:
         sent = None if body is None else _rest.written(body)
         answer = await self.raw(method, path, sent, query)
         with renamed():
-            return _rest.read(self._address + path, answer)
+            return _rest.read(self.address + path, answer)
 
     async def raw(
         self,
@@ -57,11 +60,25 @@ class AsyncRest:
             SIEError: The server cannot be reached, or refuses it.
         """
         told = self._headers | _transport.headers(self._timeout, form if body else None)
-        return await self._sent(method, self._address + path, told, body, query)
+        return await self._sent(method, self.address + path, told, body, query)
 
     async def shown(self, url: str) -> bytes:
         """What lies at an address that a server told; the key is not shown there."""
         return await self._sent("GET", url, {"accept": "application/octet-stream"}, None, None)
+
+    def stream(self, path: str, body: bytes, more: dict[str, str], timeout: float | None) -> Any:
+        """An answer whose body is read as it comes: a context of the HTTP library."""
+        import httpx
+
+        connect = _transport.connect_seconds(timeout)
+        told = self._headers | _transport.headers(timeout, _errors.JSON)
+        return self._http.stream(
+            "POST",
+            self.address + path,
+            content=body,
+            headers=told | more,
+            timeout=httpx.Timeout(timeout, connect=connect),
+        )
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -78,7 +95,7 @@ class AsyncRest:
         import httpx
 
         connect = _transport.connect_seconds(self._timeout)
-        with renamed(), _transport.told(self._address, self._timeout):
+        with renamed(), _transport.told(self.address, self._timeout):
             response = await self._http.request(
                 method,
                 url,

@@ -13,11 +13,14 @@ from stelae.client._sync._http import HttpBackend
 from stelae.client._retry import REFUSED
 from stelae.client._transport import model_path
 from stelae.errors import InvalidInput
+from stelae.sie._sync.chats import Chats
 from stelae.sie._sync.feed import Feed
 from stelae.sie._sync.files import Batches, Files
 from stelae.sie._sync.jobs import Jobs
 from stelae.sie._sync.renewal import Renewal
 from stelae.sie._sync.rest import Rest
+from stelae.sie._sync.texts import Texts
+from stelae.sie._sync.writing import OOM_RETRIES
 from stelae.sie._feeds import path_of
 from stelae.sie._items import bare, in_template, is_open, ours, pool_spec, several
 from stelae.sie._options import EncodeOptions, ExtractOptions
@@ -63,11 +66,8 @@ PROVISION_SECONDS = 900.0
 HASTY = frozenset({"queue_full", "model_not_ready", "lora_loading"})
 """What is waited for by calls that do not wait for a device: what is busy or loading."""
 
-OOM_RETRIES = 3
-"""Further attempts where the server's memory ran out, unless the caller says otherwise."""
 
-
-class SIEClient:
+class SIEClient(Chats):
     """Asks a server as SIE's own client does.
 
     Attributes:
@@ -101,6 +101,7 @@ class SIEClient:
         self._rest = Rest(base_url, api_key, timeout_s)
         self.jobs, self.files = Jobs(self._rest), Files(self._rest)
         self.batches = Batches(self._rest)
+        self._texts = Texts(self._rest)
         self._renewal = Renewal(self._client.renew_pool)
         self._gpu = gpu
         self._options = options or {}

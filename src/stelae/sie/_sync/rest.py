@@ -13,6 +13,9 @@ from stelae.sie.errors import renamed
 class Rest:
     """One connection pool for what SIE's protocol has and ours has not.
 
+    Attributes:
+        address: Of the server.
+
     Args:
         url: Address of the server.
         api_key: Key to show to it.
@@ -22,10 +25,10 @@ class Rest:
     def __init__(self, url: str, api_key: str | None, timeout: float | None) -> None:
         import httpx  # takes as long to import as all the rest
 
-        self._address = _errors.base_url(url)
+        self.address = _errors.base_url(url)
         self._headers = _transport.identity(api_key) | _rest.HEADERS
         self._timeout = timeout
-        self._http = httpx.Client(**_transport.security(self._address))
+        self._http = httpx.Client(**_transport.security(self.address))
 
     def ask(
         self,
@@ -42,7 +45,7 @@ class Rest:
         sent = None if body is None else _rest.written(body)
         answer = self.raw(method, path, sent, query)
         with renamed():
-            return _rest.read(self._address + path, answer)
+            return _rest.read(self.address + path, answer)
 
     def raw(
         self,
@@ -58,11 +61,25 @@ class Rest:
             SIEError: The server cannot be reached, or refuses it.
         """
         told = self._headers | _transport.headers(self._timeout, form if body else None)
-        return self._sent(method, self._address + path, told, body, query)
+        return self._sent(method, self.address + path, told, body, query)
 
     def shown(self, url: str) -> bytes:
         """What lies at an address that a server told; the key is not shown there."""
         return self._sent("GET", url, {"accept": "application/octet-stream"}, None, None)
+
+    def stream(self, path: str, body: bytes, more: dict[str, str], timeout: float | None) -> Any:
+        """An answer whose body is read as it comes: a context of the HTTP library."""
+        import httpx
+
+        connect = _transport.connect_seconds(timeout)
+        told = self._headers | _transport.headers(timeout, _errors.JSON)
+        return self._http.stream(
+            "POST",
+            self.address + path,
+            content=body,
+            headers=told | more,
+            timeout=httpx.Timeout(timeout, connect=connect),
+        )
 
     def close(self) -> None:
         """Close the connections."""
@@ -79,7 +96,7 @@ class Rest:
         import httpx
 
         connect = _transport.connect_seconds(self._timeout)
-        with renamed(), _transport.told(self._address, self._timeout):
+        with renamed(), _transport.told(self.address, self._timeout):
             response = self._http.request(
                 method,
                 url,

@@ -1,0 +1,98 @@
+# Generated from src/stelae/sie/_async/texts.py by tools/unasync.py: do not edit.
+"""Asks for texts, whole or chunk by chunk; asked again where that makes sense."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from functools import partial
+from typing import Any
+
+from stelae.client import Client, _transport
+from stelae.sie import _rest, _writing
+from stelae.sie._sync.rest import Rest
+
+Begun = tuple[dict[str, Any], Generator[dict[str, Any]]]
+
+
+class Texts:
+    """What one server writes.
+
+    Args:
+        rest: Has the connections to it.
+    """
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+
+    def whole(
+        self,
+        client: Client,
+        path: str,
+        body: dict[str, Any],
+        place: str | None,
+        timeout: float | None,
+    ) -> dict[str, Any]:
+        """The object that a request is answered with.
+
+        Args:
+            client: Has the patience to ask again.
+            path: What is asked.
+            body: With what.
+            place: Kind of device, or ``pool/kind``.
+            timeout: Seconds for all attempts; those of the client if not given.
+
+        Raises:
+            StelaeError: The request is refused, or fails.
+        """
+        ask = partial(self._whole, path, _rest.written(body), place)
+        return client._sender.ask(ask, timeout)
+
+    def chunks(
+        self,
+        client: Client,
+        path: str,
+        body: dict[str, Any],
+        place: str | None,
+        timeout: float | None,
+    ) -> Generator[dict[str, Any]]:
+        """The chunks that a request is answered with; see ``whole``.
+
+        It is asked again while no chunk has come, never later. Leave it, and the model stops.
+        """
+        ask = partial(self._begun, path, _rest.written(body), place)
+        first, stream = client._sender.ask(ask, timeout)
+        with closing(stream) as rest:
+            yield first
+            for chunk in rest:
+                yield chunk
+
+    def _begun(
+        self, path: str, body: bytes, place: str | None, timeout: float | None
+    ) -> Begun:
+        stream = self._stream(path, body, place, timeout)
+        return next(stream), stream
+
+    def _whole(
+        self, path: str, body: bytes, place: str | None, timeout: float | None
+    ) -> dict[str, Any]:
+        with _transport.told(self._rest.address, timeout):
+            with self._rest.stream(path, body, _writing.place(place), timeout) as response:
+                answer = response.read()
+                _writing.check(response, answer)
+        return _rest.read(self._rest.address + path, answer)
+
+    def _stream(
+        self, path: str, body: bytes, place: str | None, timeout: float | None
+    ) -> Generator[dict[str, Any]]:
+        whole = False
+        with _transport.told(self._rest.address, timeout):
+            with self._rest.stream(path, body, _writing.place(place), timeout) as response:
+                if response.status_code != _writing.GOOD:
+                    _writing.check(response, response.read())
+                for line in response.iter_lines():
+                    whole = whole or _writing.is_last(line)
+                    if (chunk := _writing.chunk_in(line)) is not None:
+                        yield chunk
+        if not whole:
+            raise _writing.broken_off(self._rest.address)
