@@ -2,8 +2,8 @@
 
 Each function is one row of the compatibility table: its docstring is what the row says. The
 model ``told`` writes what the last message says as JSON pieces, and echoes other texts; ``tiny``
-is a small checkpoint. The second server wants a key, takes one call at a time and small bodies,
-and runs its model in a process of its own.
+is a small checkpoint, and ``talker`` a trained one. The second server wants a key, takes one call
+at a time and small bodies, and runs its model in a process of its own.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import asyncio
 import base64
 import contextlib
 import json
+import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import anthropic
 from anthropic import Anthropic, AsyncAnthropic
@@ -274,14 +275,16 @@ def check_results(url: str, locked: str) -> None:
 
 
 def check_choices(url: str, locked: str) -> None:
-    """`tool_choice` auto, any, none and a tool, and `disable_parallel_tool_use`"""
+    """`tool_choice` auto, any, none and a tool; arguments fit the schema whatever is said"""
+    strict = {**ADD, "input_schema": {**ADD["input_schema"], "additionalProperties": False}}
     with client(url) as c:
-        for choice in (
-            {"type": "auto", "disable_parallel_tool_use": True},
-            {"type": "any"},
-            {"type": "none"},
-            {"type": "tool", "name": "add"},
-        ):
+        for choice in ({"type": "any"}, {"type": "tool", "name": "add"}):
+            made = c.messages.create(**asked("Hello", "talker", tools=[strict], tool_choice=choice))
+            (use,) = made.content
+            assert (use.type, use.name, made.stop_reason) == ("tool_use", "add", "tool_use")
+            assert sorted(use.input) == ["a", "b"]
+            assert all(isinstance(value, int) for value in use.input.values())
+        for choice in ({"type": "auto", "disable_parallel_tool_use": True}, {"type": "none"}):
             made = c.messages.create(**asked(tools=[ADD], tool_choice=choice))
             assert made.content[0].text == WORDS
         wrong = asked(tools=[ADD], tool_choice={"type": "tool", "name": "sub"})
@@ -325,6 +328,17 @@ def check_thinking(url: str, locked: str) -> None:
         assert c.messages.create(**{**ask, "messages": talk}).content[0].text == "more"
 
 
+def check_trained_thought(url: str, locked: str) -> None:
+    """A model that was trained to think does where it is asked to, and only there"""
+    thinking = {"thinking": {"type": "enabled", "budget_tokens": 1024}, **COLD}
+    with client(url) as c:
+        loud = c.messages.create(**asked("Hello", "talker"), extra_body=thinking)
+        quiet = c.messages.create(**asked("Hello", "talker"), extra_body=COLD)
+    assert [block.type for block in loud.content] == ["thinking", "text"]
+    assert [block.type for block in quiet.content] == ["text"]
+    assert loud.usage.output_tokens > quiet.usage.output_tokens
+
+
 def check_no_thinking(url: str, locked: str) -> None:
     """Without `thinking`, or with `disabled`, no block of thought comes, whatever the model does"""
     with client(url) as c:
@@ -336,19 +350,22 @@ def check_no_thinking(url: str, locked: str) -> None:
 
 
 def check_structured(url: str, locked: str) -> None:
-    """`messages.parse`: the answer as an object of a pydantic class"""
+    """`output_config` and `messages.parse`: the answer fits a schema, as an object of a class"""
     from pydantic import BaseModel
 
     class City(BaseModel):
-        name: str
-        people: int
+        name: Literal["Ur", "Uruk"]
+        people: Literal[40, 65]
 
     with client(url) as c:
         if not hasattr(c.messages, "parse"):
             raise Skip("no parse")
-        said = told({"text": '{"name": "Ur", "people": 65000}'})
-        made = c.messages.parse(**asked(said), output_format=City)
-    assert made.parsed_output == City(name="Ur", people=65000)
+        made = c.messages.parse(**asked("Hello", "talker"), output_format=City)
+        assert made.parsed_output == City(**json.loads(made.content[0].text))
+        form = {"type": "json_schema", "schema": {"enum": [[1, 2], [3]]}}
+        more = {"output_config": {"format": form}}
+        made = c.messages.create(**asked("Hello", "talker"), extra_body=more)
+    assert json.loads(made.content[0].text) in ([1, 2], [3])
 
 
 def check_images(url: str, locked: str) -> None:
@@ -383,7 +400,7 @@ def check_models(url: str, locked: str) -> None:
     """`models.list` with all pages, in both directions; models that do not chat are left out"""
     with client(url) as c:
         names = [model.id for model in c.models.list(limit=2)]
-        assert set(names) == {"told", "tiny", "org/echo"}
+        assert set(names) == {"told", "tiny", "talker", "org/echo"}
         page = c.models.list(limit=1, before_id=names[-1])
         assert [model.id for model in page.data] == names[-2:-1]
         assert page.has_more
@@ -575,10 +592,11 @@ def check_failure_in_a_stream(url: str, locked: str) -> None:
 def check_dead_worker(url: str, locked: str) -> None:
     """A worker killed in mid-stream is raised too, no end of an answer; then the next one works"""
     kinds: list[str] = []
+    said = f"one {uuid.uuid4().hex} !die"  # what ended two workers is refused
 
     def read() -> None:
         with client(locked, api_key=KEY) as c:
-            for event in c.messages.create(**asked("one two !die", "mortal"), stream=True):
+            for event in c.messages.create(**asked(said, "mortal"), stream=True):
                 kinds.append(event.type)
 
     error = raised(read)

@@ -53,6 +53,7 @@ async def servers(zoo: Path) -> AsyncIterator[Served]:
         "told": fix_told.settings(folder),
         "org/echo": echo,
         "tiny": {"source": str(folder), "dtype": "float32"},
+        "talker": {"source": str(ROOT / "tests" / "data" / "chat"), "dtype": "float32"},
         "vectors": {"source": "embedded", "engine": "fake"},
     }
     narrow = {"calls": 1, "body_bytes": 20_000}
