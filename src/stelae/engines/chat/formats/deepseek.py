@@ -39,10 +39,10 @@ def _call(tape: Tape, *, opened: bool) -> Step[None]:
     if not opened:
         yield from tape.skip()
         yield from tape.take(OPEN)
-    first = yield from tape.until(SEPARATOR)
+    first = yield from tape.name(SEPARATOR)
     yield from tape.skip()
     if (yield from tape.peek()) == "{":
-        yield from read_arguments(tape, first.strip())
+        yield from read_arguments(tape, first)
     else:
         yield from _fenced(tape)
     yield from tape.drop(CLOSE)
@@ -51,10 +51,10 @@ def _call(tape: Tape, *, opened: bool) -> Step[None]:
 
 def _fenced(tape: Tape) -> Step[None]:
     """A name, and arguments in a block of code."""
-    name = yield from tape.until("\n")
+    name = yield from tape.name("\n")
     if not (yield from tape.drop(f"{FENCE}json")):
         raise NoCall
-    yield from read_arguments(tape, name.strip())
+    yield from read_arguments(tape, name)
     yield from tape.drop(FENCE)
 
 

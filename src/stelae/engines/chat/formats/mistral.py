@@ -12,13 +12,10 @@ from stelae.engines.chat.formats.format import Format
 from stelae.engines.chat.formats.json_text import quoted, read_value
 from stelae.engines.chat.formats.objects import attempt, read_list
 from stelae.engines.chat.formats.shapes import Mark, Shape, Tool, Value, Word, framed
-from stelae.engines.chat.formats.tape import NoCall, Reading, Step, Tape
+from stelae.engines.chat.formats.tape import NAME, NoCall, Reading, Step, Tape
 
 CALLS, ARGS, ID = "[TOOL_CALLS]", "[ARGS]", "[CALL_ID]"
 MARKS = frozenset({CALLS, ARGS, ID})
-
-LONGEST = 256
-"""Letters of a name at most, or of an id."""
 
 
 def read(tape: Tape, tools: Sequence[Tool]) -> Reading:
@@ -36,7 +33,7 @@ def _calls(tape: Tape) -> Step[None]:
     name = ""
     while (yield from tape.peek()) not in "[{":
         name += yield from tape.next()
-        if len(name) > LONGEST:
+        if len(name) > NAME:
             raise NoCall
     yield from _call_id(tape)
     yield from tape.drop(ARGS)
@@ -47,7 +44,7 @@ def _call_id(tape: Tape) -> Step[None]:
     """Take the call's name in the conversation; callers get one of ours."""
     if (yield from tape.drop(ID)):
         taken = 0
-        while (yield from tape.peek()) not in "[{" and taken < LONGEST:
+        while (yield from tape.peek()) not in "[{" and taken < NAME:
             yield from tape.next()
             taken += 1
 

@@ -29,8 +29,8 @@ def _block(tape: Tape, known: dict[str, Tool], *, opened: bool) -> Step[None]:
     if not opened:
         yield from tape.skip()
         yield from tape.take(FUNCTION)
-    name = (yield from tape.until(">")).strip()
-    if not name or not (yield from _inside(tape)):
+    name = yield from tape.name(">")
+    if not (yield from _inside(tape)):
         raise NoCall
     arguments = Arguments(tape, known.get(name))
     arguments.begin(name)

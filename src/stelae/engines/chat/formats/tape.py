@@ -27,6 +27,10 @@ HELD = 1 << 16
 """Letters at most that are held until it is certain that they are a call."""
 
 
+NAME = 256
+"""Letters of a name at most; what begins as a call is soon known to be none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """Text."""
@@ -160,6 +164,21 @@ class Tape:
         while not taken.endswith(text):
             taken += yield from self.next()
         return taken[: len(taken) - len(text)]
+
+    def name(self, end: str) -> Step[str]:
+        """A name up to its end, which is taken too; without the white space around it.
+
+        Raises:
+            NoCall: It is empty or too long, or its end does not come.
+        """
+        taken = ""
+        while not taken.endswith(end):
+            if len(taken) > NAME + len(end):
+                raise NoCall
+            taken += yield from self.next()
+        if not (name := taken.removesuffix(end).strip()):
+            raise NoCall
+        return name
 
     # -- text --------------------------------------------------------------------------------
 

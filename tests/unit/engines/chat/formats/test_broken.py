@@ -115,6 +115,19 @@ def test_what_is_no_call_is_text_word_for_word(case: str) -> None:
     assert found(name, list(text), [RIDE]) == (text, [])
 
 
+@pytest.mark.parametrize(
+    ("name", "begin", "end"),
+    [
+        ("qwen-xml", "<function=", ">\n</function>"),
+        ("mistral-args", "[TOOL_CALLS]", "[ARGS]{}"),
+        ("deepseek-v3.1", f"{BEGIN}{OPEN}", f"{SEP}{{}}{CLOSE}"),
+    ],
+)
+def test_names_are_not_looked_for_far_away(name: str, begin: str, end: str) -> None:
+    text = begin + "n" * 300 + end
+    assert found(name, [text]) == (text, [])
+
+
 def test_a_call_behind_a_broken_one_is_found() -> None:
     text = '<tool_call>{"name"<tool_call>{"name": "ride", "arguments": {}}</tool_call>'
     said, (call,) = found("hermes", [text], [RIDE])
