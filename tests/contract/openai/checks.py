@@ -6,9 +6,12 @@ first address is of an open server, the second of one that wants a key and lets 
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
+import struct
 import time
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +20,7 @@ from openai import AsyncOpenAI, OpenAI
 from pydantic import BaseModel
 
 ECHO, TOLD, TINY, VECTORS, JUDGE = "org/echo", "told", "tiny", "vectors", "judge"
-SMALL = "small"
+SMALL, SEEING = "small", "seeing"
 KEY, MORTAL = "sesame", "mortal"
 
 HELLO: list[Any] = [{"role": "user", "content": "the river flows to the sea"}]
@@ -358,6 +361,62 @@ def check_prompts_of_tokens(url: str, locked: str) -> None:
     assert error.param == "prompt"
 
 
+def png(width: int, height: int) -> str:
+    """A picture in red, as a data URI."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        body = name + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    rows = zlib.compress((b"\0" + b"\xff\0\0" * width) * height)
+    file = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows)
+    return "data:image/png;base64," + base64.b64encode(file + chunk(b"IEND", b"")).decode()
+
+
+def check_pictures(url: str, locked: str) -> None:
+    """Pictures as data URIs, in chats and in responses; addresses that may not be fetched"""
+    asked: dict[str, Any] = {"model": SEEING, "temperature": 0}
+    with client(url) as c:
+        used = []
+        for uri in (png(56, 56), png(112, 112)):
+            parts: Any = [
+                {"type": "image_url", "image_url": {"url": uri, "detail": "auto"}},
+                {"type": "text", "text": "What is this?"},
+            ]
+            messages: Any = [{"role": "user", "content": parts}]
+            chat = c.chat.completions.create(**asked, messages=messages, max_tokens=6)
+            steps: Any = [
+                {"type": "input_image", "image_url": uri, "detail": "auto"},
+                {"type": "input_text", "text": "What is this?"},
+            ]
+            response = c.responses.create(
+                **asked, input=[{"role": "user", "content": steps}], max_output_tokens=6
+            )
+            assert response.output_text == chat.choices[0].message.content
+            assert response.usage.input_tokens == chat.usage.prompt_tokens
+            used.append(chat.usage.prompt_tokens)
+        assert used[0] < used[1]
+        parts[0]["image_url"]["url"] = "https://example.org/x.png"
+        error = raised(
+            openai.BadRequestError,
+            lambda: c.chat.completions.create(**asked, messages=messages),
+        )
+    assert error.param == "messages[0].content[0].image_url"
+
+
+def check_cached_tokens(url: str, locked: str) -> None:
+    """A conversation that is read again tells how much of it was still there"""
+    long: list[Any] = [{"role": "user", "content": "the river flows to the sea " * 12}]
+    with client(url) as c:
+        first, again = (
+            c.chat.completions.create(model=TINY, messages=long, max_tokens=2).usage
+            for _ in range(2)
+        )
+    assert first.prompt_tokens == again.prompt_tokens
+    assert 0 < again.prompt_tokens_details.cached_tokens < again.prompt_tokens
+
+
 def check_response(url: str, locked: str) -> None:
     """`responses.create`: text, thought and calls as steps; its tokens"""
     pieces = [{"reasoning": "Hm."}, {"text": "I look."}, *call("get_weather", ARGUMENTS)]
@@ -447,7 +506,7 @@ def check_models(url: str, locked: str) -> None:
         names = {model.id for model in c.models.list()}
         assert {ECHO, TOLD, VECTORS} <= names
         one: Any = c.models.retrieve(ECHO)
-        assert (one.id, one.object, one.tasks) == (ECHO, "model", ["chat"])
+        assert (one.id, one.object, one.tasks) == (ECHO, "model", ["extract", "chat"])
         raised(openai.NotFoundError, lambda: c.models.retrieve("nobody"))
 
 

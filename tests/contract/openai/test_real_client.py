@@ -55,6 +55,7 @@ async def servers(zoo: Path) -> AsyncIterator[Served]:
         "tiny": {"source": str(folder), "dtype": "float32"},
         "vectors": {"source": "embedded", "engine": "fake"},
         "small": {"source": str(zoo / "bert-mean"), "dtype": "float32"},
+        "seeing": {"source": str(zoo / "qwen2-vl-chat"), "dtype": "float32"},
         "judge": {"source": str(zoo / "cross-encoder-labels"), "dtype": "float32"},
     }
     with pytest.MonkeyPatch.context() as patch:

@@ -79,6 +79,15 @@ def test_instructions_come_first_then_what_was_before() -> None:
     ]  # fmt: skip
 
 
+def test_what_leads_a_conversation_is_one_message() -> None:
+    steps = [{"role": role, "content": role} for role in ("developer", "system", "user")]
+    late = {"role": "developer", "content": "late"}
+    made = read(*steps, late, instructions="first")
+    assert [(m.role.value, m.text) for m in made] == [
+        ("system", "first\n\ndeveloper\n\nsystem"), ("user", "user"), ("developer", "late"),
+    ]  # fmt: skip
+
+
 def test_pictures_are_parts() -> None:
     parts = [{"type": "input_text", "text": "?"}, {"type": "input_image", "image_url": "here"}]
     (message,) = read({"role": "user", "content": parts})

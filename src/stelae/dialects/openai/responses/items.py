@@ -23,6 +23,10 @@ TEXTS = frozenset({"input_text", "output_text", "text", "reasoning_text", "summa
 """Kinds of parts that are text."""
 
 
+LEADING = frozenset({Speaker.SYSTEM, Speaker.DEVELOPER})
+"""Who tells the model what to do."""
+
+
 async def messages(
     before: Sequence[InputItem], given: Sequence[InputItem], instructions: str | None, see: See
 ) -> list[Message]:
@@ -47,7 +51,16 @@ async def messages(
         talk.messages.append(Message(role=Speaker.SYSTEM, content=[TextPart(text=instructions)]))
     for index, item in enumerate(items, start=-len(before)):
         await talk.add(item, f"input[{index}]" if index >= 0 else "previous_response_id")
-    return talk.over()
+    return _led(talk.over())
+
+
+def _led(said: list[Message]) -> list[Message]:
+    """The same with one message at its head for all that leads it: many templates read one."""
+    count = next((i for i, m in enumerate(said) if m.role not in LEADING), len(said))
+    if count < 2:
+        return said
+    head = TextPart(text="\n\n".join(message.text for message in said[:count]))
+    return [Message(role=Speaker.SYSTEM, content=[head]), *said[count:]]
 
 
 def _pictures(item: InputItem) -> int:
