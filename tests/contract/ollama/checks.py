@@ -99,7 +99,7 @@ def check_chat_stream(url: str) -> None:
 
 
 def check_names(url: str) -> None:
-    """Names with `:latest` and with `hf.co/` before them; the name is told back as it was asked"""
+    """Names with `:latest` and with `hf.co` before them; the name is told back as it was asked"""
     c = Client(url)
     assert c.chat("told:latest", user("hi")).model == "told:latest"
     assert c.chat("hf.co/org/told", user("hi")).message.content == "hi"
