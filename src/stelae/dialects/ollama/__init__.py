@@ -13,4 +13,5 @@ DIALECT = Dialect(
     (*WRITING_OPERATIONS, *EMBED_OPERATIONS, *MODEL_OPERATIONS, *PULL_OPERATIONS),
     render_error,
     speaks=speaks,
+    places=("/api",),
 )
