@@ -242,8 +242,14 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(dict.fromkeys(chain.output for chain in self.chains))
 
     @property
+    def answers(self) -> tuple[Task, ...]:
+        """What it can be asked to do: its tasks, and what follows from them."""
+        able = {*self.tasks, *([Task.EXTRACT] if self.generation is not None else [])}
+        return tuple(task for task in Task if task in able)
+
+    @property
     def tasks(self) -> tuple[Task, ...]:
-        """What it can be asked to do."""
+        """What an engine does with it."""
         other = self.extraction is not None or self.generation is not None
         able = {
             Task.ENCODE: bool(self.chains),

@@ -146,9 +146,9 @@ class Deployments:
             await self._load_for_call(entry, timeout)
         replica = router.choose(self.controller.replicas(entry.name))
         spec = replica.deployment.spec
-        if task not in spec.tasks:
+        if task not in spec.answers:
             raise UnsupportedTask(
-                f"model {entry.name!r} cannot {task}; it can {', '.join(spec.tasks)}",
+                f"model {entry.name!r} cannot {task}; it can {', '.join(spec.answers)}",
                 param="model",
             )
         return replica

@@ -40,7 +40,7 @@ def describe(
 def _of_spec(spec: ModelSpec) -> dict[str, Any]:
     return {
         "source": str(spec.source),
-        "tasks": spec.tasks,
+        "tasks": spec.answers,
         "inputs": spec.inputs,
         "outputs": spec.outputs,
         "architecture": spec.backbone.architecture,

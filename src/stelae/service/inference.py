@@ -17,6 +17,7 @@ from stelae.service.admission import Admission
 from stelae.service.chatting import bare_chat, check_chat
 from stelae.service.checks import AnyCall, bare, check_encode, check_extract, check_score
 from stelae.service.deployments import Deployments
+from stelae.service.extracting import filled_in
 from stelae.service.features import Features
 from stelae.service.filling import filled
 from stelae.service.health import Health
@@ -167,6 +168,13 @@ class Inference:
         async def run(call: Any) -> Any:
             return await answered(replica, call, _left(deadline), _patience(caller))
 
+        def talk(call: ChatCall) -> AsyncGenerator[list[Delta]]:
+            asked = bare_chat(call, call.model, caller.key_id)
+            return streamed(replica, asked, _left(deadline), _patience(caller))
+
+        if isinstance(call, ExtractCall) and replica.deployment.spec.generation is not None:
+            fingerprint = "" if replica.info is None else replica.info.fingerprint
+            return await filled_in(call, fingerprint, talk)
         if isinstance(call, EncodeCall) and replica.info is not None:
             fingerprint = replica.info.fingerprint
             return await self._features.encode(call, fingerprint, caller.key_id, run)

@@ -140,8 +140,7 @@ def _example(spec: ModelSpec) -> str:
 def _not_taken(spec: ModelSpec, name: str) -> InvalidInput | UnsupportedTask:
     if name == "output_schema":
         return UnsupportedTask(
-            f"output_schema: model {spec.name!r} does not write; only models that generate fill "
-            "in a schema, which is not served here yet",
+            f"output_schema: model {spec.name!r} does not write; chat models fill in a schema",
             param=name,
         )
     if name == "relations":
