@@ -160,7 +160,8 @@ class LimitSettings(_Group):
     items: int = Field(default=131_072, ge=1)
     """Most items or documents of one request; one with more is refused with 400."""
     in_flight_bytes: ByteSize = Field(default=ByteSize(512 * 1024**2), ge=1024)
-    """Most bytes of request bodies held at once; more are refused with 503."""
+    """Most bytes of requests held at once; more are refused with 503. CLIP's requests count as what
+    they take until they are answered: four times their size, and the vectors three times."""
     queue_tokens: int = Field(default=262_144, ge=1)
     """Most tokens that may wait for one model; more are refused at once with 503."""
     batch_tokens: int = Field(default=4096, ge=1)

@@ -24,6 +24,9 @@ from stelae.telemetry.metrics import Metrics, Served
 
 RECORD = "stelae.record"
 
+HOLD = "stelae.hold"
+"""In the scope of a request: books bytes for it; see ``Asking.hold``."""
+
 REFUSAL = "stelae.refusal"
 """In the scope of a request without a key: the error for it, unless a ``stranger`` answers."""
 
@@ -154,12 +157,27 @@ class Asking:
             been called already, unless what is asked is ``open``: then the handler calls it
             for whatever needs a key.
         seconds: Time that the caller gives for the whole call, if it states any.
+        hold: Books bytes that the answer to one message takes beside those of the message; fewer
+            if negative. They are released with the message.
     """
 
     record: Record
     headers: Headers
     admit: Callable[[], None]
     seconds: float | None = None
+    hold: Callable[[int], None] = lambda size: None
+
+    def about(
+        self, *, record: Record | None = None, hold: Callable[[int], None] | None = None
+    ) -> Asking:
+        """The same about one message of the stream."""
+        return Asking(
+            record=record or self.record,
+            headers=self.headers,
+            admit=self.admit,
+            seconds=self.seconds,
+            hold=hold or self.hold,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +211,8 @@ class Rpc:
       cancelled; it lets ``CancelledError`` pass and starts nothing that outlives it.
     * A method that ``tells`` answers one message with several: ``handle`` is an asynchronous
       generator then, which is closed when the caller leaves or the server stops.
-    * Bytes of a message count against ``limits.in_flight_bytes`` until ``handle`` ends.
+    * Bytes of a message count against ``limits.in_flight_bytes`` until its answer was taken, and
+      with them what ``Asking.hold`` books.
 
     Attributes:
         method: Full name, as ``/jina.JinaRPC/Call``.
@@ -237,9 +256,13 @@ class Parcel(Protocol):
 
     Attributes:
         content: What was sent, text or bytes, for those who look before they work on it.
+        hold: As of ``Asking``.
     """
 
     content: str | bytes
+
+    def hold(self, more: int) -> None:
+        """Book bytes that the answer takes beside the message."""
 
     def __enter__(self) -> str | bytes:
         """What was sent: text, or bytes."""
@@ -356,3 +379,11 @@ def record_of(request: Request | Asking) -> Record:
         return request.record
     record: Record = request.scope[RECORD]
     return record
+
+
+def hold_of(request: Request | Asking) -> Callable[[int], None]:
+    """What books bytes for a request; see ``Asking.hold``."""
+    if isinstance(request, Asking):
+        return request.hold
+    hold: Callable[[int], None] = request.scope.get(HOLD, lambda size: None)
+    return hold

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stelae.dialects.answers import house_error
-from stelae.dialects.base import RECORD, REFUSAL, Record, RenderError
+from stelae.dialects.base import HOLD, RECORD, REFUSAL, Record, RenderError
 from stelae.errors import NoSuchMethod, NoSuchPath, ShuttingDown, StelaeError, Unauthorized
 from stelae.server.cors import shared
 from stelae.server.inbox import Inbox
@@ -80,6 +80,7 @@ class Edge:
         in_flight = self.reception.metrics.in_flight
         in_flight.add(1)
         inbox = Inbox(receive, scope["headers"], self.reception.ledger)
+        scope[HOLD] = inbox.hold
         outbox = _Outbox(send, record, self.reception)
         try:
             await self._answer(scope, inbox, outbox)

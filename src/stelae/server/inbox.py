@@ -18,11 +18,11 @@ BODY_SECONDS = 60.0
 
 
 class Ledger:
-    """Bytes of request bodies held by all requests, against the server's limits.
+    """Bytes held by all requests, against the server's limits: bodies, and what is made of them.
 
     Attributes:
         body_bytes: Most bytes of one body.
-        in_flight_bytes: Most bytes of all bodies together.
+        in_flight_bytes: Most bytes of all requests together.
         held: Bytes held now.
 
     Args:
@@ -56,6 +56,11 @@ class Ledger:
         self.held += size
         self._report(size)
 
+    def add(self, size: int) -> None:
+        """Book bytes that are held in any case, over the limit too: so the next must wait."""
+        self.held += size
+        self._report(size)
+
     def give_back(self, size: int) -> None:
         """Release booked bytes."""
         if size:
@@ -81,7 +86,7 @@ class Inbox:
         self._receive = receive
         self._ledger = ledger
         self._declared = _content_length(headers)
-        self._booked = 0
+        self._booked = self._held = 0
         self._work: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -108,9 +113,14 @@ class Inbox:
             self._watch_later()
         return message
 
+    def hold(self, more: int) -> None:
+        """Book what the answer takes beside the body; less if negative."""
+        self._ledger.add(more)
+        self._held += more
+
     def close(self) -> None:
         """Stop watching and release what was booked."""
-        self._ledger.give_back(self._booked)
+        self._ledger.give_back(self._booked + self._held)
         if self._timer is not None:
             self._timer.cancel()
         if self._watch is not None:

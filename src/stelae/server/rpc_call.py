@@ -220,6 +220,7 @@ class Call:
         self, parcel: Parcel, asking: Asking, turn: asyncio.Task[object] | None = None
     ) -> None:
         rpc = self._method.rpc
+        asking = asking.about(hold=parcel.hold)
         with parcel as message:
             if rpc.tells:
                 await self._tell(_decoded(rpc, message), asking)

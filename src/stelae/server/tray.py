@@ -48,6 +48,12 @@ class Tray:
             self._ledger.give_back(size)
             self._freed.set()
 
+    def add(self, size: int) -> None:
+        """Book bytes that are held in any case; fewer if negative."""
+        if self._open:
+            self.held += size
+            self._ledger.add(size)
+
     def close(self) -> None:
         """Release everything; what is given back later counts no more."""
         self._open = False
@@ -80,6 +86,11 @@ class Parcel:
     def __enter__(self) -> str | bytes:
         """What was sent."""
         return self.content
+
+    def hold(self, more: int) -> None:
+        """Book what the answer takes beside the message; less if negative."""
+        self._size += more
+        self._tray.add(more)
 
     def __exit__(self, *problem: object) -> None:
         """The message is done with."""

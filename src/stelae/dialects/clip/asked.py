@@ -9,7 +9,7 @@ from typing import Any, Generic
 
 from starlette.requests import Request
 
-from stelae.dialects.base import Asking, Rooms
+from stelae.dialects.base import Asking, Rooms, hold_of
 from stelae.dialects.clip.forms import D, Form
 from stelae.errors import InvalidInput
 from stelae.service.inference import Caller
@@ -18,6 +18,10 @@ ENCODE = "encode"
 
 VERBS = frozenset({ENCODE, "rank", "index", "search", "update", "delete", "filter", "status"})
 """First parts of endpoints that mean something; all others mean ``encode``, as in the original."""
+
+COPIES = 3
+"""How often a request is held while it is answered, beside as it came: read, as items of a call,
+and as sent to the model."""
 
 ROOT = "@r"
 
@@ -43,6 +47,10 @@ class Visit:
     request: Request | Asking
     caller: Caller
     size: int
+
+    def hold(self, more: int) -> None:
+        """Book bytes that the answer takes; fewer if negative."""
+        hold_of(self.request)(more)
 
 
 @dataclass(frozen=True, slots=True)

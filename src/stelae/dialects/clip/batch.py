@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from msgspec.structs import replace
@@ -16,12 +16,28 @@ from stelae.dialects import ask
 from stelae.dialects.clip.asked import Told, Visit
 from stelae.dialects.clip.forms import D, Form, Link
 from stelae.errors import EngineFailed, ErrorInfo, InvalidInput, StelaeError, from_info
-from stelae.types import EmbeddingDtype, EncodeCall, Item, OutputType
+from stelae.types import (
+    EmbeddingDtype,
+    EncodeCall,
+    EncodeResult,
+    IndexResult,
+    Item,
+    OutputType,
+    SearchResult,
+)
 
 Matrix = NDArray[Any]
 
 DOC_BYTES = 1024
 """To read or fill a document takes as long as to read so many bytes."""
+
+ANSWER_COPIES = 3
+"""How often vectors are held until they are sent: as they come, in their documents, written."""
+
+VECTOR_BYTES = ANSWER_COPIES * 4 * 512
+"""What a vector is expected to take, before the model has answered."""
+
+R = TypeVar("R", EncodeResult, IndexResult, SearchResult)
 
 
 @dataclass(slots=True)
@@ -134,12 +150,33 @@ async def vectors(batch: Batch[D], model: str, visit: Visit, told: Told) -> Matr
         normalize=False,  # Quirk: clip-client 0.8.3 gets what the projection gives, of any length.
     )
     told.model, told.began = model, time.time_ns()
-    result = await ask.encode(visit.request, visit.rooms, call, visit.caller)
+    asking = ask.encode(visit.request, visit.rooms, call, visit.caller)
+    result = await weighed(asking, len(places), visit)
     told.model, told.ended = result.model, time.time_ns()
     batch.faults |= {places[index]: error for index, error in result.errors.items()}
     if result.dense is None:
         raise EngineFailed(f"model {result.model!r} returned no vectors")
     return spread(result.dense, places, len(batch.docs))
+
+
+async def weighed(asking: Awaitable[R], count: int, visit: Visit) -> R:
+    """Ask, with what the answer takes booked: as it is expected, and then as it is.
+
+    Args:
+        asking: Brings the vectors.
+        count: How many there will be.
+        visit: Who asks.
+    """
+    expected = VECTOR_BYTES * count
+    visit.hold(expected)
+    try:
+        result = await asking
+    except BaseException:
+        visit.hold(-expected)  # it may be asked again
+        raise
+    rows = result.dense if isinstance(result, EncodeResult) else result.vectors
+    visit.hold((0 if rows is None else ANSWER_COPIES * rows.nbytes) - expected)
+    return result
 
 
 def spread(rows: Matrix, places: Sequence[int], count: int) -> Matrix:

@@ -17,7 +17,7 @@ def counted(asking: Asking, rooms: Rooms) -> Iterator[Asking]:
     """
     whole = asking.record
     record = Record(whole.id, whole.started, whole.key_id, whole.route, whole.dialect)
-    yield Asking(record=record, headers=asking.headers, admit=asking.admit, seconds=asking.seconds)
+    yield asking.about(record=record)
     if record.model:
         whole.model = record.model
     served = record.served

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stelae.dialects.ask import caller_of, offload
 from stelae.dialects.base import Asking, Rooms, record_of
-from stelae.dialects.clip.asked import Asked, Told, Visit
+from stelae.dialects.clip.asked import COPIES, Asked, Told, Visit
 from stelae.dialects.clip.core import answer
 from stelae.dialects.clip.counting import counted
 from stelae.dialects.clip.errors import is_transient, status_of
@@ -57,6 +57,7 @@ async def exchange(
     """
     told = Told()
     message = await offload(len(data), parse, data)
+    asking.hold(COPIES * len(data))
     with counted(asking, rooms) as own:
         status = await _status(message, Visit(rooms, own, caller_of(own), len(data)), told)
     finish(message, told, status)

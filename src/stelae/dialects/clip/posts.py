@@ -7,9 +7,9 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from stelae.dialects.ask import OFFLOAD_BYTES, caller_of, offload
-from stelae.dialects.base import Asking, Rooms, record_of
+from stelae.dialects.base import Asking, Rooms, hold_of, record_of
 from stelae.dialects.clip.answers import post_answer
-from stelae.dialects.clip.asked import ENCODE, ROOT_ENDPOINT, Asked, Told, Visit
+from stelae.dialects.clip.asked import COPIES, ENCODE, ROOT_ENDPOINT, Asked, Told, Visit
 from stelae.dialects.clip.core import answer
 from stelae.dialects.clip.errors import is_transient, status_of
 from stelae.dialects.clip.plain import FORM
@@ -58,6 +58,7 @@ async def answer_post(
     """
     told = Told()
     given = await offload(len(body), _decoded, body)
+    hold_of(request)(COPIES * len(body))
     asked = Asked(endpoint or _endpoint(given), given.parameters or {}, _docs(given), FORM)
     status = await _status(asked, Visit(rooms, request, caller_of(request), len(body)), told)
     if told.description and asked.verb in WANTING and speaks(request.headers):

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from stelae.dialects import ask
 from stelae.dialects.clip.asked import Asked, Told, Visit
-from stelae.dialects.clip.batch import Batch, gather, spread
+from stelae.dialects.clip.batch import Batch, gather, spread, weighed
 from stelae.dialects.clip.encode import fill
 from stelae.dialects.clip.forms import D
 from stelae.dialects.clip.models import model_of
@@ -112,7 +112,8 @@ async def _find(asked: Asked[D], batch: Batch[D], visit: Visit, told: Told) -> N
         limit=asked.count("limit", LIMIT),
         filter=_filter(asked),
     )
-    result = await _told(batch, ask.search(visit.request, visit.rooms, call, visit.caller), told)
+    asking = ask.search(visit.request, visit.rooms, call, visit.caller)
+    result = await _told(batch, weighed(asking, len(call.items), visit), told)
     for place, hits in zip(batch.sound(), result.hits, strict=True):
         asked.form.clear_matches(batch.docs[place])
         for hit in hits:
@@ -140,7 +141,8 @@ async def _keep(asked: Asked[D], batch: Batch[D], visit: Visit, told: Told) -> N
         uris=[form.uri(doc) or None for doc in docs],
         keep_images=asked.flag("keep_image_content"),
     )
-    await _told(batch, ask.index(visit.request, visit.rooms, call, visit.caller), told)
+    asking = ask.index(visit.request, visit.rooms, call, visit.caller)
+    await _told(batch, weighed(asking, len(named), visit), told)
     _finish(asked, batch, told)
 
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import msgspec
 
-from stelae.dialects.base import Conversation, Rooms, Talk
+from stelae.dialects.base import Asking, Conversation, Rooms, Talk
 from stelae.dialects.clip.answers import spoken
 from stelae.dialects.clip.counting import counted
 from stelae.dialects.clip.exchange import exchange
@@ -56,23 +56,23 @@ class Talking:
                     content = held.enter_context(parcel)
                     if content in (END, END_TEXT):
                         return
-                    await window.start(self._answer(content, held.pop_all()))
+                    asking = self._conversation.asking.about(hold=parcel.hold)
+                    await window.start(self._answer(content, asking, held.pop_all()))
 
-    async def _answer(self, content: str | bytes, held: ExitStack) -> None:
+    async def _answer(self, content: str | bytes, asking: Asking, held: ExitStack) -> None:
         with held:
             if isinstance(content, str):
-                await self._conversation.send(await self._in_text(content))
+                await self._conversation.send(await self._in_text(content, asking))
             else:
-                await self._conversation.send(await self._in_bytes(content))
+                await self._conversation.send(await self._in_bytes(content, asking))
 
-    async def _in_bytes(self, content: bytes) -> bytes:
-        asking = self._conversation.asking
+    async def _in_bytes(self, content: bytes, asking: Asking) -> bytes:
         reply = await exchange(content, asking, self._rooms, WS_REPLY_BYTES)
         self._failed = self._failed or reply.failed
         return reply.data
 
-    async def _in_text(self, content: str) -> str:
-        with counted(self._conversation.asking, self._rooms) as own:
+    async def _in_text(self, content: str, asking: Asking) -> str:
+        with counted(asking, self._rooms) as own:
             answer = await answer_post(content.encode(), own, self._rooms)
         status = answer.header.status
         self._failed = self._failed or (status is not None and status.code == ERROR)
