@@ -10,11 +10,17 @@ import base64
 import datetime
 import json
 import math
+import sys
+from pathlib import Path
 from typing import Any
 
 import ollama
 from ollama import AsyncClient, Client, ResponseError
 from pydantic import BaseModel
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "tools" / "tiny" / "chat"))
+
+from prompts import GET_WEATHER, PROMPTS
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
@@ -29,6 +35,9 @@ CALL = [
     {"tool": {"index": 1, "id": "c1", "name": "add", "arguments": '{"a": 3, "b": 4}'}},
 ]
 """What the model is told to write: a thought, words and two calls."""
+
+
+STEADY = {"temperature": 0}
 
 
 class City(BaseModel):
@@ -195,6 +204,58 @@ def check_same_text(url: str) -> None:
     parts = c.chat("tiny", user("the river flows"), options=how, stream=True)
     assert "".join(part.message.content for part in parts) == whole.message.content
     assert whole.eval_count == 8
+
+
+def check_trained_words(url: str) -> None:
+    """A small trained model answers its documented prompts word for word, whole and in a stream"""
+    c = Client(url)
+    spoken = [prompt for prompt in PROMPTS if not prompt.tool]
+    assert len(spoken) > 3
+    for prompt in spoken:
+        made = c.chat("talker", user(prompt.user), options=STEADY)
+        assert made.message.content == prompt.text, made.message.content
+        parts = c.chat("talker", user(prompt.user), options=STEADY, stream=True)
+        assert "".join(part.message.content for part in parts) == prompt.text
+
+
+def check_trained_tools(url: str) -> None:
+    """It calls its documented tools with their arguments, and tells in words what they say"""
+    c = Client(url)
+    calling = [prompt for prompt in PROMPTS if prompt.tool]
+    assert {prompt.tool for prompt in calling} >= {"get_weather", "add", "uber_ride"}
+    for prompt in calling:
+        asked, tools = user(prompt.user), list(prompt.tools)
+        made = c.chat("talker", asked, tools=tools, options=STEADY)
+        (call,) = made.message.tool_calls
+        assert call.function.name == prompt.tool
+        assert call.function.arguments == prompt.arguments
+        parts = list(c.chat("talker", asked, tools=tools, options=STEADY, stream=True))
+        (told,) = [part.message.tool_calls for part in parts if part.message.tool_calls]
+        assert told[0].function.arguments == prompt.arguments
+        if prompt.told:
+            result = {"role": "tool", "tool_name": prompt.tool, "content": prompt.result}
+            said = c.chat("talker", [*asked, made.message, result], tools=tools, options=STEADY)
+            assert said.message.content == prompt.told, said.message.content
+
+
+def check_trained_forms(url: str) -> None:
+    """It thinks where it is asked to, and keeps to a schema that its words would not fit"""
+    c = Client(url)
+    asked = user("What is the capital of France?")
+    assert c.chat("talker", asked, think=True, options=STEADY).message.thinking
+    assert not c.chat("talker", asked, think=False, options=STEADY).message.thinking
+    form = {
+        "type": "object",
+        "properties": {"city": {"enum": ["Rome", "Oslo"]}},
+        "required": ["city"],
+        "additionalProperties": False,
+    }
+    made = c.chat("talker", asked, format=form, options={**STEADY, "num_predict": 64})
+    assert json.loads(made.message.content)["city"] in ("Rome", "Oslo")
+    shown = c.show("talker")
+    assert set(shown.capabilities) == {"completion", "tools", "thinking"}
+    told = c.chat("talker", user("What is the weather in Paris?"), tools=[GET_WEATHER], think=True)
+    assert told.message.tool_calls or told.message.content
 
 
 def check_images(url: str) -> None:

@@ -23,6 +23,7 @@ from live import Live, live
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
 HERE = Path(__file__).parent
+TALKER = HERE.parents[1] / "data" / "chat"
 TABLE = HERE.parents[2] / "docs" / "compatibility" / "ollama.md"
 RECORD = os.environ.get("STELAE_COMPATIBILITY") == "record"
 
@@ -48,6 +49,7 @@ async def servers(
         "told": {**fix_told.settings(folder), "aliases": ["org/told"]},
         "spare": echo,
         "tiny": {"source": str(folder), "dtype": "float32"},
+        "talker": {"source": str(TALKER), "dtype": "float32"},
         "vectors": {"source": "embedded"},
         "nested": {"source": "embedded", "matryoshka": [16, 32]},
     }
