@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from stelae.engines.chat.formats.examples import example, written_calls
 from stelae.engines.chat.formats.format import Format
+from stelae.engines.chat.formats.json_text import dumped
 from stelae.types import ChatCall, Message, Speaker, TextPart
 
 NINE = re.compile(r"\|\s*length\s*(?:!=|==|<)\s*9\b")
@@ -35,22 +36,27 @@ To call a tool, write this and nothing after it, with the tool's name for NAME a
 
 {example}
 
-The result comes in the next message, between <tool_response> and </tool_response>. Answer in \
-words where no tool is needed."""
+{result}Answer in words where no tool is needed."""
+
+RESULT = "The result comes in the next message, between <tool_response> and </tool_response>. "
 
 
-def tell(call: ChatCall, format: Format, *, heeds_system: bool) -> list[Message]:
+def tell(call: ChatCall, format: Format, *, shows_calls: bool, heeds_system: bool) -> list[Message]:
     """The messages of a call, with its tools, their calls and their results in words.
 
     Args:
         call: It has tools.
         format: How calls are written.
+        shows_calls: Whether the template itself shows calls and results.
         heeds_system: Whether there may be a message of the system; else the tools are told
             of in the first message.
     """
     tools = "\n".join(msgspec.json.encode(tool["function"]).decode() for tool in call.tools)
-    told = TOLD.format(tools=tools, example=example(format))
-    messages = _answered([_said(message, format) for message in call.messages])
+    result = "" if shows_calls else RESULT
+    told = TOLD.format(tools=tools, example=example(format), result=result)
+    messages = call.messages
+    if not shows_calls:
+        messages = _answered([_said(message, format) for message in messages])
     first = messages[0]
     if first.role in SYSTEM:
         return [_with(first, f"{first.text}\n\n{told}"), *messages[1:]]
@@ -114,5 +120,5 @@ def as_texts(messages: list[dict[str, Any]]) -> bool:
     """Put arguments into texts, as some templates take them; whether there were any."""
     uses = [use["function"] for message in messages for use in message.get("tool_calls", ())]
     for use in uses:
-        use["arguments"] = msgspec.json.encode(use["arguments"]).decode()
+        use["arguments"] = dumped(use["arguments"])
     return bool(uses)

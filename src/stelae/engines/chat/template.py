@@ -35,6 +35,9 @@ THOUGHT = ("enable_thinking", "thinking")
 """Names by which templates ask whether the model thinks first."""
 
 
+CALLS = "tool_calls"
+"""Stands in templates that show calls of tools."""
+
 SIGN = "\ue000"
 """Stands for what the system says while a template is looked at."""
 
@@ -66,7 +69,7 @@ class ChatTemplate:
 
     def __init__(self, text: str, specials: dict[str, str], format: Format = HERMES) -> None:
         self._specials, self._format = specials, format
-        self._short_ids = wants_short_ids(text)
+        self._short_ids, self._shows_calls = wants_short_ids(text), CALLS in text
         try:
             self._compile(text)
         except FAULTS as error:
@@ -98,7 +101,12 @@ class ChatTemplate:
         tools = call.tools if call.tools and call.tool_choice != "none" else None
         told = call.messages
         if tools and not self._knows_tools:
-            told = tell(call, self._format, heeds_system=self._heeds_system)
+            told = tell(
+                call,
+                self._format,
+                shows_calls=self._shows_calls,
+                heeds_system=self._heeds_system,
+            )
         messages = [_plain(message) for message in told]
         if self._short_ids:
             short_ids(messages)

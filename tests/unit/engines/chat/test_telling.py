@@ -76,6 +76,16 @@ def test_the_models_own_format_is_shown(name: str) -> None:
     assert any(mark in text for mark in FORMATS[name].marks or {"```tool_code"})
 
 
+def test_a_template_that_shows_calls_shows_them_itself() -> None:
+    shows = (
+        "{% for m in messages %}[{{ m.role }}] {{ m.content }}"
+        "{% for c in m.tool_calls or [] %}!{{ c.function.name }}{% endfor %}.{% endfor %}"
+    )
+    text = written(shows, TURNS)
+    assert text.startswith("[system] You can call tools.")
+    assert text.endswith("[user] a ride.[assistant] !ride!ride.[tool] booked.[tool] again.")
+
+
 def test_a_template_that_knows_tools_gets_them() -> None:
     text = written("{{ tools[0].function.name }}" + SHOWN, TURNS[:1])
     assert text == "ride[user] a ride\n"
@@ -89,7 +99,7 @@ def test_nothing_is_told_where_no_tool_may_be_called() -> None:
 def test_arguments_are_texts_where_a_template_wants_texts() -> None:
     shows = "{{ tools and '' }}{% for m in messages %}{% for c in m.tool_calls or [] %}"
     joined = shows + "{{ c.function.name + c.function.arguments }}{% endfor %}{% endfor %}"
-    assert written(joined, TURNS) == 'ride{"to":"A"}' * 2
+    assert written(joined, TURNS) == 'ride{"to": "A"}' * 2
 
 
 def test_names_of_calls_are_short_where_a_template_wants_that() -> None:
