@@ -151,7 +151,7 @@ class Structure(
         json_schema: JSON that fits a JSON Schema.
         regex: A regular expression that the whole text matches.
         choice: One of these texts.
-        grammar: A grammar in the notation of Lark.
+        grammar: A grammar in the notation of Lark, or in EBNF (``root ::= ...``).
     """
 
     json_object: bool = False

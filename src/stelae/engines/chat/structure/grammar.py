@@ -12,6 +12,7 @@ from typing import Any
 from llguidance import LLTokenizer, regex_to_lark
 
 from stelae.engines.chat.formats.shapes import Either, Mark, Maybe, Piece, Raw, Shape, Value, Word
+from stelae.engines.chat.structure.ebnf import is_ebnf, lark_of
 from stelae.engines.chat.structure.schemas import PATTERN, checked, eased
 from stelae.errors import InvalidInput
 from stelae.types import Structure
@@ -62,7 +63,8 @@ class Grammar:
             return self._rule(" | ".join(map(_quoted, form.choice)))
         if form.grammar is not None:
             _bound("grammar", len(form.grammar), LETTERS)
-            self._others.append({"name": "given", "lark_grammar": form.grammar})
+            lark = lark_of(form.grammar) if is_ebnf(form.grammar) else form.grammar
+            self._others.append({"name": "given", "lark_grammar": lark})
             return "@given"
         schema = {"type": "object"} if form.json_schema is None else form.json_schema
         return self._json(checked(schema, PARAM))

@@ -44,6 +44,18 @@ async def test_text_follows_a_grammar() -> None:
     assert all(re.fullmatch(r"[a-z]{1,3}=\d(,[a-z]{1,3}=\d)*", said) for said in made)
 
 
+async def test_text_follows_a_grammar_in_ebnf() -> None:
+    grammar = """
+    # pairs, as llama.cpp's grammars write them
+    root   ::= a-pair ("," a-pair)*
+    a-pair ::= name "=" [0-9]
+    name   ::= [a-z/]{1,3}
+    """
+    made = await texts(plain(Structure(grammar=grammar)))
+    assert made
+    assert all(re.fullmatch(r"[a-z/]{1,3}=\d(,[a-z/]{1,3}=\d)*", said) for said in made)
+
+
 async def test_grammar_that_holds_itself_is_followed() -> None:
     made = await texts(plain(Structure(grammar='start: "(" start ")" | "x"')))
     assert made

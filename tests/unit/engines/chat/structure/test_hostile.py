@@ -119,8 +119,10 @@ async def first_of_each(grammar: str) -> None:
 @pytest.mark.parametrize(
     "grammar",
     ["start: (((", "start: " + "(" * 30_000, "start: missing", "", "start: A\nA: A 'x'",
-     "start: a\na: a", "start: <[999999]>", '%import .passwd (A)\nstart: A'],
-    ids=["broken", "deep", "missing", "empty", "term in itself", "rule in itself", "token", "file"],
+     "start: a\na: a", "start: <[999999]>", '%import .passwd (A)\nstart: A',
+     "root ::= (((", 'root ::= "', "root ::= missing", "::="],
+    ids=["broken", "deep", "missing", "empty", "term in itself", "rule in itself", "token", "file",
+         "ebnf", "open ebnf", "missing in ebnf", "no ebnf"],
 )  # fmt: skip
 async def test_broken_grammar_is_refused_and_the_next_is_not(grammar: str) -> None:
     with pytest.raises(InvalidInput):
