@@ -93,13 +93,18 @@ class Reading:
 
     async def _usage(self, call: ChatCall, texts: list[Text]) -> ChatUsage:
         """Tokens of an answer that was ended here."""
-        async with aclosing(self.engine.stream(replace(call, count_only=True))) as pieces:
-            counted = [delta.usage async for made in pieces for delta in made if delta.usage]
+        told = [text.conversation for text in texts if text.conversation is not None]
         return replace(
-            counted[0] if counted else ChatUsage(),
+            told[0] if told else await self._counted(call),
             completion_tokens=sum(text.tokens for text in texts),
             reasoning_tokens=sum(text.thoughts for text in texts),
         )
+
+    async def _counted(self, call: ChatCall) -> ChatUsage:
+        """Tokens of a conversation."""
+        async with aclosing(self.engine.stream(replace(call, count_only=True))) as pieces:
+            counted = [delta.usage async for made in pieces for delta in made if delta.usage]
+        return counted[0] if counted else ChatUsage()
 
 
 def _ended(texts: list[Text]) -> bool:
@@ -127,6 +132,7 @@ class Text:
     Attributes:
         tokens: Its tokens so far.
         thoughts: How many of them are thought.
+        conversation: Tokens of the conversation, if the engine told them.
         done: Whether it has ended.
         cut: Whether it was ended here.
     """
@@ -134,6 +140,7 @@ class Text:
     def __init__(self, calls: Calls | None, thought: Thought | None, *, several: bool) -> None:
         self._calls, self._thought, self._several = calls, thought, several
         self.tokens = self.thoughts = 0
+        self.conversation: ChatUsage | None = None
         self.done = self.cut = False
 
     def read(self, piece: Delta) -> list[Delta]:
@@ -141,6 +148,7 @@ class Text:
         if self.done:
             return []
         self.tokens += len(piece.tokens)
+        self.conversation = self.conversation or piece.read
         if piece.tool is not None or piece.reasoning:  # the engine has read it itself
             self.thoughts += len(piece.tokens) if piece.reasoning else 0
             self.done = piece.finish is not None

@@ -181,6 +181,21 @@ async def test_one_call_only_ends_the_work() -> None:
     assert usage == ChatUsage(prompt_tokens=7, completion_tokens=script.written)
 
 
+async def test_an_engine_that_told_its_reading_is_not_asked_again() -> None:
+    told = ChatUsage(prompt_tokens=9, cached_tokens=4)
+
+    class Telling(Script):
+        async def stream(self, call: ChatCall) -> AsyncGenerator[list[Delta]]:
+            yield [Delta(read=told)]
+            async for made in super().stream(call):
+                yield made
+
+    script = Telling(WRITERS["hermes"](USES))
+    deltas = await read(script, asked(parallel_tool_calls=False), tools="hermes")
+    assert deltas[0].read == told
+    assert deltas[-1].usage == replace(told, completion_tokens=script.written)
+
+
 async def test_each_text_is_read_for_itself() -> None:
     script = Script("words", WRITERS["hermes"](USES[:1]))
     deltas = await read(script, asked(n=2, parallel_tool_calls=False), tools="hermes")
