@@ -245,6 +245,16 @@ async def test_work_ends_when_the_client_leaves_in_mid_stream(
     await until(lambda: replica.in_flight == 0, seconds=20)
 
 
+async def test_prompt_that_fails_ends_the_others(client: AsyncOpenAI, server: Live) -> None:
+    prompts = ["one !fail", *["!more"] * 20]
+    with pytest.raises(openai.InternalServerError, match="told to fail"):
+        await client.completions.create(model="echo", prompt=prompts, max_tokens=None)
+    replica = server.house.fleet._deployments.replica("echo")
+    assert replica is not None
+    await until(lambda: replica.in_flight == 0, seconds=20)
+    assert server.app.reception.ledger.held == 0
+
+
 async def test_many_chats_at_once_keep_apart(client: AsyncOpenAI) -> None:
     async def ask(i: int) -> str | None:
         said: list[Any] = [{"role": "user", "content": f"number {i} of many"}]

@@ -14,12 +14,18 @@ MOST = 10_000
 MOST_BYTES = 1 << 30
 """Notes of one kind that are kept for one caller; the oldest give way."""
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS notes (
-    kind TEXT, owner TEXT, id TEXT, created REAL, size INTEGER, data BLOB,
-    PRIMARY KEY (kind, owner, id)
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS notes (kind TEXT, owner TEXT, id TEXT, created REAL, "
+    "size INTEGER, data BLOB, PRIMARY KEY (kind, owner, id))",
+    "CREATE INDEX IF NOT EXISTS notes_by_age ON notes (created)",
+    "CREATE INDEX IF NOT EXISTS notes_by_owner ON notes (kind, owner, created, id, size)",
 )
-"""
+"""With indices, so that what is to go is found without reading what is kept."""
+
+SLACK = 0.95
+"""What is left of too many notes."""
+
+HELD = "SELECT COUNT(*), SUM(size) FROM notes WHERE kind = ? AND owner = ?"
 
 CROWDED = """
 SELECT id FROM (
@@ -53,10 +59,16 @@ class Notes:
         with self._open() as database:
             database.execute("DELETE FROM notes WHERE created < ?", (self._old(),))
             database.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?, ?, ?)", row)
-            bounds = (self._kind, owner, self._most, self._most_bytes)
-            crowded = database.execute(CROWDED, bounds).fetchall()
-            gone = [(self._kind, owner, name) for (name,) in crowded]
-            database.executemany("DELETE FROM notes WHERE kind = ? AND owner = ? AND id = ?", gone)
+            (count, size) = database.execute(HELD, (self._kind, owner)).fetchone()
+            if count > self._most or size > self._most_bytes:
+                self._thin(database, owner)
+
+    def _thin(self, database: Connection, owner: str) -> None:
+        """Forget the oldest notes of a caller; a few more than must be, so that it lasts."""
+        bounds = (SLACK * self._most, SLACK * self._most_bytes)
+        crowded = database.execute(CROWDED, (self._kind, owner, *bounds)).fetchall()
+        gone = [(self._kind, owner, name) for (name,) in crowded]
+        database.executemany("DELETE FROM notes WHERE kind = ? AND owner = ? AND id = ?", gone)
 
     def get(self, owner: str, name: str) -> bytes:
         """A note.
@@ -91,7 +103,8 @@ class Notes:
     @contextmanager
     def _open(self) -> Iterator[Connection]:
         with self._store.transaction() as database:
-            database.execute(SCHEMA)
+            for statement in SCHEMA:
+                database.execute(statement)
             yield database
 
     def _old(self) -> float:
