@@ -10,7 +10,7 @@ import ast
 import asyncio
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,12 +53,28 @@ class Page:
             and node.name.startswith("check_")
         }
 
-    async def check(self, column: str, environment: str, *addresses: str) -> None:
+    async def check(
+        self,
+        column: str,
+        environment: str,
+        *addresses: str,
+        variables: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> None:
         """Run all checks in an environment; its column of the page must say the same."""
         try:
-            found = await self._faults(environment, *addresses)
+            python = await asyncio.to_thread(clients.python_of, environment)
         except clients.Absent as absent:
             pytest.skip(str(absent))  # no such Python, or no package index, on this machine
+        driver = await asyncio.create_subprocess_exec(
+            *(python, DRIVER, self.folder, *addresses),
+            stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, **(variables or {})},
+            cwd=cwd,
+        )
+        out, _ = await driver.communicate()
+        assert driver.returncode == 0
+        found: Faults = {row["check"]: row["fault"] for row in map(json.loads, out.splitlines())}
         rows = self.rows()
         assert found.keys() == rows.keys()
         wrong = [f"{name}: {f}" for name, f in found.items() if f and not f.startswith("skip: ")]
@@ -69,15 +85,6 @@ class Page:
             self._write({**known, column: marks})
         else:
             assert known.get(column) == marks, "STELAE_COMPATIBILITY=record writes the table anew"
-
-    async def _faults(self, environment: str, *addresses: str) -> Faults:
-        python = await asyncio.to_thread(clients.python_of, environment)
-        driver = await asyncio.create_subprocess_exec(
-            *(python, DRIVER, self.folder, *addresses), stdout=asyncio.subprocess.PIPE
-        )
-        out, _ = await driver.communicate()
-        assert driver.returncode == 0
-        return {row["check"]: row["fault"] for row in map(json.loads, out.splitlines())}
 
     def _read(self) -> dict[str, dict[str, str]]:
         if not self.file.exists():

@@ -2,8 +2,9 @@
 
     python driver.py FOLDER ADDRESS...
 
-A check is a function of ``FOLDER/checks.py``, ``check_...``, and is given the addresses; what it
-raises is its fault, and a ``Skip`` says that the client cannot do it.
+A check is a function of ``FOLDER/checks.py``, ``check_...``, and is given the addresses, or the
+``Place`` that the file makes of them; what it raises is its fault, and a ``Skip`` says that the
+client cannot do it.
 """
 
 from __future__ import annotations
@@ -20,21 +21,22 @@ def main(folder: str, *addresses: str) -> None:
     """Run them all."""
     sys.path.insert(0, folder)
     checks = __import__("checks")
+    given = (checks.Place(*addresses),) if hasattr(checks, "Place") else addresses
     for name, check in vars(checks).items():
         if name.startswith("check_") and inspect.isfunction(check):
             with contextlib.redirect_stdout(sys.stderr):
-                fault = fault_of(check, checks.Skip, *addresses)
+                fault = fault_of(check, checks.Skip, *given)
             sys.stdout.write(json.dumps({"check": name, "fault": fault}) + "\n")
             sys.stdout.flush()
 
 
-def fault_of(check: object, skip: type[Exception], *addresses: str) -> str | None:
+def fault_of(check: object, skip: type[Exception], *given: object) -> str | None:
     """What is wrong, if anything; a skipped check says why."""
     try:
         if inspect.iscoroutinefunction(check):
-            asyncio.run(check(*addresses))
+            asyncio.run(check(*given))
         else:
-            check(*addresses)
+            check(*given)
     except skip as skipped:
         return f"skip: {skipped}"
     except BaseException:

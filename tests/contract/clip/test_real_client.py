@@ -6,32 +6,41 @@ are skipped and say why.
 
 from __future__ import annotations
 
-import ast
-import asyncio
-import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import certificate
-import clients
 import pytest
 import pytest_asyncio
+from compatibility import Page
 from live import FAKE, Live, live
 from repo import ROOT
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
-HERE = Path(__file__).parent
 SHAPES = ROOT / "tests" / "data" / "clip-shapes"
-TABLE = ROOT / "docs" / "compatibility" / "clip.md"
-RECORD = os.environ.get("STELAE_COMPATIBILITY") == "record"
 REAL = "clip-0.8.3"
 NEWER = "clip-0.8.3-jina-3.33"
 
-PAGE = """# CLIP-as-service's own client
+COLUMNS = {
+    **{
+        transport: (REAL, transport)
+        for transport in ("grpc", "grpcs", "http", "https", "ws", "wss")
+    },
+    "grpc, jina 3.33": (NEWER, "grpc"),
+    "ws, jina 3.33": (NEWER, "ws"),
+}
+"""The environment of the client and the transport, by the name of the table's column."""
+
+
+PAGE = Page(
+    folder=Path(__file__).parent,
+    file=ROOT / "docs" / "compatibility" / "clip.md",
+    columns=tuple(COLUMNS),
+    absent="not asked",
+    text="""# CLIP-as-service's own client
 
 The unmodified `clip-client` 0.8.3 (with `jina` 3.25.2 and, in the last columns, 3.33.1, and with
 `docarray` 0.21.1) against a server of this version: each row is a check in
@@ -57,17 +66,8 @@ With `jina` 3.27.5 and later the client cannot read any server's answer over HTT
 WebSockets, or `jina==3.25.2`. It knows `wss://`, not `websockets://`.
 
 `stelae.clip` has the same names over Stelae's own client: `from stelae.clip import Client`.
-"""
-
-COLUMNS = {
-    **{
-        transport: (REAL, transport)
-        for transport in ("grpc", "grpcs", "http", "https", "ws", "wss")
-    },
-    "grpc, jina 3.33": (NEWER, "grpc"),
-    "ws, jina 3.33": (NEWER, "ws"),
-}
-"""The environment of the client and the transport, by the name of the table's column."""
+""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +83,6 @@ class Served:
     open: Live
     locked: Live
     certificate: Path
-
-
-def rows() -> dict[str, str]:
-    """What each check is about, by its name."""
-    tree = ast.parse((HERE / "checks.py").read_text("utf-8"))
-    return {
-        node.name: ast.get_docstring(node) or node.name
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("check_")
-    }
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -117,65 +107,14 @@ def address(server: Live, transport: str) -> str:
     return url.replace(own, transport, 1)
 
 
-async def faults(column: str, server: Served, folder: Path) -> dict[str, str | None]:
-    """What is wrong by check, as the client sees it."""
-    environment, transport = COLUMNS[column]
-    python = await asyncio.to_thread(clients.python_of, environment)
-    trusted = str(server.certificate)
-    quiet = {"NO_VERSION_CHECK": "1", "JINA_OPTOUT_TELEMETRY": "1", "JINA_LOG_LEVEL": "CRITICAL"}
-    trust = {"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": trusted, "SSL_CERT_FILE": trusted}
-    driver = await asyncio.create_subprocess_exec(
-        *(python, HERE / "driver.py"),
-        *(address(made, transport) for made in (server.open, server.locked)),
-        cwd=folder,
-        env={**os.environ, **quiet, **trust},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    out, _ = await driver.communicate()
-    assert driver.returncode == 0
-    told = [json.loads(line) for line in out.splitlines()]
-    return {row["check"]: row["fault"] for row in told}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("column", COLUMNS)
 async def test_real_client_finds_what_it_asks_for(
     column: str, server: Served, tmp_path: Path
 ) -> None:
-    try:
-        found = await faults(column, server, tmp_path)
-    except clients.Absent as absent:
-        pytest.skip(str(absent))  # no package index on this machine
-    assert found.keys() == rows().keys()
-    wrong = {name: fault for name, fault in found.items() if fault and not is_skip(fault)}
-    assert not wrong, "\n\n".join(f"{name}: {fault}" for name, fault in wrong.items())
-    marks = {text: "not asked" if found[name] else "yes" for name, text in rows().items()}
-    known = read_table()
-    if RECORD:
-        write_table({**known, column: marks})
-    else:
-        assert known.get(column) == marks, "STELAE_COMPATIBILITY=record writes the table anew"
-
-
-def is_skip(fault: str) -> bool:
-    return fault.startswith("skip: ")
-
-
-def read_table() -> dict[str, dict[str, str]]:
-    """The columns of the page, by name."""
-    if not TABLE.exists():
-        return {}
-    lines = [line for line in TABLE.read_text("utf-8").splitlines() if line.startswith("|")]
-    head, _, *body = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return {name: {row[0]: row[place] for row in body} for place, name in enumerate(head) if place}
-
-
-def write_table(columns: dict[str, dict[str, str]]) -> None:
-    """The page anew."""
-    names = [name for name in COLUMNS if name in columns]
-    lines = [f"| what is asked | {' | '.join(names)} |", "| --- " * (len(names) + 1) + "|"]
-    for text in rows().values():
-        marks = [columns[name].get(text, "") for name in names]
-        lines.append(f"| {text} | {' | '.join(marks)} |")
-    TABLE.write_text(PAGE.format(table="\n".join(lines)), "utf-8")
+    environment, transport = COLUMNS[column]
+    trusted = str(server.certificate)
+    quiet = {"NO_VERSION_CHECK": "1", "JINA_OPTOUT_TELEMETRY": "1", "JINA_LOG_LEVEL": "CRITICAL"}
+    trust = {"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": trusted, "SSL_CERT_FILE": trusted}
+    places = [address(made, transport) for made in (server.open, server.locked)]
+    await PAGE.check(column, environment, *places, variables=quiet | trust, cwd=tmp_path)

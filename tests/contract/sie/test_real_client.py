@@ -6,31 +6,30 @@ made, as without Python 3.12, its checks are skipped and say why.
 
 from __future__ import annotations
 
-import ast
-import asyncio
-import json
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import clients
 import fix_told
 import pytest
 import pytest_asyncio
+from compatibility import Page
 from fix_adapters import base_of, trained
 from fix_faults import FAULTY, install
 from live import FAKE, Live, live
 from msgspec.structs import replace
+from repo import ROOT
 
 from stelae.catalog.abilities import Extractor, Finding
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
-HERE = Path(__file__).parent
-TABLE = HERE.parents[2] / "docs" / "compatibility" / "sie.md"
-RECORD = os.environ.get("STELAE_COMPATIBILITY") == "record"
+VERSIONS = ("0.1.10", "0.3.4", "0.10.1")
 
-PAGE = """# SIE's own client
+PAGE = Page(
+    folder=Path(__file__).parent,
+    file=ROOT / "docs" / "compatibility" / "sie.md",
+    columns=VERSIONS,
+    text="""# SIE's own client
 
 The unmodified `sie-sdk` against a server of this version: each row is a check in
 `tests/contract/sie/checks.py`, run by `make test` with every version in an environment of its own
@@ -61,23 +60,11 @@ Two things differ:
 
 A pool that a client made is renewed every minute until that client is closed, and by the calls that
 use it.
-"""
+""",
+)
 
 CLUSTER = {"machine_profiles": ["l4", "a100-40gb"]}
 """Machines that are configured and not here."""
-
-VERSIONS = ("0.1.10", "0.3.4", "0.10.1")
-
-
-def rows() -> dict[str, str]:
-    """What each check is about, by its name."""
-    tree = ast.parse((HERE / "checks.py").read_text("utf-8"))
-    return {
-        node.name: ast.get_docstring(node) or node.name
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and node.name.startswith("check_")
-    }
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -125,56 +112,6 @@ def find_names(made: Live) -> None:
     replica.deployment = replace(replica.deployment, spec=spec)
 
 
-async def faults(version: str, url: str) -> dict[str, str | None]:
-    """What is wrong by check, as that version of the client sees it."""
-    python = await asyncio.to_thread(clients.python_of, f"sie-{version}")
-    driver = await asyncio.create_subprocess_exec(
-        python, HERE / "driver.py", url, stdout=asyncio.subprocess.PIPE
-    )
-    out, _ = await driver.communicate()
-    assert driver.returncode == 0
-    told = [json.loads(line) for line in out.splitlines()]
-    return {row["check"]: row["fault"] for row in told}
-
-
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_real_client_finds_what_it_asks_for(version: str, server: Live) -> None:
-    try:
-        found = await faults(version, server.url)
-    except clients.Absent as absent:
-        pytest.skip(str(absent))  # no Python 3.12, or no package index, on this machine
-    assert found.keys() == rows().keys()
-    wrong = {name: fault for name, fault in found.items() if fault and not is_skip(fault)}
-    assert not wrong, "\n\n".join(f"{name}: {fault}" for name, fault in wrong.items())
-    column = {text: "no such call" if found[name] else "yes" for name, text in rows().items()}
-    known = read_table()
-    if RECORD:
-        write_table({**known, version: column})
-    else:
-        assert known.get(version) == column, "STELAE_COMPATIBILITY=record writes the table anew"
-
-
-def is_skip(fault: str) -> bool:
-    return fault.startswith("skip: ")
-
-
-def read_table() -> dict[str, dict[str, str]]:
-    """The columns of the page, by version."""
-    if not TABLE.exists():
-        return {}
-    lines = [line for line in TABLE.read_text("utf-8").splitlines() if line.startswith("|")]
-    head, _, *body = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return {
-        version: {row[0]: row[place] for row in body} for place, version in enumerate(head) if place
-    }
-
-
-def write_table(columns: dict[str, dict[str, str]]) -> None:
-    """The page anew."""
-    versions = [version for version in VERSIONS if version in columns]
-    lines = [f"| what is asked | {' | '.join(versions)} |", "| --- " * (len(versions) + 1) + "|"]
-    for text in rows().values():
-        marks = [columns[version].get(text, "") for version in versions]
-        lines.append(f"| {text} | {' | '.join(marks)} |")
-    TABLE.parent.mkdir(exist_ok=True)
-    TABLE.write_text(PAGE.format(table="\n".join(lines)), "utf-8")
+    await PAGE.check(version, f"sie-{version}", server.url)
