@@ -13,7 +13,7 @@ EVERY = "*"
 PREFLIGHT_SECONDS = 600
 """Time for which a browser need not ask again."""
 
-SHOWN = ("Retry-After", "Server-Timing", "X-Request-Id", "X-Stelae-Error-Code")
+SHOWN = ("Request-Id", "Retry-After", "Server-Timing", "X-Request-Id", "X-Stelae-Error-Code")
 """Headers of an answer that pages may read."""
 
 

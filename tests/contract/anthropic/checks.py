@@ -12,7 +12,9 @@ import asyncio
 import base64
 import contextlib
 import json
+import struct
 import uuid
+import zlib
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -368,12 +370,48 @@ def check_structured(url: str, locked: str) -> None:
     assert json.loads(made.content[0].text) in ([1, 2], [3])
 
 
+def image(side: int) -> dict[str, Any]:
+    """A block with a red picture."""
+    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    rows = zlib.compress((b"\0" + b"\xff\0\0" * side) * side)
+    file = b"\x89PNG\r\n\x1a\n"
+    for kind, data in ((b"IHDR", head), (b"IDAT", rows), (b"IEND", b"")):
+        file += struct.pack(">I", len(data)) + kind + data
+        file += struct.pack(">I", zlib.crc32(kind + data))
+    data = base64.b64encode(file).decode()
+    source = {"type": "base64", "media_type": "image/png", "data": data}
+    return {"type": "image", "source": source}
+
+
+def check_pictures(url: str, locked: str) -> None:
+    """`image` blocks of users and in results of tools, for a model that sees"""
+    words = {"type": "text", "text": "What is this?"}
+    look = {"type": "tool_use", "id": "t1", "name": "look", "input": {}}
+    with client(url) as c:
+        used = []
+        for side in (56, 112):
+            made = c.messages.create(**asked([image(side), words], "seeing", max_tokens=4))
+            assert made.usage.output_tokens == 4
+            used.append(made.usage.input_tokens + (made.usage.cache_read_input_tokens or 0))
+            shown = {"type": "tool_result", "tool_use_id": "t1", "content": [image(side)]}
+            talk = [
+                *user("Look."),
+                {"role": "assistant", "content": [look]},
+                {"role": "user", "content": [shown, words]},
+            ]
+            counted = c.messages.count_tokens(model="seeing", messages=talk)
+            used.append(counted.input_tokens)
+    assert used[0] < used[2]
+    assert used[1] < used[3]
+
+
 def check_images(url: str, locked: str) -> None:
     """Pictures for a model that does not see, and pictures that may not be fetched, are refused"""
     inline = {"type": "base64", "media_type": "image/png", "data": PNG}
     with client(url) as c:
-        for source in (inline, {"type": "url", "url": "http://169.254.169.254/x.png"}):
-            ask = asked([{"type": "image", "source": source}], "tiny")
+        away = {"type": "url", "url": "http://169.254.169.254/x.png"}
+        for source, model in ((inline, "tiny"), (away, "tiny"), (away, "seeing")):
+            ask = asked([{"type": "image", "source": source}], model)
             error = raised(lambda ask=ask: c.messages.create(**ask), anthropic.BadRequestError)
             assert told_type(error) == "invalid_request_error"
 
@@ -400,7 +438,7 @@ def check_models(url: str, locked: str) -> None:
     """`models.list` with all pages, in both directions; models that do not chat are left out"""
     with client(url) as c:
         names = [model.id for model in c.models.list(limit=2)]
-        assert set(names) == {"told", "tiny", "talker", "org/echo"}
+        assert set(names) == {"told", "tiny", "talker", "seeing", "org/echo"}
         page = c.models.list(limit=1, before_id=names[-1])
         assert [model.id for model in page.data] == names[-2:-1]
         assert page.has_more

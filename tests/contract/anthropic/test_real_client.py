@@ -54,6 +54,7 @@ async def servers(zoo: Path) -> AsyncIterator[Served]:
         "org/echo": echo,
         "tiny": {"source": str(folder), "dtype": "float32"},
         "talker": {"source": str(ROOT / "tests" / "data" / "chat"), "dtype": "float32"},
+        "seeing": {"source": str(zoo / "qwen2-vl-chat"), "dtype": "float32"},
         "vectors": {"source": "embedded", "engine": "fake"},
     }
     narrow = {"calls": 1, "body_bytes": 20_000}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
+from starlette.types import Message
 
-from stelae.dialects.anthropic.answers import Shape, Telling
+from stelae.dialects import events as events_of_house
+from stelae.dialects.anthropic.answers import MessageEvents, Shape, Telling
 from stelae.dialects.writing import Gathered
 from stelae.types import ChatUsage, Delta, Finish, ToolPiece
 
@@ -149,6 +153,30 @@ def test_why_an_answer_ends_is_told(
     assert (made["stop_reason"], made["stop_sequence"]) == reason
     end = events(piece, Delta(usage=USED), clipped=clipped)[-2]["delta"]
     assert (end["stop_reason"], end["stop_sequence"]) == reason
+
+
+async def test_silence_is_filled_with_events_that_clients_pass_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(events_of_house, "PING_SECONDS", 0.001)
+    heard = asyncio.Event()
+    sent: list[bytes] = []
+
+    async def told() -> AsyncGenerator[bytes]:
+        await heard.wait()
+        yield b"the end"
+
+    async def send(message: Message) -> None:
+        sent.append(message.get("body", b""))
+        if sent[-1]:
+            heard.set()
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    await MessageEvents(told())({"type": "http"}, receive, send)
+    assert sent[1] == b'event: ping\ndata: {"type":"ping"}\n\n'
+    assert sent[-2] == b"the end"
 
 
 def test_answer_that_is_not_whole_has_no_end() -> None:
