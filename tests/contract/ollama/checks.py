@@ -62,18 +62,28 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-LOCKED = 0
-"""Port of a server that wants a key; set by the driver. Its models run in processes."""
+class Skip(Exception):
+    """The client of this version does not have it."""
 
 
-def locked(url: str) -> str:
-    """Address of that server."""
-    return f"{url.rpartition(':')[0]}:{LOCKED}"
+class Place(str):
+    """Address of the server.
+
+    Attributes:
+        locked: That of another, which wants a key and runs its models in processes.
+    """
+
+    locked: str
+
+    def __new__(cls, url: str, locked: str) -> Place:
+        made = super().__new__(cls, url)
+        made.locked = locked
+        return made
 
 
-def opened(url: str) -> Client:
-    """A client with a key for it."""
-    return Client(locked(url), headers={"Authorization": "Bearer sesame"})
+def opened(url: Place) -> Client:
+    """A client with a key for the server that wants one."""
+    return Client(url.locked, headers={"Authorization": "Bearer sesame"})
 
 
 def raised(call: Any) -> ResponseError:
@@ -375,7 +385,7 @@ def check_failure(url: str) -> None:
     assert "told to fail" in error.error
 
 
-def check_death(url: str) -> None:
+def check_death(url: Place) -> None:
     """A worker killed in the middle of a stream ends it with an error; the next is served"""
     c = opened(url)
     heard = []
@@ -445,9 +455,9 @@ def check_bad_input(url: str) -> None:
     assert (error.status_code, type(error.error)) == (400, str)
 
 
-def check_key(url: str) -> None:
+def check_key(url: Place) -> None:
     """A server with keys wants one, and says so in this protocol's words"""
-    error = raised(lambda: Client(locked(url)).list())
+    error = raised(lambda: Client(url.locked).list())
     assert (error.status_code, type(error.error)) == (401, str)
     assert opened(url).list().models
 

@@ -6,37 +6,36 @@ are skipped and say why.
 
 from __future__ import annotations
 
-import ast
-import asyncio
-import json
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import clients
 import fix_told
 import pytest
 import pytest_asyncio
+from compatibility import Page
 from fix_hub import repo_of, running_hub
 from live import Live, live
+from repo import ROOT
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
-HERE = Path(__file__).parent
-TALKER = HERE.parents[1] / "data" / "chat"
-TABLE = HERE.parents[2] / "docs" / "compatibility" / "ollama.md"
-RECORD = os.environ.get("STELAE_COMPATIBILITY") == "record"
+VERSION = "0.6.3"
 
-PAGE = """# Ollama's own client
+PAGE = Page(
+    folder=Path(__file__).parent,
+    file=ROOT / "docs" / "compatibility" / "ollama.md",
+    columns=(VERSION,),
+    text="""# Ollama's own client
 
-The unmodified `ollama` {version} against a server of this version: each row is a check in
+The unmodified `ollama` package against a server of this version: each row is a check in
 `tests/contract/ollama/checks.py`, run by `make test` in an environment of its own
 (`tools/clients.py`). The table is written by those tests.
 
 {table}
 
 [Ollama's clients](../ollama.md) says how to use them, and what differs.
-"""
+""",
+)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -49,7 +48,7 @@ async def servers(
         "told": {**fix_told.settings(folder), "aliases": ["org/told"]},
         "spare": echo,
         "tiny": {"source": str(folder), "dtype": "float32"},
-        "talker": {"source": str(TALKER), "dtype": "float32"},
+        "talker": {"source": str(ROOT / "tests" / "data" / "chat"), "dtype": "float32"},
         "vectors": {"source": "embedded"},
         "nested": {"source": "embedded", "matryoshka": [16, 32]},
     }
@@ -64,51 +63,5 @@ async def servers(
             yield made, locked
 
 
-def rows() -> dict[str, str]:
-    """What each check is about, by its name."""
-    tree = ast.parse((HERE / "checks.py").read_text("utf-8"))
-    return {
-        node.name: ast.get_docstring(node) or node.name
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and node.name.startswith("check_")
-    }
-
-
-def version() -> str:
-    """The client's version, as pinned."""
-    pins = (clients.PINS / "ollama.txt").read_text("utf-8").splitlines()
-    return next(line.partition("==")[2] for line in pins if line.startswith("ollama=="))
-
-
-async def faults(servers: tuple[Live, Live]) -> dict[str, str | None]:
-    """What is wrong by check, as the client sees it."""
-    python = await asyncio.to_thread(clients.python_of, "ollama")
-    made, locked = servers
-    driver = await asyncio.create_subprocess_exec(
-        *(python, HERE / "driver.py", made.url, locked.url.rpartition(":")[2]),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    out, _ = await driver.communicate()
-    assert driver.returncode == 0
-    return {row["check"]: row["fault"] for row in map(json.loads, out.splitlines())}
-
-
 async def test_real_client_finds_what_it_asks_for(servers: tuple[Live, Live]) -> None:
-    try:
-        found = await faults(servers)
-    except clients.Absent as absent:
-        pytest.skip(str(absent))  # no package index on this machine
-    assert found.keys() == rows().keys()
-    wrong = {name: fault for name, fault in found.items() if fault}
-    assert not wrong, "\n\n".join(f"{name}: {fault}" for name, fault in wrong.items())
-    lines = [f"| what is asked | {version()} |", "| --- | --- |"]
-    page = PAGE.format(
-        version=version(),
-        table="\n".join([*lines, *(f"| {text} | yes |" for text in rows().values())]),
-    )
-    if RECORD:
-        TABLE.write_text(page, "utf-8")
-    else:
-        known = TABLE.read_text("utf-8")
-        assert known == page, "STELAE_COMPATIBILITY=record writes the table anew"
+    await PAGE.check(VERSION, "ollama", *(server.url for server in servers))
