@@ -19,6 +19,7 @@ from stelae.engines import (
     gliclass,
     gliner,
     llama_cpp,
+    openvino,
     sentence_transformers,
     transformers,
     transformers_text,
@@ -41,6 +42,7 @@ BUILT_IN = (
     fake_text.MANIFEST,
     transformers_text.MANIFEST,
     llama_cpp.MANIFEST,
+    openvino.MANIFEST,
     vllm.MANIFEST,
 )
 

@@ -1,0 +1,38 @@
+"""Language models run by OpenVINO, with its paged attention, in the token loop of our own."""
+
+from stelae.catalog.spec import Backbone, ModelSpec
+from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat
+from stelae.types import Modality, Task
+
+ARCHITECTURES = frozenset({
+    "LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM",
+})  # fmt: skip
+"""Classes of which it builds a graph; graphs that others built may be of any."""
+
+
+def refuses(spec: ModelSpec) -> str | None:
+    """Say why this engine cannot serve a model, or ``None`` if it can."""
+    trunk = spec.backbone
+    if not isinstance(trunk, Backbone):
+        return "it goes on with conversations only"
+    if Modality.IMAGE in spec.inputs:
+        return "it reads no pictures"
+    if not trunk.weights[0].endswith(".xml") and trunk.architecture not in ARCHITECTURES:
+        return f"it builds no graph of {trunk.architecture or 'an unnamed architecture'}"
+    return None
+
+
+MANIFEST = EngineManifest(
+    name="openvino",
+    tasks=frozenset({Task.CHAT}),
+    formats=frozenset({WeightFormat.SAFETENSORS, WeightFormat.OPENVINO}),
+    devices=frozenset({Device.CPU}),
+    load="stelae.engines.openvino.engine:load",
+    needs=(
+        Requirement("torch", extra="server"),
+        Requirement("openvino", extra="openvino"),
+        Requirement("llguidance", extra="server"),
+    ),
+    preference=30,
+    refuses=refuses,
+)
