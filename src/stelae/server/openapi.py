@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, get_origin
 
@@ -39,9 +40,13 @@ def document(claims: Sequence[Claim], version: str) -> dict[str, Any]:
         [*dict.fromkeys(kinds), ErrorAnswer], schema_hook=_array, ref_template=_REF
     )
     paths: dict[str, dict[str, Any]] = {}
+    named: Counter[str] = Counter()
     for claim in claims:
         path = PARAMETER.sub(r"{\1}", claim.operation.path)
-        paths.setdefault(path, {})[claim.operation.method.lower()] = _operation(claim)
+        name = f"{claim.dialect.name}_{claim.operation.handle.__name__}"
+        named[name] += 1  # what answers on several paths has a name for each
+        name += f"_{named[name]}" if named[name] > 1 else ""
+        paths.setdefault(path, {})[claim.operation.method.lower()] = _operation(claim, name)
     tags = {c.dialect.name: c.dialect.summary for c in claims}
     return {
         "openapi": "3.1.0",
@@ -52,12 +57,12 @@ def document(claims: Sequence[Claim], version: str) -> dict[str, Any]:
     }
 
 
-def _operation(claim: Claim) -> dict[str, Any]:
+def _operation(claim: Claim, name: str) -> dict[str, Any]:
     operation = claim.operation
     shown: dict[str, Any] = {
         "tags": [claim.dialect.name],
         "summary": operation.summary,
-        "operationId": f"{claim.dialect.name}_{operation.handle.__name__}",
+        "operationId": name,
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
             for name in PARAMETER.findall(operation.path)
