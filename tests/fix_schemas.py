@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 Schema = dict[str, Any]
 
 FORMATS = ("date", "time", "date-time", "email", "ipv4", "ipv6", "uuid", "hostname")
-PATTERNS = ("^[a-z]{1,6}$", "^(red|green)-[0-9]{2}$", "^[A-Z][a-z]*$", "^\\S+ \\S+$")
+PATTERNS = ("^[a-z]{1,6}$", "^(red|green)-[0-9]{2}$", "^[A-Z][a-z]*$", "^\\S{1,4} \\S{1,4}$")
 NAMES = st.sampled_from(["name", "kind", "n", "a b", "größe", "x-y", 'q"t', "😀", "items", "type"])
 SCALARS = st.none() | st.booleans() | st.integers(-1000, 1000) | st.text('ab é"\\\n', max_size=6)
 VALUES = st.recursive(
@@ -53,7 +53,9 @@ def numbers() -> st.SearchStrategy[Schema]:
         lambda kind, names, low, high: {"type": kind, names[0]: low - 2, names[1]: high + 2},
         kinds, names, low, high,
     )  # fmt: skip
-    steps = st.integers(1, 12).map(lambda n: {"type": "integer", "multipleOf": n})
+    steps = st.integers(1, 12).map(
+        lambda n: {"type": "integer", "multipleOf": n, "minimum": -99, "maximum": 999}
+    )
     return kinds.map(lambda kind: {"type": kind}) | bounded | steps
 
 

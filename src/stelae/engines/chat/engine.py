@@ -91,7 +91,7 @@ class LoopEngine:
         self._model.close()
         self._adapters.close()
         if self._structures is not None:
-            self._structures.close()
+            await asyncio.to_thread(self._structures.close)
 
     async def _samplers(self, call: ChatCall, prompt: Several[int]) -> list[Sampler]:
         """What chooses the tokens of each text."""

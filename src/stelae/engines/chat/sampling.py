@@ -62,7 +62,7 @@ class Sampler:
         if guide is None:
             return self._picked(scores)
         ids = guide.allowed()
-        token = int(ids[self._picked(scores[ids])])
+        token = int(ids[self._picked(scores.index_select(0, ids))])
         guide.accept(token)
         return token
 

@@ -13,13 +13,16 @@ from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 
 from stelae.engines.chat.structure.grammar import PARAM
 from stelae.engines.chat.structure.guide import Guide, fault
-from stelae.errors import InvalidInput
+from stelae.errors import InvalidInput, ShuttingDown
 
 Writes = Callable[[LLTokenizer], str]
 """Writes a grammar."""
 
 KEPT = 64
 """Compiled grammars that are kept."""
+
+THREADS = 8
+"""Texts for which what may come next is found out at a time."""
 
 STACK = 128 << 20
 """Bytes of address space for the stack of who compiles: the library goes down a chain of rules
@@ -49,6 +52,8 @@ class Compiler:
         self._make, self._vocabulary = tokenizer, vocabulary
         self._kept: OrderedDict[str, LLMatcher] = OrderedDict()
         self._thread = _deep_thread()
+        self._masks = ThreadPoolExecutor(THREADS, "stelae-masks")
+        self._closed = False
 
     @cached_property
     def tokenizer(self) -> LLTokenizer:
@@ -65,18 +70,25 @@ class Compiler:
 
         Raises:
             InvalidInput: The grammar is not understood, or takes too much to compile.
+            ShuttingDown: The model is being unloaded.
         """
+        if self._closed:
+            raise ShuttingDown("the model is being unloaded", retry_after=1.0)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._guides, grammar, texts, param)
 
     def close(self) -> None:
         """Let go of what is kept."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._closed = True
+        self._thread.shutdown()
+        self._masks.shutdown()
         self._kept.clear()
 
     def _guides(self, grammar: Writes, texts: int, param: str) -> list[Guide]:
         matcher = self._matcher(grammar(self.tokenizer), param)
-        return [Guide(matcher.deep_copy(), self._vocabulary, param) for _ in range(texts)]
+        return [
+            Guide(matcher.deep_copy(), self._vocabulary, param, self._masks) for _ in range(texts)
+        ]
 
     def _matcher(self, grammar: str, param: str) -> LLMatcher:
         made = self._kept.pop(grammar, None) or self._compiled(grammar, param)

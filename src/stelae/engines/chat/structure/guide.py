@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import Executor
 
 import numpy as np
 import torch
@@ -21,19 +22,23 @@ PLACE = re.compile(r"^(at )?\d+\(\d+\): ")
 class Guide:
     """Holds one text to its form; used by one thread at a time.
 
+    What may come next is found out in another thread, while the model runs.
+
     Args:
         matcher: Of the library, of its own for this text.
         vocabulary: Tokens that the model knows, ``V``.
         param: The argument that asks for the form.
+        threads: Where what may come next is found out.
+
+    Attributes:
+        over: Whether the text is whole, and nothing can follow.
     """
 
-    def __init__(self, matcher: LLMatcher, vocabulary: int, param: str) -> None:
+    def __init__(self, matcher: LLMatcher, vocabulary: int, param: str, threads: Executor) -> None:
         self._matcher, self._vocabulary, self._param = matcher, vocabulary, param
-
-    @property
-    def over(self) -> bool:
-        """Whether the text is whole, and nothing can follow."""
-        return self._matcher.is_stopped()
+        self._threads = threads
+        self.over = matcher.is_stopped()
+        self._bits = threads.submit(self._look)
 
     def allowed(self) -> Tensor:
         """Numbers of the tokens that may come next, rising, shape ``(N,)``, ``N >= 1``.
@@ -41,11 +46,11 @@ class Guide:
         Raises:
             InvalidInput: To find out takes more work than a form may ask for, or no token may.
         """
-        bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
+        bits = self._bits.result()
         if self._matcher.is_error():
             raise self._too_much()
-        found = np.flatnonzero(np.unpackbits(bits, bitorder="little")[: self._vocabulary])
-        return torch.from_numpy(found)
+        each = np.unpackbits(np.frombuffer(bits, dtype=np.uint8), bitorder="little")
+        return torch.from_numpy(np.flatnonzero(each[: self._vocabulary].view(np.bool_)))
 
     def accept(self, token: int) -> None:
         """Go on with a token, one of those allowed.
@@ -53,8 +58,16 @@ class Guide:
         Raises:
             InvalidInput: To go on takes more work than a form may ask for.
         """
+        self._bits.result()
         if not self._matcher.consume_token(token):
             raise self._too_much()
+        self.over = self._matcher.is_stopped()
+        if not self.over:
+            self._bits = self._threads.submit(self._look)
+
+    def _look(self) -> bytes:
+        """A bit for each token, set where it may come next."""
+        return self._matcher.compute_bitmask()
 
     def _too_much(self) -> InvalidInput:
         return InvalidInput(
