@@ -180,8 +180,8 @@ async def test_what_is_no_picture_is_refused_and_neighbours_go_on(engine: LoopEn
 
 
 async def test_a_sign_of_a_picture_that_is_typed_is_no_picture(engine: LoopEngine) -> None:
-    with pytest.raises(InvalidInput, match="2 places for 1 pictures"):
-        await written(engine, chat("<|image_pad|>", picture(*SIZES[0])))
+    tokens, _ = await written(engine, chat("<|image_pad|>", picture(*SIZES[0])))
+    assert len(tokens) > 0
 
 
 async def test_too_many_pictures_are_too_long(engine: LoopEngine) -> None:
