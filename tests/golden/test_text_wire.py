@@ -29,6 +29,10 @@ NAMES = re.compile(
     r"\b(chatcmpl-|cmpl-|resp_|msg_|rs_|fc_|modr-)[0-9a-f]{8}[0-9a-f-]*"
     r'|("(?:created|created_at|completed_at)":)\d+'
     r'|("request_id":)"[0-9a-f]+"'
+    r'|("created_at":)"[^"]+"'
+    r'|("[a-z_]+_duration":)\d+'
+    r'|("(?:ttft|tpot)_ms":)[\d.]+'
+    r'|("attempt_id":)"[0-9a-f]+"'
 )
 """What differs from run to run."""
 
