@@ -12,8 +12,20 @@ from PIL.Image import Image
 
 import stelae
 from stelae import AsyncClient, Client, Encoding, Encodings, Item, Score, Scores, StelaeError
-from stelae.client import Backend, EncodeOptions, RetryPolicy, ScoreOptions, ServerInfo
+from stelae.client import (
+    Backend,
+    ChatOptions,
+    EncodeOptions,
+    Reply,
+    RetryPolicy,
+    ScoreOptions,
+    ServerInfo,
+    tool_result,
+)
 from stelae.types import (
+    Delta,
+    Finish,
+    Message,
     ModelInfo,
     OutputType,
     Quantization,
@@ -21,6 +33,7 @@ from stelae.types import (
     Role,
     Sparse,
     SparseVector,
+    ToolUse,
     Usage,
 )
 
@@ -51,6 +64,23 @@ def pictures(client: Client, path: Path, image: Image, pixels: NDArray[np.uint8]
     assert_type(client.encode(pixels), Encoding)
     assert_type(client.encode([b"a file", path, image, pixels, "text"]), Encodings)
     assert_type(client.encode(p for p in [path]), Generator[Encoding])
+
+
+def chats(client: Client, options: ChatOptions, path: Path, city: type[object]) -> None:
+    def weather(town: str) -> float:
+        return float(len(town))
+
+    reply = client.chat("hello", tools=[weather], tool_choice="weather", structure=city)
+    assert_type(reply, Reply)
+    assert_type(reply.tool_calls, list[ToolUse])
+    assert_type(reply.finish, Finish)
+    answered = [tool_result(use, 21.5) for use in reply.tool_calls]
+    assert_type(answered, list[Message])
+    said: list[Message | dict[str, object]] = [reply.message, *answered]
+    said.append({"role": "user", "content": ["and this?", path]})
+    assert_type(client.chat(said, **options), Reply)
+    assert_type(client.stream_chat("hello", structure={"type": "object"}), Generator[Delta])
+    assert_type(Reply.of(client.stream_chat("hello")), Reply)
 
 
 def scores(client: Client, asked: ScoreOptions, lines: Iterator[str], path: Path) -> None:
