@@ -131,6 +131,39 @@ async def test_conversation_goes_on_from_what_is_kept(client: AsyncOpenAI) -> No
     assert last.response.output_text == "on"
 
 
+async def test_agent_sends_all_steps_again(client: AsyncOpenAI) -> None:
+    how: dict[str, Any] = {
+        "model": "echo",
+        "instructions": "You work on a repository.",
+        "tools": [TOOL],
+        "tool_choice": "auto",
+        "parallel_tool_calls": False,
+        "store": False,
+        "include": ["reasoning.encrypted_content"],
+        "prompt_cache_key": "a-session",
+        "reasoning": {"effort": "medium", "summary": "auto"},
+        "text": {"verbosity": "low"},
+        "stream": True,
+    }
+    steps: list[Any] = [
+        {"type": "message", "role": "developer", "content": [text("Be careful.")]},
+        {"type": "message", "role": "user", "content": [text('!think:hm !call:add:{"a":1}')]},
+    ]
+    last = [event async for event in await client.responses.create(**how, input=steps)][-1]
+    assert last.type == "response.completed"
+    assert [item.type for item in last.response.output] == ["reasoning", "function_call"]
+    steps += last.response.output
+    steps.append({"type": "function_call_output", "call_id": "call_0", "output": [text("2")]})
+    last = [event async for event in await client.responses.create(**how, input=steps)][-1]
+    assert last.type == "response.completed"
+    assert last.response.output_text == "2"
+
+
+def text(said: str) -> dict[str, str]:
+    """A part of a step."""
+    return {"type": "input_text", "text": said}
+
+
 async def test_kept_response_is_told_again_and_forgotten(client: AsyncOpenAI) -> None:
     made = await client.responses.create(model="echo", input=[{"role": "user", "content": "x y"}])
     found = await client.responses.retrieve(made.id)
