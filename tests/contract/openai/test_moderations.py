@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,29 @@ async def test_scores_are_those_of_the_classifier(client: AsyncOpenAI, server: L
         assert result.category_scores.self_harm == pytest.approx(scores["self-harm"], abs=1e-5)
         assert result.categories.violence == (result.category_scores.violence >= 0.5)
         assert result.flagged == any(result.categories.model_dump().values())
+
+
+async def test_lines_of_a_batch_are_judged(client: AsyncOpenAI) -> None:
+    bodies = [{"model": "judge", "input": TEXTS}, {"input": "x"}]
+    rows = [
+        {"custom_id": str(i), "method": "POST", "url": "/v1/moderations", "body": body}
+        for i, body in enumerate(bodies)
+    ]
+    data = "\n".join(map(json.dumps, rows)).encode()
+    file = await client.files.create(file=("f.jsonl", data), purpose="batch")
+    batch = await client.batches.create(
+        input_file_id=file.id, endpoint="/v1/moderations", completion_window="24h"
+    )
+    async with asyncio.timeout(60):
+        while batch.status != "completed":
+            await asyncio.sleep(0.02)
+            batch = await client.batches.retrieve(batch.id)
+    assert batch.output_file_id is not None
+    assert batch.error_file_id is not None
+    good = json.loads((await client.files.content(batch.output_file_id)).content)
+    bad = json.loads((await client.files.content(batch.error_file_id)).content)
+    assert len(good["response"]["body"]["results"]) == 2
+    assert bad["response"]["body"]["error"]["param"] == "model"
 
 
 @pytest.mark.parametrize("name", [None, "omni-moderation-latest", "text-moderation-stable"])

@@ -14,6 +14,7 @@ from stelae.dialects.openai.chat_read import chat_call, completion_calls, is_old
 from stelae.dialects.openai.chat_routes import CHAT, COMPLETION, echoed
 from stelae.dialects.openai.chat_write import ChatShape
 from stelae.dialects.openai.completion_write import CompletionShape
+from stelae.dialects.openai.moderations import MODERATION, moderation, moderation_call
 from stelae.dialects.openai.options import understood
 from stelae.dialects.openai.responses.read import response_call
 from stelae.dialects.openai.responses.routes import RESPONSE
@@ -81,6 +82,15 @@ async def responses(body: bytes, inference: Inference, caller: Caller) -> bytes:
     return msgspec.json.encode(telling.over(stored=False))
 
 
+async def moderations(body: bytes, inference: Inference, caller: Caller) -> bytes:
+    """How likely texts are of each category."""
+    asked = decode(MODERATION, body)
+    if asked.model is None:
+        raise InvalidInput("the field 'model' is missing: lines of a batch name it", param="model")
+    result = await inference.extract(moderation_call(asked, asked.model), caller)
+    return msgspec.json.encode(moderation(result))
+
+
 def _whole(stream: bool | None) -> None:
     if stream:
         raise InvalidInput(
@@ -93,5 +103,6 @@ ENDPOINTS: dict[str, Answer] = {
     "/v1/chat/completions": chat_completions,
     "/v1/completions": completions,
     "/v1/responses": responses,
+    "/v1/moderations": moderations,
 }
 """What the lines of a batch may ask for."""

@@ -17,7 +17,7 @@ from stelae.dialects.base import Operation, Rooms
 from stelae.dialects.decode import decode, read
 from stelae.dialects.writing import new_id
 from stelae.errors import InvalidInput, ModelNotFound, UnsupportedTask, from_info
-from stelae.types import ExtractCall, Extraction, Item
+from stelae.types import ExtractCall, Extraction, ExtractResult, Item
 
 LABELS = {
     "harassment": "harassment",
@@ -86,24 +86,41 @@ class Moderation(msgspec.Struct, frozen=True, kw_only=True):
     results: list[Verdict]
 
 
-_REQUEST = msgspec.json.Decoder(ModerationRequest)
+MODERATION: msgspec.json.Decoder[ModerationRequest] = msgspec.json.Decoder(ModerationRequest)
 
 
 async def moderations(request: Request, rooms: Rooms) -> Response:
     """How likely texts are of each category."""
-    asked = decode(_REQUEST, await read(request))
-    call = ExtractCall(
-        model=model_for(asked.model, rooms.fleet.finding(Finding.CLASSIFICATIONS)),
+    asked = decode(MODERATION, await read(request))
+    model = model_for(asked.model, rooms.fleet.finding(Finding.CLASSIFICATIONS))
+    return json_answer(moderation(await extract(request, rooms, moderation_call(asked, model))))
+
+
+def moderation_call(asked: ModerationRequest, model: str) -> ExtractCall:
+    """The call that a request means.
+
+    Raises:
+        InvalidInput: There is nothing to judge, or no text.
+    """
+    return ExtractCall(
+        model=model,
         items=[Item(text=text) for text in texts(asked.input)],
         labels=tuple(LABELS.values()),
         threshold=0.0,
         multi_label=True,
     )
-    result = await extract(request, rooms, call)
+
+
+def moderation(result: ExtractResult) -> Moderation:
+    """What was found, as this protocol tells it.
+
+    Raises:
+        StelaeError: A text could not be judged; the protocol has no place for partial answers.
+    """
     for error in result.errors.values():
         raise from_info(error)
     verdicts = [verdict(item) for item in result.items]
-    return json_answer(Moderation(id=new_id("modr-"), model=result.model, results=verdicts))
+    return Moderation(id=new_id("modr-"), model=result.model, results=verdicts)
 
 
 def model_for(asked: str | None, able: list[str]) -> str:

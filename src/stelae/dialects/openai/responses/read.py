@@ -20,7 +20,7 @@ from stelae.types import ChatCall, Sampling
 LOGPROBS = "message.output_text.logprobs"
 
 
-SENT = {"max_tokens": "max_output_tokens", "messages": "input", "structure": "text.format"}
+SENT = {"max_tokens": "max_output_tokens", "messages": "input", "response_format": "text.format"}
 """Fields of a request for a response that stand for those of a call."""
 
 
