@@ -11,6 +11,9 @@ from stelae.engines.chat.formats.tape import NoCall, Step, Tape
 ARGUMENTS = frozenset({"arguments", "parameters"})
 """Keys of the arguments; models use both, whichever they were shown."""
 
+BESIDE = frozenset({"type", "id", "index"})
+"""Other keys of calls; without a sign, an object with further ones is soon known to be none."""
+
 
 class _Call:
     """What is known of a call so far."""
@@ -20,6 +23,11 @@ class _Call:
         self.name: str | None = None
         self.arguments: str | None = None
         self.made = False
+
+    @property
+    def bare(self) -> bool:
+        """Whether no sign says that it is a call, and nothing of it was told yet."""
+        return self._known is not None and not self.made
 
     def named(self, name: str) -> None:
         """Its name has come."""
@@ -109,6 +117,8 @@ def _member(call: _Call, key: str) -> Step[None]:
         yield from _members(call)
     elif key in ARGUMENTS:
         yield from call.argued()
+    elif call.bare and key not in BESIDE:
+        raise NoCall
     else:
         yield from read_value(call.tape)
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from fix_calls import BEGIN, CLOSE, END, OPEN, SEP, found
 
+from stelae.engines.chat.formats.calls import Calls
 from stelae.engines.chat.formats.shapes import Tool
+from stelae.engines.chat.formats.table import FORMATS
 from stelae.engines.chat.formats.tape import HELD
 
 RIDE = Tool("ride", {"type": "object", "properties": {"n": {"type": "integer"}}})
@@ -145,6 +147,12 @@ def test_the_second_of_a_list_may_be_broken() -> None:
     text = '[TOOL_CALLS][{"name": "ride", "arguments": {}}, {"nome": 1}]'
     said, (call,) = found("mistral", list(text), [RIDE])
     assert (said, call.whole) == (', {"nome": 1}]', True)
+
+
+@pytest.mark.parametrize("name", ["llama", "json"])
+def test_data_is_not_held_where_calls_have_no_sign(name: str) -> None:
+    calls = Calls(FORMATS[name], [RIDE])
+    assert "".join(map(str, calls.feed('{"cities": [', over=False))) == '{"cities": ['
 
 
 @pytest.mark.parametrize("opening", ['{"', '{"name": "', '{"x": ' + "[" * 400 + '"'])
