@@ -279,6 +279,20 @@ def check_images(url: str) -> None:
     assert c.generate("told", "what?", images=[PNG]).response == "what?"
 
 
+def check_seeing(url: str) -> None:
+    """A model that sees reads pictures: more of the prompt, and another answer"""
+    c = Client(url)
+    assert "vision" in c.show("seeing").capabilities
+    how = {**STEADY, "num_predict": 4}
+    said = [{"role": "user", "content": "what?"}]
+    blind = c.chat("seeing", said, options=how)
+    seen = c.chat("seeing", [{**said[0], "images": [PNG]}], options=how)
+    assert seen.prompt_eval_count > blind.prompt_eval_count
+    assert seen.eval_count == 4
+    broken = [{**said[0], "images": [b"no picture"]}]
+    assert raised(lambda: c.chat("seeing", broken, options=how)).status_code == 400
+
+
 def check_generate(url: str) -> None:
     """`generate`: whole and in a stream, with a system prompt, raw, and with a template"""
     c = Client(url)

@@ -49,6 +49,7 @@ async def servers(
         "spare": echo,
         "tiny": {"source": str(folder), "dtype": "float32"},
         "talker": {"source": str(ROOT / "tests" / "data" / "chat"), "dtype": "float32"},
+        "seeing": {"source": str(zoo / "qwen2-vl-chat"), "dtype": "float32"},
         "vectors": {"source": "embedded"},
         "nested": {"source": "embedded", "matryoshka": [16, 32]},
     }
