@@ -7,10 +7,12 @@ from contextlib import aclosing
 from pathlib import Path
 
 import fix_told
+import numpy as np
 import pytest
 import pytest_asyncio
 from fix_told import calling, heard, told
 from live import Live, live, until
+from PIL import Image
 
 import stelae
 from stelae.client import AsyncClient, Reply, tool_result
@@ -106,6 +108,20 @@ async def test_forms_pictures_and_the_rest_reach_the_model(client: AsyncClient) 
     assert asked_for.messages[0].content == [TextPart(text="what?"), ImagePart(image=b"png")]
     assert asked_for.structure == Structure(json_schema={"type": "object"})
     assert (asked_for.parallel_tool_calls, asked_for.template_options) == (False, {"day": "Monday"})
+
+
+async def test_models_that_see_are_shown_pictures(zoo: Path, tmp_path: Path) -> None:
+    picture = Image.new("RGB", (40, 30), (200, 30, 30))
+    picture.save(tmp_path / "red.png")
+    with stelae.local(str(zoo / "qwen2-vl-chat"), dtype="float32", threads=1) as here:
+        blind = here.chat("what?", max_tokens=4, temperature=0.0)
+        said = [
+            [{"role": "user", "content": [form, "what?"]}]
+            for form in (picture, tmp_path / "red.png", np.asarray(picture))
+        ]
+        seen = [here.chat(messages, max_tokens=4, temperature=0.0) for messages in said]
+    assert all(reply.usage.prompt_tokens > blind.usage.prompt_tokens for reply in seen)
+    assert len({tuple(reply.tokens[0]) for reply in seen}) == 1
 
 
 async def test_pieces_make_a_reply(client: AsyncClient) -> None:
