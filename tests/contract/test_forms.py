@@ -101,3 +101,29 @@ async def test_what_cannot_be_kept_to_is_a_400_that_names_it(there: openai.Async
     with pytest.raises(openai.BadRequestError, match="not") as caught:
         await there.chat.completions.create(model="writer", messages=SAID, response_format=form)
     assert caught.value.param == "response_format"
+
+
+@pytest.mark.parametrize("levels", [100, 900, 100_000])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/stelae/v1/chat", "/stelae/v1/extract"])
+async def test_deep_schemas_are_refused_at_every_door(server: Live, path: str, levels: int) -> None:
+    deep = '{"items":' * levels + "{}" + "}" * levels
+    openai_s = '"response_format":{"type":"json_schema","json_schema":{"name":"x","schema":%s}}'
+    native = '"structure":{"json_schema":%s}'
+    fields = '"items":[{"text":"Hi"}],"output_schema":%s'
+    said = '"messages":[{"role":"user","content":%s}],'
+    body = {
+        "/v1/chat/completions": said % '"Hi"' + openai_s % deep,
+        "/stelae/v1/chat": said % '[{"type":"text","text":"Hi"}]' + native % deep,
+        "/stelae/v1/extract": fields % deep,
+    }[path]
+    async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
+        made = await http.post(
+            path,
+            content='{"model":"writer",' + body + "}",
+            headers={"Content-Type": "application/json"},
+        )
+        assert made.status_code == 400 or made.json()["errors"], made.text
+        alive = await http.post(
+            "/v1/chat/completions", json={"model": "writer", "messages": SAID, "max_tokens": 1}
+        )
+        assert alive.status_code == 200

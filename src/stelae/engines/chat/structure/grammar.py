@@ -20,6 +20,9 @@ from stelae.types import Structure
 LETTERS = 64 << 10
 """Longest grammar, and all choices together."""
 
+WHOLE = 160 << 10
+"""Longest grammar with what is written around a caller's."""
+
 CHOICES = 4096
 """Most choices."""
 
@@ -39,8 +42,13 @@ class Grammar:
         self._others: list[dict[str, str]] = []
 
     def text(self, start: str) -> str:
-        """All of it, for texts that are ``start``."""
+        """All of it, for texts that are ``start``.
+
+        Raises:
+            InvalidInput: It is too large, all forms that a text may have together.
+        """
         lark = "\n".join([f"start: {start}", *self._rules])
+        _bound("form with the schemas of all tools", len(lark), WHOLE)
         return json.dumps({"grammars": [{"lark_grammar": lark}, *self._others]})
 
     def thought(self, begin: str, end: str, *, begun: bool) -> str:

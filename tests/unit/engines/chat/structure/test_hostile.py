@@ -8,9 +8,11 @@ import re
 from typing import Any
 
 import pytest
-from fix_guided import compiler, drawn, plain
+from fix_guided import compiler, drawn, plain, view
 
+from stelae.engines.chat.formats.shapes import Shape, Value
 from stelae.engines.chat.structure.compiler import KEPT
+from stelae.engines.chat.structure.grammar import Grammar
 from stelae.errors import InvalidInput
 from stelae.types import Structure
 
@@ -139,6 +141,15 @@ async def test_too_long_a_grammar_is_refused() -> None:
     ):
         with pytest.raises(InvalidInput, match="at most"):
             plain(form)
+
+
+async def test_schemas_of_many_tools_are_bounded_together() -> None:
+    properties = {f"k{i}": {"type": "string"} for i in range(1000)}
+    call = (Value({"type": "object", "properties": properties}),)
+    grammar = Grammar(view())
+    calls = grammar.calls(Shape(begin=(), calls=(call,) * 100))
+    with pytest.raises(InvalidInput, match="all tools"):
+        grammar.text(calls)
 
 
 async def test_few_grammars_are_kept() -> None:
