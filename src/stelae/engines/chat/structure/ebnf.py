@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 
 DEFINED = "::="
-"""Between a rule's name and what it stands for; no grammar in the notation of Lark has it."""
+"""Between a rule's name and what it stands for."""
+
+_LARK = re.compile(r"^\s*start\s*:(?!:=)", re.MULTILINE)
+"""The rule that every grammar in the notation of Lark has; a text in it may hold ``::=``."""
 
 _TOKEN = re.compile(
     r"""(?P<text>"(?:\\.|[^"\\])*")|(?P<letters>\[(?:\\.|[^\]\\])*\])|(?P<note>\#[^\n]*)"""
@@ -19,7 +22,7 @@ _TOKEN = re.compile(
 
 def is_ebnf(grammar: str) -> bool:
     """Whether a grammar is in EBNF."""
-    return DEFINED in grammar
+    return DEFINED in grammar and _LARK.search(grammar) is None
 
 
 def lark_of(grammar: str) -> str:

@@ -150,3 +150,7 @@ async def test_foreign_names_of_types_are_put_right_in_tools_alone(kind: str) ->
     if kind != "integer":
         with pytest.raises(InvalidInput, match=f"type: {kind}"):
             await drawn(plain(Structure(json_schema=schema)), random.Random(0))
+
+
+async def test_grammar_whose_texts_look_like_ebnf_is_none() -> None:
+    assert await texts(plain(Structure(grammar='start: "a ::= b"'))) == {"a ::= b"}
