@@ -14,6 +14,8 @@ import pytest_asyncio
 from live import Live, live, until
 from openai import AsyncOpenAI
 
+from stelae.service.store import Store
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TOOL: Any = {"type": "function", "name": "add", "parameters": {"type": "object"}, "strict": False}
@@ -185,6 +187,24 @@ async def test_what_is_not_to_be_kept_is_not(client: AsyncOpenAI) -> None:
     assert made.model_dump()["store"] is False
     with pytest.raises(openai.NotFoundError):
         await client.responses.retrieve(made.id)
+
+
+async def test_store_that_cannot_be_used_is_told(zoo: Path, tmp_path: Path) -> None:
+    models = {"echo": {"source": str(zoo / "qwen3-chat"), "engine": "fake_text"}}
+    owner = Store(tmp_path)
+    owner.files()  # from now on the folder is its own
+    async with (
+        live(models=models, store={"folder": str(tmp_path)}) as server,
+        AsyncOpenAI(base_url=f"{server.url}/v1", api_key="any", max_retries=0) as there,
+    ):
+        made = await there.responses.create(model="echo", input="x")
+        assert (made.output_text, made.model_dump()["store"]) == ("x", False)
+        with pytest.raises(openai.ConflictError, match="another server"):
+            await there.responses.create(model="echo", input="x", store=True)
+        stream = await there.responses.create(model="echo", input="x", store=True, stream=True)
+        with pytest.raises(openai.APIError, match="another server"):
+            _ = [event async for event in stream]
+    owner.close()
 
 
 async def test_responses_of_others_are_not_found(client: AsyncOpenAI) -> None:
