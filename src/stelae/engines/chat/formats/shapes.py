@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from stelae.types import ChatCall, NamedTool
 
 
@@ -89,6 +91,10 @@ ANY: dict[str, Any] = {"type": "object"}
 """The schema of a tool that states none."""
 
 
+SHARED = ("$defs", "definitions")
+"""Words of JSON Schema that hold what schemas refer to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tool:
     """A tool that may be called.
@@ -103,9 +109,12 @@ class Tool:
 
     @property
     def properties(self) -> dict[str, Any]:
-        """Schemas of the arguments by name."""
+        """Schemas of the arguments by name, with the definitions that they refer to."""
         found = self.schema.get("properties")
-        return found if isinstance(found, dict) else {}
+        shared = {word: self.schema[word] for word in SHARED if word in self.schema}
+        if not isinstance(found, dict):
+            return {}
+        return {name: {**shared, **s} if _refers(s) else s for name, s in found.items()}
 
     @property
     def required(self) -> frozenset[str]:
@@ -127,6 +136,10 @@ def tools_of(call: ChatCall) -> tuple[Tool, ...]:
 def _tool(function: dict[str, Any]) -> Tool:
     schema = function.get("parameters")
     return Tool(function["name"], schema if isinstance(schema, dict) and schema else ANY)
+
+
+def _refers(schema: Any) -> bool:
+    return isinstance(schema, dict) and b'"$ref"' in msgspec.json.encode(schema)
 
 
 def forced(call: ChatCall) -> bool:

@@ -21,9 +21,12 @@ RIDE = Tool("ride", {
     "properties": {
         "loc": {"type": "int"},
         "kind": {"type": "string", "enum": ["plus", "comfort"]},
-        "when": {"type": "object", "properties": {"day": {"type": "boolean"}}, "required": ["day"]},
+        "when": {"$ref": "#/$defs/when"},
     },
     "required": ["loc", "kind"],
+    "$defs": {
+        "when": {"type": "object", "properties": {"day": {"type": "boolean"}}, "required": ["day"]},
+    },
 })  # fmt: skip
 LOOK = Tool("look", {"type": "object", "properties": {}})
 MEANT = {
