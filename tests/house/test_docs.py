@@ -36,7 +36,7 @@ SMALL = {
     "judge": "cross-encoder-labels",
     "seer": "owlv2",
     "reader": "florence2",
-    "talker": "qwen3-chat",
+    "talker": str(ROOT / "tests" / "data" / "chat"),
 }
 """Models that examples ask for, and the small checkpoint of the same kind that answers here."""
 

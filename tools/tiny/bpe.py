@@ -42,7 +42,14 @@ def words(space: str) -> list[str]:
 
 
 def byte_level(
-    split: str, specials: Sequence[str], *, before: str = "", after: str = "", nfc: bool = False
+    split: str,
+    specials: Sequence[str],
+    *,
+    before: str = "",
+    after: str = "",
+    nfc: bool = False,
+    merges: Sequence[tuple[str, str]] = (),
+    markers: Sequence[str] = (),
 ) -> tuple[dict[str, Any], int]:
     """``tokenizer.json`` of the GPT kind, special tokens last.
 
@@ -52,15 +59,17 @@ def byte_level(
         before: The one that opens each text, if any.
         after: The one that closes each text, if any.
         nfc: Whether texts are normalised.
+        merges: In place of those of the short list.
+        markers: Tokens after the special ones that are shown in texts.
 
     Returns:
         Content of the file, and the size of the vocabulary.
     """
-    merges = merges_of(words("Ġ"))
+    merges = merges or merges_of(words("Ġ"))
     tokens = [*byte_letters(), *(left + right for left, right in merges)]
     byte = {"add_prefix_space": False, "trim_offsets": False, "use_regex": False}
     cuts = {"pattern": {"Regex": split}, "behavior": "Isolated", "invert": False}
-    content = _file(tokens, merges, specials, first=len(tokens)) | {
+    content = _file(tokens, merges, specials, len(tokens), markers) | {
         "normalizer": {"type": "NFC"} if nfc else None,
         "pre_tokenizer": {
             "type": "Sequence",
@@ -75,7 +84,7 @@ def byte_level(
         },
         "decoder": {"type": "ByteLevel", **byte},
     }
-    return content, len(tokens) + len(specials)
+    return content, len(tokens) + len(specials) + len(markers)
 
 
 def with_byte_fallback(
@@ -113,7 +122,11 @@ def with_byte_fallback(
 
 
 def _file(
-    tokens: Sequence[str], merges: Sequence[tuple[str, str]], specials: Sequence[str], first: int
+    tokens: Sequence[str],
+    merges: Sequence[tuple[str, str]],
+    specials: Sequence[str],
+    first: int,
+    markers: Sequence[str] = (),
 ) -> dict[str, Any]:
     return {
         "version": "1.0",
@@ -122,9 +135,9 @@ def _file(
         "added_tokens": [
             {
                 "id": first + i, "content": token, "single_word": False, "lstrip": False,
-                "rstrip": False, "normalized": False, "special": True,
+                "rstrip": False, "normalized": False, "special": token in specials,
             }
-            for i, token in enumerate(specials)
+            for i, token in enumerate([*specials, *markers])
         ],
         "normalizer": None,
         "model": {

@@ -1,0 +1,1 @@
+"""Conversations that the small chat model learns, and its tokenizer and chat template."""
