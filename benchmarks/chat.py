@@ -63,6 +63,7 @@ def stelae(engine: str, source: Path) -> Contender:
         (
             *(str(Path(sys.executable).parent / "stelae"), "serve"),
             *("--listen", "http://127.0.0.1:{port}", "--log-level", "warning"),
+            *("--engine", engine),
         ),
         "/v1/chat/completions",
         "/readyz",
@@ -189,6 +190,40 @@ def llama() -> Callable[[Sequence[str]], Rate]:
     return measure
 
 
+def pipeline() -> Callable[[Sequence[str]], Rate]:
+    """openvino-genai's pipeline in this process, with its own paged scheduler."""
+    import numpy as np
+    import openvino_genai
+    from openvino import Tensor
+    from openvino_genai.py_openvino_genai import GenerationConfig
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(chat_checkpoint.folder() / "tokenizer.json"))
+    scheduler = openvino_genai.SchedulerConfig()
+    scheduler.num_kv_blocks, scheduler.max_num_batched_tokens = 256, 512
+    settings = {"INFERENCE_NUM_THREADS": 2, "INFERENCE_PRECISION_HINT": "bf16"}
+    model = openvino_genai.ContinuousBatchingPipeline(
+        str(chat_checkpoint.gguf()), scheduler, "CPU", settings, {}
+    )
+    how = GenerationConfig(max_new_tokens=NEW, do_sample=False, ignore_eos=True)
+    how.eos_token_id = model.get_config().eos_token_id
+    numbers = iter(range(sys.maxsize))
+
+    def measure(texts: Sequence[str]) -> Rate:
+        said = [f"<|im_start|>user\n{t}<|im_end|>\n<|im_start|>assistant\n" for t in texts]
+        ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in said]
+        started, tokens = time.perf_counter(), 0
+        handles = [model.add_request(next(numbers), Tensor(np.array([i])), how) for i in ids]
+        while model.has_non_finished_requests():
+            model.step()
+            for handle in handles:
+                while handle.can_read():
+                    tokens += sum(len(made.generated_ids) for made in handle.read().values())
+        return tokens / (time.perf_counter() - started), 0.0
+
+    return measure
+
+
 def first_tokens(server: Running, model: str, seconds: float = 20.0) -> tuple[float, float]:
     """Median time to the first token: alone, and while a new request comes every half second."""
     idle = [asyncio.run(_asked(server.url, model, conversations(1, 900 + i)))[1] for i in range(5)]
@@ -212,14 +247,19 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--no-peers", action="store_true", help="this project and libraries only")
     parser.add_argument("--gguf", action="store_true", help="llama.cpp in place of transformers")
+    parser.add_argument(
+        "--openvino", action="store_true", help="OpenVINO, against openvino-genai in process"
+    )
     options = parser.parse_args(arguments)
     machine("stelae", "torch", "transformers")
     if options.gguf:
         ours, peer, own = stelae("llama_cpp", chat_checkpoint.gguf()), llama_server(), llama
+    elif options.openvino:
+        ours, peer, own = stelae("openvino", chat_checkpoint.folder()), None, pipeline
     else:
         ours = stelae("transformers_text", chat_checkpoint.folder())
         peer, own = transformers_serve(), library
-    peers = [] if options.no_peers else [peer]
+    peers = [] if options.no_peers or peer is None else [peer]
     if peers and not Path(peer.command[0]).exists():
         sys.exit(SETUP)
     with running([ours, *peers]) as started:
