@@ -81,13 +81,15 @@ class TokenLoop:
             self._stir.notify()
 
     def close(self) -> None:
-        """End after this step; what is left fails."""
+        """End after this step; what is left fails, and all memories are given back."""
         with self._lock:
             self._closed = True
             self._stir.notify()
         self._thread.join()
         error = ShuttingDown("the model was unloaded before the answer was whole")
+        self._prefixes.fit(places=0)
         for text in (*self._new, *self._waiting, *self._running):
+            text.forget()
             text.request.fail(error)
             text.request.tell()
 
@@ -118,7 +120,7 @@ class TokenLoop:
     def _plan(self) -> list[tuple[Sequence, int]]:
         """Texts of the next step and how many of their tokens run, those being written first."""
         self._admit()
-        ready = [text for text in self._running if not text.request.ahead]
+        ready = [text for text in self._running if not (text.over or text.request.ahead)]
         shares: list[tuple[Sequence, int]] = []
         left = STEP_TOKENS
         for text in sorted(ready, key=lambda text: text.waits > 1):
@@ -189,8 +191,14 @@ class TokenLoop:
         start = text.ids[:SHORTEST]
         alike = [t for t in self._running if t.ran >= SHORTEST and t.ids[:SHORTEST] == start]
         found = self._prefixes.find(text.kind, text.ids, filter(None, (t.read() for t in alike)))
-        if found is not None:
-            text.borrow(self._model.fork(*found), found[1])
+        if found is None:
+            return
+        memory, tokens = found
+        try:
+            text.borrow(self._model.fork(memory, tokens), tokens)
+        except Exception as error:  # whatever a model raises, as in a step
+            self._fail([(text, 0)], _as_ours(error))
+            text.request.tell()
 
     def _lend(self, shares: list[tuple[Sequence, int]]) -> None:
         """Let go of memories whose room this step needs."""

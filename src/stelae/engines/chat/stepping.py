@@ -65,7 +65,10 @@ class Stepper(Protocol[M]):
         ...
 
     def fork(self, memory: M, tokens: int) -> M:
-        """A memory of its own that begins as another does; that one stays as it is."""
+        """A memory of its own that begins as another does; that one stays as it is.
+
+        It takes no room before its first step.
+        """
         ...
 
     def scores(self, shares: Sequence[Share[M]]) -> Tensor:

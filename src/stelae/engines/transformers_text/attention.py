@@ -41,10 +41,14 @@ class Memory:
         return k[:, :length], v[:, :length]
 
     def fork(self, tokens: int) -> Memory:
-        """A memory of its own that begins as this one does."""
+        """A memory of its own that begins as this one does.
+
+        What both have is copied, layer by layer, when more is first kept: this one can be
+        given back before.
+        """
         made = Memory()
         for layer, (k, v) in self._kept.items():
-            made._kept[layer] = _room(k, tokens, tokens + 1), _room(v, tokens, tokens + 1)
+            made._kept[layer] = k[:, :tokens], v[:, :tokens]
             made._lengths[layer] = tokens
         return made
 
