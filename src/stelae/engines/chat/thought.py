@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+SPACE = 1024
+"""White space that is held at most, since what comes next may drop it; told once it is so long."""
+
 
 def left_open(written: str, marks: Sequence[str]) -> bool:
     """Whether a conversation ends within a thought, so that the text goes on with it.
@@ -62,7 +65,8 @@ class Thought:
         if start.startswith(self._open):
             self._before, self.inside = False, True
             return start[len(self._open) :]
-        if not over and self._open.startswith(start):
+        space = len(text) - len(start)
+        if not over and space < SPACE and self._open.startswith(start):
             self._held = text
             return ""
         self._before = False
@@ -77,10 +81,19 @@ class Thought:
             self.inside, self._behind = False, True
         elif not over:
             sure = thought[: len(thought) - begun(thought, (self._close,))]
-            self._held = thought[len(sure.rstrip()) :]
-        thought = thought[: len(thought) - len(self._held)] if self._held else thought.rstrip()
+            self._held = thought[len(trimmed(sure)) :]
+        thought = thought[: len(thought) - len(self._held)] if self._held else trimmed(thought)
         self._thought = self._thought or bool(thought)
         return thought, rest
+
+
+def trimmed(text: str) -> str:
+    """A text less the white space at its end, of a long run only what is over whole ``SPACE``s.
+
+    Thus what is told does not depend on the pieces in which a text comes, and little is held.
+    """
+    end = len(text.rstrip())
+    return text[: len(text) - (len(text) - end) % SPACE]
 
 
 def begun(text: str, marks: Sequence[str]) -> int:

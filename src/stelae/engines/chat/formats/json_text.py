@@ -16,6 +16,7 @@ DIGITS = "0123456789"
 HEX = frozenset("0123456789abcdefABCDEF")
 WORDS = ("true", "false", "null")
 CLOSED = {"{": "}", "[": "]"}
+BLANKS = " \t\r\n"
 PLAIN = re.compile(r'[^"\\\x00-\x1f]+')
 """Letters that stand in a JSON string as they are."""
 
@@ -42,8 +43,9 @@ def _number(state: str, letter: str) -> str:
 class JsonScan:
     """Takes a JSON value letter by letter.
 
-    Two faults that models make are mended: control characters in strings, and backslashes
-    before letters that need none. Halves of surrogate pairs become U+FFFD.
+    Faults that models make are mended: control characters in strings, backslashes before
+    letters that need none, and white space that JSON does not know. Halves of surrogate pairs
+    become U+FFFD.
 
     Attributes:
         done: Whether the value is whole; numbers at the top are whole only by what follows.
@@ -63,7 +65,12 @@ class JsonScan:
         Raises:
             NoCall: No JSON goes on like this.
         """
-        return self._state(letter)
+        blank = letter.isspace() and letter not in BLANKS
+        return self._state(" " if blank and not self._quoted else letter)
+
+    @property
+    def _quoted(self) -> bool:
+        return self._state in (self._string, self._escape)
 
     @property
     def within_text(self) -> bool:

@@ -23,6 +23,7 @@ class _Call:
         self.name: str | None = None
         self.arguments: str | None = None
         self.made = False
+        self.inner = False
 
     @property
     def bare(self) -> bool:
@@ -113,7 +114,8 @@ def _member(call: _Call, key: str) -> Step[None]:
     first = yield from call.tape.peek()
     if key == "name" or (key == "function" and first == '"'):
         call.named((yield from read_string(call.tape)))
-    elif key == "function" and first == "{" and not call.name:
+    elif key == "function" and first == "{" and not (call.name or call.inner):
+        call.inner = True
         yield from _members(call)
     elif key in ARGUMENTS:
         yield from call.argued()

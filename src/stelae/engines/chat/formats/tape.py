@@ -13,7 +13,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from stelae.engines.chat.thought import begun
+from stelae.engines.chat.thought import begun, trimmed
 
 T = TypeVar("T")
 
@@ -185,6 +185,8 @@ class Tape:
     def say_until(self, marks: Sequence[str]) -> Step[str | None]:
         """Say the text before the first of some marks, less the white space around it.
 
+        Of long white space only the end is left out, see ``trimmed``.
+
         The mark is taken; from it on letters are held, see ``refuse``.
 
         Returns:
@@ -194,14 +196,14 @@ class Tape:
             places = [(self._text.find(mark, self._at), -len(mark), mark) for mark in marks]
             if found := min((place for place in places if place[0] >= 0), default=None):
                 start = found[0]
-                before = self._text[self._at : start].rstrip()
+                before = trimmed(self._text[self._at : start])
                 self._say(before)
                 self._begun = self._at + len(before)
                 self._at = start + len(found[2])
                 return found[2]
             rest = self._text[self._at :]
             kept = 0 if self.over else begun(rest, marks)
-            sure = rest if self.over else rest[: len(rest) - kept].rstrip()
+            sure = rest if self.over else trimmed(rest[: len(rest) - kept])
             self._say(sure)
             self._at += len(sure)
             if self.over:

@@ -11,6 +11,7 @@ from stelae.engines.chat.formats.calls import Calls
 from stelae.engines.chat.formats.shapes import Tool
 from stelae.engines.chat.formats.table import FORMATS
 from stelae.engines.chat.formats.tape import HELD
+from stelae.engines.chat.thought import SPACE
 
 RIDE = Tool("ride", {"type": "object", "properties": {"n": {"type": "integer"}}})
 
@@ -26,6 +27,11 @@ NEARLY: dict[str, tuple[str, str, dict[str, Any]]] = {
     "in a function": (
         "json", '{"type": "function", "function": {"name": "ride", "arguments": {"n": 1}}}',
         {"n": 1},
+    ),
+    "foreign white space": (
+        "hermes",
+        '<tool_call>{"name":\u2003"ride","arguments":{\u00a0"n":\u3000"\u00a0"\x0b}}</tool_call>',
+        {"n": "\u00a0"},
     ),
     "in a block of code": ("json", '```json\n[{"name": "ride", "arguments": {"n": 1}}]\n```',
                            {"n": 1}),
@@ -166,3 +172,30 @@ def test_deep_arguments_end_the_call() -> None:
     said, (call,) = found("hermes", [text], [RIDE])
     assert not call.whole
     assert len("".join(call.pieces)) + len(said) == text.count("[") + len('{"n": ')
+
+
+@pytest.mark.parametrize("name", ["hermes", "llama", "json"])
+def test_functions_within_functions_are_no_call(name: str) -> None:
+    mark = "<tool_call>" if name == "hermes" else ""
+    text = mark + '{"function": ' * 5000
+    assert found(name, [text], [RIDE]) == (text, [])
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+@pytest.mark.parametrize("size", [1, 999, 10**6])
+def test_white_space_is_held_in_bounds(name: str, size: int) -> None:
+    calls = Calls(FORMATS[name], [RIDE])
+    text = "a" + " " * 20_000
+    said = [
+        "".join(map(str, calls.feed(text[i : i + size], over=False)))
+        for i in range(0, len(text), size)
+    ]
+    assert len(text) - len("".join(said)) < SPACE
+    assert "".join([*said, *map(str, calls.feed("", over=True))]) == text
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**6])
+def test_much_white_space_before_a_call_does_not_depend_on_pieces(size: int) -> None:
+    text = " " * (2 * SPACE + 5) + '<tool_call>{"name": "ride"}</tool_call>'
+    said, (call,) = found("hermes", [text[i : i + size] for i in range(0, len(text), size)], [RIDE])
+    assert (said, call.name) == (" " * (2 * SPACE), "ride")
