@@ -127,15 +127,6 @@ BAD: dict[str, dict[str, Any]] = {
             {"role": "user", "content": [{"type": "image_url", "image_url": "/etc/passwd"}]}
         ]
     },
-    "arguments": {
-        "messages": [
-            *HELLO,
-            {
-                "role": "assistant",
-                "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{"}}],
-            },
-        ]
-    },
     "tool without a call": {"messages": [{"role": "tool", "tool_call_id": "?", "content": "x"}]},
     "no tokens": {"max_tokens": 0},
     "too many tokens": {"max_tokens": 2**63},

@@ -35,11 +35,8 @@ class Called:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The arguments as a dict; text that holds none (it was cut off) stands under ``raw``."""
-        try:
-            return _ARGUMENTS.decode(self.arguments or "{}")
-        except (msgspec.DecodeError, RecursionError):
-            return {"raw": self.arguments}
+        """The arguments as a dict; see ``made_arguments``."""
+        return made_arguments(self.arguments)
 
 
 @dataclass(slots=True)
@@ -124,6 +121,17 @@ def arguments(text: str, place: str) -> dict[str, Any]:
         return _ARGUMENTS.decode(text or "{}")
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
         raise InvalidInput(f"{place}: {shown(text)} is no JSON object", param=place) from error
+
+
+def made_arguments(text: str) -> dict[str, Any]:
+    """Arguments of a call that a model made; text that is no object (it was cut off) is ``raw``.
+
+    Conversations tell such calls again: refusing them would end every one in which a model erred.
+    """
+    try:
+        return _ARGUMENTS.decode(text or "{}")
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return {"raw": text}
 
 
 async def picture(fetcher: Fetcher, address: str, place: str) -> bytes:

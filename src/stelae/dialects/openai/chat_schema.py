@@ -39,7 +39,7 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     """A tool as it was called: its name, and its arguments as JSON text."""
 
     name: str
-    arguments: str = "{}"
+    arguments: str | None = "{}"
 
 
 class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     function: Function
-    type: str = "function"
+    type: str | None = "function"
 
 
 class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 
 from stelae.dialects.openai.chat_schema import ChatMessage, Function, ImageUrl, Part
-from stelae.dialects.writing import arguments
+from stelae.dialects.writing import made_arguments
 from stelae.errors import InvalidInput
 from stelae.types import ImagePart, Message, ReasoningPart, Speaker, TextPart, ToolUse
 from stelae.types import Part as Said
@@ -56,12 +56,12 @@ class _Reader:
             ToolUse(
                 id=call.id,
                 name=call.function.name,
-                arguments=arguments(call.function.arguments, f"{place}.tool_calls[{index}]"),
+                arguments=made_arguments(call.function.arguments or ""),
             )
-            for index, call in enumerate(message.tool_calls or [])
+            for call in message.tool_calls or []
         ]
         if message.function_call is not None:
-            calls.append(self._function(message.function_call, place))
+            calls.append(self._function(message.function_call))
         said = await self._content(message, place)
         if not said and not calls and message.content is None:
             raise InvalidInput(f"{place}.content is missing", param=f"{place}.content")
@@ -76,10 +76,10 @@ class _Reader:
             tool_call_id=answers,
         )
 
-    def _function(self, call: Function, place: str) -> ToolUse:
+    def _function(self, call: Function) -> ToolUse:
         """A call in the older form, which has no name of its own: its answer names the tool."""
         name = self._functions[call.name] = f"{FUNCTION}_{len(self._functions)}_{call.name}"
-        told = arguments(call.arguments, f"{place}.function_call")
+        told = made_arguments(call.arguments or "")
         return ToolUse(id=name, name=call.name, arguments=told)
 
     async def _content(self, message: ChatMessage, place: str) -> list[Said]:

@@ -22,6 +22,7 @@ from stelae.types import (
     Speaker,
     Structure,
     TextPart,
+    ToolUse,
 )
 
 HELLO = [{"role": "user", "content": "hello"}]
@@ -69,6 +70,16 @@ def test_messages_of_every_role_are_read() -> None:
     assert (made[3].content, made[3].tool_calls[0].arguments) == ([], {})
     assert made[4].tool_call_id == "c1"
     assert made[5].content == [ReasoningPart(text="1 + 1"), TextPart(text="two")]
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [('{"a": "lo', {"raw": '{"a": "lo'}), ("[1]", {"raw": "[1]"}), ("", {}), (None, {})],
+)
+def test_calls_are_read_as_models_and_clients_tell_them(told: str | None, read: Any) -> None:
+    tool_call = {"id": "c", "type": None, "function": {"name": "f", "arguments": told}}
+    said = [*HELLO, {"role": "assistant", "content": None, "tool_calls": [tool_call]}]
+    assert call(messages=said).messages[1].tool_calls == [ToolUse(id="c", name="f", arguments=read)]
 
 
 def test_pictures_are_read_as_object_or_text() -> None:

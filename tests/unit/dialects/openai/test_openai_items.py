@@ -115,6 +115,12 @@ def test_steps_that_are_not_whole_are_refused_with_their_place(
     assert caught.value.param == place
 
 
+def test_calls_that_were_cut_off_can_be_told_again() -> None:
+    cut = {"type": "function_call", "call_id": "c", "name": "f", "arguments": '{"a": "lo'}
+    (message,) = read(cut)
+    assert message.tool_calls == [ToolUse(id="c", name="f", arguments={"raw": '{"a": "lo'})]
+
+
 def test_steps_told_again_mean_the_same() -> None:
     steps = [{"role": "user", "content": "x"}, said("y"), call("a"), thought("z"), said("w")]
     again = [told(item) for item in msgspec.convert(steps, list[InputItem])]

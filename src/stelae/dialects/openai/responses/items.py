@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from stelae.dialects.openai.messages import PICTURES, See, speaker
 from stelae.dialects.openai.responses.schema import InputItem, InputPart
-from stelae.dialects.writing import arguments
+from stelae.dialects.writing import made_arguments
 from stelae.errors import InvalidInput
 from stelae.types import (
     ImagePart,
@@ -166,5 +166,5 @@ def _use(item: InputItem, place: str) -> ToolUse:
     if item.call_id is None or item.name is None:
         missing = "call_id" if item.call_id is None else "name"
         raise InvalidInput(f"{place}.{missing} is missing", param=f"{place}.{missing}")
-    told = arguments(item.arguments or "", f"{place}.arguments")
+    told = made_arguments(item.arguments or "")
     return ToolUse(id=item.call_id, name=item.name, arguments=told)
