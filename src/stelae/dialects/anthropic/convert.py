@@ -76,6 +76,7 @@ def shows_thought(asked: Asked) -> bool:
 
 async def _call(asked: Asked, fetcher: Fetcher, **more: Any) -> ChatCall:
     _check_thread(asked)
+    _check_servers(asked)
     effort = asked.output_config and asked.output_config.effort
     choice = asked.tool_choice
     return ChatCall(
@@ -100,6 +101,13 @@ def _check_thread(asked: Asked) -> None:
             param="thread",
             details={"error_code": "thread_not_found"},
         )
+
+
+def _check_servers(asked: Asked) -> None:
+    """Refuse what Anthropic's servers would do for the caller."""
+    for name in ("mcp_servers", "container"):
+        if getattr(asked, name):
+            raise InvalidInput(f"{name} is not supported here; leave it out", param=name)
 
 
 # -- the conversation ------------------------------------------------------------------------

@@ -154,6 +154,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         output_config: The form of the text, and effort.
         output_format: The form of the text, as older clients send it.
         thread: Whether the conversation begins here, or goes on where the server left it.
+        mcp_servers: Not accepted: tools are called by who asks.
+        container: Not accepted: nothing is run here.
     """
 
     model: str
@@ -165,6 +167,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     output_config: Output | None = None
     output_format: Form | None = None
     thread: Thread | None = None
+    mcp_servers: Any = None
+    container: Any = None
 
 
 class MessageRequest(Asked, frozen=True, kw_only=True):

@@ -243,6 +243,7 @@ async def test_fields_of_agents_are_passed_over() -> None:
         "context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]},
         "cache_control": {"type": "ephemeral"},
         "container": None,
+        "mcp_servers": [],
         "betas": ["x"],
     }
     assert await call(**more) == await call()
@@ -307,6 +308,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"max_tokens": 1024, "thinking": {"type": "enabled", "budget_tokens": 1024}},
         "thinking.budget_tokens",
     ),
+    "servers": ({"mcp_servers": [{"type": "url", "url": "https://a", "name": "x"}]}, "mcp_servers"),
+    "container": ({"container": "container_1"}, "container"),
     "form": ({"output_format": {"type": "xml"}}, "output_config.format"),
     "no schema": ({"output_config": {"format": {"type": "json_schema"}}}, "output_config.format"),
 }
