@@ -247,7 +247,7 @@ async def test_counting_writes_nothing(engine: LoopEngine, folder: Path) -> None
 
 async def test_what_the_engine_cannot_do_is_refused_by_name(engine: LoopEngine) -> None:
     seen = Message(role=Speaker.USER, content=[ImagePart(image=b"x")])
-    with pytest.raises(InvalidInput, match="messages is asked for, which the engine"):
+    with pytest.raises(InvalidInput, match="messages show pictures, which the engine"):
         await written(engine, replace(chat("a"), messages=[seen]))
 
 

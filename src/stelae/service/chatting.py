@@ -77,7 +77,7 @@ def _check_sampling(how: Sampling) -> None:
             low = "more than 0" if name in POSITIVE else f"{least:g}"
             raise _wrong(name, f"is {value}; choose {low} to {most:g}")
     if how.max_tokens is not None and not 1 <= how.max_tokens < TOKENS:
-        raise _wrong("max_tokens", f"is {how.max_tokens}; choose 1 or more")
+        raise _wrong("max_tokens", f"is {how.max_tokens}; choose 1 to {TOKENS - 1}")
     if len(how.stop) > STOPS or not all(0 < len(stop) <= STOP_LETTERS for stop in how.stop):
         raise _wrong("stop", f"takes up to {STOPS} texts of 1 to {STOP_LETTERS} letters")
     if len(how.stop_tokens) > STOPS or not all(0 <= token < TOKENS for token in how.stop_tokens):

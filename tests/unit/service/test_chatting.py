@@ -61,3 +61,9 @@ def test_whole_calls_pass() -> None:
 def test_pictures_count_for_the_size() -> None:
     seen = [Message(role=Speaker.USER, content=[ImagePart(image=b"x" * 100_000)])]
     assert check_chat(replace(CALL, messages=seen)) - check_chat(CALL) >= 3 * 99_990
+
+
+@pytest.mark.parametrize("given", [0, 2**31, 10**18])
+def test_lengths_out_of_bounds_are_refused_with_the_bounds(given: int) -> None:
+    with pytest.raises(InvalidInput, match=r"choose 1 to 2147483647"):
+        check_chat(replace(CALL, sampling=Sampling(max_tokens=given)))

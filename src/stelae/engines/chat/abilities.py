@@ -23,6 +23,9 @@ class Ability(StrEnum):
 
 ALL = frozenset(Ability)
 
+SAID = {Ability.IMAGES: "messages show pictures"}
+"""What is said of a call, where the parameter alone does not say it."""
+
 
 def refuse(call: ChatCall, able: frozenset[Ability], engine: str) -> None:
     """Refuse a call that asks an engine for what it cannot do.
@@ -32,8 +35,9 @@ def refuse(call: ChatCall, able: frozenset[Ability], engine: str) -> None:
     """
     for ability, param in _asked(call).items():
         if ability not in able:
+            said = SAID.get(ability, f"{param} is asked for")
             raise InvalidInput(
-                f"{param} is asked for, which the engine {engine!r} of this model cannot do",
+                f"{said}, which the engine {engine!r} of this model cannot do",
                 param=param,
                 hint="leave it out, or serve the model with another engine",
             )
