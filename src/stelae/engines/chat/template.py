@@ -39,7 +39,7 @@ CALLS = "tool_calls"
 """Stands in templates that show calls of tools."""
 
 SIGN = "\ue000"
-"""Stands for what the system says while a template is looked at."""
+"""Stands for what the system says while a template is looked at, and where a message goes on."""
 
 
 Hide = Callable[[Any], Any]
@@ -111,6 +111,8 @@ class ChatTemplate:
         if self._short_ids:
             short_ids(messages)
         messages, tools = hide([messages, tools])
+        if call.continues:
+            messages[-1]["content"] = messages[-1]["content"].rstrip() + SIGN
         context: dict[str, Any] = {
             **_switches(call),
             **self._specials,
@@ -167,16 +169,15 @@ def _switches(call: ChatCall) -> dict[str, Any]:
 
 
 def _open(written: str, last: str) -> str:
-    """A conversation cut after its last message, which is not over yet.
+    """A conversation cut after its last message, which is not over yet and ends with the sign.
 
     Raises:
         Refusal: The template does not show that message as it is.
     """
-    said = last.strip()
-    place = written.rfind(said)
-    if place < 0:
+    before, sign, _ = written.rpartition(SIGN)
+    if not sign or not before.endswith(last.removesuffix(SIGN).lstrip()):
         raise Refusal("its last message is not shown as it is, so it cannot be gone on with")
-    return written[:place] + (last if said == last else last.rstrip())
+    return before
 
 
 def _plain(message: Message) -> dict[str, Any]:

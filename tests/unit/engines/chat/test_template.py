@@ -123,3 +123,22 @@ def test_the_last_message_can_be_gone_on_with() -> None:
     assert ChatTemplate(text, {}).write(asked) == "<user>Hi</>\n<assistant>Well,"
     with pytest.raises(InvalidInput, match="cannot be gone on with"):
         ChatTemplate("{{ messages[0].content }}", {}).write(asked)
+
+
+@pytest.mark.parametrize("begun", ["<", "im", "end|>", "\n", "", "  two", "Hi", "\ue000 x"])
+@pytest.mark.parametrize("trimmed", ["", " | trim"])
+def test_beginnings_that_stand_in_the_template_too_are_gone_on_with(
+    begun: str, trimmed: str
+) -> None:
+    text = (
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content"
+        + trimmed
+        + " }}<|im_end|>\n{% endfor %}"
+    )
+    said = [
+        Message(role=Speaker.USER, content=[TextPart(text="Hi")]),
+        Message(role=Speaker.ASSISTANT, content=[TextPart(text=begun)]),
+    ]
+    made = ChatTemplate(text, {}).write(ChatCall(model="m", messages=said, continues=True))
+    shown = begun.strip() if trimmed else begun.rstrip()
+    assert made == f"<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n{shown}"
