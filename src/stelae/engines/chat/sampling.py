@@ -21,6 +21,9 @@ from stelae.types import Sampling
 FEW = 1024
 """Likeliest tokens that are looked at before all are sorted."""
 
+COLD = 1e-6
+"""Temperatures below take the likeliest token: scores divided by them may have no number."""
+
 
 class Sampler:
     """Chooses the tokens of one text.
@@ -68,7 +71,7 @@ class Sampler:
 
     def _picked(self, scores: Tensor) -> int:
         """Place of the one that is taken of some scores."""
-        if self._how.temperature == 0:
+        if self._how.temperature < COLD:
             return int(scores.argmax())
         return self._drawn(candidates(scores / self._how.temperature, self._how))
 
