@@ -209,7 +209,6 @@ MODEL_OPERATIONS = (
         handle=version,
         summary="The version of the protocol.",
         response=OllamaVersion,
-        open=True,
     ),
     _refusal("DELETE", "/api/delete", "no checkpoint is deleted from afar"),
     _refusal("POST", "/api/copy", "names are given by whoever runs the server"),
