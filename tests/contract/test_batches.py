@@ -221,3 +221,35 @@ async def test_two_servers_do_not_share_a_store(tmp_path: Path) -> None:
         answer = await http.get(f"{two.url}/v1/files")
         assert answer.status_code == 409
         assert "another server uses the store" in answer.text
+
+
+async def test_files_and_batches_of_others_are_not_found() -> None:
+    async with (
+        live(api_keys=["ann", "bob"]) as server,
+        AsyncOpenAI(base_url=f"{server.url}/v1", api_key="ann", max_retries=0) as ann,
+    ):
+        bob = ann.with_options(api_key="bob")
+        given = lines({"model": "fake", "input": "mine"})
+        file = await ann.files.create(file=("f.jsonl", given), purpose="batch")
+        made = await begin(ann, file.id)
+        batch = await over(ann, made.id)
+        for ask in (
+            lambda: bob.files.retrieve(file.id),
+            lambda: bob.files.content(batch.output_file_id),
+            lambda: bob.files.delete(file.id),
+            lambda: bob.batches.retrieve(batch.id),
+            lambda: bob.batches.cancel(batch.id),
+            lambda: begin(bob, file.id),
+        ):
+            with pytest.raises(openai.NotFoundError):
+                await ask()
+        assert [found async for found in bob.files.list()] == []
+        assert [found async for found in bob.batches.list()] == []
+        assert batch in [found async for found in ann.batches.list()]
+        assert {found.id async for found in ann.files.list()} >= {file.id, batch.output_file_id}
+
+
+async def begin(client: AsyncOpenAI, file: str) -> Any:
+    return await client.batches.create(
+        input_file_id=file, endpoint="/v1/embeddings", completion_window="24h"
+    )

@@ -381,6 +381,11 @@ def record_of(request: Request | Asking) -> Record:
     return record
 
 
+def owner_of(request: Request | Asking) -> str:
+    """Whose is what a request keeps here: its key's; nobody's on a server without keys."""
+    return record_of(request).key_id or ""
+
+
 def hold_of(request: Request | Asking) -> Callable[[int], None]:
     """What books bytes for a request; see ``Asking.hold``."""
     if isinstance(request, Asking):

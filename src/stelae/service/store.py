@@ -24,18 +24,23 @@ from stelae.errors import Conflict, NotFound, QueueFull, ShuttingDown, StelaeErr
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
-    id TEXT PRIMARY KEY, name TEXT, purpose TEXT, size INTEGER, created REAL
+    id TEXT PRIMARY KEY, name TEXT, purpose TEXT, size INTEGER, created REAL,
+    owner TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS pieces (
     file TEXT, number INTEGER, data BLOB, PRIMARY KEY (file, number)
 );
 CREATE TABLE IF NOT EXISTS works (
-    id TEXT PRIMARY KEY, kind TEXT, state TEXT, created REAL, facts BLOB
+    id TEXT PRIMARY KEY, kind TEXT, state TEXT, created REAL, facts BLOB,
+    owner TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS units (
     work TEXT, number INTEGER, input BLOB, output BLOB, ok INTEGER, PRIMARY KEY (work, number)
 );
 """
+
+OWNED = ("files", "works")
+"""Tables that had no owners once."""
 
 
 def state_folder() -> Path:
@@ -53,6 +58,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
         purpose: What it is for, as the caller says.
         size: In bytes.
         created: Unix time.
+        owner: The key of who keeps it; nobody else finds it.
     """
 
     id: str
@@ -60,6 +66,11 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     purpose: str
     size: int
     created: float
+    owner: str = ""
+
+
+FILE = ", ".join(File.__struct_fields__)
+INTO_FILES = f"INSERT INTO files ({FILE}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608  # our own words
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +85,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
         total: Units.
         done: Units that have a result.
         failed: Those of them that failed.
+        owner: The key of who asked for it; nobody else finds it.
     """
 
     id: str
@@ -84,6 +96,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     done: int
     failed: int
+    owner: str = ""
 
 
 PIECE = 8 << 20
@@ -136,7 +149,7 @@ class Store:
 
     # -- files -------------------------------------------------------------------------------
 
-    def put(self, name: str, purpose: str, data: Iterable[bytes]) -> File:
+    def put(self, name: str, purpose: str, data: Iterable[bytes], owner: str = "") -> File:
         """Keep a file, piece by piece.
 
         Raises:
@@ -149,6 +162,7 @@ class Store:
             purpose=purpose,
             size=0,
             created=time.time(),
+            owner=owner,
         )
         with ExitStack() as undo:
             undo.callback(self._forget_pieces, file.id)
@@ -159,22 +173,25 @@ class Store:
                     row = (file.id, number, piece)
                     database.execute("INSERT INTO pieces VALUES (?, ?, ?)", row)
             with self._open() as database:
-                facts = (file.id, file.name, file.purpose, size, file.created)
-                database.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?)", facts)
+                facts = (file.id, file.name, file.purpose, size, file.created, owner)
+                database.execute(INTO_FILES, facts)
             undo.pop_all()
         return msgspec.structs.replace(file, size=size)
 
-    def file(self, name: str) -> File:
+    def file(self, name: str, owner: str = "") -> File:
         """A file's facts.
 
         Raises:
-            NotFound: There is none of that name.
+            NotFound: This owner has none of that name.
         """
         with self._open() as database:
-            row = database.execute("SELECT * FROM files WHERE id = ?", (name,)).fetchone()
+            row = database.execute(
+                f"SELECT {FILE} FROM files WHERE id = ? AND owner = ?",  # noqa: S608
+                (name, owner),
+            ).fetchone()
         if row is None:
             raise NotFound(f"there is no file {name[:80]!r} here", param="id")
-        return self._file(row)
+        return _file(row)
 
     def piece(self, name: str, number: int) -> bytes | None:
         """The bytes of a piece of a file; ``None`` after its last."""
@@ -184,47 +201,56 @@ class Store:
             ).fetchone()
         return None if row is None else row[0]
 
-    def data(self, name: str) -> bytes:
+    def data(self, name: str, owner: str = "") -> bytes:
         """A file's bytes.
 
         Raises:
-            NotFound: There is none of that name.
+            NotFound: This owner has none of that name.
         """
-        self.file(name)
+        self.file(name, owner)
         found: list[bytes] = []
         while (piece := self.piece(name, len(found))) is not None:
             found.append(piece)
         return b"".join(found)
 
-    def files(self) -> list[File]:
-        """All files, the newest first."""
+    def files(self, owner: str = "") -> list[File]:
+        """All files of an owner, the newest first."""
         with self._open() as database:
             rows = database.execute(
-                "SELECT id, name, purpose, size, created FROM files ORDER BY created DESC"
+                f"SELECT {FILE} FROM files WHERE owner = ? ORDER BY created DESC",  # noqa: S608
+                (owner,),
             ).fetchall()
-        return [self._file(row) for row in rows]
+        return [_file(row) for row in rows]
 
-    def drop(self, name: str) -> None:
+    def drop(self, name: str, owner: str = "") -> None:
         """Forget a file.
 
         Raises:
-            NotFound: There is none of that name.
+            NotFound: This owner has none of that name.
         """
-        self.file(name)
+        self.file(name, owner)
         with self._open() as database:
             database.execute("DELETE FROM files WHERE id = ?", (name,))
             database.execute("DELETE FROM pieces WHERE file = ?", (name,))
 
     # -- works -------------------------------------------------------------------------------
 
-    def begin(self, kind: str, prefix: str, facts: dict[str, Any], units: Iterable[bytes]) -> Work:
+    def begin(
+        self,
+        kind: str,
+        prefix: str,
+        facts: dict[str, Any],
+        units: Iterable[bytes],
+        owner: str = "",
+    ) -> Work:
         """Note work to be done."""
         self._make_room()
         name = f"{prefix}_{secrets.token_hex(12)}"
         with self._open() as database:
             database.execute(
-                "INSERT INTO works VALUES (?, ?, 'queued', ?, ?)",
-                (name, kind, time.time(), msgspec.json.encode(facts)),
+                "INSERT INTO works (id, kind, state, created, facts, owner) "
+                "VALUES (?, ?, 'queued', ?, ?, ?)",
+                (name, kind, time.time(), msgspec.json.encode(facts), owner),
             )
             rows = ((name, number, unit) for number, unit in enumerate(units))
             database.executemany("INSERT INTO units VALUES (?, ?, ?, NULL, NULL)", rows)
@@ -241,9 +267,9 @@ class Store:
             raise NotFound(f"there is no work {name[:80]!r} here", param="id")
         return found[0]
 
-    def works(self, kind: str) -> list[Work]:
-        """All work of a kind, the newest first."""
-        return self._works("WHERE kind = ?", (kind,))
+    def works(self, kind: str, owner: str = "") -> list[Work]:
+        """All work of a kind for an owner, the newest first."""
+        return self._works("WHERE kind = ? AND owner = ?", (kind, owner))
 
     def unfinished(self) -> list[Work]:
         """Work that is not over, the oldest first."""
@@ -343,13 +369,13 @@ class Store:
     def _works(self, which: str, values: tuple[str, ...]) -> list[Work]:
         with self._open() as database:
             rows = database.execute(
-                "SELECT works.id, kind, state, created, facts, COUNT(units.number), "  # noqa: S608
+                "SELECT works.id, kind, state, created, facts, owner, COUNT(units.number), "  # noqa: S608
                 "COUNT(units.output), COALESCE(SUM(units.ok = 0), 0) "
                 f"FROM works LEFT JOIN units ON units.work = works.id {which} "
                 "GROUP BY works.id ORDER BY created DESC",
                 values,
             ).fetchall()
-        names = ("id", "kind", "state", "created", "facts", "total", "done", "failed")
+        names = ("id", "kind", "state", "created", "facts", "owner", "total", "done", "failed")
         found = [dict(zip(names, row, strict=True)) for row in rows]
         return [Work(**row | {"facts": msgspec.json.decode(row["facts"])}) for row in found]
 
@@ -382,10 +408,6 @@ class Store:
                 f"the store holds {(pages - free) * size:,} bytes, over {self.most_bytes:,}",
                 hint="delete files, or set store.bytes",
             )
-
-    def _file(self, row: Any) -> File:
-        name, given, purpose, size, created, *_ = row
-        return File(id=name, name=given, purpose=purpose, size=size, created=created)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -424,6 +446,7 @@ class Store:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = NORMAL")
             database.executescript(SCHEMA)
+            _add_owners(database)
             with database:  # what a server that was killed began to keep
                 database.execute("DELETE FROM pieces WHERE file NOT IN (SELECT id FROM files)")
         except sqlite3.Error:
@@ -431,6 +454,18 @@ class Store:
             raise
         self._claim = claim
         return database
+
+
+def _add_owners(database: sqlite3.Connection) -> None:
+    """Tell a database from before there were owners of them; what is in it is of nobody's key."""
+    for table in OWNED:
+        columns = [name for _, name, *_ in database.execute(f"PRAGMA table_info({table})")]
+        if "owner" not in columns:
+            database.execute(f"ALTER TABLE {table} ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
+
+
+def _file(row: tuple[Any, ...]) -> File:
+    return File(**dict(zip(File.__struct_fields__, row, strict=True)))
 
 
 def _failure(error: sqlite3.Error | OSError, folder: Path) -> StelaeError:

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from stelae.errors import RETRYABLE, Conflict, NotFound, QueueFull, StelaeError
 from stelae.service.inference import Caller, Inference
-from stelae.service.store import File, Store, Work
+from stelae.service.store import Store, Work
 from stelae.telemetry.log import get
 
 log = get()
@@ -111,27 +111,34 @@ class Works:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._hands, partial(what, *args, **kwargs))
 
-    async def begin(self, kind: str, facts: dict[str, Any], units: Iterable[bytes]) -> Work:
-        """Take work on."""
+    async def begin(
+        self, kind: str, facts: dict[str, Any], units: Iterable[bytes], owner: str = ""
+    ) -> Work:
+        """Take work on, for the owner of a key."""
         prefix = self._kinds[kind].prefix
-        work = await self.ask(self.store.begin, kind, prefix, facts, units)
+        work = await self.ask(self.store.begin, kind, prefix, facts, units, owner)
         self._go(work)
         return work
 
-    async def find(self, kind: str, name: str) -> Work:
+    async def find(self, kind: str, name: str, owner: str | None = "") -> Work:
         """Work of a kind.
 
+        Args:
+            kind: Of what kind.
+            name: Its name.
+            owner: Who asks; ``None`` for whoever knows more than its name.
+
         Raises:
-            NotFound: There is none of that name.
+            NotFound: This owner has none of that name.
         """
         work = await self.ask(self.store.work, name)
-        if work.kind != kind:
-            raise NotFound(f"there is no {kind} {name[:80]!r} here", param="id")
+        if work.kind != kind or owner not in (None, work.owner):
+            raise NotFound(f"there is no work {name[:80]!r} here", param="id")
         return work
 
-    async def cancel(self, kind: str, name: str) -> Work:
+    async def cancel(self, kind: str, name: str, owner: str = "") -> Work:
         """Stop work; what is done of it stays. Work that is over stays as it is."""
-        work = await self.find(kind, name)
+        work = await self.find(kind, name, owner)
         work = await self.ask(self.store.move, name, "cancelling", was=("queued", "running"))
         if work.state != "cancelling":
             return work
@@ -140,10 +147,6 @@ class Works:
         else:
             self._go(work)
         return work
-
-    async def file(self, name: str) -> File:
-        """A file's facts."""
-        return await self.ask(self.store.file, name)
 
     def _go(self, work: Work) -> None:
         task = asyncio.create_task(self._carry_out(work), name=f"work-{work.id}")
@@ -223,7 +226,7 @@ class Works:
             last = page[-1][0]
 
     async def _do(self, work: Work, kind: Kind, number: int, unit: bytes) -> None:
-        caller = Caller(request_id=f"{work.id}-{number}")
+        caller = Caller(request_id=f"{work.id}-{number}", key_id=work.owner or None)
         output, ok = await _patiently(partial(kind.run, unit, self._inference, caller))
         await self._keep(self.store.settle, work.id, number, output, ok=ok)
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +40,10 @@ async def made(folder: Path, *kinds: Kind) -> Works:
 OVER = ("done", "failed", "cancelled")
 
 
-async def over(works: Works, name: str) -> Work:
+async def over(works: Works, name: str, owner: str = "") -> Work:
     async with asyncio.timeout(10):
         while True:
-            work = await works.find("upper", name)
+            work = await works.find("upper", name, owner)
             if work.state in OVER:
                 return work
             await asyncio.sleep(0.005)
@@ -153,3 +155,41 @@ def test_what_is_old_is_forgotten_and_what_is_too_much_refused(tmp_path: Path) -
     with pytest.raises(Conflict, match=r"store[.]bytes"):
         small.put("g", "batch", [b"a"])
     small.close()
+
+
+async def test_work_is_done_for_the_key_of_its_owner_and_found_by_it_alone(tmp_path: Path) -> None:
+    async def who(unit: bytes, inference: Inference, caller: Caller) -> tuple[bytes, bool]:
+        return (caller.key_id or "nobody").encode(), True
+
+    doing = await made(tmp_path, Kind("upper", "up", who, close))
+    work = await doing.begin("upper", {}, [b"a"], "ann")
+    for other in ("", "bob"):
+        with pytest.raises(NotFound):
+            await doing.find("upper", work.id, other)
+        with pytest.raises(NotFound):
+            await doing.cancel("upper", work.id, other)
+    work = await over(doing, work.id, "ann")
+    assert work.facts == {"all": "ann"}
+    assert (await doing.find("upper", work.id, None)).id == work.id
+    await doing.stop()
+
+
+def test_stores_from_before_there_were_owners_are_read(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "store.sqlite")) as database:
+        database.executescript(
+            "CREATE TABLE files (id TEXT PRIMARY KEY, name TEXT, purpose TEXT, size INTEGER,"
+            " created REAL);"
+            "CREATE TABLE works (id TEXT PRIMARY KEY, kind TEXT, state TEXT, created REAL,"
+            " facts BLOB);"
+            "INSERT INTO files VALUES ('file-1', 'f', 'batch', 0, 5.0);"
+            "INSERT INTO works VALUES ('up_1', 'upper', 'queued', 5.0, '{}');"
+        )
+    store = Store(tmp_path)
+    assert [file.id for file in store.files()] == ["file-1"]
+    assert [work.id for work in store.unfinished()] == ["up_1"]
+    with pytest.raises(NotFound):
+        store.file("file-1", "ann")
+    store.close()
+    again = Store(tmp_path)
+    assert [file.owner for file in again.files()] == [""]
+    again.close()

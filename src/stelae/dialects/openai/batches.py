@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer
-from stelae.dialects.base import Operation, Rooms
+from stelae.dialects.base import Operation, Rooms, owner_of
 from stelae.dialects.decode import decode, read
 from stelae.dialects.openai.convert import CODES
 from stelae.dialects.openai.lines import ENDPOINTS
@@ -72,8 +72,8 @@ async def create(request: Request, rooms: Rooms) -> Response:
             f"endpoint={asked.endpoint!r}: batches ask for {', '.join(ENDPOINTS)}",
             param="endpoint",
         )
-    works = rooms.works
-    data = await works.ask(works.store.data, asked.input_file_id)
+    works, owner = rooms.works, owner_of(request)
+    data = await works.ask(works.store.data, asked.input_file_id, owner)
     lines = await works.ask(lines_of, data, asked.endpoint)
     facts = {
         "endpoint": asked.endpoint,
@@ -81,7 +81,7 @@ async def create(request: Request, rooms: Rooms) -> Response:
         "completion_window": asked.completion_window,
         "metadata": asked.metadata,
     }
-    return json_answer(batch(await works.begin(KIND, facts, lines)))
+    return json_answer(batch(await works.begin(KIND, facts, lines, owner)))
 
 
 def lines_of(data: bytes, endpoint: str) -> list[bytes]:
@@ -156,7 +156,7 @@ def close(work: Work, store: Store) -> dict[str, Any]:
         known = work.facts.get(f"{name}_file_id")
         if count and known is None:
             lines = (line + b"\n" for line in store.outputs(work.id, ok=name == "output"))
-            file = store.put(f"{work.id}_{name}.jsonl", "batch_output", lines)
+            file = store.put(f"{work.id}_{name}.jsonl", "batch_output", lines, work.owner)
             facts[f"{name}_file_id"] = file.id
     return facts
 
@@ -194,19 +194,21 @@ def batch(work: Work) -> Batch:
 
 async def list_batches(request: Request, rooms: Rooms) -> Response:
     """Batches, the newest first."""
-    found = [batch(work) for work in await rooms.works.ask(rooms.works.store.works, KIND)]
-    page, more = paged(found, request)
+    works = await rooms.works.ask(rooms.works.store.works, KIND, owner_of(request))
+    page, more = paged([batch(work) for work in works], request)
     return json_answer(BatchList(object="list", data=page, has_more=more))
 
 
 async def get_batch(request: Request, rooms: Rooms) -> Response:
     """One batch and how far it is."""
-    return json_answer(batch(await rooms.works.find(KIND, request.path_params["id"])))
+    name, owner = request.path_params["id"], owner_of(request)
+    return json_answer(batch(await rooms.works.find(KIND, name, owner)))
 
 
 async def cancel(request: Request, rooms: Rooms) -> Response:
     """Stop a batch; the answers that are there are kept."""
-    return json_answer(batch(await rooms.works.cancel(KIND, request.path_params["id"])))
+    name, owner = request.path_params["id"], owner_of(request)
+    return json_answer(batch(await rooms.works.cancel(KIND, name, owner)))
 
 
 BATCH_OPERATIONS = (

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from stelae.dialects.answers import json_answer
-from stelae.dialects.base import Operation, Rooms
+from stelae.dialects.base import Operation, Rooms, owner_of
 from stelae.dialects.decode import read
 from stelae.dialects.openai.pages import paged
 from stelae.dialects.openai.schema import FileDeleted, FileList, FileObject
@@ -44,7 +44,8 @@ async def upload(request: Request, rooms: Rooms) -> Response:
     if not data:
         raise InvalidInput("the file is empty", param="file")
     works = rooms.works
-    return json_answer(file_object(await works.ask(works.store.put, name, purpose, [data])))
+    owner = owner_of(request)
+    return json_answer(file_object(await works.ask(works.store.put, name, purpose, [data], owner)))
 
 
 async def _from_form(request: Request) -> tuple[str, str, bytes]:
@@ -81,7 +82,7 @@ def _name(given: str | None) -> str:
 async def list_files(request: Request, rooms: Rooms) -> Response:
     """Files, the newest first."""
     purpose = request.query_params.get("purpose")
-    files = await rooms.works.ask(rooms.works.store.files)
+    files = await rooms.works.ask(rooms.works.store.files, owner_of(request))
     found = [file_object(f) for f in files if purpose in (None, f.purpose)]
     page, more = paged(found, request)
     return json_answer(FileList(object="list", data=page, has_more=more))
@@ -89,15 +90,20 @@ async def list_files(request: Request, rooms: Rooms) -> Response:
 
 async def get_file(request: Request, rooms: Rooms) -> Response:
     """One file."""
-    return json_answer(file_object(await rooms.works.file(request.path_params["id"])))
+    return json_answer(file_object(await _find(request, rooms)))
 
 
 async def get_content(request: Request, rooms: Rooms) -> Response:
     """The bytes of a file."""
-    file = await rooms.works.file(request.path_params["id"])
+    file = await _find(request, rooms)
     pieces = _pieces(rooms.works, file.id)
     headers = {"Content-Length": str(file.size)}
     return StreamingResponse(pieces, 200, headers, "application/octet-stream")
+
+
+async def _find(request: Request, rooms: Rooms) -> File:
+    works = rooms.works
+    return await works.ask(works.store.file, request.path_params["id"], owner_of(request))
 
 
 async def _pieces(works: Works, name: str) -> AsyncIterator[bytes]:
@@ -110,7 +116,7 @@ async def _pieces(works: Works, name: str) -> AsyncIterator[bytes]:
 async def delete_file(request: Request, rooms: Rooms) -> Response:
     """Forget a file."""
     name = request.path_params["id"]
-    await rooms.works.ask(rooms.works.store.drop, name)
+    await rooms.works.ask(rooms.works.store.drop, name, owner_of(request))
     return json_answer(FileDeleted(id=name, object="file", deleted=True))
 
 

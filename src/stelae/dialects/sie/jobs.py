@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer
-from stelae.dialects.base import Operation, Rooms
+from stelae.dialects.base import Operation, Rooms, owner_of
 from stelae.dialects.decode import decode, read
 from stelae.dialects.sie.arrays import list_of, map_of, pack
 from stelae.dialects.sie.encode import encode_call, encode_items
@@ -91,7 +91,7 @@ async def submit(request: Request, rooms: Rooms) -> Response:
         "items": len(asked.items),
         "token": secrets.token_urlsafe(24),
     }
-    work = await rooms.works.begin(KIND, facts, _units(asked, params))
+    work = await rooms.works.begin(KIND, facts, _units(asked, params), owner_of(request))
     answer = msgspec.to_builtins(job(work)) | {"chunks": work.total}
     return json_answer(answer, 201, version_headers(request.headers))
 
@@ -181,7 +181,7 @@ def _state(work: Work) -> str:
 
 async def get_job(request: Request, rooms: Rooms) -> Response:
     """One job, how far it is, and where its chunks are."""
-    work = await rooms.works.find(KIND, request.path_params["id"])
+    work = await rooms.works.find(KIND, request.path_params["id"], owner_of(request))
     done = await rooms.works.ask(rooms.works.store.progress, work.id)
     chunks = [_chunk(work, request, number, ok=ok) for number, ok in done]
     return json_answer(job(work, chunks), 200, version_headers(request.headers))
@@ -199,21 +199,21 @@ def _chunk(work: Work, request: Request, number: int, *, ok: bool) -> dict[str, 
 
 async def list_jobs(request: Request, rooms: Rooms) -> Response:
     """All jobs, the newest first."""
-    works = await rooms.works.ask(rooms.works.store.works, KIND)
+    works = await rooms.works.ask(rooms.works.store.works, KIND, owner_of(request))
     answer = Jobs(object="list", data=[job(work) for work in works])
     return json_answer(answer, 200, version_headers(request.headers))
 
 
 async def cancel_job(request: Request, rooms: Rooms) -> Response:
     """Stop a job; the chunks that are there are kept."""
-    work = await rooms.works.cancel(KIND, request.path_params["id"])
+    work = await rooms.works.cancel(KIND, request.path_params["id"], owner_of(request))
     return json_answer(job(work), 200, version_headers(request.headers))
 
 
 async def get_chunk(request: Request, rooms: Rooms) -> Response:
     """A chunk's results, for whoever knows its address: the SDK fetches it without its key."""
     name, token, number = (request.path_params[part] for part in ("id", "token", "number"))
-    work = await rooms.works.find(KIND, name)
+    work = await rooms.works.find(KIND, name, owner=None)
     if not secrets.compare_digest(token.encode(), work.facts["token"].encode()):
         raise NotFound("there is no chunk at this address", param="token")
     if not number.isdecimal() or len(number) > LONGEST_NUMBER:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 
-from stelae.dialects.base import Rooms, record_of
+from stelae.dialects.base import Rooms, owner_of
 from stelae.dialects.openai.responses.read import items_of
 from stelae.dialects.openai.responses.schema import InputItem, ResponseAnswer, ResponseRequest
 from stelae.dialects.writing import new_id
@@ -63,7 +63,7 @@ class Shelf:
     def __init__(self, request: Request, rooms: Rooms) -> None:
         self._works = rooms.works
         self._notes = Notes(rooms.works.store, KIND)
-        self._owner = record_of(request).key_id or ""
+        self._owner = owner_of(request)
 
     async def keep(self, request: ResponseRequest, answer: ResponseAnswer) -> bool:
         """Keep a response, if it is to be kept; whether it was.
