@@ -17,7 +17,7 @@ from stelae.engines.base import Device, EngineOptions
 from stelae.engines.chat.engine import LoopEngine
 from stelae.engines.chat.sequence import AHEAD
 from stelae.engines.transformers_text import engine as engines
-from stelae.errors import InputTooLong, InvalidInput, ShuttingDown
+from stelae.errors import EngineFailed, InputTooLong, InvalidInput, ShuttingDown
 from stelae.types import (
     ComputeDtype,
     Finish,
@@ -301,5 +301,23 @@ async def test_several_texts_of_a_call_read_its_conversation_once(spec: ModelSpe
         assert usage is not None
         assert engine.stats.tokens - before <= usage.prompt_tokens + 5 * 4
         assert tokens(pieces) == tokens(alone)
+    finally:
+        await engine.aclose()
+
+
+async def test_a_memory_that_cannot_be_copied_fails_its_texts_and_no_later_ones(
+    spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: object) -> None:
+        raise RuntimeError("no place for a copy")
+
+    engine = engines.load(spec, OPTIONS)
+    try:
+        await written(engine, chat(PROMPTS[6]))
+        with monkeypatch.context() as patched:
+            patched.setattr(engine._model, "fork", fail)
+            with pytest.raises(EngineFailed, match="no place for a copy"):
+                await written(engine, chat(PROMPTS[6]))
+        assert (await written(engine, chat("sea")))[-1].usage is not None
     finally:
         await engine.aclose()

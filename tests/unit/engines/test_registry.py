@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tiny.gguf import write_gguf
 
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.spec import ModelSpec
 from stelae.engines import registry
-from stelae.errors import UnsupportedCheckpoint
+from stelae.engines.base import WeightFormat
+from stelae.errors import MissingDependency, UnsupportedCheckpoint
 
 
 def spec_of(folder: Path) -> ModelSpec:
@@ -34,3 +36,21 @@ def test_reason_leaves_out_engines_for_other_models(zoo: Path, name: str) -> Non
 def test_model_that_an_engine_does_not_serve_is_told_why(zoo: Path) -> None:
     with pytest.raises(UnsupportedCheckpoint, match="gliner: it serves GLiNER only"):
         registry.choose(spec_of(zoo / "detr"), "gliner")
+
+
+def test_model_in_a_format_goes_to_engines_that_read_it(zoo: Path, tmp_path: Path) -> None:
+    write_gguf(zoo / "qwen3-chat", tmp_path / "model.gguf")
+    spec = spec_of(tmp_path)
+    assert registry.format_of(spec) is WeightFormat.GGUF
+    with pytest.raises(UnsupportedCheckpoint, match="reads no weights of the format gguf"):
+        registry.choose(spec, "transformers_text")
+
+
+def test_package_that_is_lacking_is_named_with_its_extra(
+    zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_gguf(zoo / "qwen3-chat", tmp_path / "model.gguf")
+    monkeypatch.setattr(registry, "find_spec", lambda name: None if name == "llama_cpp" else 1)
+    with pytest.raises(MissingDependency) as caught:
+        registry.choose(spec_of(tmp_path))
+    assert caught.value.hint == "pip install 'stelae[gguf]'"

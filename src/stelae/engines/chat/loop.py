@@ -99,8 +99,19 @@ class TokenLoop:
                 self._stir.wait_for(lambda: self._closed or self._something())
                 if self._closed:
                     return
-            if shares := self._plan():
+            try:
+                shares = self._plan()
+            except Exception as error:  # as in a step: a model's memory may fail to be copied
+                self._give_up(error)
+                continue
+            if shares:
                 self._step(shares)
+
+    def _give_up(self, error: Exception) -> None:
+        """Fail the texts under way; those that wait go on."""
+        self._fail([(text, 0) for text in self._running], _as_ours(error))
+        for request in {text.request for text in self._running}:
+            request.tell()
 
     # -- what runs ---------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from stelae.engines.chat.intake import Intake
 from stelae.engines.chat.prefixes import MOST
 from stelae.engines.chat.stepping import BLOCK
 from stelae.engines.chat.structure.structures import Structures
-from stelae.engines.chat.template import ChatTemplate
+from stelae.engines.chat.template import template_of
 from stelae.engines.llama_cpp import library
 from stelae.engines.llama_cpp.model import SteppedModel
 from stelae.engines.llama_cpp.tokens import LlamaTokens
@@ -44,6 +44,7 @@ def load(spec: ModelSpec, options: EngineOptions) -> LoopEngine:
     device = options.device or (Device.CUDA if library.gpu() else Device.CPU)
     # Texts take whole blocks in the loop, and whole runs of cells in the library.
     room = min(options.cache_tokens, TEXTS * _whole(spec.max_tokens)) // BLOCK * BLOCK
+    template = template_of(spec.generation)
     opened = library.open_model(Path(spec.folder, spec.backbone.weights[0]), device)
     context = library.open_context(opened, options, room, TEXTS)
     tokens = LlamaTokens(opened, marks_of(spec.generation))
@@ -59,7 +60,7 @@ def load(spec: ModelSpec, options: EngineOptions) -> LoopEngine:
         ),
     )
     intake = Intake(
-        template=ChatTemplate(spec.generation.template, spec.generation.specials),
+        template=template,
         tokens=tokens,
         vocabulary=tokens.size,
         context=min(spec.max_tokens, room),

@@ -78,7 +78,7 @@ def open_context(model: Any, options: EngineOptions, room: int, texts: int) -> A
     """What runs a model, with room for keys and values of so many tokens of so many texts.
 
     Raises:
-        ModelLoadFailed: There is not the memory for it.
+        ModelLoadFailed: There is not the memory for it; the model is freed.
     """
     how = lib.llama_context_default_params()
     how.n_ctx, how.n_seq_max, how.kv_unified = room, texts, True
@@ -90,6 +90,7 @@ def open_context(model: Any, options: EngineOptions, room: int, texts: int) -> A
     how.no_perf = True
     context = lib.llama_init_from_model(model, how)
     if not context:
+        lib.llama_model_free(model)
         raise ModelLoadFailed(
             f"llama.cpp has no memory for keys and values of {room} tokens",
             hint="lower limits.cache_tokens",
