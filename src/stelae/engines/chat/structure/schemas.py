@@ -59,6 +59,9 @@ NAMES = {
 
 TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
 
+NULLED = frozenset({"const", "default"})
+"""Words for which ``null`` is a value; others that have it say nothing."""
+
 INNER = frozenset({"properties", "patternProperties", "$defs", "definitions"})
 """Words whose value has schemas by name."""
 
@@ -142,8 +145,12 @@ def _dated(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _named(schema: dict[str, Any]) -> dict[str, Any]:
-    """The same with JSON Schema's names of types; a name that says nothing is left out."""
-    made = {word: value for word, value in schema.items() if word not in ("type", DIRECTIONS)}
+    """The same with JSON Schema's names of types; what says nothing is left out."""
+    made = {
+        word: value
+        for word, value in schema.items()
+        if word not in ("type", DIRECTIONS) and (value is not None or word in NULLED)
+    }
     kind = schema.get("type")
     given = [kind] if isinstance(kind, str) else kind if isinstance(kind, list) else []
     named = [NAMES.get(name.lower(), name.lower()) for name in given if isinstance(name, str)]

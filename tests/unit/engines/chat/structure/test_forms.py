@@ -152,5 +152,16 @@ async def test_foreign_names_of_types_are_put_right_in_tools_alone(kind: str) ->
             await drawn(plain(Structure(json_schema=schema)), random.Random(0))
 
 
+async def test_words_of_tools_that_are_null_say_nothing() -> None:
+    said = {"const": None, "description": None, "minimum": None}
+    schema = {"type": "object", "properties": {"n": said}, "required": ["n"], "$defs": None}
+    loose = {"type": "object", "properties": None, "required": None, "items": None}
+    grammar = Grammar(view())
+    for given, fits in ((schema, {"n": None}), (loose, {})):
+        shape = Shape(begin=(), calls=((Value(given),),), several=False)
+        made = await texts(grammar.text(grammar.calls(shape)))
+        assert all(json.loads(text).items() >= fits.items() for text in made)
+
+
 async def test_grammar_whose_texts_look_like_ebnf_is_none() -> None:
     assert await texts(plain(Structure(grammar='start: "a ::= b"'))) == {"a ::= b"}
