@@ -254,10 +254,6 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"input": [{"type": "function_call_output", "call_id": "?", "output": "x"}]},
         "input",
     ),
-    "call": (
-        {"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "["}]},
-        "input[0].arguments",
-    ),
     "no tokens": ({"max_output_tokens": 0}, "max_output_tokens"),
     "unknown response": ({"previous_response_id": "resp_none"}, "previous_response_id"),
 }
