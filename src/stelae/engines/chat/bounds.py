@@ -1,34 +1,32 @@
-"""What a chat template may use up while it runs, and the parts of Jinja that count it.
-
-A template comes with a checkpoint and is a program. Besides Jinja's sandbox, which keeps it
-from Python's insides, every loop, call, sum and filter of it is counted here.
-"""
+"""What a chat template may use up while it runs: steps, and letters that it makes."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, cast
+from typing import Any
 
-from jinja2 import nodes
 from jinja2.exceptions import SecurityError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.visitor import NodeTransformer
 
 STEPS = 200_000
 """Turns of loops, and calls, of one run."""
 
 LETTERS = 8 << 20
-"""Longest text that a template may make."""
+"""Longest text that a template may make, and the longest of any list or the like, written out."""
 
-FILTERS = frozenset({
-    "abs", "capitalize", "count", "d", "default", "dictsort", "e", "escape", "first", "float",
-    "int", "items", "join", "last", "length", "list", "lower", "map", "max", "min", "reject",
-    "rejectattr", "replace", "reverse", "round", "safe", "select", "selectattr", "sort", "string",
-    "sum", "title", "tojson", "trim", "unique", "upper", "indent",
-})  # fmt: skip
-"""Those of Jinja's filters that templates of chats use."""
+ELEMENT = 16
+"""Letters as which an element of a list counts."""
+
+MADE = 16 * LETTERS
+"""Letters of all texts and lists that one run may make, one after the other."""
+
+BITS = 1 << 12
+"""Digits of the largest whole number, in base 2."""
+
+WIDE = re.compile(r"\d{5}|\{[^{}]*\{")
+"""Widths of many digits in a form that is filled in, or such as are filled in themselves."""
 
 LARGE = 1 << 12
 """Largest number that a method or a filter of a text may be given."""
@@ -39,6 +37,17 @@ class Bounds:
 
     def __init__(self) -> None:
         self._left = STEPS
+        self._made = MADE
+
+    def make(self, letters: int) -> None:
+        """Use up letters.
+
+        Raises:
+            SecurityError: There are no more.
+        """
+        self._made -= letters
+        if self._made < 0:
+            raise SecurityError(f"it makes texts of more than {MADE} letters in all")
 
     def count(self, steps: int = 1) -> None:
         """Use up steps.
@@ -73,20 +82,64 @@ def bounded() -> Iterator[None]:
         _RUN.reset(token)
 
 
+def run() -> Bounds:
+    """Bounds of the run under way."""
+    return _RUN.get()
+
+
 def counted(values: Iterable[Any]) -> list[Any]:
     """The values of a loop, each a step of this run."""
-    return _RUN.get().counted(values)
+    return run().counted(values)
 
 
 def small(value: Any) -> Any:
-    """A value, if it is not too long a text.
+    """A value, if it is not too large; it counts as made in this run.
 
     Raises:
         SecurityError: It is.
     """
-    if isinstance(value, str | list | tuple) and len(value) > LETTERS:
-        raise SecurityError(f"it makes a text of more than {LETTERS} letters")
+    if isinstance(value, str):
+        bound(len(value))
+        run().make(len(value))
+    elif isinstance(value, list | tuple | dict):
+        run().make(_weighed(value))
     return value
+
+
+def sliced(value: Any) -> Any:
+    """Part of a value; only that of a text is a new one of any size."""
+    return small(value) if isinstance(value, str) else value
+
+
+def _weighed(value: Any) -> int:
+    """What the elements of a list or the like count, those of inner ones too.
+
+    Raises:
+        SecurityError: Written out, it would be too long.
+    """
+    letters = elements = 0
+    left = [value]
+    while left:
+        inner = left.pop()
+        elements += 1
+        if isinstance(inner, str):
+            letters += len(inner)
+        elif isinstance(inner, dict):
+            left += [*inner, *inner.values()]
+        elif isinstance(inner, list | tuple):
+            left += inner
+        bound(letters + ELEMENT * (elements + len(left)))
+    return ELEMENT * elements
+
+
+def bound(letters: int) -> None:
+    """Refuse a text of so many letters, if they are too many.
+
+    Raises:
+        SecurityError: They are.
+    """
+    if letters > LETTERS:
+        raise SecurityError(f"it makes a text of more than {LETTERS} letters")
 
 
 def check_call(function: Any, arguments: Iterable[Any]) -> None:
@@ -98,78 +151,20 @@ def check_call(function: Any, arguments: Iterable[Any]) -> None:
     given = list(arguments)
     if any(isinstance(v, int) and abs(v) > LARGE for v in given):
         raise SecurityError(f"it uses a number over {LARGE}")
+    function = getattr(function, "__wrapped__", function)  # the sandbox has a `format` of its own
     own = getattr(function, "__self__", None)
-    name = getattr(function, "__name__", "")
-    if isinstance(own, str) and name in {"replace", "join", "format", "format_map", "translate"}:
-        sizes = [len(v) for v in given if isinstance(v, str | list | tuple)]
-        if (len(own) + 1) * max([1, *sizes]) > LETTERS:
-            raise SecurityError("it makes a text that may be huge")
+    if isinstance(own, str):
+        _check_method(own, getattr(function, "__name__", ""), given)
 
 
-class Counting(NodeTransformer):
-    """Puts ``counted`` around what loops run over, and ``glued`` in place of ``~``."""
-
-    def visit_For(self, node: nodes.For) -> nodes.For:  # Jinja's naming
-        """Count the turns of a loop."""
-        self.generic_visit(node)
-        over = cast("nodes.Expr", node.iter)
-        node.iter = _called("stelae_counted", [over], node.lineno)
-        return node
-
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:
-        """Bound what is put together."""
-        self.generic_visit(node)
-        return _called("stelae_glued", node.nodes, node.lineno)
-
-    def visit_Filter(self, node: nodes.Filter) -> nodes.Expr:
-        """Bound what a filter makes."""
-        self.generic_visit(node)
-        if node.name not in FILTERS:
-            raise SecurityError(f"it uses the filter {node.name!r}")
-        if node.node is None:
-            raise SecurityError("it filters blocks")
-        return _called("stelae_small", [node], node.lineno)
-
-
-def _called(name: str, arguments: list[nodes.Expr], line: int) -> nodes.Call:
-    function = nodes.Name(name, "load", lineno=line)
-    return nodes.Call(function, arguments, [], None, None, lineno=line)
-
-
-class BoundedEnvironment(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox, with bounds; what it compiled runs within ``bounded``."""
-
-    intercepted_binops = frozenset({"+", "*", "**", "%"})
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.globals["range"] = self._range
-        self.globals.update(stelae_counted=counted, stelae_glued=_glued, stelae_small=small)
-        self.filters = {name: f for name, f in self.filters.items() if name in FILTERS}
-        self.filters["replace"] = _replace
-        self.filters["indent"] = _indent
-
-    def call(self, context: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
-        """Call a function of a template."""
-        _RUN.get().count()
-        check_call(function, [*args, *kwargs.values()])
-        return small(super().call(context, function, *args, **kwargs))
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        """Add, multiply, raise or format."""
-        _RUN.get().count()
-        if operator == "**" or (operator == "%" and isinstance(left, str)):
-            raise SecurityError(f"it uses {operator!r}")
-        sizes = [len(v) for v in (left, right) if isinstance(v, str | list | tuple)]
-        numbers = [v for v in (left, right) if isinstance(v, int)]
-        if operator == "*" and sizes and sizes[0] * max([0, *numbers]) > LETTERS:
-            raise SecurityError(f"it makes a text of more than {LETTERS} letters")
-        return small(super().call_binop(context, operator, left, right))
-
-    def _range(self, *numbers: int) -> range:
-        made = range(*numbers)
-        _RUN.get().count(len(made))
-        return made
+def _check_method(own: str, name: str, given: list[Any]) -> None:
+    if name == "translate" or (name in {"format", "format_map"} and WIDE.search(own)):
+        raise SecurityError(f"it uses {name!r} in a way that may make a huge text")
+    sizes = [len(v) for v in given if isinstance(v, str | list | tuple)]
+    if name == "expandtabs":
+        sizes = [v for v in given if isinstance(v, int)]
+    if name in {"replace", "join", "format", "format_map", "expandtabs"}:
+        bound((len(own) + 1) * max([1, *sizes]))
 
 
 def joined(pieces: Iterator[str]) -> str:
@@ -185,26 +180,3 @@ def joined(pieces: Iterator[str]) -> str:
             raise SecurityError(f"it writes more than {LETTERS} letters")
         made.append(piece)
     return "".join(made)
-
-
-def _glued(*values: Any) -> str:
-    parts = [str(value) for value in values]
-    if sum(map(len, parts)) > LETTERS:
-        raise SecurityError(f"it makes a text of more than {LETTERS} letters")
-    return "".join(parts)
-
-
-def _replace(text: Any, old: str, new: str, count: int | None = None) -> str:
-    whole = str(text)
-    if (len(whole) + 1) * max(1, len(new)) > LETTERS:
-        raise SecurityError("it makes a text that may be huge")
-    return whole.replace(old, new, -1 if count is None else count)
-
-
-def _indent(text: Any, width: int = 4, first: bool = False, blank: bool = False) -> str:
-    if not 0 <= width <= 64:
-        raise SecurityError(f"it indents by {width}")
-    pad = " " * width
-    lines = str(text).split("\n")
-    made = [pad + line if line or blank else line for line in lines]
-    return "\n".join(made if first else [lines[0], *made[1:]])

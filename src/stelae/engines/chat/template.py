@@ -15,10 +15,11 @@ from jinja2.exceptions import SecurityError
 from jinja2.ext import loopcontrols
 
 from stelae.catalog.spec import Generation
-from stelae.engines.chat.bounds import BoundedEnvironment, Counting, bounded, joined
+from stelae.engines.chat.bounds import bounded, joined
 from stelae.engines.chat.formats.format import Format
 from stelae.engines.chat.formats.hermes import HERMES
 from stelae.engines.chat.formats.table import format_of
+from stelae.engines.chat.sandbox import BoundedEnvironment, Counting
 from stelae.engines.chat.telling import as_texts, short_ids, tell, wants_short_ids
 from stelae.engines.chat.typed import Typed
 from stelae.errors import InvalidInput, UnsupportedCheckpoint

@@ -29,6 +29,10 @@ SOUND = {
     "{% endfor %}{{ tools | tojson(indent=2) }}{% endif %}{{ bos_token }}",
     "loops": "{% for i in range(3) %}{{ i * 2 }}{% for k, v in {'a': 1}.items() %}{{ k }}{{ v }}"
     "{% endfor %}{% endfor %}{{ messages | map(attribute='role') | join(', ') }}",
+    "sums of lists": "{% set ns = namespace(l=[]) %}{% for m in messages[1:] %}"
+    "{% set ns.l = ns.l + [{'r': m.role, 'c': m.content[1:4]}] %}{% endfor %}"
+    "{% for m in ns.l %}{{ m.r ~ m.c }}{% endfor %}{{ '{}-{:02d}'.format('a', 7) }}"
+    "{{ messages | join('; ', attribute='content') }}{{ (1, 'b') }}",
     "text": "{{ 'a<think>b'.split('<think>')[-1].lstrip() + 'x' * 3 }}",
 }
 
@@ -45,6 +49,24 @@ GREEDY = {
     "centre": "{{ 'x' | center(1000000000) }}",
     "replace": "{% set a = 'x' * 100000 %}{{ a | replace('x', a) }}",
     "replace method": "{% set a = 'x' * 100000 %}{{ a.replace('x', a) }}",
+    "lists in lists": "{% set a = ['x'] * 4000 %}{% set b = [a] * 4000 %}{{ [b] * 4000 }}",
+    "doubled lists": "{% set ns = namespace(a=['x']) %}{% for i in range(40) %}"
+    "{% set ns.a = [ns.a, ns.a] %}{% endfor %}{{ ns.a | tojson }}",
+    "doubled dicts": "{% set ns = namespace(a=('x',)) %}{% for i in range(40) %}"
+    "{% set ns.a = {'a': ns.a, 'b': ns.a} %}{% endfor %}{{ ns.a }}",
+    "hoard": "{% set ns = namespace(l=[]) %}{% for i in range(4000) %}"
+    "{% set ns.l = ns.l + ['x' * 8000000] %}{% endfor %}",
+    "hoard of parts": "{% set ns = namespace(l=[], s='x' * 8000000) %}{% for i in range(4000) %}"
+    "{% set ns.l = ns.l + [ns.s[1:]] %}{% endfor %}",
+    "macro": "{% set s = 'x' * 8000000 %}{% macro f() %}{% for i in range(4000) %}{{ s }}"
+    "{% endfor %}{% endmacro %}{{ f() | length }}",
+    "join": "{{ (['a'] * 4096) | join('x' * 8000000) }}",
+    "power": "{% set ns = namespace(a=9) %}{% for i in range(99) %}{% set ns.a = ns.a * ns.a %}"
+    "{% endfor %}",
+    "width in a form": "{{ '{:>1000000000}'.format(1) }}",
+    "width of a form": "{{ '{:{w}}'.format(1, w='1000000000') }}",
+    "tabs": "{{ ('\\t' * 8000000).expandtabs(4096) }}",
+    "translate": "{{ ('a' * 4000000).translate({97: 'b' * 4000}) }}",
     "recursion": "{% macro f(n) %}{{ f(n) }}{{ f(n) }}{% endmacro %}{{ f(1) }}",
     "insides": "{{ messages.__class__.__mro__ }}",
     "globals": "{{ raise_exception.__globals__.keys() }}",
