@@ -24,7 +24,8 @@ TEXTS = ["I will find you", "what a lovely day"]
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(zoo: Path) -> AsyncIterator[Live]:
     judge = {"source": str(zoo / "cross-encoder-labels"), "dtype": "float32"}
-    async with live(models={"fake": FAKE, "judge": judge}) as made:
+    writer = {"source": str(zoo / "qwen3-chat"), "engine": "fake_text"}
+    async with live(models={"fake": FAKE, "judge": judge, "writer": writer}) as made:
         await made.house.fleet.load("judge")
         yield made
 
@@ -95,6 +96,12 @@ async def test_what_is_no_text_is_refused(client: AsyncOpenAI, given: Any, param
     with pytest.raises(openai.BadRequestError) as caught:
         await client.moderations.create(input=given)
     assert caught.value.param == param
+
+
+async def test_model_that_writes_tells_no_classes(client: AsyncOpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="does not tell classes") as caught:
+        await client.moderations.create(input="x", model="writer")
+    assert (caught.value.param, caught.value.code) == ("model", "unsupported_task")
 
 
 async def test_model_that_tells_no_classes_says_so(client: AsyncOpenAI) -> None:

@@ -14,7 +14,12 @@ from stelae.dialects.openai.chat_read import chat_call, completion_calls, is_old
 from stelae.dialects.openai.chat_routes import CHAT, COMPLETION, echoed
 from stelae.dialects.openai.chat_write import ChatShape
 from stelae.dialects.openai.completion_write import CompletionShape
-from stelae.dialects.openai.moderations import MODERATION, moderation, moderation_call
+from stelae.dialects.openai.moderations import (
+    MODERATION,
+    classes_wanted,
+    moderation,
+    moderation_call,
+)
 from stelae.dialects.openai.options import understood
 from stelae.dialects.openai.responses.read import response_call
 from stelae.dialects.openai.responses.routes import RESPONSE
@@ -87,7 +92,8 @@ async def moderations(body: bytes, inference: Inference, caller: Caller) -> byte
     asked = decode(MODERATION, body)
     if asked.model is None:
         raise InvalidInput("the field 'model' is missing: lines of a batch name it", param="model")
-    result = await inference.extract(moderation_call(asked, asked.model), caller)
+    with classes_wanted():
+        result = await inference.extract(moderation_call(asked, asked.model), caller)
     return msgspec.json.encode(moderation(result))
 
 

@@ -6,6 +6,9 @@ well, so its scores are no promise.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -93,7 +96,33 @@ async def moderations(request: Request, rooms: Rooms) -> Response:
     """How likely texts are of each category."""
     asked = decode(MODERATION, await read(request))
     model = model_for(asked.model, rooms.fleet.finding(Finding.CLASSIFICATIONS))
-    return json_answer(moderation(await extract(request, rooms, moderation_call(asked, model))))
+    with classes_wanted():
+        result = await extract(request, rooms, moderation_call(asked, model))
+    return json_answer(moderation(result))
+
+
+@contextmanager
+def classes_wanted() -> Iterator[None]:
+    """A model that takes no labels is told as one that tells no classes: nobody sent labels.
+
+    Raises:
+        UnsupportedTask: Instead of what is said of the labels.
+    """
+    try:
+        yield
+    except InvalidInput as error:
+        if error.param != "labels":
+            raise
+        raise no_classes() from error
+
+
+def no_classes() -> UnsupportedTask:
+    """What is said of a model that finds other things."""
+    return UnsupportedTask(
+        "the model does not tell classes of texts",
+        param="model",
+        hint="ask a GLiClass checkpoint, or a cross-encoder for inference (NLI)",
+    )
 
 
 def moderation_call(asked: ModerationRequest, model: str) -> ExtractCall:
@@ -170,7 +199,7 @@ def verdict(item: Extraction) -> Verdict:
     """
     found = {kind.label: kind.score for kind in item.classifications}
     if not found:
-        raise UnsupportedTask("the model does not tell classes of texts", param="model")
+        raise no_classes()
     scores = {name: found.get(label, 0.0) for name, label in LABELS.items()}
     categories = {name: score >= FLAGGED for name, score in scores.items()}
     return Verdict(
