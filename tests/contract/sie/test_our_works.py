@@ -149,7 +149,7 @@ async def test_files_are_listed_in_pages(client: SIEAsyncClient) -> None:
 
 @pytest.mark.parametrize("file", [3, io.StringIO("a"), "no/such/file", b""])
 async def test_what_is_no_file_is_refused(file: Any, client: SIEAsyncClient) -> None:
-    with pytest.raises(RequestError, match="file|empty"):
+    with pytest.raises(RequestError, match=r"file|empty"):
         await client.files.upload(file)
 
 
