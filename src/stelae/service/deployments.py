@@ -143,14 +143,11 @@ class Deployments:
         """
         entry = self.catalog.entry(name)
         if not self.controller.replicas(entry.name):
+            if (known := self.standing(entry.name).spec) is not None:
+                _check_task(entry.name, known, task)
             await self._load_for_call(entry, timeout)
         replica = router.choose(self.controller.replicas(entry.name))
-        spec = replica.deployment.spec
-        if task not in spec.answers:
-            raise UnsupportedTask(
-                f"model {entry.name!r} cannot {task}; it can {', '.join(spec.answers)}",
-                param="model",
-            )
+        _check_task(entry.name, replica.deployment.spec, task)
         return replica
 
     async def load(
@@ -324,6 +321,18 @@ class Deployments:
 
 def _is_local(entry: ModelEntry) -> bool:
     return entry.source == EMBEDDED or is_local(entry.source)
+
+
+def _check_task(name: str, spec: ModelSpec, task: Task) -> None:
+    """Refuse what a model cannot do.
+
+    Raises:
+        UnsupportedTask: It cannot do that.
+    """
+    if task not in spec.answers:
+        raise UnsupportedTask(
+            f"model {name!r} cannot {task}; it can {', '.join(spec.answers)}", param="model"
+        )
 
 
 def _check_same(there: Replica, engine: str | None, dtype: ComputeDtype | None) -> None:

@@ -6,8 +6,16 @@ import pytest
 from fix_house import Gate, encode, house
 from fix_replicas import until
 
-from stelae.errors import Conflict, InvalidInput, ModelNotFound, ModelNotReady, StelaeError
-from stelae.types import ComputeDtype, ModelState
+from stelae.errors import (
+    Conflict,
+    InvalidInput,
+    ModelNotFound,
+    ModelNotReady,
+    StelaeError,
+    UnsupportedTask,
+)
+from stelae.service.inference import Caller
+from stelae.types import ChatCall, ComputeDtype, Message, ModelState, Speaker, TextPart
 
 
 async def test_every_registered_model_is_listed() -> None:
@@ -36,6 +44,19 @@ async def test_a_loaded_model_tells_what_runs() -> None:
         assert (info.name, info.state, info.fingerprint) == ("fake", ModelState.READY, "fake")
         assert (info.dtype, info.device) == ("float32", "cpu")
         assert info.memory_bytes > 0
+
+
+async def test_models_are_not_loaded_for_what_they_cannot_do() -> None:
+    said = [Message(role=Speaker.USER, content=[TextPart(text="Hello")])]
+    async with house() as made:
+        await made.start()
+        await until(lambda: bool(made.fleet.model("fake").tasks))
+        answer = made.inference.chat(
+            ChatCall(model="fake", messages=said), Caller(request_id="test")
+        )
+        with pytest.raises(UnsupportedTask, match="cannot chat"):
+            await anext(answer)
+        assert made.fleet.model("fake").state is ModelState.AVAILABLE
 
 
 async def test_loading_twice_is_the_same_as_once() -> None:
