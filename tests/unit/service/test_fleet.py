@@ -50,7 +50,7 @@ async def test_models_are_not_loaded_for_what_they_cannot_do() -> None:
     said = [Message(role=Speaker.USER, content=[TextPart(text="Hello")])]
     async with house() as made:
         await made.start()
-        await until(lambda: bool(made.fleet.model("fake").tasks))
+        await until(lambda: made.fleet.model("fake").dimensions > 0)
         answer = made.inference.chat(
             ChatCall(model="fake", messages=said), Caller(request_id="test")
         )
