@@ -22,9 +22,14 @@ NAME = "stelae_packed"
 
 
 class Memory:
-    """Keys and values of one text, in every layer."""
+    """Keys and values of one text, in every layer.
+
+    Attributes:
+        windows: Tokens that each layer sees; ``None`` for all.
+    """
 
     def __init__(self) -> None:
+        self.windows: dict[int, int | None] = {}
         self._kept: dict[int, tuple[Tensor, Tensor]] = {}
         self._lengths: dict[int, int] = {}
 
@@ -108,6 +113,8 @@ def attend(
         Shape ``(1, T, heads, d)``, and no weights.
     """
     del attention_mask, options
+    for row in rows:
+        row.memory.windows[module.layer_idx] = sliding_window
     made = [
         _one(
             query[0, :, row.start : row.stop],

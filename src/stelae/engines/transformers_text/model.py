@@ -32,6 +32,9 @@ LIBRARY_ERRORS = (
 SHIFTING = frozenset({"dynamic", "longrope"})
 """Angles of positions that depend on the longest text present: neighbours would matter."""
 
+WINDOWS = {"sliding_attention": "sliding_window", "chunked_attention": "attention_chunk_size"}
+"""Kinds of layers that see part of a text, and which number of ``config.json`` says how much."""
+
 PROBE = 24
 """Tokens by which a model is tried."""
 
@@ -126,8 +129,8 @@ class PackedModel:
             expected: What ``probe`` made of the library's.
 
         Raises:
-            UnsupportedCheckpoint: The scores differ: part of the model is no attention that
-                is known here.
+            UnsupportedCheckpoint: The scores differ, or would in a longer text: part of the
+                model is no attention that is known here.
         """
         ids = _probed(self.vocabulary)
         memory, half = Memory(), PROBE // 2
@@ -142,6 +145,7 @@ class PackedModel:
                 f"run side by side, scores are off the library's own by {away:.2g} of their "
                 "spread: the model has layers of a kind that is not implemented"
             )
+        _check_windows(self.model.config.get_text_config(), memory.windows)
 
 
 def _probed(vocabulary: int) -> list[int]:
@@ -213,3 +217,32 @@ def _check_angles(config: Any) -> None:
             f"config.json sets rope_type={kind!r}, whose angles depend on the length of other "
             "texts; that is not implemented"
         )
+
+
+def _check_windows(config: Any, told: dict[int, int | None]) -> None:
+    """Refuse layers that see part of a text without telling attention so.
+
+    The library hides the rest from them by a mask alone, which texts side by side do without.
+
+    Args:
+        config: Of the model.
+        told: What attention was told, by the number of a layer.
+    """
+    most = getattr(config, "max_position_embeddings", None)
+    for layer, kind in enumerate(_kinds(config)):
+        window = getattr(config, WINDOWS[kind], None) if kind in WINDOWS else None
+        short = window is not None and (most is None or window < most)
+        if short and told.get(layer) is None:
+            raise UnsupportedCheckpoint(
+                f"config.json lets layer {layer} see {window} tokens ({kind}) in a way that is "
+                "not implemented"
+            )
+
+
+def _kinds(config: Any) -> Sequence[str]:
+    """What each layer sees."""
+    kinds: Sequence[str] | None = getattr(config, "layer_types", None)
+    if kinds:
+        return tuple(kinds)
+    whole = getattr(config, "use_sliding_window", True) is False
+    return ("full_attention" if whole else "sliding_attention",) * config.num_hidden_layers
