@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Sequence as Several
 from typing import Any
 
+from msgspec.structs import replace
 from torch import Tensor
 
 from stelae.engines.base import StreamStats
@@ -235,6 +236,7 @@ class TokenLoop:
         started = time.monotonic()
         try:
             scores = self._model.scores([self._share(text, tokens) for text, tokens in shares])
+            self._count(shares)  # before any reader can have what the step made
             for (text, tokens), row in zip(shares, scores, strict=True):
                 text.ran += tokens
                 if not text.waits:
@@ -243,7 +245,8 @@ class TokenLoop:
             self._fail(shares, _as_ours(error))
         for request in {text.request for text, _ in shares}:
             request.tell()
-        self._count(shares, time.monotonic() - started)
+        seconds = self.stats.seconds + time.monotonic() - started
+        self.stats = replace(self.stats, seconds=seconds)
 
     def _advance(self, text: Sequence, scores: Tensor) -> None:
         try:
@@ -264,13 +267,13 @@ class TokenLoop:
             text.request.dropped = True
             text.request.fail(error)
 
-    def _count(self, shares: list[tuple[Sequence, int]], seconds: float) -> None:
+    def _count(self, shares: list[tuple[Sequence, int]]) -> None:
         before = self.stats
-        self.stats = StreamStats(
+        self.stats = replace(
+            before,
             steps=before.steps + 1,
             sequences=before.sequences + len(shares),
             tokens=before.tokens + sum(tokens for _, tokens in shares),
-            seconds=before.seconds + seconds,
         )
 
 
