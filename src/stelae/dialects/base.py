@@ -12,7 +12,16 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stelae.errors import StelaeError
+from stelae.errors import (
+    DeadlineExceeded,
+    InputTooLong,
+    InvalidInput,
+    ModelNotFound,
+    ModelNotReady,
+    QueueFull,
+    StelaeError,
+    UnsupportedTask,
+)
 from stelae.security.fetch import Fetcher
 from stelae.service.fleet import Fleet
 from stelae.service.inference import Inference
@@ -371,6 +380,13 @@ class Dialect:
             operations=[replace(operation, stranger=None) for operation in self.operations],
             rpcs=[replace(rpc, stranger=None) for rpc in self.rpcs],
         )
+
+
+REFUSALS = (
+    InvalidInput, InputTooLong, UnsupportedTask, ModelNotFound, QueueFull, ModelNotReady,
+    DeadlineExceeded,
+)  # fmt: skip
+"""What a request to a model may be answered with."""
 
 
 def record_of(request: Request | Asking) -> Record:

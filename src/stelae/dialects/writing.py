@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -132,6 +132,18 @@ def made_arguments(text: str) -> dict[str, Any]:
         return _ARGUMENTS.decode(text or "{}")
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
         return {"raw": text}
+
+
+def biases(given: Mapping[str, float] | None) -> dict[int, float]:
+    """What is added to the scores of tokens, by the numbers that JSON tells as texts.
+
+    Raises:
+        InvalidInput: A name is no token's number.
+    """
+    for key in given or ():
+        if not (key.isascii() and key.isdigit() and len(key) < 10):
+            raise InvalidInput(f"logit_bias: {key[:32]!r} is no token's number", param="logit_bias")
+    return {int(key): bias for key, bias in (given or {}).items()}
 
 
 async def picture(fetcher: Fetcher, address: str, place: str) -> bytes:

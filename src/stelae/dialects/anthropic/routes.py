@@ -25,18 +25,14 @@ from stelae.dialects.anthropic.schema import (
     Page,
 )
 from stelae.dialects.ask import begun, chat, offload
-from stelae.dialects.base import Operation, Rooms, record_of
+from stelae.dialects.base import REFUSALS, Operation, Rooms, record_of
 from stelae.dialects.decode import decode, read
 from stelae.dialects.writing import gather
 from stelae.errors import (
-    DeadlineExceeded,
     InputTooLong,
     InvalidInput,
     ModelNotFound,
-    ModelNotReady,
-    QueueFull,
     StelaeError,
-    UnsupportedTask,
 )
 from stelae.types import ChatCall, Delta
 
@@ -129,10 +125,6 @@ async def get_model(request: Request, rooms: Rooms) -> Response:
     return json_answer(model, headers=named(record_of(request)))
 
 
-_REFUSALS = (
-    InvalidInput, InputTooLong, UnsupportedTask, ModelNotFound, QueueFull, ModelNotReady,
-    DeadlineExceeded,
-)  # fmt: skip
 _HELLO = {"model": "Qwen3-0.6B", "messages": [{"role": "user", "content": "Hello"}]}
 
 
@@ -146,7 +138,7 @@ def _operations(prefix: str) -> tuple[Operation, ...]:
             request=MessageRequest,
             example={**_HELLO, "max_tokens": 64},
             response=Answer,
-            errors=_REFUSALS,
+            errors=REFUSALS,
             media=("application/json", "text/event-stream"),
         ),
         Operation(
@@ -157,7 +149,7 @@ def _operations(prefix: str) -> tuple[Operation, ...]:
             request=Asked,
             example=_HELLO,
             response=Counted,
-            errors=_REFUSALS,
+            errors=REFUSALS,
         ),
         Operation(
             method="GET",

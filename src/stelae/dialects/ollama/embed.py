@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer, result_headers
 from stelae.dialects.ask import encode, offload, render
-from stelae.dialects.base import Operation, Rooms, record_of
+from stelae.dialects.base import REFUSALS, Operation, Rooms, record_of
 from stelae.dialects.decode import decode, read
 from stelae.dialects.ollama.names import find
 from stelae.dialects.ollama.schema import (
@@ -23,14 +23,7 @@ from stelae.dialects.ollama.schema import (
 )
 from stelae.dialects.pieces import PiecesResponse
 from stelae.errors import (
-    DeadlineExceeded,
     EngineFailed,
-    InputTooLong,
-    InvalidInput,
-    ModelNotFound,
-    ModelNotReady,
-    QueueFull,
-    UnsupportedTask,
     from_info,
 )
 from stelae.types import EmbeddingDtype, EncodeCall, EncodeResult, Item, OutputType, Truncate
@@ -105,11 +98,6 @@ def _rows(result: EncodeResult) -> Any:
     return np.ascontiguousarray(result.dense, dtype="<f4")
 
 
-_REFUSALS = (
-    InvalidInput, InputTooLong, UnsupportedTask, ModelNotFound, QueueFull, ModelNotReady,
-    DeadlineExceeded,
-)  # fmt: skip
-
 EMBED_OPERATIONS = (
     Operation(
         method="POST",
@@ -119,7 +107,7 @@ EMBED_OPERATIONS = (
         request=OllamaEmbedRequest,
         example={"model": "all-MiniLM-L6-v2", "input": ["Hello, world"]},
         response=OllamaEmbedded,
-        errors=_REFUSALS,
+        errors=REFUSALS,
     ),
     Operation(
         method="POST",
@@ -129,6 +117,6 @@ EMBED_OPERATIONS = (
         request=OllamaEmbeddingsRequest,
         example={"model": "all-MiniLM-L6-v2", "prompt": "Hello, world"},
         response=OllamaEmbedding,
-        errors=_REFUSALS,
+        errors=REFUSALS,
     ),
 )

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer
 from stelae.dialects.ask import begun, chat, offload
-from stelae.dialects.base import Operation, Rooms, record_of
+from stelae.dialects.base import REFUSALS, Operation, Rooms, record_of
 from stelae.dialects.decode import decode, read
 from stelae.dialects.events import LinesResponse, line
 from stelae.dialects.ollama import convert
@@ -22,14 +22,7 @@ from stelae.dialects.ollama.names import find
 from stelae.dialects.ollama.schema import OllamaAnswer, OllamaChatRequest, OllamaGenerateRequest
 from stelae.dialects.writing import gather
 from stelae.errors import (
-    DeadlineExceeded,
-    InputTooLong,
-    InvalidInput,
-    ModelNotFound,
-    ModelNotReady,
-    QueueFull,
     StelaeError,
-    UnsupportedTask,
 )
 from stelae.types import ChatCall, Delta, ModelInfo, ModelState
 
@@ -106,10 +99,6 @@ async def _lines(
     yield line(teller.last())
 
 
-_REFUSALS = (
-    InvalidInput, InputTooLong, UnsupportedTask, ModelNotFound, QueueFull, ModelNotReady,
-    DeadlineExceeded,
-)  # fmt: skip
 _MEDIA = ("application/x-ndjson", "application/json")
 
 WRITING_OPERATIONS = (
@@ -121,7 +110,7 @@ WRITING_OPERATIONS = (
         request=OllamaChatRequest,
         example={"model": "Qwen3-0.6B", "messages": [{"role": "user", "content": "Hello"}]},
         response=OllamaAnswer,
-        errors=_REFUSALS,
+        errors=REFUSALS,
         media=_MEDIA,
     ),
     Operation(
@@ -132,7 +121,7 @@ WRITING_OPERATIONS = (
         request=OllamaGenerateRequest,
         example={"model": "Qwen3-0.6B", "prompt": "Hello"},
         response=OllamaAnswer,
-        errors=_REFUSALS,
+        errors=REFUSALS,
         media=_MEDIA,
     ),
 )

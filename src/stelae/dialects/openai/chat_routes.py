@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer
 from stelae.dialects.ask import begun, chat, offload
-from stelae.dialects.base import Operation, Rooms, record_of
+from stelae.dialects.base import REFUSALS, Operation, Rooms, record_of
 from stelae.dialects.decode import read
 from stelae.dialects.events import EventsResponse, event
 from stelae.dialects.openai.chat_answers import ChatCompletion, Completion
@@ -24,14 +24,7 @@ from stelae.dialects.openai.options import understood
 from stelae.dialects.several import chats
 from stelae.dialects.writing import gather
 from stelae.errors import (
-    DeadlineExceeded,
-    InputTooLong,
-    InvalidInput,
-    ModelNotFound,
-    ModelNotReady,
-    QueueFull,
     StelaeError,
-    UnsupportedTask,
 )
 from stelae.types import ChatCall, Delta
 
@@ -97,12 +90,6 @@ async def _events(
         return
     yield DONE
 
-
-REFUSALS = (
-    InvalidInput, InputTooLong, UnsupportedTask, ModelNotFound, QueueFull, ModelNotReady,
-    DeadlineExceeded,
-)  # fmt: skip
-"""What a request for a text may be answered with."""
 
 MEDIA = ("application/json", "text/event-stream")
 

@@ -9,7 +9,7 @@ import msgspec
 
 from stelae.dialects.decode import Decoder, T, decode
 from stelae.dialects.openai.chat_schema import Sampled
-from stelae.dialects.writing import arguments
+from stelae.dialects.writing import arguments, biases
 from stelae.errors import InvalidInput
 from stelae.types import Sampling, Structure
 
@@ -53,15 +53,9 @@ def sampling(request: Sampled, **more: Any) -> Sampling:
     return Sampling(
         stop=[request.stop] if isinstance(request.stop, str) else request.stop or [],
         stop_tokens=request.stop_token_ids or [],
-        logit_bias={_token(key): bias for key, bias in (request.logit_bias or {}).items()},
+        logit_bias=biases(request.logit_bias),
         **fields,
     )
-
-
-def _token(key: str) -> int:
-    if not (key.isascii() and key.isdigit() and len(key) < 10):
-        raise InvalidInput(f"logit_bias: {key[:32]!r} is no token's number", param="logit_bias")
-    return int(key)
 
 
 def structure(request: Sampled) -> Structure | None:

@@ -10,7 +10,7 @@ import msgspec
 
 from stelae.dialects.sie.asked import Asked
 from stelae.dialects.sie.schema import GenerateAnswer, GenerateChunk, GenerateRequest, SieGrammar
-from stelae.dialects.writing import Gathered, base64_picture
+from stelae.dialects.writing import Gathered, base64_picture, biases
 from stelae.errors import InvalidInput, StelaeError
 from stelae.security.fetch import Fetcher
 from stelae.types import (
@@ -74,12 +74,11 @@ def _sampling(request: GenerateRequest, options: dict[str, Any]) -> Sampling:
     named = {name: getattr(request, name, None) for name in SAMPLED}
     chosen = {name: options.get(name) if value is None else value for name, value in named.items()}
     given = {name: value for name, value in chosen.items() if value is not None}
-    biases = {_token(key): bias for key, bias in (request.logit_bias or {}).items()}
     told = {
         **given,
         "max_tokens": request.max_new_tokens,
         "stop": request.stop or [],
-        "logit_bias": biases,
+        "logit_bias": biases(request.logit_bias),
         "logprobs": request.logprobs,
         "top_logprobs": (request.top_logprobs or 0) if request.logprobs else 0,
     }
@@ -87,12 +86,6 @@ def _sampling(request: GenerateRequest, options: dict[str, Any]) -> Sampling:
         return msgspec.convert(told, Sampling)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"options: {error}", param="options") from error
-
-
-def _token(key: str) -> int:
-    if not (key.isascii() and key.isdigit() and len(key) < 10):
-        raise InvalidInput(f"logit_bias: {key[:32]!r} is no token's number", param="logit_bias")
-    return int(key)
 
 
 def _structure(grammar: SieGrammar | None) -> Structure | None:

@@ -11,10 +11,10 @@ from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer
 from stelae.dialects.ask import begun, chat, offload
-from stelae.dialects.base import Operation, Rooms, record_of
+from stelae.dialects.base import REFUSALS, Operation, Rooms, record_of
 from stelae.dialects.decode import read
 from stelae.dialects.events import EventsResponse
-from stelae.dialects.openai.chat_routes import MEDIA, REFUSALS
+from stelae.dialects.openai.chat_routes import MEDIA
 from stelae.dialects.openai.convert import error_object
 from stelae.dialects.openai.options import understood
 from stelae.dialects.openai.pages import paged
