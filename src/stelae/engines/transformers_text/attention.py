@@ -92,6 +92,7 @@ def attend(
     attention_mask: Tensor | None,
     scaling: float | None = None,
     sliding_window: int | None = None,
+    softcap: float | None = None,
     rows: Sequence[Row] = (),
     **options: Any,
 ) -> tuple[Tensor, None]:
@@ -105,6 +106,7 @@ def attend(
         attention_mask: Not used: what is seen follows from ``rows``.
         scaling: Factor on the scores.
         sliding_window: Tokens that a token sees, itself included; ``None`` for all.
+        softcap: Bound that scores come near and do not pass; ``None`` for none.
         rows: The texts.
         options: Others that layers give; those that change scores are refused when a model
             is loaded, since its numbers are compared with the library's own then.
@@ -125,13 +127,23 @@ def attend(
             ),
             scaling,
             sliding_window,
+            softcap,
         )
         for row in rows
     ]
     return torch.cat(made, dim=1).transpose(0, 1).unsqueeze(0), None
 
 
-def _one(q: Tensor, k: Tensor, v: Tensor, scaling: float | None, window: int | None) -> Tensor:
+def _one(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    scaling: float | None,
+    window: int | None,
+    softcap: float | None,
+) -> Tensor:
+    if softcap is not None:
+        return _capped(q, k, v, scaling, window, softcap)
     if q.shape[1] == 1:
         return _next(q, k, v, scaling, window)
     made: Tensor = functional.scaled_dot_product_attention(
@@ -158,6 +170,29 @@ def _next(q: Tensor, k: Tensor, v: Tensor, scaling: float | None, window: int | 
     grouped = q.reshape(1, k.shape[0], heads // k.shape[0], width)
     made = functional.scaled_dot_product_attention(grouped, k[None], v[None], scale=scaling)
     return made.reshape(heads, 1, width)
+
+
+def _capped(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    scaling: float | None,
+    window: int | None,
+    cap: float,
+) -> Tensor:
+    """Attention whose scores are bounded; PyTorch's has no place for that.
+
+    Source: Gemma Team 2024 (arXiv:2408.00118), section 2.
+    """
+    groups = q.shape[0] // k.shape[0]
+    keys, values = k.repeat_interleave(groups, 0), v.repeat_interleave(groups, 0)
+    scores = q @ keys.mT * (q.shape[-1] ** -0.5 if scaling is None else scaling)
+    scores = torch.tanh(scores / cap) * cap
+    seen = _seen(q, k.shape[1], window)
+    if seen is None:
+        seen = torch.ones(q.shape[1], k.shape[1], dtype=torch.bool, device=q.device).tril()
+    chances = scores.masked_fill(~seen, float("-inf")).float().softmax(-1)
+    return chances.to(values.dtype) @ values
 
 
 def _seen(q: Tensor, length: int, window: int | None) -> Tensor | None:

@@ -201,6 +201,9 @@ def load_model(
         wrong = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))
         raise UnsupportedCheckpoint(f"weights do not fit the architecture: {wrong[:5]}")
     _check_angles(model.config)
+    if getattr(model.config.get_text_config(), "attn_logit_softcapping", None) is not None:
+        # Quirk: transformers 5.17 leaves it out of its default form of attention.
+        model.set_attn_implementation("eager")
     expected = probe(model.eval().to(device), device)
     packed.pack_attention(model)
     pack(model)
@@ -245,4 +248,4 @@ def _kinds(config: Any) -> Sequence[str]:
     if kinds:
         return tuple(kinds)
     whole = getattr(config, "use_sliding_window", True) is False
-    return ("full_attention" if whole else "sliding_attention",) * config.num_hidden_layers
+    return ("full_attention" if whole else "sliding_attention",) * int(config.num_hidden_layers)
