@@ -6,13 +6,14 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
+from msgspec.structs import replace
 from starlette.requests import Request
 
 from stelae.dialects.base import Asking, Rooms, record_of
-from stelae.errors import DeadlineExceeded, InvalidInput, ModelNotFound, StelaeError
+from stelae.errors import DeadlineExceeded, InputTooLong, InvalidInput, ModelNotFound, StelaeError
 from stelae.service.inference import Caller
 from stelae.telemetry.metrics import Served
 from stelae.types import (
@@ -105,6 +106,30 @@ async def begun(stream: AsyncGenerator[T]) -> AsyncGenerator[T]:
         StelaeError: As the stream does for its first part.
     """
     return _from(await anext(stream), stream)
+
+
+class Bounded(NamedTuple):
+    """An answer as it is made, and whether the model could write less than was asked for."""
+
+    pieces: AsyncGenerator[list[Delta]]
+    clipped: bool
+
+
+async def begun_within(request: Request, rooms: Rooms, call: ChatCall) -> Bounded:
+    """A chat whose first part has come, and whose ``max_tokens`` is a bound.
+
+    Less is written where less fits.
+
+    Raises:
+        StelaeError: As for ``begun``.
+    """
+    try:
+        return Bounded(await begun(chat(request, rooms, call)), clipped=False)
+    except InputTooLong as error:
+        if error.param != "max_tokens":
+            raise
+    rest = replace(call, sampling=replace(call.sampling, max_tokens=None))
+    return Bounded(await begun(chat(request, rooms, rest)), clipped=True)
 
 
 async def _from(first: T, stream: AsyncGenerator[T]) -> AsyncGenerator[T]:

@@ -57,6 +57,19 @@ async def test_vectors_are_those_of_encode(http: httpx.AsyncClient, server: Live
     assert np.array_equal(np.array(single["embedding"], np.float32), plain.dense[0])
 
 
+@pytest.mark.parametrize("path", ["/api/generate", "/api/chat"])
+async def test_more_tokens_than_the_model_reads_are_as_many_as_it_does(
+    http: httpx.AsyncClient, path: str
+) -> None:
+    said = {"prompt": "one two", "messages": [{"role": "user", "content": "one two"}]}
+    body = {"model": "echo", "stream": False, "options": {"num_predict": 10**6}, **said}
+    told = (await http.post(path, json=body)).json()
+    assert (told["done"], told["done_reason"], told["eval_count"]) == (True, "stop", 2)
+    long = {"prompt": "a " * 10**5, "messages": [{"role": "user", "content": "a " * 10**5}]}
+    refused = await http.post(path, json={**body, **long})
+    assert (refused.status_code, refused.json()["code"]) == (400, "input_too_long")
+
+
 async def test_answers_are_lines_unless_they_are_wanted_whole(http: httpx.AsyncClient) -> None:
     body = {"model": "echo", "prompt": "one two", "options": {"num_ctx": 7}}
     told = await http.post("/api/generate", json=body)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import NamedTuple
 
 import msgspec
 from starlette.datastructures import Headers
@@ -24,17 +23,16 @@ from stelae.dialects.anthropic.schema import (
     MessageRequest,
     Page,
 )
-from stelae.dialects.ask import begun, chat, offload
+from stelae.dialects.ask import begun_within, chat, offload
 from stelae.dialects.base import REFUSALS, Operation, Rooms, record_of
 from stelae.dialects.decode import decode, read
 from stelae.dialects.writing import gather
 from stelae.errors import (
-    InputTooLong,
     InvalidInput,
     ModelNotFound,
     StelaeError,
 )
-from stelae.types import ChatCall, Delta
+from stelae.types import Delta
 
 _MESSAGE = msgspec.json.Decoder(MessageRequest)
 _COUNT = msgspec.json.Decoder(Asked)
@@ -48,19 +46,12 @@ def speaks(headers: Headers) -> bool:
     return "anthropic-version" in headers
 
 
-class Made(NamedTuple):
-    """An answer as it is made, and whether the model could write less than was asked for."""
-
-    pieces: AsyncGenerator[list[Delta]]
-    clipped: bool
-
-
 async def messages(request: Request, rooms: Rooms) -> Response:
     """Go on with a conversation."""
     body = await read(request)
     asked = await offload(len(body), decode, _MESSAGE, body)
     call = await convert.message_call(asked, rooms.fetcher)
-    made = await _begin(request, rooms, call)
+    made = await begun_within(request, rooms, call)
     record = record_of(request)
     shape = Shape(
         record.model,
@@ -72,18 +63,6 @@ async def messages(request: Request, rooms: Rooms) -> Response:
         return MessageEvents(_events(request, made.pieces, shape), named(record))
     answer = shape.whole(await gather(made.pieces, 1))
     return json_answer(answer, headers=named(record))
-
-
-async def _begin(request: Request, rooms: Rooms, call: ChatCall) -> Made:
-    """Begin an answer; ``max_tokens`` is a bound here, so less is written where less fits."""
-    try:
-        return Made(await begun(chat(request, rooms, call)), clipped=False)
-    except InputTooLong as error:
-        if error.param != "max_tokens":
-            raise
-    sampling = msgspec.structs.replace(call.sampling, max_tokens=None)
-    rest = msgspec.structs.replace(call, sampling=sampling)
-    return Made(await begun(chat(request, rooms, rest)), clipped=True)
 
 
 async def _events(

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer
-from stelae.dialects.ask import begun, chat, offload
+from stelae.dialects.ask import begun_within, offload
 from stelae.dialects.base import REFUSALS, Operation, Rooms, record_of
 from stelae.dialects.decode import decode, read
 from stelae.dialects.events import LinesResponse, line
@@ -74,7 +74,7 @@ async def _loaded(
 async def _answer(
     request: Request, rooms: Rooms, asked: Asked, call: ChatCall, teller: Teller
 ) -> Response:
-    made = await begun(chat(request, rooms, call))
+    made = (await begun_within(request, rooms, call)).pieces
     unused = convert.ignored(asked.options)
     headers = {"X-Stelae-Ignored": ", ".join(map(ascii, unused))[:1024]} if unused else {}
     if asked.stream is not False:
