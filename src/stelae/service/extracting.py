@@ -140,12 +140,17 @@ async def _filled(call: ExtractCall, item: Item, talk: Talk) -> Filled:
     Raises:
         StelaeError: Something else is wrong, the schema for one.
     """
+    heard: list[Delta] = []
     try:
-        said, usage = await _said(talk(asked(call, item)))
+        await _hear(talk(asked(call, item)), heard)
     except InvalidInput as error:
-        if error.param == "response_format":
-            raise from_info(msgspec.structs.replace(error.info, param=SCHEMA)) from error
-        return Filled({}, error=error.info)
+        if error.param != "response_format":
+            return Filled({}, error=error.info)
+        info = msgspec.structs.replace(error.info, param=SCHEMA)
+        if not heard:
+            raise from_info(info) from error
+        return Filled({}, error=info)
+    said, usage = _said(heard)
     tokens = usage.prompt_tokens + usage.completion_tokens
     try:
         return Filled(msgspec.json.decode(said, type=dict[str, Any]), tokens)
@@ -158,15 +163,20 @@ async def _filled(call: ExtractCall, item: Item, talk: Talk) -> Filled:
         return Filled({}, tokens, cut.info)
 
 
-async def _said(pieces: AsyncGenerator[list[Delta]]) -> tuple[str, ChatUsage]:
-    """All that is said, whatever was thought before; nothing where the text broke off."""
-    said, usage, finish = "", ChatUsage(), None
+async def _hear(pieces: AsyncGenerator[list[Delta]], heard: list[Delta]) -> None:
+    """Add all pieces of an answer."""
     async with aclosing(pieces) as made:
         async for several in made:
-            for piece in several:
-                said += piece.text
-                finish, usage = piece.finish or finish, piece.usage or usage
-    return said if finish is not Finish.LENGTH else "", usage
+            heard += several
+
+
+def _said(pieces: Sequence[Delta]) -> tuple[str, ChatUsage]:
+    """All that is said, whatever was thought before; nothing where the text broke off."""
+    finish, usage = None, ChatUsage()
+    for piece in pieces:
+        finish, usage = piece.finish or finish, piece.usage or usage
+    text = "" if finish is Finish.LENGTH else "".join(piece.text for piece in pieces)
+    return text, usage
 
 
 def asked(call: ExtractCall, item: Item) -> ChatCall:
