@@ -79,7 +79,7 @@ class Intake:
         ids = self.tokens.encode(text, plain=plain, typed=typed.letters)
         if not ids:
             raise InvalidInput("the conversation is empty: it has no token", param="messages")
-        return ids
+        return self._known(ids, "prompt" if plain else "messages")
 
     def _known(self, ids: Iterable[int], param: str) -> list[int]:
         """Tokens, as a list.
