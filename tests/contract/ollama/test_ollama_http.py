@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from fix_hub import repo_of, running_hub
 from live import Live, live
+from repo import ROOT
 
 from stelae.client import AsyncClient
 
@@ -28,6 +29,7 @@ async def server(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     with running_hub() as hub:
         hub.repos["org/known"] = hub.repos["org/other"] = repo_of(zoo / "bert-mean")
         models["known"] = {"source": "org/known"}
+        models["talker"] = {"source": str(ROOT / "tests" / "data" / "chat"), "dtype": "float32"}
         reach = {"endpoint": hub.url, "cache": str(tmp_path_factory.mktemp("hub"))}
         async with live(models=models, hub=reach) as made:
             yield made
@@ -61,12 +63,15 @@ async def test_vectors_are_those_of_encode(http: httpx.AsyncClient, server: Live
 async def test_more_tokens_than_the_model_reads_are_as_many_as_it_does(
     http: httpx.AsyncClient, path: str
 ) -> None:
-    said = {"prompt": "one two", "messages": [{"role": "user", "content": "one two"}]}
-    body = {"model": "echo", "stream": False, "options": {"num_predict": 10**6}, **said}
-    told = (await http.post(path, json=body)).json()
-    assert (told["done"], told["done_reason"], told["eval_count"]) == (True, "stop", 2)
-    long = {"prompt": "a " * 10**5, "messages": [{"role": "user", "content": "a " * 10**5}]}
-    refused = await http.post(path, json={**body, **long})
+    def body(text: str) -> dict[str, Any]:
+        said = {"prompt": text, "messages": [{"role": "user", "content": text}]}
+        options = {"num_predict": 10**6, "temperature": 0}
+        return {"model": "talker", "stream": False, "options": options, **said}
+
+    told = (await http.post(path, json=body("Hello, Claude"))).json()
+    text = told["response"] if "response" in told else told["message"]["content"]
+    assert (told["done"], text) == (True, "Hello! How can I help you today?")
+    refused = await http.post(path, json=body("a " * 10_000))
     assert (refused.status_code, refused.json()["code"]) == (400, "input_too_long")
 
 
