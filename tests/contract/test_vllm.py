@@ -28,7 +28,7 @@ from stelae.types import (
 )
 
 DOUBLES = Path(__file__).parents[1] / "doubles"
-DIES, FAILS, BREAKS = 13, 17, 19
+DIES, FAILS, BREAKS, GARBLES = 13, 17, 19, 23
 
 CALL = ChatCall(
     model="tiny",
@@ -78,6 +78,23 @@ async def test_length_stops_and_log_probabilities_are_told(engine: Vllm) -> None
     assert [piece.stopped_by for piece in stopped if piece.finish] == ["river"]
 
 
+async def test_tools_are_told_in_the_format_that_is_read(
+    zoo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PYTHON, sys.executable)
+    monkeypatch.setenv("PYTHONPATH", str(DOUBLES))
+    spec = Catalog([ModelEntry(name="tiny", source=str(zoo / "qwen3-chat"))]).spec("tiny")
+    assert spec.generation is not None
+    bare = "{% for m in messages %}{{ m.content }}{% endfor %}"
+    told = replace(spec.generation, template=bare, tools="mistral")
+    engine = load(replace(spec, generation=told), EngineOptions())
+    tools = [{"type": "function", "function": {"name": "add"}}]
+    written = engine._intake.template.write(replace(CALL, tools=tools))
+    await engine.aclose()
+    assert "[TOOL_CALLS]" in written
+    assert "<tool_call>" not in written
+
+
 @pytest.mark.parametrize(
     "form",
     [
@@ -103,7 +120,13 @@ async def test_what_it_cannot_do_is_refused(engine: Vllm) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seed", "said"), [(FAILS, "as you wished"), (BREAKS, "broke off"), (DIES, "vLLM is gone")]
+    ("seed", "said"),
+    [
+        (FAILS, "as you wished"),
+        (BREAKS, "broke off"),
+        (DIES, "vLLM is gone"),
+        (GARBLES, "is not understood"),
+    ],
 )
 async def test_an_answer_that_fails_never_looks_whole(engine: Vllm, seed: int, said: str) -> None:
     pieces: list[Delta] = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 
 import httpx
@@ -19,7 +20,7 @@ from stelae.engines.chat.abilities import ALL, Ability
 from stelae.engines.chat.formats.shapes import forced
 from stelae.engines.chat.formats.table import marks_of
 from stelae.engines.chat.intake import Intake
-from stelae.engines.chat.template import ChatTemplate
+from stelae.engines.chat.template import template_of
 from stelae.engines.chat.tokens import FileTokens
 from stelae.engines.vllm import PYTHON
 from stelae.engines.vllm.answer import Answer
@@ -79,9 +80,10 @@ class Vllm:
         limit = self._intake.limit(call, len(prompt))
         body = request_of(call, prompt, limit, self._ends)
         answer = Answer(call, prompt, self._ends, self._intake.tokens.decode)
-        async for piece in self._pieces(body):
-            if made := answer.add(piece):
-                yield made
+        async with aclosing(self._pieces(body)) as pieces:
+            async for piece in pieces:
+                if made := answer.add(piece):
+                    yield made
         yield [Delta(usage=answer.usage)]
 
     async def aclose(self) -> None:
@@ -89,7 +91,7 @@ class Vllm:
         await self._client.aclose()
         await asyncio.to_thread(self._child.close)
 
-    async def _pieces(self, body: bytes) -> AsyncIterator[Piece]:
+    async def _pieces(self, body: bytes) -> AsyncGenerator[Piece]:
         """The events of an answer.
 
         Raises:
@@ -114,7 +116,10 @@ class Vllm:
             raise EngineFailed("the answer of vLLM broke off")
 
     def _piece(self, line: str) -> Piece:
-        piece = PIECE.decode(line[6:])
+        try:
+            piece = PIECE.decode(line[6:])
+        except msgspec.DecodeError as error:
+            raise EngineFailed(f"an event of vLLM is not understood: {error}") from error
         if piece.error is not None:
             raise EngineFailed(f"vLLM failed: {piece.error.message}")
         tokens = sum(len(choice.token_ids or ()) for choice in piece.choices)
@@ -156,7 +161,7 @@ def load(spec: ModelSpec, options: EngineOptions) -> Vllm:
         raise MissingDependency(f"{PYTHON} names no interpreter of an environment with vLLM")
     dtype = "auto" if options.dtype is ComputeDtype.AUTO else str(options.dtype)
     intake = Intake(
-        template=ChatTemplate(spec.generation.template, spec.generation.specials),
+        template=template_of(spec.generation),
         tokens=FileTokens(Path(spec.folder, spec.tokenizer), marks_of(spec.generation)),
         vocabulary=2**31,  # the server looks at them
         context=spec.max_tokens,

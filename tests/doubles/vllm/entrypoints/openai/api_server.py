@@ -25,7 +25,7 @@ FIELDS = frozenset({
     "return_tokens_as_token_ids", "skip_special_tokens",
 })  # fmt: skip
 
-DIES, FAILS, BREAKS = 13, 17, 19
+DIES, FAILS, BREAKS, GARBLES = 13, 17, 19, 23
 """Seeds with which it ends, fails, or ends its answer early."""
 
 
@@ -63,9 +63,11 @@ async def events(asked: dict[str, Any]) -> AsyncIterator[str]:
     cut = len(words) < len(asked["prompt"])
     for index in range(asked["n"]):
         for place, token in enumerate(words):
-            if place == 2 and asked.get("seed") in (DIES, FAILS, BREAKS):
+            if place == 2 and asked.get("seed") in (DIES, FAILS, BREAKS, GARBLES):
                 if asked["seed"] == DIES:
                     os._exit(1)
+                if asked["seed"] == GARBLES:
+                    yield "data: {oops\n\n"
                 if asked["seed"] == FAILS:
                     yield event({"error": {"message": "as you wished", "code": 500}})
                 return
