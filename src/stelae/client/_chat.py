@@ -24,6 +24,7 @@ from stelae.types import (
     TokenLogprob,
     ToolUse,
 )
+from stelae.wire import arrays
 
 
 class ChatOptions(TypedDict, total=False):
@@ -197,6 +198,11 @@ def chat_call(
     if isinstance(stop := given.get("stop", []), str):
         stop = [stop]
     said = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
+    if not isinstance(said, Iterable):
+        raise InvalidInput(
+            f"messages is a {type(said).__name__}; a text or a list of messages was expected",
+            param="messages",
+        )
     plain = {
         "model": model,
         "messages": [message_of(message, index) for index, message in enumerate(said)],
@@ -207,6 +213,23 @@ def chat_call(
     try:
         return msgspec.convert(plain, ChatCall)
     except msgspec.ValidationError as error:
+        raise InvalidInput(f"chat: {error}") from error
+
+
+def packed(call: ChatCall) -> bytes:
+    """A call as it is sent.
+
+    Raises:
+        InvalidInput: Something in it cannot be.
+    """
+    try:
+        return arrays.pack(call)
+    except UnicodeEncodeError as error:
+        raise InvalidInput(
+            f"chat: {error.object[error.start]!r} is half of a surrogate pair, which is not text",
+            hint="clean it with text.encode('utf-8', 'replace').decode()",
+        ) from error
+    except (TypeError, NotImplementedError) as error:
         raise InvalidInput(f"chat: {error}") from error
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from stelae.client import Reply, tool_result
-from stelae.client._chat import chat_call
+from stelae.client._chat import chat_call, packed
 from stelae.errors import InvalidInput
 from stelae.types import (
     ChatCall,
@@ -122,6 +122,22 @@ def test_picture_alone_is_a_message() -> None:
 def test_part_that_is_none_is_named(part: Any, fault: str) -> None:
     with pytest.raises(InvalidInput, match=fault):
         content(part)
+
+
+def test_messages_that_are_no_list_are_named() -> None:
+    with pytest.raises(InvalidInput, match="messages is a int; a text or a list"):
+        chat_call(5, "m", {})  # type: ignore[arg-type]  # what is tested
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [({"stop": "\udfff"}, "surrogate"), ({"template_options": {"a": object()}}, "object")],
+)
+def test_what_cannot_be_sent_is_refused(options: dict[str, Any], fault: str) -> None:
+    with pytest.raises(InvalidInput, match=fault):
+        packed(chat_call("x", "m", options))
+    with pytest.raises(InvalidInput, match="surrogate"):
+        packed(chat_call("\ud800", "m", {}))
 
 
 def test_message_that_is_none_is_named() -> None:

@@ -72,7 +72,7 @@ class HttpBackend:
             with self._http.stream(
                 "POST",
                 self.address + _transport.ROOT + "chat",
-                content=arrays.pack(call),
+                content=_chat.packed(call),
                 headers=self._headers | _transport.headers(timeout, _errors.MSGPACK),
                 timeout=httpx.Timeout(timeout, connect=connect),
                 follow_redirects=False,
