@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +182,12 @@ def test_more_pages_than_there_are_cannot_be_taken() -> None:
     pool, _ = numbered(2)
     with pytest.raises(OutOfMemory):
         Pages(pool).grow(9)
+
+
+def test_nothing_can_be_reported_to_its_makers() -> None:
+    code = (
+        "import sys, stelae.engines.openvino.engine; "
+        "print(sorted(m for m in sys.modules if m.startswith('openvino_telemetry.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,8 +1,14 @@
 """Language models run by OpenVINO, with its paged attention, in the token loop of our own."""
 
+import sys
+
 from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat
 from stelae.types import Modality, Task
+
+# Quirk: openvino 2026.4 imports a package that can report use to its makers; without it the
+# library takes a stub of its own. tests/parity/test_openvino.py, test_nothing_can_be_reported.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None forbids it
 
 ARCHITECTURES = frozenset({
     "LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM",
