@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Hashable
 from collections.abc import Sequence as Several
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,7 +86,7 @@ class Request:
 
     def tell(self) -> None:
         """Wake who takes the pieces, after a step."""
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(self._stir.set)
 
     async def take(self) -> list[Delta]:

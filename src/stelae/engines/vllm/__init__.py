@@ -30,7 +30,7 @@ MANIFEST = EngineManifest(
     formats=frozenset({WeightFormat.SAFETENSORS}),
     devices=frozenset({Device.CUDA}),
     load="stelae.engines.vllm.engine:load",
-    preference=30,
+    preference=40,
     refuses=refuses,
     special=True,
 )
