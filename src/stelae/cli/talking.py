@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from rich.text import Text
 
 from stelae.cli import prompt, reach
 from stelae.cli.output import Output, console
@@ -20,6 +21,9 @@ from stelae.types import Delta, Message, Speaker, TextPart
 
 HISTORY = "chat_history"
 """File with what was typed, in the user's folder for states."""
+
+SIGNS = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
+"""Signs that a terminal obeys, which no model may write to it, and what is shown for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +183,10 @@ class Shown:
             self._print((f"\n{tool.name}: " if tool.name else "") + tool.arguments)
 
     def _print(self, text: str, *, dim: bool = False) -> None:
+        if sys.stdout.isatty():
+            text = text.translate(SIGNS)
         if dim:
-            self._out.print(text, style="dim", end="", soft_wrap=True)
+            self._out.print(Text(text, style="dim"), end="", soft_wrap=True)
         else:
             sys.stdout.write(text)
         sys.stdout.flush()

@@ -13,7 +13,7 @@ from stelae.cli import talking
 from stelae.cli.app import app
 from stelae.cli.output import Output
 from stelae.client import Reply
-from stelae.types import Message
+from stelae.types import Delta, Message
 
 FAST = ["--local", "--max-tokens", "6", "--temperature", "0"]
 
@@ -88,3 +88,16 @@ def test_conversation_goes_on_over_lines(
         ["be brief", "again", asked[2][2], "three\nlines"],
     ]
     assert len(capsys.readouterr().out.splitlines()) >= 2
+
+
+def test_signs_that_terminals_obey_are_shown_and_not_written(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    shown = talking.Shown(thoughts=True)
+    shown.add(Delta(reasoning="[bold]\x1b]0;title\x07 well"))
+    shown.add(Delta(text="a\x1b[2J\x9bb\tc\nd\r"))
+    said = capsys.readouterr().out
+    assert "[bold]" in said
+    assert "\x1b]0" not in said
+    assert said.endswith("a\ufffd[2J\ufffdb\tc\nd\ufffd")

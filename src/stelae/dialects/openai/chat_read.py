@@ -16,7 +16,7 @@ from stelae.security.fetch import Fetcher
 from stelae.types import ChatCall
 
 PROMPTS = 1024
-"""Most prompts of one request for completions."""
+"""Most prompts of one request for completions, and most texts that are written for them."""
 
 COMPLETION_TOKENS = 16
 """Longest completion if nobody says, as in the original."""
@@ -109,7 +109,14 @@ def completion_calls(request: CompletionRequest) -> list[ChatCall]:
             top_logprobs=request.logprobs or 0,
         ),
     )
-    return [_with(call, prompt, bool(request.echo)) for prompt in _prompts(request)]
+    prompts = _prompts(request)
+    if len(prompts) * count > PROMPTS:
+        raise InvalidInput(
+            f"prompt: {len(prompts)} prompts and n={count} make {len(prompts) * count} texts; at "
+            f"most {PROMPTS} are written for one request",
+            param="n",
+        )
+    return [_with(call, prompt, bool(request.echo)) for prompt in prompts]
 
 
 def _prompts(request: CompletionRequest) -> list[str | list[int]]:

@@ -253,3 +253,9 @@ def test_wrong_completions_are_refused_by_name(fields: dict[str, Any], param: st
 
 def test_best_of_may_be_what_it_is_anyway() -> None:
     assert completion(prompt="a", n=2, best_of=2, suffix="")[0].n == 2
+
+
+def test_texts_of_all_prompts_are_bounded_together() -> None:
+    assert len(completion(prompt=["a"] * 16, n=64)) == 16
+    with pytest.raises(InvalidInput, match="17 prompts and n=64 make 1088 texts"):
+        completion(prompt=["a"] * 17, n=64)
