@@ -171,4 +171,4 @@ def test_closed_engine_takes_nothing_more(zoo: Path, name: str) -> None:
 
 def test_every_built_in_engine_is_held_to_this() -> None:
     able = {name for name, card in registry.manifests().items() if Task.ENCODE in card.tasks}
-    assert set(ENGINES) == able
+    assert set(ENGINES) == able - {"null"}  # which computes nothing that could be held to anything

@@ -71,7 +71,7 @@ async def test_blank_text_holds_nothing(http: httpx.AsyncClient, text: str) -> N
         (
             {"labels": ["person"], "output_schema": {"type": "object"}},
             "output_schema",
-            "not served here yet",
+            "does not write; chat models fill in a schema",
         ),
         ({"labels": ["person"], "threshold": 2}, "threshold", "0 to 1"),
         ({"labels": ["person", "person"]}, "labels", "twice"),
