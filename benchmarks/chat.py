@@ -35,7 +35,7 @@ SETUP = """
 a peer is not installed in .cache/peers/chat:
   python3 -m venv .cache/peers/chat
   .cache/peers/chat/bin/pip install torch==2.13.0
-  .cache/peers/chat/bin/pip install 'transformers[serving]==5.17.0' torch==2.13.0
+  .cache/peers/chat/bin/pip install 'transformers[serving]==5.17.0' requests torch==2.13.0
   .cache/peers/chat/bin/pip install 'llama-cpp-python[server]==0.3.36'
 """
 
@@ -93,6 +93,7 @@ def llama_server() -> Contender:
             *(str(PEER / "bin/python"), "-m", "llama_cpp.server"),
             *("--model", str(chat_checkpoint.gguf()), "--n_ctx", "4096", "--n_threads", "2"),
             *("--host", "127.0.0.1", "--port", "{port}", "--verbose", "false"),
+            *("--interrupt_requests", "false"),  # else a new request ends the one under way
         ),
         "/v1/chat/completions",
         "/v1/models",
