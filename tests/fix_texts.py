@@ -24,7 +24,8 @@ def spec_of(zoo: Path, name: str) -> ModelSpec:
 
 
 def chat(text: str, **sampling: object) -> ChatCall:
-    how = Sampling(**{"max_tokens": NEW, "temperature": 0.0, **sampling})  # type: ignore[arg-type]
+    given = {"max_tokens": NEW, "temperature": 0.0, **sampling}
+    how = Sampling(**given)  # type: ignore[arg-type]  # fields of several types
     said = Message(role=Speaker.USER, content=[TextPart(text=text)])
     return ChatCall(model="tiny", messages=[said], sampling=how)
 

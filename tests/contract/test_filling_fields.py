@@ -96,7 +96,7 @@ async def test_call_that_no_item_can_be_answered_for_is_refused(
     client: AsyncClient, options: dict[str, object], param: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
-        await client.extract(["Pay 1."], **options)  # type: ignore[arg-type]
+        await client.extract(["Pay 1."], **options)  # type: ignore[arg-type]  # wrong on purpose
     assert caught.value.param == param
 
 

@@ -66,7 +66,7 @@ async def test_openai_s_client_gets_the_call_it_requires(
         model="writer", messages=SAID, tools=[RIDE], tool_choice=choice, parallel_tool_calls=False
     )
     (call,) = made.choices[0].message.tool_calls or []
-    arguments = json.loads(call.function.arguments)  # type: ignore[union-attr]
+    arguments = json.loads(call.function.arguments)  # type: ignore[union-attr]  # a function
     assert arguments["kind"] in ("plus", "x")
     assert isinstance(arguments["n"], int)
     assert made.choices[0].finish_reason in ("tool_calls", "stop")

@@ -71,7 +71,7 @@ class SteppedModel:
     def scores(self, shares: Sequence[Share[Place]]) -> Tensor:
         """See ``Stepper``."""
         batch = _Batch(shares)
-        answer = lib.llama_decode(self._context, batch.library)
+        answer = lib.llama_decode(self._context, batch.native)
         if answer == FULL:
             raise OutOfMemory("there is no room left for keys and values", retry_after=1.0)
         if answer != 0:
@@ -94,7 +94,7 @@ class _Batch:
 
     Attributes:
         lasts: Where each text's last token lies.
-        library: The library's own form; valid as long as this is.
+        native: The library's own form; valid as long as this is.
     """
 
     def __init__(self, shares: Sequence[Share[Place]]) -> None:
@@ -112,7 +112,7 @@ class _Batch:
         self._lists = np.arange(count, dtype=np.uintp) * step + first
         self._wanted = np.zeros(count, dtype=np.int8)
         self._wanted[self.lasts] = 1
-        self.library = lib.llama_batch(
+        self.native = lib.llama_batch(
             n_tokens=count,
             token=_pointer(self._ids, ctypes.c_int32),
             embd=None,
