@@ -167,3 +167,10 @@ def test_every_setting_of_the_schema_is_described() -> None:
     fields = [(name, field) for g in groups for name, field in g["properties"].items()]
     assert [name for name, field in fields if not described(field)] == []
     assert json.dumps(found)
+
+
+@pytest.mark.parametrize("name", ["STELAE_LOG", "STELAE_LISTEN", "STELAE_LIMITS__CALLS"])
+def test_an_empty_variable_says_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = load_settings()
+    monkeypatch.setenv(name, "")
+    assert load_settings() == expected
