@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 UP = "\x1b[A"
 CTRL_C, CTRL_D = "\x03", "\x04"
@@ -16,7 +16,7 @@ CTRL_C, CTRL_D = "\x03", "\x04"
 _LOGIN = "import os, sys; os.login_tty(int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"
 """Makes a terminal that of the process, then becomes the program."""
 
-SECONDS = 60.0
+SECONDS, PRESS_SECONDS = 60.0, 5.0
 
 
 class Terminal:
@@ -35,13 +35,26 @@ class Terminal:
         """Press keys."""
         os.write(self._place, text.encode())
 
-    def wait_for(self, text: str) -> str:
+    def press_until(self, key: str, text: str) -> None:
+        """Press a key until a text is shown, as a person does.
+
+        A signal that comes just before Python's line editor waits for keys is noticed with the
+        next one only.
+        """
+        for _ in range(int(SECONDS / PRESS_SECONDS)):
+            self.type(key)
+            with suppress(TimeoutError):
+                self.wait_for(text, PRESS_SECONDS)
+                return
+        raise TimeoutError(f"{text!r} does not come, however often {key!r} is pressed")
+
+    def wait_for(self, text: str, seconds: float = SECONDS) -> str:
         """Wait until a text is shown after what was waited for before; what was shown up to it.
 
         Raises:
             TimeoutError: It does not come.
         """
-        end = time.monotonic() + SECONDS
+        end = time.monotonic() + seconds
         while (found := self.shown.find(text, self._read)) < 0:
             ready, _, _ = select.select([self._place], [], [], max(0.0, end - time.monotonic()))
             if not ready or not (data := self._more()):
