@@ -171,7 +171,7 @@ def test_verbs_speak_of_this_process(client: Client) -> None:
         "fake",
         ModelState.READY,
     )
-    assert model in client.models()
+    assert [other.name for other in client.models()] == [model.name]
     info = client.server()
     assert (info.version, info.listen) == (stelae.__version__, ())
     assert repr(client) == "Client('this process', model='all-MiniLM-L6-v2')"
