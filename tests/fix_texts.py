@@ -30,7 +30,7 @@ def chat(text: str, **sampling: object) -> ChatCall:
     return ChatCall(model="tiny", messages=[said], sampling=how)
 
 
-async def written(engine: StreamEngine, call: ChatCall) -> list[Delta]:
+async def written(engine: StreamEngine[ChatCall, Delta], call: ChatCall) -> list[Delta]:
     return [piece async for made in engine.stream(call) for piece in made]
 
 

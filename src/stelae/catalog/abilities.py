@@ -1,4 +1,4 @@
-"""What a model does beside making representations: scoring pairs, finding things."""
+"""What a model does beside making representations: scores, findings, pictures, sound."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ class Finding(StrEnum):
     CLASSIFICATIONS = "classifications"
     OBJECTS = "objects"
     DATA = "data"
+
+
+class ImageMode(StrEnum):
+    """What a picture can be made from."""
+
+    TEXT = "text-to-image"
+    IMAGE = "image-to-image"
+    INPAINT = "inpainting"
 
 
 class Extractor(msgspec.Struct, frozen=True, kw_only=True, tag="extractor", omit_defaults=True):
@@ -76,3 +84,51 @@ class YesNo(msgspec.Struct, frozen=True, kw_only=True, tag="yes_no"):
     def instructed(self) -> bool:
         """Whether the prompt has a place for an instruction."""
         return "{instruction}" in self.pair
+
+
+class Imaging(msgspec.Struct, frozen=True, kw_only=True, tag="imaging", omit_defaults=True):
+    """How a model makes pictures.
+
+    Attributes:
+        pipeline: Name of its pipeline's class, as ``model_index.json`` gives it.
+        modes: What pictures can be made from.
+        size: Width and height in pixels that it was made for.
+        multiple: Sides are multiples of this.
+        longest: Tokens of a prompt that its text towers read, the one that reads most counts.
+    """
+
+    pipeline: str
+    modes: tuple[ImageMode, ...]
+    size: tuple[int, int]
+    multiple: int = 8
+    longest: int = 77
+
+
+class Hearing(msgspec.Struct, frozen=True, kw_only=True, tag="hearing", omit_defaults=True):
+    """How a model writes down what is said.
+
+    Attributes:
+        languages: Codes of the languages that it knows; one only if it was trained for that.
+        translates: Whether it can write English for any of them.
+        rate: Samples per second that it hears.
+        window: Seconds that it hears at once.
+    """
+
+    languages: tuple[str, ...]
+    translates: bool = False
+    rate: int = 16_000
+    window: float = 30.0
+
+
+class Speaking(msgspec.Struct, frozen=True, kw_only=True, tag="speaking", omit_defaults=True):
+    """How a model reads texts aloud.
+
+    Attributes:
+        voices: Names of its voices, the first is taken if none is asked for.
+        rate: Samples per second that it makes.
+        languages: Codes of the languages that it reads, if it says.
+    """
+
+    voices: tuple[str, ...]
+    rate: int
+    languages: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from stelae.catalog.files import check_plain, exists
 from stelae.catalog.finders import judging, read_finder
 from stelae.catalog.found import Found
 from stelae.catalog.gguf_chat import gguf_in, read_gguf_chat
+from stelae.catalog.media import read_media
 from stelae.catalog.modules import read_modules
 from stelae.catalog.pairs import read_pairs
 from stelae.catalog.plain import read_plain
@@ -60,7 +61,11 @@ def read_spec(
     check_plain(folder)
     if (file := gguf_in(folder)) is not None:
         return read_gguf_chat(folder, file, entry, source)
-    spec = read_finder(folder, entry, source) or read_towers(folder, entry, source)
+    spec = (
+        read_media(folder, entry, source)
+        or read_finder(folder, entry, source)
+        or read_towers(folder, entry, source)
+    )
     ask = entry.ask or (None if advice is None else advice.ask)
     if spec is None and ask is None:
         spec = read_chat(folder, entry, source)

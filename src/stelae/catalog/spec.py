@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from stelae.catalog.abilities import Classify, Extractor, YesNo
+from stelae.catalog.abilities import Classify, Extractor, Hearing, Imaging, Speaking, YesNo
 from stelae.catalog.operations import LateInteraction, Module, Normalize, StaticTerms
 from stelae.images.processing import Processing
 from stelae.types import Modality, OutputType, Role, Similarity, Task
@@ -191,6 +191,9 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
             class gives them.
         extraction: How it finds things in items, if it does.
         generation: How it goes on with a conversation, if it does.
+        imaging: How it makes pictures, if it does.
+        hearing: How it writes down what is said, if it does.
+        speaking: How it reads aloud, if it does.
         dimensions: Width of its dense vectors; 0 if it makes none.
         token_dimensions: Width of its token vectors; 0 if it gives none out.
         matryoshka: Widths it was trained to be cut to.
@@ -222,6 +225,9 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     scorer: tuple[Module, ...] = ()
     extraction: Extractor | None = None
     generation: Generation | None = None
+    imaging: Imaging | None = None
+    hearing: Hearing | None = None
+    speaking: Speaking | None = None
     dimensions: int = 0
     token_dimensions: int = 0
     matryoshka: tuple[int, ...] = ()
@@ -250,13 +256,15 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def tasks(self) -> tuple[Task, ...]:
         """What an engine does with it."""
-        other = self.extraction is not None or self.generation is not None
         able = {
-            Task.ENCODE: bool(self.chains),
-            Task.SCORE: bool(self.chains) or self.scoring is not None or not other,
             Task.EXTRACT: self.extraction is not None,
             Task.CHAT: self.generation is not None,
+            Task.IMAGE: self.imaging is not None,
+            Task.TRANSCRIBE: self.hearing is not None,
+            Task.SPEAK: self.speaking is not None,
         }
+        scores = bool(self.chains) or self.scoring is not None or not any(able.values())
+        able = {Task.ENCODE: bool(self.chains), Task.SCORE: scores, **able}
         return tuple(task for task, can in able.items() if can)
 
     def chain(self, output: OutputType, role: Role | None = None) -> tuple[Module, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import wave
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,15 @@ from stelae.catalog.abilities import Extractor, Finding
 from stelae.cluster.deployment import Deployment
 from stelae.errors import EngineFailed, StelaeError, from_info
 from stelae.types import (
+    AudioFormat,
     ChatCall,
     Delta,
     EncodeCall,
     EncodeResult,
     ExtractCall,
     ExtractResult,
+    ImageCall,
+    ImagePiece,
     Item,
     Message,
     Modality,
@@ -24,8 +29,12 @@ from stelae.types import (
     ScoreCall,
     ScoreResult,
     Speaker,
+    SpeechCall,
+    SpeechPiece,
     Task,
     TextPart,
+    TranscribeCall,
+    TranscribePiece,
 )
 
 TEXT = "A canary sings while the air is good."
@@ -33,15 +42,28 @@ TEXT = "A canary sings while the air is good."
 LABELS = ("animal", "place")
 """What is looked for in it, by models that are told what to look for."""
 
+RATE = 16_000
+"""Samples per second of the recording for models that listen."""
+
 SIDE = 32
 """Height and width of the picture for models that read no text."""
 
 
-def canary_call(deployment: Deployment) -> EncodeCall | ScoreCall | ExtractCall | ChatCall:
+Canary = EncodeCall | ScoreCall | ExtractCall | ChatCall | ImageCall | TranscribeCall | SpeechCall
+
+
+def canary_call(deployment: Deployment) -> Canary:
     """The call to try a model with: all that it makes of an item, or else a
-    score, or what it finds, or one token.
+    score, or what it finds, or one token; a picture in one step, a quarter of a second of
+    silence, or a few words read aloud.
     """
     name, spec = deployment.name, deployment.spec
+    if spec.imaging is not None:
+        return ImageCall(model=name, prompt="a canary", steps=1, seed=0)
+    if spec.hearing is not None:
+        return TranscribeCall(model=name, audio=_silence(), temperatures=(0.0,))
+    if spec.speaking is not None:
+        return SpeechCall(model=name, text="A canary.", seed=0, format=AudioFormat.PCM)
     if Task.CHAT in spec.tasks:
         said = Message(role=Speaker.USER, content=[TextPart(text=TEXT)])
         return ChatCall(
@@ -63,13 +85,24 @@ def _extract_call(name: str, extraction: Extractor, item: Item) -> ExtractCall:
     return ExtractCall(model=name, items=[item], labels=labels)
 
 
+def _silence() -> bytes:
+    """A quarter of a second of it, as a WAV file."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(RATE)
+        sound.writeframes(bytes(2 * RATE // 4))
+    return file.getvalue()
+
+
 def _picture() -> NDArray[np.uint8]:
     return np.arange(3 * SIDE * SIDE, dtype=np.uint32).astype(np.uint8).reshape(SIDE, SIDE, 3)
 
 
 def judge(result: Any) -> StelaeError | None:
     """What is wrong with the answer to the canary, if anything."""
-    if isinstance(result, Delta):
+    if isinstance(result, Delta | ImagePiece | TranscribePiece | SpeechPiece):
         return None
     if not isinstance(result, EncodeResult | ScoreResult | ExtractResult):
         return EngineFailed(f"the health check was answered by a {type(result).__name__}")

@@ -7,7 +7,7 @@ first is the msgpack of ``wire.arrays.split``, the others are the arrays.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -23,9 +23,15 @@ from stelae.types import (
     EncodeResult,
     ExtractCall,
     ExtractResult,
+    ImageCall,
+    ImagePiece,
     ScoreCall,
     ScoreResult,
+    SpeechCall,
+    SpeechPiece,
     Task,
+    TranscribeCall,
+    TranscribePiece,
 )
 from stelae.wire.arrays import join, split
 
@@ -131,9 +137,13 @@ TYPES: dict[Task, tuple[type[Any], type[Any]]] = {
     Task.SCORE: (ScoreCall, ScoreResult),
     Task.EXTRACT: (ExtractCall, ExtractResult),
     Task.CHAT: (ChatCall, Delta),
+    Task.IMAGE: (ImageCall, ImagePiece),
+    Task.TRANSCRIBE: (TranscribeCall, TranscribePiece),
+    Task.SPEAK: (SpeechCall, SpeechPiece),
 }
-"""Call and result of each task; of one answered in pieces, the last piece."""
+"""Call and result of each task; of one answered in pieces, a piece."""
 
+_LISTS: dict[Task, Any] = {task: list[piece] for task, (_, piece) in TYPES.items()}  # type: ignore[valid-type]  # types as values
 _TASKS = {call: task for task, (call, _) in TYPES.items()}
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
@@ -197,13 +207,14 @@ def read_result(task: Task, buffers: Sequence[Buffer]) -> Any:
     return _join(buffers, TYPES[task][1])
 
 
-def read_pieces(buffers: Sequence[Buffer]) -> list[Delta]:
+def read_pieces(task: Task, buffers: Sequence[Buffer]) -> list[Any]:
     """The pieces in the buffers of a ``Part``.
 
     Raises:
-        ProtocolError: The buffers are no pieces.
+        ProtocolError: The buffers are no pieces of an answer to that task.
     """
-    return cast("list[Delta]", _join(buffers, list[Delta]))
+    pieces: list[Any] = _join(buffers, _LISTS[task])
+    return pieces
 
 
 def _join(buffers: Sequence[Buffer], kind: type[Any]) -> Any:

@@ -43,7 +43,7 @@ from stelae.errors import (
     from_info,
 )
 from stelae.telemetry.log import get
-from stelae.types import ChatCall, Delta, ModelState
+from stelae.types import ModelState
 
 log = get()
 
@@ -133,9 +133,7 @@ class ProcessReplica:
             frame = await ticket.answer
         return messages.read_result(ticket.task, frame.buffers)
 
-    async def stream(
-        self, call: ChatCall, *, timeout: float | None = None
-    ) -> AsyncGenerator[list[Delta]]:
+    async def stream(self, call: Any, *, timeout: float | None = None) -> AsyncGenerator[list[Any]]:
         """Run a call in the worker and pass its pieces on; closing tells the worker."""
         self._check_state()
         ticket = self._ticket(call, timeout, urgent=False)
@@ -144,7 +142,7 @@ class ProcessReplica:
         ticket.inflow = inflow
         with self._under_way(ticket, timeout):
             async for frame in inflow.parts():
-                yield messages.read_pieces(frame.buffers)
+                yield messages.read_pieces(ticket.task, frame.buffers)
             frame = await ticket.answer
         yield [messages.read_result(ticket.task, frame.buffers)]
 

@@ -9,7 +9,7 @@ from stelae.cluster.deployment import Deployment
 from stelae.cluster.vitals import Vitals
 from stelae.engines.base import EngineInfo
 from stelae.errors import StelaeError
-from stelae.types import ChatCall, Delta, ModelState
+from stelae.types import ModelState
 
 
 class Replica(Protocol):
@@ -64,9 +64,7 @@ class Replica(Protocol):
         """
         ...
 
-    def stream(
-        self, call: ChatCall, *, timeout: float | None = None
-    ) -> AsyncGenerator[list[Delta]]:
+    def stream(self, call: Any, *, timeout: float | None = None) -> AsyncGenerator[list[Any]]:
         """Run a call that is answered in pieces.
 
         Only so many pieces are held as are on their way: who takes none lets the model rest.

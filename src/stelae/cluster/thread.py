@@ -25,7 +25,7 @@ from stelae.errors import (
 )
 from stelae.scheduler.choice import AnyRunner, runner_of
 from stelae.scheduler.streams import StreamRunner
-from stelae.types import ChatCall, Delta, ModelState
+from stelae.types import ModelState
 
 
 class ThreadReplica:
@@ -80,9 +80,7 @@ class ThreadReplica:
         with self._under_way():
             return await self._run(call, timeout, urgent)
 
-    async def stream(
-        self, call: ChatCall, *, timeout: float | None = None
-    ) -> AsyncGenerator[list[Delta]]:
+    async def stream(self, call: Any, *, timeout: float | None = None) -> AsyncGenerator[list[Any]]:
         """Run a call and pass its pieces on; closing ends the work."""
         with self._under_way():
             runner = self._runner
@@ -90,16 +88,16 @@ class ThreadReplica:
                 raise UnsupportedTask(f"model {self.name!r} does not answer in pieces")
             loop = asyncio.get_running_loop()
 
-            def emit(pieces: list[Delta]) -> None:
+            def emit(pieces: list[Any]) -> None:
                 loop.call_soon_threadsafe(put, pieces)
 
-            def put(pieces: list[Delta]) -> None:
+            def put(pieces: list[Any]) -> None:
                 inflow.put(pieces)  # called on this loop, so that there is one by then
 
             stream = runner.submit(call, timeout=timeout, emit=emit)
             end = asyncio.wrap_future(stream.future)
             end.add_done_callback(retrieve)
-            inflow: Inflow[list[Delta]] = Inflow(end, lambda: stream.grant(1))
+            inflow: Inflow[list[Any]] = Inflow(end, lambda: stream.grant(1))
             try:
                 async for pieces in inflow.parts():
                     yield pieces
@@ -148,6 +146,6 @@ def _submitted(runner: AnyRunner, call: Any, timeout: float | None, *, urgent: b
     return runner.submit(call, timeout=timeout, urgent=urgent)
 
 
-def _drop(pieces: list[Delta]) -> None:
+def _drop(pieces: list[Any]) -> None:
     """Whoever waits for the last piece alone has no use for others."""
     del pieces

@@ -43,7 +43,6 @@ from stelae.errors import Cancelled, EngineFailed, ModelNotReady, StelaeError
 from stelae.scheduler.choice import AnyRunner, runner_of
 from stelae.scheduler.streams import Stream, StreamRunner
 from stelae.telemetry.log import configure, get
-from stelae.types import Delta
 
 log = get()
 
@@ -144,7 +143,7 @@ class Worker:
         if not isinstance(runner, StreamRunner):
             return runner.submit(call, timeout=infer.timeout, urgent=infer.urgent)
 
-        def emit(pieces: list[Delta]) -> None:
+        def emit(pieces: list[Any]) -> None:
             self._outbox.send(messages.write(Part(infer.id), messages.payload(pieces)))
 
         stream = runner.submit(call, timeout=infer.timeout, emit=emit)

@@ -12,13 +12,14 @@ import msgspec
 from stelae.catalog.adapters import Adapters
 from stelae.catalog.spec import ModelSpec
 from stelae.errors import StelaeError
-from stelae.types import ChatCall, ComputeDtype, Delta, Task
+from stelae.types import ComputeDtype, Task
 
 C = TypeVar("C", contravariant=True)
 F = TypeVar("F")
 R = TypeVar("R")
 In = TypeVar("In", contravariant=True)
 Res = TypeVar("Res", covariant=True)
+P = TypeVar("P")
 
 
 class Device(StrEnum):
@@ -181,8 +182,8 @@ class StreamStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @runtime_checkable
-class StreamEngine(Protocol):
-    """A loaded model that answers piece by piece.
+class StreamEngine(Protocol[C, P]):
+    """A loaded model that answers piece by piece: of a text, of pictures, of sound.
 
     ``stream`` is called on one event loop; what computes has a thread of its own. Pieces are
     made a bounded number ahead of who takes them. Closing the iterator ends the work
@@ -199,14 +200,14 @@ class StreamEngine(Protocol):
         """Its counters."""
         ...
 
-    def stream(self, call: ChatCall) -> AsyncGenerator[list[Delta]]:
+    def stream(self, call: C) -> AsyncGenerator[list[P]]:
         """Answer a call: lists of the pieces made since the last, in order.
 
         The last piece of the last list, and only that, has ``usage``.
 
         Raises:
             InvalidInput: The call cannot be run.
-            InputTooLong: The conversation and the text wanted are longer than the model reads.
+            InputTooLong: What is given, or with it what is wanted, is longer than the model reads.
             EngineFailed: The model failed.
         """
         ...
@@ -258,5 +259,6 @@ class EngineManifest:
 
 
 AnyBatchEngine = BatchEngine[Any, Any, Any, Any]
-AnyEngine = AnyBatchEngine | StreamEngine
+AnyStreamEngine = StreamEngine[Any, Any]
+AnyEngine = AnyBatchEngine | AnyStreamEngine
 AnyJob = Job[Any, Any, Any]

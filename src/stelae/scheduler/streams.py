@@ -12,17 +12,17 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import aclosing
+from typing import Any
 
-from stelae.engines.base import StreamEngine
+from stelae.engines.base import AnyStreamEngine
 from stelae.errors import DeadlineExceeded, EngineFailed, ShuttingDown, StelaeError
 from stelae.scheduler.queue import Depth
 from stelae.scheduler.stats import RunnerStats
-from stelae.types import ChatCall, Delta
 
 WINDOW = 16
 """Messages of a call on their way at once."""
 
-Emit = Callable[[list[Delta]], None]
+Emit = Callable[[list[Any]], None]
 """Takes pieces of an answer; must not block."""
 
 
@@ -60,7 +60,7 @@ class Stream:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, credit: Credit) -> None:
         self._loop, self._credit = loop, credit
-        self.future: Future[Delta] = Future()
+        self.future: Future[Any] = Future()
 
     def grant(self, count: int) -> None:
         """The reader took so many messages."""
@@ -70,17 +70,17 @@ class Stream:
 class StreamRunner:
     """Runs one stream engine on an event loop in a thread of its own."""
 
-    def __init__(self, engine: StreamEngine) -> None:
+    def __init__(self, engine: AnyStreamEngine) -> None:
         self.engine = engine
         self._loop = asyncio.new_event_loop()
-        self._credits: dict[Future[Delta], Credit] = {}
+        self._credits: dict[Future[Any], Credit] = {}
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._draining = self._closed = False
         self._thread = threading.Thread(target=self._serve, name="stelae-streams", daemon=True)
         self._thread.start()
 
-    def submit(self, call: ChatCall, *, timeout: float | None, emit: Emit) -> Stream:
+    def submit(self, call: Any, *, timeout: float | None, emit: Emit) -> Stream:
         """Take a call in.
 
         Args:
@@ -143,9 +143,7 @@ class StreamRunner:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    async def _answer(
-        self, call: ChatCall, timeout: float | None, emit: Emit, credit: Credit
-    ) -> Delta:
+    async def _answer(self, call: Any, timeout: float | None, emit: Emit, credit: Credit) -> Any:
         try:
             async with asyncio.timeout(timeout):
                 return await self._pass_on(call, emit, credit)
@@ -160,7 +158,7 @@ class StreamRunner:
         except Exception as error:  # whatever an engine raises is this call's answer
             raise EngineFailed(f"the model failed: {type(error).__name__}: {error}") from error
 
-    async def _pass_on(self, call: ChatCall, emit: Emit, credit: Credit) -> Delta:
+    async def _pass_on(self, call: Any, emit: Emit, credit: Credit) -> Any:
         async with aclosing(self.engine.stream(call)) as pieces:
             async for made in pieces:
                 last = made[-1] if made[-1].usage is not None else None
@@ -171,7 +169,7 @@ class StreamRunner:
                     return last
         raise EngineFailed("the model's answer broke off")
 
-    def _forget(self, future: Future[Delta]) -> None:
+    def _forget(self, future: Future[Any]) -> None:
         with self._lock:
             self._credits.pop(future, None)
             if not self._credits:

@@ -12,7 +12,7 @@ from stelae.catalog.entry import LONGEST_NAME, ModelEntry
 from stelae.cluster.replica import Replica
 from stelae.errors import InvalidInput, LoraLoading
 from stelae.service.checks import AnyCall
-from stelae.types import ChatCall, Delta, ExtractCall
+from stelae.types import ChatCall, ExtractCall, ImageCall
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ FIRST, LONGEST = 0.02, 0.5
 """Seconds between two looks: the first time, and at most."""
 
 
-def check_lora(entry: ModelEntry, call: AnyCall | ChatCall) -> None:
+def check_lora(entry: ModelEntry, call: AnyCall | ChatCall | ImageCall) -> None:
     """Refuse a call that names an adapter that the model has not got.
 
     Raises:
@@ -63,11 +63,11 @@ async def answered(
 
 
 async def streamed(
-    replica: Replica, call: ChatCall, timeout: float | None, patience: float | None
-) -> AsyncGenerator[list[Delta]]:
+    replica: Replica, call: Any, timeout: float | None, patience: float | None
+) -> AsyncGenerator[list[Any]]:
     """The answer of a replica, piece by piece; waits for an adapter as ``answered`` does."""
 
-    async def ask(left: float | None) -> tuple[list[Delta], AsyncGenerator[list[Delta]]]:
+    async def ask(left: float | None) -> tuple[list[Any], AsyncGenerator[list[Any]]]:
         stream = replica.stream(call, timeout=left)
         return await anext(stream), stream
 

@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from stelae.cluster.replica import Replica
 from stelae.errors import DeadlineExceeded
@@ -21,6 +22,7 @@ from stelae.service.extracting import filled_in
 from stelae.service.features import Features
 from stelae.service.filling import filled
 from stelae.service.health import Health
+from stelae.service.media import check_image, check_speech, check_transcribe
 from stelae.service.pools import Pools
 from stelae.types import (
     ChatCall,
@@ -29,10 +31,20 @@ from stelae.types import (
     EncodeResult,
     ExtractCall,
     ExtractResult,
+    ImageCall,
+    ImagePiece,
     ScoreCall,
     ScoreResult,
+    SpeechCall,
+    SpeechPiece,
     Task,
+    TranscribeCall,
+    TranscribePiece,
 )
+
+AnyStreamCall = ChatCall | ImageCall | TranscribeCall | SpeechCall
+Place = tuple[str | None, str | None]
+"""A pool and a machine profile, by name."""
 
 MANY = 10_000
 """Items from which on looking at each of them would keep other calls waiting."""
@@ -134,15 +146,70 @@ class Inference:
         entry, _ = self._deployments.catalog.resolve(call.model)
         size = check_chat(call)
         check_lora(entry, call)
-        self._pools.admit(*_place(call, caller))
+        asked = bare_chat(call, entry.name, caller.key_id)
+        async for pieces in self._stream(Task.CHAT, asked, _place(call, caller), size, caller):
+            yield pieces
+
+    async def image(self, call: ImageCall, caller: Caller) -> AsyncGenerator[list[ImagePiece]]:
+        """Make pictures; tells of each step.
+
+        Returns:
+            The pieces as they are made, as for ``chat``.
+
+        Raises:
+            StelaeError: As for ``chat``.
+        """
+        entry, _ = self._deployments.catalog.resolve(call.model)
+        size = check_image(call)
+        check_lora(entry, call)
+        asked = replace(call, model=entry.name, gpu=None)
+        async for pieces in self._stream(Task.IMAGE, asked, _place(call, caller), size, caller):
+            yield pieces
+
+    async def transcribe(
+        self, call: TranscribeCall, caller: Caller
+    ) -> AsyncGenerator[list[TranscribePiece]]:
+        """Write down what is said in a recording, segment by segment.
+
+        Returns:
+            The pieces as they are made, as for ``chat``.
+
+        Raises:
+            StelaeError: As for ``chat``.
+        """
+        entry, _ = self._deployments.catalog.resolve(call.model)
+        size = check_transcribe(call)
+        asked = replace(call, model=entry.name, gpu=None)
+        place = _place(call, caller)
+        async for pieces in self._stream(Task.TRANSCRIBE, asked, place, size, caller):
+            yield pieces
+
+    async def speak(self, call: SpeechCall, caller: Caller) -> AsyncGenerator[list[SpeechPiece]]:
+        """Read a text aloud.
+
+        Returns:
+            The pieces as they are made, as for ``chat``.
+
+        Raises:
+            StelaeError: As for ``chat``.
+        """
+        entry, _ = self._deployments.catalog.resolve(call.model)
+        size = check_speech(call)
+        asked = replace(call, model=entry.name, gpu=None)
+        async for pieces in self._stream(Task.SPEAK, asked, _place(call, caller), size, caller):
+            yield pieces
+
+    async def _stream(
+        self, task: Task, call: AnyStreamCall, place: Place, size: int, caller: Caller
+    ) -> AsyncGenerator[list[Any]]:
+        self._pools.admit(*place)
         deadline = None if caller.timeout is None else time.monotonic() + caller.timeout
         with self._admission.admit(size):
-            replica = await self._deployments.serving(entry.name, Task.CHAT, _patience(caller))
-            asked = bare_chat(call, entry.name, caller.key_id)
-            answer = streamed(replica, asked, _left(deadline), _patience(caller))
+            replica = await self._deployments.serving(call.model, task, _patience(caller))
+            answer = streamed(replica, call, _left(deadline), _patience(caller))
             async with aclosing(answer) as made:
                 async for pieces in made:
-                    self._health.answered(entry.name)
+                    self._health.answered(call.model)
                     yield pieces
 
     async def _run(
@@ -191,7 +258,7 @@ async def _checked(check: Callable[[AnyCall], int], call: AnyCall) -> int:
     return check(call) if len(items) <= MANY else await asyncio.to_thread(check, call)
 
 
-def _place(call: AnyCall | ChatCall, caller: Caller) -> tuple[str | None, str | None]:
+def _place(call: AnyCall | AnyStreamCall, caller: Caller) -> Place:
     """The pool and the machine profile that should answer."""
     if call.gpu is None:
         return caller.pool, caller.machine

@@ -38,6 +38,7 @@ from stelae.types.extract import (
     ExtractResult,
     Relation,
 )
+from stelae.types.imaging import ImageCall, ImageFormat, ImagePiece, ImageUsage
 from stelae.types.item import Item
 from stelae.types.model import ModelInfo
 from stelae.types.pieces import (
@@ -60,11 +61,20 @@ from stelae.types.search import (
     SearchCall,
     SearchResult,
 )
+from stelae.types.speech import AudioFormat, SpeechCall, SpeechPiece, SpeechUsage
+from stelae.types.transcription import (
+    Segment,
+    TranscribeCall,
+    TranscribePiece,
+    TranscribeUsage,
+    Word,
+)
 from stelae.types.usage import Timing, Usage
 
 __all__ = [
     "LEASE_SECONDS",
     "Assigned",
+    "AudioFormat",
     "Box",
     "Capacity",
     "ChatCall",
@@ -84,7 +94,11 @@ __all__ = [
     "Extraction",
     "Finish",
     "Hit",
+    "ImageCall",
+    "ImageFormat",
     "ImagePart",
+    "ImagePiece",
+    "ImageUsage",
     "IndexCall",
     "IndexResult",
     "Item",
@@ -112,10 +126,14 @@ __all__ = [
     "ScoreResult",
     "SearchCall",
     "SearchResult",
+    "Segment",
     "Similarity",
     "Sparse",
     "SparseVector",
     "Speaker",
+    "SpeechCall",
+    "SpeechPiece",
+    "SpeechUsage",
     "Structure",
     "Task",
     "TextPart",
@@ -125,7 +143,11 @@ __all__ = [
     "ToolPiece",
     "ToolUse",
     "TopToken",
+    "TranscribeCall",
+    "TranscribePiece",
+    "TranscribeUsage",
     "Truncate",
     "Usage",
+    "Word",
     "Worker",
 ]

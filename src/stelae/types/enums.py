@@ -14,6 +14,7 @@ class Task(StrEnum):
     CHAT = "chat"
     IMAGE = "image"
     TRANSCRIBE = "transcribe"
+    SPEAK = "speak"
 
 
 class Modality(StrEnum):
@@ -21,6 +22,7 @@ class Modality(StrEnum):
 
     TEXT = "text"
     IMAGE = "image"
+    AUDIO = "audio"
 
 
 class OutputType(StrEnum):

@@ -30,7 +30,7 @@ class Reading:
         generation: How its model calls tools and shows its thought.
     """
 
-    def __init__(self, engine: StreamEngine, generation: Generation) -> None:
+    def __init__(self, engine: StreamEngine[ChatCall, Delta], generation: Generation) -> None:
         self.engine, self._generation = engine, generation
 
     @property

@@ -83,7 +83,7 @@ def asked(**more: Any) -> ChatCall:
     return ChatCall(model="m", **({"messages": said, "tools": TOOLS} | more))
 
 
-async def read(engine: StreamEngine, call: ChatCall, **how: Any) -> list[Delta]:
+async def read(engine: StreamEngine[ChatCall, Delta], call: ChatCall, **how: Any) -> list[Delta]:
     reading = Reading(engine, replace(PLAIN, **how))
     return [delta async for made in reading.stream(call) for delta in made]
 
