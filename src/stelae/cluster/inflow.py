@@ -7,6 +7,11 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, Generic, TypeVar
 
+from stelae.scheduler.streams import WINDOW
+
+SHARE = WINDOW // 2
+"""Parts that are taken before as many more may be sent: each word of it wakes the other side."""
+
 T = TypeVar("T")
 
 
@@ -15,13 +20,13 @@ class Inflow(Generic[T]):
 
     Args:
         end: Done when no further part comes, with an error if the answer is not whole.
-        grant: Called for each part that is taken: another may be sent.
+        grant: Called with the number of parts that were taken: as many more may be sent.
 
     Attributes:
         begun: Whether a part has come.
     """
 
-    def __init__(self, end: asyncio.Future[Any], grant: Callable[[], None]) -> None:
+    def __init__(self, end: asyncio.Future[Any], grant: Callable[[int], None]) -> None:
         self.begun = False
         self._end, self._grant = end, grant
         self._parts: deque[T] = deque()
@@ -36,10 +41,14 @@ class Inflow(Generic[T]):
 
     async def parts(self) -> AsyncGenerator[T]:
         """Parts in order, until there are no more; what ``end`` says is left to the caller."""
+        taken = 0
         while True:
             while self._parts:
                 part = self._parts.popleft()
-                self._grant()
+                taken += 1
+                if taken == SHARE:
+                    self._grant(taken)
+                    taken = 0
                 yield part
             if self._end.done():
                 return

@@ -228,10 +228,10 @@ class Link(asyncio.BufferedProtocol):
         if ticket.sent_as is not None and self.tickets.get(ticket.sent_as) is ticket:
             self.send(Cancel(ticket.sent_as))
 
-    def grant(self, ticket: Ticket) -> None:
-        """Tell the worker that a part of an answer was taken."""
+    def grant(self, ticket: Ticket, count: int) -> None:
+        """Tell the worker that so many parts of an answer were taken."""
         if ticket.sent_as is not None and self.tickets.get(ticket.sent_as) is ticket:
-            self.send(Credit(ticket.sent_as))
+            self.send(Credit(ticket.sent_as, count))
 
     def ping(self) -> None:
         """Ask for a sign of life; it arrives in ``pong``."""

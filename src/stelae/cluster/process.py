@@ -138,7 +138,7 @@ class ProcessReplica:
         self._check_state()
         ticket = self._ticket(call, timeout, urgent=False)
         self._quarantine.refuse(ticket.payload, _now())
-        inflow: Inflow[Frame] = Inflow(ticket.answer, lambda: self._grant(ticket))
+        inflow: Inflow[Frame] = Inflow(ticket.answer, lambda count: self._grant(ticket, count))
         ticket.inflow = inflow
         with self._under_way(ticket, timeout):
             async for frame in inflow.parts():
@@ -164,9 +164,9 @@ class ProcessReplica:
             if not self.in_flight:
                 self._idle.set()
 
-    def _grant(self, ticket: Ticket) -> None:
+    def _grant(self, ticket: Ticket, count: int) -> None:
         if self._link is not None:
-            self._link.grant(ticket)
+            self._link.grant(ticket, count)
 
     def _check_state(self) -> None:
         if self.state is ModelState.STOPPING:

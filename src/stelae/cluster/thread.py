@@ -97,7 +97,7 @@ class ThreadReplica:
             stream = runner.submit(call, timeout=timeout, emit=emit)
             end = asyncio.wrap_future(stream.future)
             end.add_done_callback(retrieve)
-            inflow: Inflow[list[Any]] = Inflow(end, lambda: stream.grant(1))
+            inflow: Inflow[list[Any]] = Inflow(end, stream.grant)
             try:
                 async for pieces in inflow.parts():
                     yield pieces

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, ClassVar
 
 import msgspec
@@ -54,11 +54,11 @@ class EventsResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events, and signs of life between them."""
         start = {"type": "http.response.start", "status": self.status_code}
-        told = _paced(self._events, self.ping)
-        async with aclosing(self._events), aclosing(told) as paced:
+        async with aclosing(self._events) as told:
             await send({**start, "headers": self.raw_headers})
-            async for data in paced:
-                await send({"type": "http.response.body", "body": data, "more_body": True})
+            async with _alive(_Pulse(send, self.ping)) as pulse:
+                async for data in told:
+                    await pulse.send(data)
         await send({"type": "http.response.body", "body": b""})
 
 
@@ -74,21 +74,37 @@ def line(value: Any) -> bytes:
     return _JSON.encode(value) + b"\n"
 
 
-async def _paced(events: AsyncGenerator[bytes], ping: bytes) -> AsyncGenerator[bytes]:
-    seconds = PING_SECONDS if ping else None
-    while True:
-        step = asyncio.ensure_future(anext(events))
-        try:
-            while not (await asyncio.wait([step], timeout=seconds))[0]:
-                yield ping
-            made = step.result()
-        except StopAsyncIteration:
-            return
-        finally:
-            if not step.done():
-                step.cancel()
-                with suppress(asyncio.CancelledError, StopAsyncIteration):
-                    await step
-            elif not step.cancelled():
-                step.exception()  # or asyncio reports one that nobody looked at
-        yield made
+class _Pulse:
+    """Sends parts of a body, and a sign of life after a long silence.
+
+    A task of its own looks at the clock now and then: what is sent often costs no timer each time.
+    """
+
+    def __init__(self, send: Send, ping: bytes) -> None:
+        self._send, self._ping = send, ping
+        self._clock = asyncio.get_running_loop().time
+        self._last = self._clock()
+
+    async def send(self, data: bytes) -> None:
+        """Send a part."""
+        self._last = self._clock()
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def beat(self) -> None:
+        """Send a sign whenever nothing was sent for so long."""
+        while self._ping:
+            silent = self._clock() - self._last
+            if silent < PING_SECONDS:
+                await asyncio.sleep(PING_SECONDS - silent)
+            else:
+                await self.send(self._ping)
+
+
+@asynccontextmanager
+async def _alive(pulse: _Pulse) -> AsyncGenerator[_Pulse]:
+    beating = asyncio.create_task(pulse.beat())
+    try:
+        yield pulse
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
