@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable
 from collections.abc import Sequence as Several
 from typing import Any
 
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from stelae.engines.base import StreamStats
 from stelae.engines.chat.prefixes import MOST, SHORTEST, Prefixes
-from stelae.engines.chat.sequence import Sequence
+from stelae.engines.chat.sequence import Request, Sequence, tell
 from stelae.engines.chat.stepping import BLOCK, Share, Stepper
 from stelae.engines.chat.writing import Decode
 from stelae.errors import EngineFailed, InvalidInput, OutOfMemory, ShuttingDown, StelaeError
@@ -59,6 +60,7 @@ class TokenLoop:
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
         self._prefixes: Prefixes[Any] = Prefixes(kept)
+        self._news: dict[Request, None] = {}
         self._closed = False
         self.stats = StreamStats()
         self._thread = threading.Thread(target=self._serve, name="stelae-tokens", daemon=True)
@@ -92,10 +94,15 @@ class TokenLoop:
         for text in (*self._new, *self._waiting, *self._running):
             text.forget()
             text.request.fail(error)
-            text.request.tell()
+            self._news[text.request] = None
+        self._tell()
 
     def _serve(self) -> None:
         while True:
+            with self._lock:
+                idle = not (self._closed or self._something())
+            if idle:
+                self._tell()
             with self._lock:
                 self._stir.wait_for(lambda: self._closed or self._something())
                 if self._closed:
@@ -111,8 +118,7 @@ class TokenLoop:
     def _give_up(self, error: Exception) -> None:
         """Fail the texts under way; those that wait go on."""
         self._fail([(text, 0) for text in self._running], _as_ours(error))
-        for request in {text.request for text in self._running}:
-            request.tell()
+        self._note(self._running)
 
     # -- what runs ---------------------------------------------------------------------------
 
@@ -210,7 +216,7 @@ class TokenLoop:
             text.borrow(self._model.fork(memory, tokens), tokens)
         except Exception as error:  # whatever a model raises, as in a step
             self._fail([(text, 0)], _as_ours(error))
-            text.request.tell()
+            self._note([text])
 
     def _lend(self, shares: list[tuple[Sequence, int]]) -> None:
         """Let go of memories whose room this step needs."""
@@ -235,7 +241,10 @@ class TokenLoop:
     def _step(self, shares: list[tuple[Sequence, int]]) -> None:
         started = time.monotonic()
         try:
-            scores = self._model.scores([self._share(text, tokens) for text, tokens in shares])
+            asked = [self._share(text, tokens) for text, tokens in shares]
+            # Readers wake while the model runs: before, they would hold up the interpreter.
+            self._tell()
+            scores = self._model.scores(asked)
             self._count(shares)  # before any reader can have what the step made
             for (text, tokens), row in zip(shares, scores, strict=True):
                 text.ran += tokens
@@ -243,8 +252,7 @@ class TokenLoop:
                     self._advance(text, row)
         except Exception as error:  # whatever a model raises is the answer to these calls
             self._fail(shares, _as_ours(error))
-        for request in {text.request for text, _ in shares}:
-            request.tell()
+        self._note(text for text, _ in shares)
         seconds = self.stats.seconds + time.monotonic() - started
         self.stats = replace(self.stats, seconds=seconds)
 
@@ -266,6 +274,14 @@ class TokenLoop:
             text.done = text.broken = True
             text.request.dropped = True
             text.request.fail(error)
+
+    def _note(self, texts: Iterable[Sequence]) -> None:
+        """There is news for the readers of these texts."""
+        self._news.update(dict.fromkeys(text.request for text in texts))
+
+    def _tell(self) -> None:
+        news, self._news = self._news, {}
+        tell(news)
 
     def _count(self, shares: list[tuple[Sequence, int]]) -> None:
         before = self.stats

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from collections.abc import Sequence as Several
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -39,6 +39,7 @@ class Request:
         cached: Tokens of the conversation that did not have to run.
         read: Whether one of the texts has run all of it.
         dropped: Whether nobody waits for it any more.
+        loop: The event loop of who takes the pieces.
     """
 
     def __init__(self, prompt: Several[int], texts: int) -> None:
@@ -49,7 +50,7 @@ class Request:
         self.read = False
         self.dropped = False
         self._told = False
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._stir = asyncio.Event()
         self._lock = threading.Lock()
         self._pieces: deque[Delta] = deque()
@@ -84,10 +85,9 @@ class Request:
         with self._lock:
             self._error = self._error or error
 
-    def tell(self) -> None:
-        """Wake who takes the pieces, after a step."""
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._stir.set)
+    def stir(self) -> None:
+        """Wake who takes the pieces; on the event loop."""
+        self._stir.set()
 
     async def take(self) -> list[Delta]:
         """All pieces made since the last time, at least one.
@@ -105,6 +105,21 @@ class Request:
                 raise from_info(error.info)
             await self._stir.wait()
             self._stir.clear()
+
+
+def tell(requests: Iterable[Request]) -> None:
+    """Wake all who take pieces, once for each event loop; on the token loop's thread."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Request]] = {}
+    for request in requests:
+        by_loop.setdefault(request.loop, []).append(request)
+    for loop, told in by_loop.items():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_stir, told)
+
+
+def _stir(requests: Several[Request]) -> None:
+    for request in requests:
+        request.stir()
 
 
 def _digest(image: bytes) -> bytes:

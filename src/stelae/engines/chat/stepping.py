@@ -74,6 +74,8 @@ class Stepper(Protocol[M]):
     def scores(self, shares: Sequence[Share[M]]) -> Tensor:
         """Scores of the token after each text's last, in fp32, shape ``(len(shares), V)``.
 
+        They are valid until the next step.
+
         The tokens are kept in the memories. An error may leave these in any state: the
         texts of the step are given up.
         """
