@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -173,7 +174,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.kind}:{self.location}"
 
 
-class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
+class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A model as its checkpoint describes it.
 
     Attributes:
@@ -247,13 +248,13 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
         """Kinds of representation it makes."""
         return tuple(dict.fromkeys(chain.output for chain in self.chains))
 
-    @property
+    @cached_property
     def answers(self) -> tuple[Task, ...]:
         """What it can be asked to do: its tasks, and what follows from them."""
         able = {*self.tasks, *([Task.EXTRACT] if self.generation is not None else [])}
         return tuple(task for task in Task if task in able)
 
-    @property
+    @cached_property
     def tasks(self) -> tuple[Task, ...]:
         """What an engine does with it."""
         able = {
