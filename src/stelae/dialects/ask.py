@@ -18,18 +18,28 @@ from stelae.service.inference import Caller
 from stelae.telemetry.metrics import Served
 from stelae.types import (
     ChatCall,
+    ChatUsage,
     Delta,
     EncodeCall,
     EncodeResult,
     ExtractCall,
     ExtractResult,
+    ImageCall,
+    ImagePiece,
+    ImageUsage,
     IndexCall,
     IndexResult,
     ScoreCall,
     ScoreResult,
     SearchCall,
     SearchResult,
+    SpeechCall,
+    SpeechPiece,
+    SpeechUsage,
     Timing,
+    TranscribeCall,
+    TranscribePiece,
+    TranscribeUsage,
 )
 from stelae.wire.slices import is_large
 
@@ -39,6 +49,9 @@ AnyCall = TypeVar("AnyCall", EncodeCall, ScoreCall, ExtractCall, IndexCall, Sear
 AnyResult = TypeVar(
     "AnyResult", EncodeResult, ScoreResult, ExtractResult, IndexResult, SearchResult
 )
+AnyStreamCall = TypeVar("AnyStreamCall", ChatCall, ImageCall, TranscribeCall, SpeechCall)
+AnyPiece = TypeVar("AnyPiece", Delta, ImagePiece, TranscribePiece, SpeechPiece)
+AnyUsage = ChatUsage | ImageUsage | TranscribeUsage | SpeechUsage
 
 OFFLOAD_BYTES = 1024 * 1024
 """Work on more bytes than this is done in a thread."""
@@ -79,24 +92,62 @@ async def search(
     return await _ask(request, rooms, call, rooms.search.search, caller)
 
 
-async def chat(
+def chat(
     request: Request | Asking, rooms: Rooms, call: ChatCall, caller: Caller | None = None
 ) -> AsyncGenerator[list[Delta]]:
     """Run a call for the request's caller, piece by piece, and note what it used."""
+    return _told(request, rooms, call, rooms.inference.chat, caller)
+
+
+def image(
+    request: Request | Asking, rooms: Rooms, call: ImageCall, caller: Caller | None = None
+) -> AsyncGenerator[list[ImagePiece]]:
+    """Run a call for the request's caller, piece by piece, and note what it used."""
+    return _told(request, rooms, call, rooms.inference.image, caller)
+
+
+def transcribe(
+    request: Request | Asking, rooms: Rooms, call: TranscribeCall, caller: Caller | None = None
+) -> AsyncGenerator[list[TranscribePiece]]:
+    """Run a call for the request's caller, piece by piece, and note what it used."""
+    return _told(request, rooms, call, rooms.inference.transcribe, caller)
+
+
+def speak(
+    request: Request | Asking, rooms: Rooms, call: SpeechCall, caller: Caller | None = None
+) -> AsyncGenerator[list[SpeechPiece]]:
+    """Run a call for the request's caller, piece by piece, and note what it used."""
+    return _told(request, rooms, call, rooms.inference.speak, caller)
+
+
+async def _told(
+    request: Request | Asking,
+    rooms: Rooms,
+    call: AnyStreamCall,
+    verb: Callable[[AnyStreamCall, Caller], AsyncGenerator[list[AnyPiece]]],
+    caller: Caller | None,
+) -> AsyncGenerator[list[AnyPiece]]:
     record = record_of(request)
     record.model = rooms.fleet.model(call.model).name
-    answer = rooms.inference.chat(call, caller or caller_of(request))
-    async with aclosing(answer) as made:
+    async with aclosing(verb(call, caller or caller_of(request))) as made:
         async for pieces in made:
             if (usage := pieces[-1].usage) is not None:
-                record.served = Served(
-                    model=record.model,
-                    tokens=usage.total_tokens,
-                    items=call.n,
-                    truncated=0,
-                    timing=Timing(),
-                )
+                record.served = _served(record.model, getattr(call, "n", 1), usage)
             yield pieces
+
+
+def _served(model: str, items: int, usage: AnyUsage) -> Served:
+    """What an answer in pieces adds to the counters."""
+    match usage:
+        case ChatUsage():
+            tokens, truncated = usage.total_tokens, 0
+        case ImageUsage():
+            tokens, truncated = usage.prompt_tokens, int(usage.truncated)
+        case TranscribeUsage():
+            tokens, truncated = usage.tokens, 0
+        case SpeechUsage():
+            tokens, truncated = 0, 0
+    return Served(model=model, tokens=tokens, items=items, truncated=truncated, timing=Timing())
 
 
 async def begun(stream: AsyncGenerator[T]) -> AsyncGenerator[T]:

@@ -1,15 +1,15 @@
 """Stelae's own protocol: the verbs as HTTP, arrays as raw buffers."""
 
 from stelae.dialects.base import Dialect
-from stelae.dialects.native.chat import CHAT_OPERATIONS
 from stelae.dialects.native.collections import COLLECTION_OPERATIONS
 from stelae.dialects.native.convert import render_error
 from stelae.dialects.native.pools import POOL_OPERATIONS
 from stelae.dialects.native.routes import OPERATIONS
+from stelae.dialects.native.streams import STREAM_OPERATIONS
 
 DIALECT = Dialect(
     "native",
     "Stelae's own protocol: msgpack or JSON",
-    (*OPERATIONS, *CHAT_OPERATIONS, *COLLECTION_OPERATIONS, *POOL_OPERATIONS),
+    (*OPERATIONS, *STREAM_OPERATIONS, *COLLECTION_OPERATIONS, *POOL_OPERATIONS),
     render_error,
 )

@@ -13,7 +13,17 @@ from stelae.dialects.answers import error_body, error_headers
 from stelae.dialects.base import record_of
 from stelae.dialects.decode import Decoder, decode
 from stelae.errors import InvalidInput, StelaeError
-from stelae.types import ChatCall, EncodeCall, ExtractCall, IndexCall, ScoreCall, SearchCall
+from stelae.types import (
+    ChatCall,
+    EncodeCall,
+    ExtractCall,
+    ImageCall,
+    IndexCall,
+    ScoreCall,
+    SearchCall,
+    SpeechCall,
+    TranscribeCall,
+)
 from stelae.wire.arrays import Buffer, from_plain, narrowed, pack, pack_pieces, to_json
 from stelae.wire.slices import json_slices
 
@@ -47,7 +57,17 @@ def _decoders(kind: type[T]) -> dict[Media, Decoder[T]]:
 
 _CALLS: dict[type, dict[Media, Decoder[Any]]] = {
     kind: _decoders(kind)
-    for kind in (EncodeCall, ScoreCall, ExtractCall, ChatCall, IndexCall, SearchCall)
+    for kind in (
+        EncodeCall,
+        ScoreCall,
+        ExtractCall,
+        IndexCall,
+        SearchCall,
+        ChatCall,
+        ImageCall,
+        TranscribeCall,
+        SpeechCall,
+    )
 }
 
 
