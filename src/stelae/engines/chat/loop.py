@@ -24,7 +24,8 @@ from stelae.engines.chat.prefixes import MOST, SHORTEST, Prefixes
 from stelae.engines.chat.sequence import Request, Sequence, tell
 from stelae.engines.chat.stepping import BLOCK, Share, Stepper
 from stelae.engines.chat.writing import Decode
-from stelae.errors import EngineFailed, InvalidInput, OutOfMemory, ShuttingDown, StelaeError
+from stelae.engines.failures import as_ours
+from stelae.errors import InvalidInput, ShuttingDown, StelaeError
 
 STEP_TOKENS = 512
 """Tokens of one step at most; what is left of a conversation is read in the next."""
@@ -117,7 +118,7 @@ class TokenLoop:
 
     def _give_up(self, error: Exception) -> None:
         """Fail the texts under way; those that wait go on."""
-        self._fail([(text, 0) for text in self._running], _as_ours(error))
+        self._fail([(text, 0) for text in self._running], as_ours(error))
         self._note(self._running)
 
     # -- what runs ---------------------------------------------------------------------------
@@ -215,7 +216,7 @@ class TokenLoop:
         try:
             text.borrow(self._model.fork(memory, tokens), tokens)
         except Exception as error:  # whatever a model raises, as in a step
-            self._fail([(text, 0)], _as_ours(error))
+            self._fail([(text, 0)], as_ours(error))
             self._note([text])
 
     def _lend(self, shares: list[tuple[Sequence, int]]) -> None:
@@ -251,7 +252,7 @@ class TokenLoop:
                 if not text.waits:
                     self._advance(text, row)
         except Exception as error:  # whatever a model raises is the answer to these calls
-            self._fail(shares, _as_ours(error))
+            self._fail(shares, as_ours(error))
         self._note(text for text, _ in shares)
         seconds = self.stats.seconds + time.monotonic() - started
         self.stats = replace(self.stats, seconds=seconds)
@@ -291,11 +292,3 @@ class TokenLoop:
             sequences=before.sequences + len(shares),
             tokens=before.tokens + sum(tokens for _, tokens in shares),
         )
-
-
-def _as_ours(error: Exception) -> StelaeError:
-    if isinstance(error, StelaeError):
-        return error
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        return OutOfMemory("memory ran out while the model ran", retry_after=1.0)
-    return EngineFailed(f"the model failed: {type(error).__name__}: {error}")
