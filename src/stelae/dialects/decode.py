@@ -76,6 +76,23 @@ def decode(decoder: Decoder[T], body: bytes) -> T:
         raise InvalidInput(f"the body is not well-formed: {error}") from error
 
 
+def fit(kind: type[T], fields: dict[str, Any], *, lax: bool = False) -> T:
+    """Fields that are read already, as a value of some type.
+
+    Args:
+        kind: The type.
+        fields: By name.
+        lax: Whether numbers and truths may be told as texts, as in forms.
+
+    Raises:
+        InvalidInput: They do not fit; names the field at fault.
+    """
+    try:
+        return msgspec.convert(fields, kind, strict=not lax)
+    except msgspec.ValidationError as error:
+        raise _misfit(str(error), kind) from error
+
+
 def _misfit(text: str, kind: Any) -> InvalidInput:
     found = _AT.match(text)
     param = found["param"] if found else None

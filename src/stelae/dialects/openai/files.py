@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
 
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from stelae.dialects.answers import json_answer
+from stelae.dialects.ask import offload
 from stelae.dialects.base import Operation, Rooms, owner_of
 from stelae.dialects.decode import read
 from stelae.dialects.openai.pages import paged
 from stelae.dialects.openai.schema import FileDeleted, FileList, FileObject
+from stelae.dialects.uploads import plain_name, read_form
 from stelae.errors import InvalidInput, NotFound
 from stelae.service.store import File
 from stelae.service.works import Works
+from stelae.wire.multipart import is_form
 
 PURPOSE = "batch"
 """What a file is for if nobody says."""
-
-LONGEST_NAME = 255
 
 
 def file_object(file: File) -> FileObject:
@@ -39,7 +38,7 @@ def file_object(file: File) -> FileObject:
 
 async def upload(request: Request, rooms: Rooms) -> Response:
     """Keep a file: a form with ``file`` and ``purpose``, or its bytes with both in the query."""
-    form = request.headers.get("content-type", "").lower().startswith("multipart/")
+    form = is_form(request.headers.get("content-type", ""))
     name, purpose, data = await (_from_form if form else _from_body)(request)
     if not data:
         raise InvalidInput("the file is empty", param="file")
@@ -50,33 +49,17 @@ async def upload(request: Request, rooms: Rooms) -> Response:
 
 async def _from_form(request: Request) -> tuple[str, str, bytes]:
     body = await read(request)
-
-    async def stream() -> Any:
-        yield body
-
-    try:
-        form = await MultiPartParser(request.headers, stream(), max_files=1, max_fields=16).parse()
-    except MultiPartException as error:
-        raise InvalidInput(f"the form cannot be read: {error.message}") from error
-    try:
-        file, purpose = form.get("file"), form.get("purpose", PURPOSE)
-        if file is None or isinstance(file, str):
-            raise InvalidInput("the form has no file: give it as 'file'", param="file")
-        return _name(file.filename), _name(str(purpose)), await file.read()
-    finally:
-        await form.close()
+    form = await offload(len(body), read_form, request.headers["content-type"], body)
+    file, purpose = form.file("file"), form.fields.get("purpose") or PURPOSE
+    if file is None:
+        raise InvalidInput("the form has no file: give it as 'file'", param="file")
+    return file.name, plain_name(str(purpose)), file.data
 
 
 async def _from_body(request: Request) -> tuple[str, str, bytes]:
     query = request.query_params
     name, purpose = query.get("filename", "upload.jsonl"), query.get("purpose", PURPOSE)
-    return _name(name), _name(purpose), await read(request)
-
-
-def _name(given: str | None) -> str:
-    """A name without a path before it."""
-    bare = (given or "").replace("\\", "/").rpartition("/")[2]
-    return "".join(c for c in bare if c.isprintable() and c != '"')[:LONGEST_NAME] or "upload"
+    return plain_name(name), plain_name(purpose), await read(request)
 
 
 async def list_files(request: Request, rooms: Rooms) -> Response:
