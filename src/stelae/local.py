@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from concurrent.futures import CancelledError
 from functools import partial
 from types import ModuleType
@@ -23,6 +23,7 @@ from msgspec.structs import replace
 from stelae.catalog.catalog import Catalog
 from stelae.client import Client, ServerInfo
 from stelae.client._options import compute_dtype, count
+from stelae.client._streams import CHAT, IMAGE, SPEAK, TRANSCRIBE, C, P, Verb
 from stelae.cluster.controller import Placement
 from stelae.cluster.local import LocalController
 from stelae.engines.base import EngineOptions
@@ -32,10 +33,8 @@ from stelae.service.house import build
 from stelae.service.inference import Caller
 from stelae.types import (
     Capacity,
-    ChatCall,
     CollectionInfo,
     ComputeDtype,
-    Delta,
     Document,
     EncodeCall,
     EncodeResult,
@@ -54,6 +53,8 @@ from stelae.types import (
 from stelae.version import __version__
 
 T = TypeVar("T")
+Stream = Callable[[Any, Caller], AsyncGenerator[list[Any]]]
+"""A verb of the house that answers piece by piece."""
 
 
 def local(
@@ -113,6 +114,13 @@ class LocalBackend:
     def __init__(self, catalog: Catalog, options: EngineOptions) -> None:
         controller = LocalController(Placement.THREAD)
         self._house = build(catalog, controller, defaults=Defaults(options=options))
+        asked = self._house.inference
+        self._streams: dict[str, Stream] = {
+            CHAT.name: asked.chat,
+            IMAGE.name: asked.image,
+            TRANSCRIBE.name: asked.transcribe,
+            SPEAK.name: asked.speak,
+        }
         self._started = time.monotonic()
         self._numbers = itertools.count(1)
         self._loop = asyncio.new_event_loop()
@@ -132,9 +140,9 @@ class LocalBackend:
         """Look into the items of one call."""
         return self._answer(self._house.inference.extract(call, self._caller(timeout)))
 
-    def chat(self, call: ChatCall, timeout: float | None) -> Generator[list[Delta]]:
-        """Go on with the conversation of one call."""
-        stream = self._house.inference.chat(call, self._caller(timeout))
+    def stream(self, verb: Verb[C, P], call: C, timeout: float | None) -> Generator[list[P]]:
+        """Answer one call piece by piece."""
+        stream = self._streams[verb.name](call, self._caller(timeout))
         try:
             while (made := self._answer(anext(stream, None))) is not None:
                 yield made

@@ -1,4 +1,4 @@
-"""Chats: what is sent, what comes back, and the reply that is put together from it."""
+"""Chats: what is asked, and the reply that is put together from the pieces of its answer."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any, TypedDict
 import msgspec
 
 from stelae.client._messages import MessageLike, message_of
+from stelae.client._streams import call_of
 from stelae.client._tools import StructureLike, structure_of, tool_choice_of, tool_of
-from stelae.errors import ErrorInfo, InvalidInput, ProtocolError, from_info
+from stelae.errors import InvalidInput
 from stelae.types import (
     ChatCall,
     ChatUsage,
@@ -24,7 +25,6 @@ from stelae.types import (
     TokenLogprob,
     ToolUse,
 )
-from stelae.wire import arrays
 
 
 class ChatOptions(TypedDict, total=False):
@@ -210,27 +210,7 @@ def chat_call(
         **others,
         **_wanted(others),
     }
-    try:
-        return msgspec.convert(plain, ChatCall)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(f"chat: {error}") from error
-
-
-def packed(call: ChatCall) -> bytes:
-    """A call as it is sent.
-
-    Raises:
-        InvalidInput: Something in it cannot be.
-    """
-    try:
-        return arrays.pack(call)
-    except UnicodeEncodeError as error:
-        raise InvalidInput(
-            f"chat: {error.object[error.start]!r} is half of a surrogate pair, which is not text",
-            hint="clean it with text.encode('utf-8', 'replace').decode()",
-        ) from error
-    except (TypeError, NotImplementedError) as error:
-        raise InvalidInput(f"chat: {error}") from error
+    return call_of("chat", plain, ChatCall)
 
 
 def _wanted(others: Mapping[str, Any]) -> dict[str, Any]:
@@ -241,33 +221,3 @@ def _wanted(others: Mapping[str, Any]) -> dict[str, Any]:
         "structure": structure_of,
     }
     return {name: way(others[name]) for name, way in ways.items() if name in others}
-
-
-class _Failure(msgspec.Struct, frozen=True):
-    error: ErrorInfo
-
-
-_EVENT = msgspec.json.Decoder(list[Delta])
-_FAILURE = msgspec.json.Decoder(_Failure)
-
-
-def pieces_in(line: str) -> list[Delta]:
-    """The pieces in a line of an answer; none in lines that are no events.
-
-    Raises:
-        StelaeError: What the server reports in the middle of an answer.
-        ProtocolError: The line cannot be read.
-    """
-    if not line.startswith("data: "):
-        return []
-    try:
-        if line.startswith("data: {"):
-            raise from_info(_FAILURE.decode(line[6:]).error)
-        return _EVENT.decode(line[6:])
-    except msgspec.DecodeError as error:
-        raise ProtocolError(f"an event of the answer cannot be read: {error}") from error
-
-
-def broken_off(address: str) -> ProtocolError:
-    """An answer ended without its last piece."""
-    return ProtocolError(f"the answer of {address} broke off; what came of it is not whole")

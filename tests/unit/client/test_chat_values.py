@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from stelae.client import Reply, tool_result
-from stelae.client._chat import chat_call, packed
+from stelae.client._chat import chat_call
+from stelae.client._streams import packed
 from stelae.errors import InvalidInput
 from stelae.types import (
     ChatCall,
@@ -135,9 +136,9 @@ def test_messages_that_are_no_list_are_named() -> None:
 )
 def test_what_cannot_be_sent_is_refused(options: dict[str, Any], fault: str) -> None:
     with pytest.raises(InvalidInput, match=fault):
-        packed(chat_call("x", "m", options))
+        packed("chat", chat_call("x", "m", options))
     with pytest.raises(InvalidInput, match="surrogate"):
-        packed(chat_call("\ud800", "m", {}))
+        packed("chat", chat_call("\ud800", "m", {}))
 
 
 def test_message_that_is_none_is_named() -> None:

@@ -12,9 +12,8 @@ from stelae.client._async._backend import AsyncBackend
 from stelae.client._async._sender import AsyncSender
 from stelae.client._chat import ChatOptions, Reply
 from stelae.client._messages import MessageLike
+from stelae.client._streams import CHAT
 from stelae.types import ChatCall, Delta
-
-Begun = tuple[list[Delta], AsyncGenerator[list[Delta]]]
 
 
 class AsyncChats:
@@ -53,7 +52,7 @@ class AsyncChats:
         """
         call = _chat.chat_call(messages, model or self._model, options)
         pieces: list[Delta] = []
-        async with aclosing(self._pieces(call, timeout)) as made:
+        async with aclosing(self._told(call, timeout)) as made:
             async for piece in made:
                 pieces.append(piece)  # noqa: PERF401 - the synchronous side is made of this
         return Reply.of(pieces, call.n)
@@ -73,17 +72,7 @@ class AsyncChats:
             the model stops. A request is sent again while no piece has come, never later.
         """
         call = _chat.chat_call(messages, model or self._model, options)
-        return self._pieces(call, timeout)
+        return self._told(call, timeout)
 
-    async def _pieces(self, call: ChatCall, timeout: float | None) -> AsyncGenerator[Delta]:
-        first, stream = await self._sender.ask(partial(self._begin, call), timeout)
-        async with aclosing(stream) as made:
-            for piece in first:
-                yield piece
-            async for pieces in made:
-                for piece in pieces:
-                    yield piece
-
-    async def _begin(self, call: ChatCall, timeout: float | None) -> Begun:
-        stream = self._backend.chat(call, timeout)
-        return await anext(stream), stream
+    def _told(self, call: ChatCall, timeout: float | None) -> AsyncGenerator[Delta]:
+        return self._sender.told(partial(self._backend.stream, CHAT, call), timeout)

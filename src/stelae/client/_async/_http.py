@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stelae.client import _chat, _collections, _errors, _transport
+from stelae.client import _collections, _errors, _streams, _transport
 from stelae.client._collections import CollectionList, Deleted, DocumentList, Updated
+from stelae.client._streams import C, Events, P, Verb
 from stelae.client._values import ModelList, ServerInfo
 from stelae.types import (
     Capacity,
-    ChatCall,
     CollectionInfo,
-    Delta,
     Document,
     EncodeCall,
     EncodeResult,
@@ -61,17 +60,19 @@ class AsyncHttpBackend:
         """Look into the items of one request."""
         return await self._ask("POST", "extract", ExtractResult, timeout, arrays.pack(call))
 
-    async def chat(self, call: ChatCall, timeout: float | None) -> AsyncGenerator[list[Delta]]:
-        """Go on with the conversation of one request."""
+    async def stream(
+        self, verb: Verb[C, P], call: C, timeout: float | None
+    ) -> AsyncGenerator[list[P]]:
+        """Answer one request piece by piece."""
         import httpx
 
         connect = _transport.connect_seconds(timeout)
-        whole = False
+        events = Events(verb.pieces)
         with _transport.told(self.address, timeout):
             async with self._http.stream(
                 "POST",
-                self.address + _transport.ROOT + "chat",
-                content=_chat.packed(call),
+                self.address + _transport.ROOT + verb.name,
+                content=_streams.packed(verb.name, call),
                 headers=self._headers | _transport.headers(timeout, _errors.MSGPACK),
                 timeout=httpx.Timeout(timeout, connect=connect),
                 follow_redirects=False,
@@ -79,13 +80,12 @@ class AsyncHttpBackend:
                 if response.status_code != 200:
                     body = await response.aread()
                     head = str(response.url), response.status_code, response.headers
-                    _errors.read(_errors.Answer(*head, body), Delta)
-                async for line in response.aiter_lines():
-                    if pieces := _chat.pieces_in(line):
-                        whole = pieces[-1].usage is not None
+                    _errors.read(_errors.Answer(*head, body), list)
+                async for data in response.aiter_bytes():
+                    for pieces in events.read(data):
                         yield pieces
-        if not whole:
-            raise _chat.broken_off(self.address)
+        if not events.whole:
+            raise _streams.broken_off(self.address)
 
     async def models(self, timeout: float | None) -> list[ModelInfo]:
         """The models the server knows."""

@@ -18,6 +18,7 @@ from stelae.client._retry import Deadline, Retries
 from stelae.errors import StelaeError
 
 R = TypeVar("R")
+P = TypeVar("P")
 
 Ask = Callable[[AnyCall, float | None], Coroutine[Any, Any, R]]
 """A verb of the backend: a request, and the seconds it may take."""
@@ -124,6 +125,18 @@ class AsyncSender:
         seconds = _options.seconds(timeout, "timeout") or self._timeout
         return await self._send(once, Deadline.after(seconds), AsyncCrew())
 
+    async def told(
+        self, tell: Callable[[float | None], AsyncGenerator[list[P]]], timeout: float | None
+    ) -> AsyncGenerator[P]:
+        """The pieces of an answer; it is asked for again while none has come, never later."""
+        first, stream = await self.ask(partial(_begun, tell), timeout)
+        async with aclosing(stream) as made:
+            for piece in first:
+                yield piece
+            async for pieces in made:
+                for piece in pieces:
+                    yield piece
+
     async def _send(
         self,
         once: Callable[[float | None], Coroutine[Any, Any, R]],
@@ -142,3 +155,10 @@ class AsyncSender:
             except StelaeError as error:
                 seconds = self._retries.wait(error, attempt, deadline)
             await crew.pause(seconds)
+
+
+async def _begun(
+    tell: Callable[[float | None], AsyncGenerator[list[P]]], timeout: float | None
+) -> tuple[list[P], AsyncGenerator[list[P]]]:
+    stream = tell(timeout)
+    return await anext(stream), stream

@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, Protocol
 
+from stelae.client._streams import C, P, Verb
 from stelae.client._values import ServerInfo
 from stelae.types import (
     Capacity,
-    ChatCall,
     CollectionInfo,
-    Delta,
     Document,
     EncodeCall,
     EncodeResult,
@@ -53,8 +52,8 @@ class Backend(Protocol):
         """Look into the items of one request."""
         ...
 
-    def chat(self, call: ChatCall, timeout: float | None) -> Generator[list[Delta]]:
-        """Go on with the conversation of one request; the last piece, and only that, has usage."""
+    def stream(self, verb: Verb[C, P], call: C, timeout: float | None) -> Generator[list[P]]:
+        """Answer one request piece by piece; the last piece, and only that, has usage."""
         ...
 
     def models(self, timeout: float | None) -> list[ModelInfo]:

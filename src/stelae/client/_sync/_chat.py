@@ -13,9 +13,8 @@ from stelae.client._sync._backend import Backend
 from stelae.client._sync._sender import Sender
 from stelae.client._chat import ChatOptions, Reply
 from stelae.client._messages import MessageLike
+from stelae.client._streams import CHAT
 from stelae.types import ChatCall, Delta
-
-Begun = tuple[list[Delta], Generator[list[Delta]]]
 
 
 class Chats:
@@ -54,7 +53,7 @@ class Chats:
         """
         call = _chat.chat_call(messages, model or self._model, options)
         pieces: list[Delta] = []
-        with closing(self._pieces(call, timeout)) as made:
+        with closing(self._told(call, timeout)) as made:
             for piece in made:
                 pieces.append(piece)  # noqa: PERF401 - the synchronous side is made of this
         return Reply.of(pieces, call.n)
@@ -74,17 +73,7 @@ class Chats:
             the model stops. A request is sent again while no piece has come, never later.
         """
         call = _chat.chat_call(messages, model or self._model, options)
-        return self._pieces(call, timeout)
+        return self._told(call, timeout)
 
-    def _pieces(self, call: ChatCall, timeout: float | None) -> Generator[Delta]:
-        first, stream = self._sender.ask(partial(self._begin, call), timeout)
-        with closing(stream) as made:
-            for piece in first:
-                yield piece
-            for pieces in made:
-                for piece in pieces:
-                    yield piece
-
-    def _begin(self, call: ChatCall, timeout: float | None) -> Begun:
-        stream = self._backend.chat(call, timeout)
-        return next(stream), stream
+    def _told(self, call: ChatCall, timeout: float | None) -> Generator[Delta]:
+        return self._sender.told(partial(self._backend.stream, CHAT, call), timeout)

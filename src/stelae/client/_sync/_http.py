@@ -6,14 +6,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stelae.client import _chat, _collections, _errors, _transport
+from stelae.client import _collections, _errors, _streams, _transport
 from stelae.client._collections import CollectionList, Deleted, DocumentList, Updated
+from stelae.client._streams import C, Events, P, Verb
 from stelae.client._values import ModelList, ServerInfo
 from stelae.types import (
     Capacity,
-    ChatCall,
     CollectionInfo,
-    Delta,
     Document,
     EncodeCall,
     EncodeResult,
@@ -62,17 +61,19 @@ class HttpBackend:
         """Look into the items of one request."""
         return self._ask("POST", "extract", ExtractResult, timeout, arrays.pack(call))
 
-    def chat(self, call: ChatCall, timeout: float | None) -> Generator[list[Delta]]:
-        """Go on with the conversation of one request."""
+    def stream(
+        self, verb: Verb[C, P], call: C, timeout: float | None
+    ) -> Generator[list[P]]:
+        """Answer one request piece by piece."""
         import httpx
 
         connect = _transport.connect_seconds(timeout)
-        whole = False
+        events = Events(verb.pieces)
         with _transport.told(self.address, timeout):
             with self._http.stream(
                 "POST",
-                self.address + _transport.ROOT + "chat",
-                content=_chat.packed(call),
+                self.address + _transport.ROOT + verb.name,
+                content=_streams.packed(verb.name, call),
                 headers=self._headers | _transport.headers(timeout, _errors.MSGPACK),
                 timeout=httpx.Timeout(timeout, connect=connect),
                 follow_redirects=False,
@@ -80,13 +81,12 @@ class HttpBackend:
                 if response.status_code != 200:
                     body = response.read()
                     head = str(response.url), response.status_code, response.headers
-                    _errors.read(_errors.Answer(*head, body), Delta)
-                for line in response.iter_lines():
-                    if pieces := _chat.pieces_in(line):
-                        whole = pieces[-1].usage is not None
+                    _errors.read(_errors.Answer(*head, body), list)
+                for data in response.iter_bytes():
+                    for pieces in events.read(data):
                         yield pieces
-        if not whole:
-            raise _chat.broken_off(self.address)
+        if not events.whole:
+            raise _streams.broken_off(self.address)
 
     def models(self, timeout: float | None) -> list[ModelInfo]:
         """The models the server knows."""

@@ -19,6 +19,7 @@ from stelae.client._retry import Deadline, Retries
 from stelae.errors import StelaeError
 
 R = TypeVar("R")
+P = TypeVar("P")
 
 Ask = Callable[[AnyCall, float | None], R]
 """A verb of the backend: a request, and the seconds it may take."""
@@ -125,6 +126,18 @@ class Sender:
         seconds = _options.seconds(timeout, "timeout") or self._timeout
         return self._send(once, Deadline.after(seconds), Crew())
 
+    def told(
+        self, tell: Callable[[float | None], Generator[list[P]]], timeout: float | None
+    ) -> Generator[P]:
+        """The pieces of an answer; it is asked for again while none has come, never later."""
+        first, stream = self.ask(partial(_begun, tell), timeout)
+        with closing(stream) as made:
+            for piece in first:
+                yield piece
+            for pieces in made:
+                for piece in pieces:
+                    yield piece
+
     def _send(
         self,
         once: Callable[[float | None], R],
@@ -143,3 +156,10 @@ class Sender:
             except StelaeError as error:
                 seconds = self._retries.wait(error, attempt, deadline)
             crew.pause(seconds)
+
+
+def _begun(
+    tell: Callable[[float | None], Generator[list[P]]], timeout: float | None
+) -> tuple[list[P], Generator[list[P]]]:
+    stream = tell(timeout)
+    return next(stream), stream
