@@ -11,7 +11,19 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from tiny import classic, decoders, finders, gte, heads, pages, rotary, seeing, vision, writing
+from tiny import (
+    classic,
+    decoders,
+    finders,
+    gte,
+    heads,
+    pages,
+    rotary,
+    seeing,
+    speech,
+    vision,
+    writing,
+)
 from tiny.broken import BROKEN
 from tiny.sound import MATRYOSHKA, SOUND
 
@@ -30,6 +42,7 @@ CHECKPOINTS: dict[str, Callable[[Path], None]] = {
         *vision.SOUND,
         *pages.SOUND,
         *seeing.SOUND,
+        *speech.SOUND,
         *writing.SOUND,
         *BROKEN,
     )

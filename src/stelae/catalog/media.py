@@ -7,10 +7,11 @@ from pathlib import Path
 
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.spec import ModelSpec, Source
+from stelae.catalog.speech import read_speech
 
 Reader = Callable[[Path, ModelEntry, Source], ModelSpec | None]
 
-READERS: tuple[Reader, ...] = ()
+READERS: tuple[Reader, ...] = (read_speech,)
 """Each says what a folder holds, or ``None`` if it is of another layout."""
 
 
