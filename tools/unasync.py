@@ -38,7 +38,7 @@ WORDS = [
         (r"\bSIEAsyncClient\b", "SIEClient"),
         (r"\bAsync(Backend|Chats|Client|Crew|Feed|Gate|Generator|HttpBackend|Iterator)\b", r"\1"),
         (r"\bAsync(Batches|Files|Jobs|Renewal|Rest|Texts|Writing)\b", r"\1"),
-        (r"\bAsync(Collection|Collections|Job|Pools|Sender)\b", r"\1"),
+        (r"\bAsync(Collection|Collections|Job|Media|Pools|Sender)\b", r"\1"),
     ]
 ]
 

@@ -16,15 +16,21 @@ from stelae.client import (
     Backend,
     ChatOptions,
     EncodeOptions,
+    ImageOptions,
+    Picture,
+    Pictures,
     Reply,
     RetryPolicy,
     ScoreOptions,
     ServerInfo,
+    Speech,
+    Transcript,
     tool_result,
 )
 from stelae.types import (
     Delta,
     Finish,
+    ImagePiece,
     Message,
     ModelInfo,
     OutputType,
@@ -34,7 +40,9 @@ from stelae.types import (
     Sparse,
     SparseVector,
     ToolUse,
+    TranscribePiece,
     Usage,
+    Word,
 )
 
 
@@ -83,6 +91,22 @@ def chats(client: Client, options: ChatOptions, path: Path, city: type[object]) 
     assert_type(Reply.of(client.stream_chat("hello")), Reply)
 
 
+def media(client: Client, options: ImageOptions, path: Path, image: Image) -> None:
+    made = client.image("a boat", images=[path, image, b"a file"], mask=image, size="64x64")
+    assert_type(made, Pictures)
+    assert_type(made[0], Picture)
+    assert_type(made.save(path), list[Path])
+    assert_type(client.image("a boat", progress=print, **options), Pictures)
+    assert_type(client.stream_image("a boat", size=(64, 64)), Generator[ImagePiece])
+    client.image("a boat", format="gif")  # type: ignore[arg-type]
+    heard = client.transcribe(path, temperatures=0.0, words=True)
+    assert_type(heard, Transcript)
+    assert_type(heard.words, list[Word])
+    assert_type(client.stream_transcribe(b"a file", language="en"), Generator[TranscribePiece])
+    assert_type(client.speak("a text", voice="alto", format="wav"), Speech)
+    assert_type(client.stream_speak("a text"), Generator[bytes])
+
+
 def scores(client: Client, asked: ScoreOptions, lines: Iterator[str], path: Path) -> None:
     assert_type(client.score("query", ["a", "b"]), Scores)
     assert_type(client.score(Item(text="query"), lines, by="sparse", errors="return"), Scores)
@@ -125,6 +149,8 @@ async def awaited(client: AsyncClient, lines: AsyncIterator[str]) -> None:
         assert_type(encoding, Encoding)
     assert_type(await client.score("query", ["a"]), Scores)
     assert_type(await client.score("query", lines), Scores)
+    assert_type(await client.image("a boat"), Pictures)
+    assert_type(client.stream_speak("a text"), AsyncGenerator[bytes])
     assert_type(await client.models(), list[ModelInfo])
     assert_type(await client.server(), ServerInfo)
     async with AsyncClient() as entered:

@@ -5,6 +5,9 @@
     Score, Scores              what you get from score
     Extracted, Extractions     what you get from extract
     Reply, tool_result         what you get from chat, and what a tool says to it
+    Picture, Pictures          what you get from image
+    Transcript                 what you get from transcribe
+    Speech                     what you get from speak
     Collection, Indexed        what keeps things with their vectors, and what it took
     RetryPolicy                how it behaves when the server is busy or away
     Backend, AsyncBackend      what answers it, if that is not a server
@@ -19,10 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 from stelae.client._chat import ChatOptions, Reply
 from stelae.client._collections import Indexed
+from stelae.client._hearing import TranscribeOptions, Transcript
+from stelae.client._imaging import ImageOptions, Picture, Pictures
 from stelae.client._items import ItemLike
 from stelae.client._messages import tool_result
 from stelae.client._options import EncodeOptions, ExtractOptions, ScoreOptions
 from stelae.client._retry import RetryPolicy
+from stelae.client._speaking import Speech, SpeechOptions
 from stelae.client._sync import Backend, Client, Collection
 from stelae.client._values import ServerInfo
 from stelae.client.encodings import Encoding, Encodings
@@ -46,14 +52,21 @@ __all__ = [
     "ExtractOptions",
     "Extracted",
     "Extractions",
+    "ImageOptions",
     "Indexed",
     "ItemLike",
+    "Picture",
+    "Pictures",
     "Reply",
     "RetryPolicy",
     "Score",
     "ScoreOptions",
     "Scores",
     "ServerInfo",
+    "Speech",
+    "SpeechOptions",
+    "TranscribeOptions",
+    "Transcript",
     "tool_result",
 ]
 

@@ -165,7 +165,7 @@ def _written(pixels: Any, place: Place) -> bytes:
         image = import_module("PIL.Image")  # late: most pictures are files already
     except ImportError as error:
         raise MissingDependency(
-            "to send pixels in a chat the package 'pillow' is needed", hint="pip install pillow"
+            "to send pixels as a file the package 'pillow' is needed", hint="pip install pillow"
         ) from error
     return _file(image.fromarray(pixels))
 

@@ -4,41 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from stelae.client._options import Plan
+from stelae.client._options import Progress as Wanted
 from stelae.errors import MissingDependency
 
 Advance = Callable[[int], None]
 """Told how many more items are done."""
 
+Tell = Callable[[int, int | None], object]
+"""Told how much is done, and how much there is in all, if that is known."""
+
 
 @contextmanager
-def shown(plan: Plan[Any], total: int | None) -> Iterator[Advance]:
-    """Show the progress of a call while it runs.
+def shown(progress: Wanted, verb: str, total: int | None) -> Iterator[Advance]:
+    """Show the progress of a call while it runs, item by item.
 
     Args:
-        plan: Of the call. Its ``progress`` is ``False`` for nothing, ``True`` for a bar on
-            standard error, or a function called with the items done and ``total``.
+        progress: See ``gauge``.
+        verb: What is done.
         total: Items in all, ``None`` if not known.
 
     Raises:
         MissingDependency: A bar is asked for and ``rich`` is not installed.
     """
-    if plan.progress is True:
-        with bar(plan.verb, total) as advance:
-            yield advance
-    elif plan.progress is False:
+    with gauge(progress, verb, "items", total) as tell:
+        yield _counted(tell, total)
+
+
+@contextmanager
+def gauge(progress: Wanted, verb: str, unit: str, total: int | None = None) -> Iterator[Tell]:
+    """Show how much of something is done.
+
+    Args:
+        progress: ``False`` for nothing, ``True`` for a bar on standard error, or a function that
+            is called with what is done and what there is in all.
+        verb: What is done.
+        unit: What is counted.
+        total: How much there is in all, if that is known before anything is done.
+
+    Raises:
+        MissingDependency: A bar is asked for and ``rich`` is not installed.
+    """
+    if progress is True:
+        with bar(verb, unit, total) as tell:
+            yield tell
+    elif progress is False:
         yield _nobody
     else:
-        yield _counted(plan.progress, total)
+        yield progress
 
 
-def _nobody(count: int) -> None:
-    del count
+def _nobody(done: int, total: int | None) -> None:
+    del done, total
 
 
-def _counted(tell: Callable[[int, int | None], object], total: int | None) -> Advance:
+def _counted(tell: Tell, total: int | None) -> Advance:
     done = 0
 
     def advance(count: int) -> None:
@@ -50,12 +70,13 @@ def _counted(tell: Callable[[int, int | None], object], total: int | None) -> Ad
 
 
 @contextmanager
-def bar(verb: str, total: int | None) -> Iterator[Advance]:
+def bar(verb: str, unit: str, total: int | None) -> Iterator[Tell]:
     """A bar on standard error.
 
     Args:
         verb: What is done.
-        total: Items in all, ``None`` if not known.
+        unit: What is counted.
+        total: How much there is in all, ``None`` if not known yet.
 
     Raises:
         MissingDependency: ``rich`` is not installed.
@@ -81,7 +102,9 @@ def bar(verb: str, total: int | None) -> Iterator[Advance]:
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
             speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:,.0f} items/s")
+            if speed is None:
+                return Text("")
+            return Text(f"{speed:,.0f} {unit}/s" if speed >= 10 else f"{speed:.2g} {unit}/s")
 
     columns: list[ProgressColumn] = [
         TextColumn(verb),
@@ -89,9 +112,8 @@ def bar(verb: str, total: int | None) -> Iterator[Advance]:
         MofNCompleteColumn(),
         Rate(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
     ]
-    if total is not None:
-        columns.append(TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(verb, total=total)
-        yield lambda count: bar.advance(task, count)
+    with Progress(*columns, console=Console(stderr=True)) as drawn:
+        task = drawn.add_task(verb, total=total)
+        yield lambda done, total: drawn.update(task, completed=done, total=total)

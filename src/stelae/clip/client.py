@@ -14,10 +14,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import AsyncIterable, Iterable, Mapping
-from contextlib import nullcontext
 from typing import Any, Unpack
 
-from stelae.client._progress import bar
+from stelae.client._progress import shown
 from stelae.clip import profiling, verbs
 from stelae.clip.answers import Response
 from stelae.clip.callers import AsyncCaller, SyncCaller
@@ -205,9 +204,8 @@ class Client:
     async def _done(self, call: Call, results: Results, caller: Caller) -> Any:
         if call.total == 0:
             return results.all()
-        shown = bar(call.verb, call.total) if call.progress else nullcontext(lambda count: None)
         way = way_to(self._address, self._token, call.prefetch)
-        with shown as advance:
+        with shown(call.progress, call.verb, call.total) as advance:
             async with way as carrier:
                 await exchange(call, carrier, caller, results, advance)
         return results.all()

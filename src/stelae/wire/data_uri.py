@@ -41,3 +41,13 @@ def content(text: str) -> bytes:
         return base64.b64decode("".join(unquote(data).split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidInput(f"{text[:SHOWN]!r}... does not hold base64: {error}") from None
+
+
+def written(data: bytes, media: str) -> str:
+    """The data URI of some content.
+
+    Args:
+        data: The content.
+        media: Its media type.
+    """
+    return f"{START}{media};base64,{base64.b64encode(data).decode()}"

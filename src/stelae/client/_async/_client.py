@@ -14,6 +14,7 @@ from stelae.client._async._chat import AsyncChats
 from stelae.client._async._collections import AsyncCollections
 from stelae.client._async._crew import STREAMS, AnyIterable, async_each
 from stelae.client._async._http import AsyncHttpBackend
+from stelae.client._async._media import AsyncMedia
 from stelae.client._async._pools import AsyncPools
 from stelae.client._async._sender import AsyncSender
 from stelae.client._gather import EncodingTable, ExtractTable, Gathered, ScoreTable
@@ -48,8 +49,8 @@ if TYPE_CHECKING:
     import httpx
 
 
-class AsyncClient(AsyncChats, AsyncCollections, AsyncPools):
-    """Encodes, scores, extracts and chats with the models of a Stelae server.
+class AsyncClient(AsyncChats, AsyncMedia, AsyncCollections, AsyncPools):
+    """Asks the models of a Stelae server: for vectors, scores, texts, pictures and sound.
 
     A client keeps its connections open between calls; use it as a context
     manager, or close it when done.
@@ -488,7 +489,7 @@ class AsyncClient(AsyncChats, AsyncCollections, AsyncPools):
 
     async def _encode_one(self, item: ItemLike, plan: Plan[EncodeCall]) -> Encoding:
         chunk = Chunk(0, [_items.checked(item, Place("items", 0))[0]])
-        with shown(plan, 1) as advance:
+        with shown(plan.progress, plan.verb, 1) as advance:
             result = await self._sender.run(chunk, plan, self._backend.encode)
             advance(1)
         return next(Gathered(plan.raises, plan.template.outputs).encodings(chunk, result))
@@ -507,7 +508,7 @@ class AsyncClient(AsyncChats, AsyncCollections, AsyncPools):
     ) -> AsyncGenerator[Encoding]:
         gathered = Gathered(plan.raises, plan.template.outputs)
         send = partial(self._sender.at_once, plan=plan, limit=None, ask=self._backend.encode)
-        with shown(plan, None) as advance:
+        with shown(plan.progress, plan.verb, None) as advance:
             async with (
                 aclosing(_packed(items, Packer(plan.batch_size))) as chunks,
                 aclosing(send(chunks)) as results,

@@ -12,7 +12,7 @@ from stelae.client._async._crew import STREAMS, AnyIterable, async_each
 from stelae.client._async._sender import AsyncSender
 from stelae.client._collections import Indexed
 from stelae.client._items import Chunk, ItemLike, Packer
-from stelae.client._options import Plan, Progress
+from stelae.client._options import Progress
 from stelae.client._progress import shown
 from stelae.types import CollectionInfo, Document, Hit, IndexCall, SearchCall, Truncate
 
@@ -84,7 +84,7 @@ class AsyncCollection:
         values: Any = [given.item] if isinstance(given, _items.One) else given.items
         total = len(values) if isinstance(values, Sequence) else None
         indexed = Indexed()
-        with shown(Plan("index", template, progress=progress), total) as advance:
+        with shown(progress, "index", total) as advance:
             async for chunk in self._chunks(values, batch_size):
                 call = _collections.index_call(chunk, template)
                 result = await self._sender.ask(partial(self._backend.index, call), timeout)

@@ -54,7 +54,7 @@ class AsyncSender:
         if len(chunks) > 1:
             await self.fill_from(table, async_each(chunks), total, plan, ask)
             return
-        with shown(plan, total) as advance:
+        with shown(plan.progress, plan.verb, total) as advance:
             for chunk in chunks:
                 table.add(chunk, await self.run(chunk, plan, ask))
                 advance(total)
@@ -69,7 +69,7 @@ class AsyncSender:
     ) -> None:
         """Put the results of chunks into a table as they come."""
         limit = None if plan.timeout is None else Deadline.after(plan.timeout)
-        with shown(plan, total) as advance:
+        with shown(plan.progress, plan.verb, total) as advance:
             async with aclosing(self.at_once(chunks, plan, limit, ask)) as results:
                 async for chunk, result in results:
                     table.add(chunk, result)

@@ -15,6 +15,7 @@ from stelae.client._sync._chat import Chats
 from stelae.client._sync._collections import Collections
 from stelae.client._sync._crew import STREAMS, AnyIterable, each
 from stelae.client._sync._http import HttpBackend
+from stelae.client._sync._media import Media
 from stelae.client._sync._pools import Pools
 from stelae.client._sync._sender import Sender
 from stelae.client._gather import EncodingTable, ExtractTable, Gathered, ScoreTable
@@ -49,8 +50,8 @@ if TYPE_CHECKING:
     import httpx
 
 
-class Client(Chats, Collections, Pools):
-    """Encodes, scores, extracts and chats with the models of a Stelae server.
+class Client(Chats, Media, Collections, Pools):
+    """Asks the models of a Stelae server: for vectors, scores, texts, pictures and sound.
 
     A client keeps its connections open between calls; use it as a context
     manager, or close it when done.
@@ -489,7 +490,7 @@ class Client(Chats, Collections, Pools):
 
     def _encode_one(self, item: ItemLike, plan: Plan[EncodeCall]) -> Encoding:
         chunk = Chunk(0, [_items.checked(item, Place("items", 0))[0]])
-        with shown(plan, 1) as advance:
+        with shown(plan.progress, plan.verb, 1) as advance:
             result = self._sender.run(chunk, plan, self._backend.encode)
             advance(1)
         return next(Gathered(plan.raises, plan.template.outputs).encodings(chunk, result))
@@ -508,7 +509,7 @@ class Client(Chats, Collections, Pools):
     ) -> Generator[Encoding]:
         gathered = Gathered(plan.raises, plan.template.outputs)
         send = partial(self._sender.at_once, plan=plan, limit=None, ask=self._backend.encode)
-        with shown(plan, None) as advance:
+        with shown(plan.progress, plan.verb, None) as advance:
             with (
                 closing(_packed(items, Packer(plan.batch_size))) as chunks,
                 closing(send(chunks)) as results,

@@ -13,7 +13,7 @@ from stelae.client._sync._crew import STREAMS, AnyIterable, each
 from stelae.client._sync._sender import Sender
 from stelae.client._collections import Indexed
 from stelae.client._items import Chunk, ItemLike, Packer
-from stelae.client._options import Plan, Progress
+from stelae.client._options import Progress
 from stelae.client._progress import shown
 from stelae.types import CollectionInfo, Document, Hit, IndexCall, SearchCall, Truncate
 
@@ -85,7 +85,7 @@ class Collection:
         values: Any = [given.item] if isinstance(given, _items.One) else given.items
         total = len(values) if isinstance(values, Sequence) else None
         indexed = Indexed()
-        with shown(Plan("index", template, progress=progress), total) as advance:
+        with shown(progress, "index", total) as advance:
             for chunk in self._chunks(values, batch_size):
                 call = _collections.index_call(chunk, template)
                 result = self._sender.ask(partial(self._backend.index, call), timeout)

@@ -55,7 +55,7 @@ class Sender:
         if len(chunks) > 1:
             self.fill_from(table, each(chunks), total, plan, ask)
             return
-        with shown(plan, total) as advance:
+        with shown(plan.progress, plan.verb, total) as advance:
             for chunk in chunks:
                 table.add(chunk, self.run(chunk, plan, ask))
                 advance(total)
@@ -70,7 +70,7 @@ class Sender:
     ) -> None:
         """Put the results of chunks into a table as they come."""
         limit = None if plan.timeout is None else Deadline.after(plan.timeout)
-        with shown(plan, total) as advance:
+        with shown(plan.progress, plan.verb, total) as advance:
             with closing(self.at_once(chunks, plan, limit, ask)) as results:
                 for chunk, result in results:
                     table.add(chunk, result)
