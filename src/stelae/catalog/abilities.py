@@ -94,6 +94,8 @@ class Imaging(msgspec.Struct, frozen=True, kw_only=True, tag="imaging", omit_def
         modes: What pictures can be made from.
         size: Width and height in pixels that it was made for.
         multiple: Sides are multiples of this.
+        sides: Least and most of a side, in pixels.
+        pixels: Most of a picture, width times height.
         longest: Tokens of a prompt that its text towers read, the one that reads most counts.
     """
 
@@ -101,6 +103,8 @@ class Imaging(msgspec.Struct, frozen=True, kw_only=True, tag="imaging", omit_def
     modes: tuple[ImageMode, ...]
     size: tuple[int, int]
     multiple: int = 8
+    sides: tuple[int, int] = (64, 2048)
+    pixels: int = 2048 * 2048
     longest: int = 77
 
 

@@ -59,7 +59,8 @@ def canary_call(deployment: Deployment) -> Canary:
     """
     name, spec = deployment.name, deployment.spec
     if spec.imaging is not None:
-        return ImageCall(model=name, prompt="a canary", steps=1, seed=0)
+        side = spec.imaging.sides[0]
+        return ImageCall(model=name, prompt="a canary", size=(side, side), steps=1, seed=0)
     if spec.hearing is not None:
         return TranscribeCall(model=name, audio=_silence(), temperatures=(0.0,))
     if spec.speaking is not None:

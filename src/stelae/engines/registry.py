@@ -12,6 +12,7 @@ from typing import cast
 from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.engines import (
     detection,
+    diffusers,
     documents,
     encoder,
     fake,
@@ -39,6 +40,7 @@ BUILT_IN = (
     gliner.MANIFEST,
     detection.MANIFEST,
     documents.MANIFEST,
+    diffusers.MANIFEST,
     speech.MANIFEST,
     fake.MANIFEST,
     fake.NULL,

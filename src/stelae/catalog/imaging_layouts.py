@@ -1,0 +1,106 @@
+"""Pipelines that are known: their parts, how large their pictures are, how much they read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from stelae.catalog.abilities import ImageMode
+from stelae.catalog.files import Json
+
+UNUSED = frozenset({"safety_checker", "feature_extractor", "image_encoder"})
+"""Parts that make no picture; they are not loaded."""
+
+ALL = (ImageMode.TEXT, ImageMode.IMAGE, ImageMode.INPAINT)
+
+Kinds = Mapping[str, tuple[str, ...]]
+"""Classes that are known, by part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A tokenizer.
+
+    Attributes:
+        most: Tokens that are read; ``None`` as its files say.
+        framed: Tokens of these that the pipeline puts around a prompt itself.
+    """
+
+    most: int | None = None
+    framed: int = 0
+
+
+def _blocks(vae: Json) -> int:
+    """Pixels for each latent, along a side."""
+    blocks = vae.get("block_out_channels")
+    return 2 ** (len(blocks) - 1) if isinstance(blocks, list) and blocks else 8
+
+
+def _levels(vae: Json) -> int:
+    levels = vae.get("temperal_downsample")
+    return 2 ** len(levels) if isinstance(levels, list) else 8
+
+
+def _none(trunk: Json) -> int:
+    del trunk
+    return 1
+
+
+def _stated(trunk: Json) -> int:
+    patch = trunk.get("patch_size")
+    return patch if isinstance(patch, int) and patch > 0 else 2
+
+
+def _two(trunk: Json) -> int:
+    del trunk
+    return 2
+
+
+def _all(trunk: Json) -> tuple[ImageMode, ...]:
+    del trunk
+    return ALL
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A pipeline.
+
+    Attributes:
+        trunk: The part that takes the noise away.
+        parts: Those that it must have.
+        readers: Tokenizers, the first first.
+        optional: Parts that it may have.
+        options: What else ``model_index.json`` may state.
+        scale: Pixels for each latent along a side, from the configuration of ``vae``.
+        patch: Latents that go together along a side, from that of the trunk.
+        sample: Latents of a side; ``None`` as the trunk says.
+        modes: What pictures can be made from, from the configuration of the trunk.
+    """
+
+    trunk: str
+    parts: Kinds
+    readers: Mapping[str, Reader]
+    optional: Kinds = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+    scale: Callable[[Json], int] = _blocks
+    patch: Callable[[Json], int] = _none
+    sample: int | None = None
+    modes: Callable[[Json], tuple[ImageMode, ...]] = _all
+
+
+_CLIP: Kinds = {"text_encoder": ("CLIPTextModel",), "tokenizer": ("CLIPTokenizer",)}
+_SECOND: Kinds = {
+    "text_encoder_2": ("CLIPTextModelWithProjection",),
+    "tokenizer_2": ("CLIPTokenizer",),
+}
+_NOISE: Kinds = {"scheduler": ("*Scheduler",), "vae": ("AutoencoderKL",)}
+
+LAYOUTS: dict[str, Layout] = {
+    "StableDiffusionPipeline": Layout(
+        trunk="unet",
+        parts={**_CLIP, **_NOISE, "unet": ("UNet2DConditionModel",)},
+        readers={"tokenizer": Reader()},
+        options=("requires_safety_checker",),
+    ),
+}
+"""By class name in ``model_index.json``."""

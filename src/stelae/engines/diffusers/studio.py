@@ -1,0 +1,143 @@
+"""The pipelines of one model: the same parts, asked for different things."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from math import prod
+from typing import Any, cast
+
+import diffusers
+import torch
+from PIL import Image
+
+from stelae.catalog.abilities import ImageMode, Imaging
+from stelae.engines.diffusers.families import FAMILIES, Family
+from stelae.engines.diffusers.loading import quiet
+from stelae.engines.diffusers.loop import Step
+from stelae.engines.diffusers.request import Row, Shape
+from stelae.errors import InvalidInput, UnsupportedCheckpoint
+
+ROWS = 8
+"""Pictures of the model's own size that are made at once; of larger ones as many pixels."""
+
+FIXED = {
+    "safety_checker": None,
+    "feature_extractor": None,
+    "image_encoder": None,
+    "requires_safety_checker": False,
+    "add_watermarker": False,
+}
+"""What pipelines are told whatever ``model_index.json`` says."""
+
+
+class Studio:
+    """Makes pictures; see ``Painter``.
+
+    Args:
+        imaging: How the model makes them.
+        parts: Its parts by name.
+        index: What ``model_index.json`` says.
+        alone: Whether each picture is made by itself.
+    """
+
+    def __init__(
+        self,
+        imaging: Imaging,
+        parts: dict[str, Any],
+        index: dict[str, Any],
+        *,
+        alone: bool = False,
+    ) -> None:
+        self._imaging, self._alone = imaging, alone
+        self.family: Family = FAMILIES[imaging.pipeline]
+        self._pipelines = {
+            mode: _build(self.family.modes[mode], parts, {**index, **FIXED})
+            for mode in imaging.modes
+        }
+        self._scheduler = parts["scheduler"]
+        self.schedulers = _schedulers(self._scheduler)
+
+    def default(self, mode: ImageMode, name: str) -> Any:
+        """What an argument of a pipeline is if nothing is said of it."""
+        return _parameters(self._pipelines[mode])[name].default
+
+    def most(self, shape: Shape) -> int:
+        """Pictures of a shape that are made at once."""
+        room = ROWS * prod(self._imaging.size)
+        return 1 if self._alone else max(1, room // prod(shape.size))
+
+    def paint(self, shape: Shape, rows: Sequence[Row], step: Step) -> list[Image.Image]:
+        """Make pictures, in order; whatever ``step`` raises ends the work."""
+        pipeline = self._pipelines[shape.mode]
+        pipeline.scheduler = self._fresh_scheduler(shape.scheduler)
+
+        def on_step(pipe: Any, index: int, timestep: Any, tensors: Any) -> dict[str, Any]:
+            del timestep, tensors
+            step(index + 1, pipe.num_timesteps)
+            return {}
+
+        with quiet():
+            made = pipeline(
+                **self._arguments(shape, rows),
+                output_type="pil",
+                callback_on_step_end=on_step,
+            )
+        return cast("list[Image.Image]", made.images)
+
+    def _arguments(self, shape: Shape, rows: Sequence[Row]) -> dict[str, Any]:
+        """What the pipeline is asked."""
+        width, height = shape.size
+        asked = {
+            "prompt": [row.prompt for row in rows],
+            "negative_prompt": [row.negative or "" for row in rows] if shape.opposed else None,
+            "image": [row.image for row in rows],
+            "mask_image": [row.mask for row in rows],
+            "width": width,
+            "height": height,
+            "num_inference_steps": shape.steps,
+            self.family.guidance: shape.guidance,
+            "strength": shape.strength,
+            "generator": [torch.Generator("cpu").manual_seed(row.seed) for row in rows],
+        }
+        taken = _parameters(self._pipelines[shape.mode])
+        return {name: value for name, value in asked.items() if name in taken}
+
+    def _fresh_scheduler(self, name: str | None) -> Any:
+        """One that remembers nothing of other pictures.
+
+        Raises:
+            InvalidInput: It cannot go on as the model was trained.
+        """
+        kind = type(self._scheduler) if name is None else self.schedulers[name]
+        try:
+            return kind.from_config(self._scheduler.config)
+        except (TypeError, ValueError, NotImplementedError, ImportError) as error:
+            raise InvalidInput(
+                f"scheduler={name!r} cannot be used with this model: {error}", param="scheduler"
+            ) from error
+
+
+def _build(name: str, parts: dict[str, Any], stated: dict[str, Any]) -> Any:
+    kind = getattr(diffusers, name, None)
+    if kind is None:
+        raise UnsupportedCheckpoint(f"diffusers {diffusers.__version__} has no {name}")
+    taken = inspect.signature(kind.__init__).parameters
+    known = {key: value for key, value in stated.items() if not isinstance(value, list)}
+    given = {**known, **parts}
+    required = [key for key, p in taken.items() if key != "self" and p.default is p.empty]
+    asked = {**dict.fromkeys(required), **{k: v for k, v in given.items() if k in taken}}
+    pipeline = kind(**asked)
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.vae.enable_slicing()
+    return pipeline
+
+
+def _parameters(pipeline: Any) -> Any:
+    return inspect.signature(type(pipeline).__call__).parameters
+
+
+def _schedulers(own: Any) -> dict[str, Any]:
+    """Classes that can take the place of a scheduler, by name, and its own."""
+    kinds = {kind.__name__: kind for kind in (type(own), *own.compatibles)}
+    return {name: kinds[name] for name in sorted(kinds) if not hasattr(kinds[name], "_backends")}
