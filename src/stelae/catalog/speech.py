@@ -29,6 +29,9 @@ SENTENCE = 400
 
 LETTERS = "vocab.json"
 
+RATES = (4_000, 192_000)
+"""Samples per second that sound is made with."""
+
 
 def read_speech(root: Path, entry: ModelEntry, source: Source) -> ModelSpec | None:
     """The model in a folder, if it is one that reads texts aloud.
@@ -42,9 +45,10 @@ def read_speech(root: Path, entry: ModelEntry, source: Source) -> ModelSpec | No
     architecture = class_of(config)
     if architecture not in SPEAKERS:
         return None
-    settings = read_object(root, "tokenizer_config.json") or {}
-    _check_letters(root, settings)
     file = f"config.json in {root}"
+    settings = read_object(root, "tokenizer_config.json") or {}
+    _check_reading(settings, f"tokenizer_config.json in {root}")
+    _check_letters(root, need(config, "vocab_size", int, file))
     return ModelSpec(
         name=entry.name,
         aliases=entry.aliases,
@@ -53,7 +57,7 @@ def read_speech(root: Path, entry: ModelEntry, source: Source) -> ModelSpec | No
         backbone=backbone_of(root, architecture, config),
         speaking=Speaking(
             voices=_voices(config, file),
-            rate=need(config, "sampling_rate", int, file),
+            rate=_rate(config, file),
             languages=_languages(settings, f"tokenizer_config.json in {root}"),
         ),
         max_tokens=lowered(SENTENCE, entry.max_tokens, root),
@@ -72,23 +76,45 @@ def _languages(settings: Json, file: str) -> tuple[str, ...]:
     return (language,) if language else ()
 
 
-def _check_letters(root: Path, settings: Json) -> None:
+def _rate(config: Json, file: str) -> int:
+    rate = need(config, "sampling_rate", int, file)
+    if not RATES[0] <= rate <= RATES[1]:
+        raise ModelLoadFailed(
+            f"{file} sets sampling_rate={rate}; {RATES[0]} to {RATES[1]} was expected"
+        )
+    return rate
+
+
+def _check_reading(settings: Json, file: str) -> None:
     """Refuse tokenizers that need another program to read a text.
 
     Raises:
         UnsupportedCheckpoint: It does.
-        ModelLoadFailed: There is no table of letters.
     """
-    if read_object(root, LETTERS) is None:
-        raise ModelLoadFailed(
-            f"{LETTERS} is missing in {root}, so no text can be read",
-            hint="fetch the checkpoint again, with all its files",
-        )
-    file = f"tokenizer_config.json in {root}"
     require(settings, {"tokenizer_class": ("VitsTokenizer",), "normalize": (True,)}, file)
     if take(settings, "phonemize", bool, file, True):
         raise UnsupportedCheckpoint(
             f"{file} sets phonemize=true: its texts are written in sounds by the program "
             "espeak-ng first, which is not implemented",
             hint="models that read letters are served, such as facebook/mms-tts-eng",
+        )
+
+
+def _check_letters(root: Path, size: int) -> None:
+    """Refuse a table of letters that does not fit the model.
+
+    Raises:
+        ModelLoadFailed: It is missing, or has other numbers than the model.
+    """
+    table = read_object(root, LETTERS)
+    if table is None:
+        raise ModelLoadFailed(
+            f"{LETTERS} is missing in {root}, so no text can be read",
+            hint="fetch the checkpoint again, with all its files",
+        )
+    wrong = next((n for n, i in table.items() if type(i) is not int or not 0 <= i < size), None)
+    if wrong is not None:
+        raise ModelLoadFailed(
+            f"{LETTERS} in {root} sets {wrong!r} to {str(table[wrong])[:100]}; the model knows the "
+            f"numbers 0 to {size - 1}"
         )

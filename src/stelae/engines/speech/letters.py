@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from stelae.errors import InvalidInput
 
-APOSTROPHES = "’ʼ‘＇"  # noqa: RUF001
+APOSTROPHES = "'’ʼ‘＇"  # noqa: RUF001
 TOLD = 20
 """Unknown letters that a refusal lists."""
 
@@ -15,8 +15,9 @@ TOLD = 20
 class Letters:
     """Reads texts for models whose tokens are letters.
 
-    What has no sound of its own and is unknown becomes a space: commas, brackets, stops. What
-    would be heard and is unknown is refused: letters of another script, digits, signs.
+    What has no sound of its own and is unknown becomes a space: commas, brackets, stops; an
+    apostrophe, which stands within a word, becomes nothing. What would be heard and is unknown
+    is refused: letters of another script, digits, signs.
 
     Args:
         known: Whether the model knows a letter.
@@ -49,8 +50,8 @@ class Letters:
     def _look(self, letter: str) -> str | None:
         if not letter.isspace() and self._known(letter):
             return letter
-        if letter in APOSTROPHES and self._known("'"):
-            return "'"
+        if letter in APOSTROPHES:
+            return "'" if self._known("'") else ""
         match unicodedata.category(letter)[0]:
             case "P" | "Z":
                 return " "
