@@ -49,6 +49,8 @@ def _of_spec(spec: ModelSpec) -> dict[str, Any]:
         "labels": _labels(spec),
         "instructions": _instructed(spec),
         "abilities": _abilities(spec),
+        "languages": _languages(spec),
+        "voices": () if spec.speaking is None else spec.speaking.voices,
         "matryoshka": spec.matryoshka,
         "max_tokens": spec.max_tokens,
         "prompts": spec.prompts,
@@ -71,6 +73,12 @@ def _abilities(spec: ModelSpec) -> tuple[str, ...]:
         return ()
     able = {"tools": bool(writes.tools), "thinking": bool(writes.reasoning)}
     return tuple(name for name, can in able.items() if can)
+
+
+def _languages(spec: ModelSpec) -> tuple[str, ...]:
+    """Those that it hears or reads aloud."""
+    able = spec.hearing or spec.speaking
+    return () if able is None else able.languages
 
 
 def _labels(spec: ModelSpec) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
         labels: Names of its scores, if it gives several to each pair.
         instructions: Whether it was trained to follow instructions.
         abilities: What a model that writes can do beside: ``tools``, ``thinking``.
+        languages: Codes of the languages that it hears or reads aloud, if it says.
+        voices: Voices that it reads aloud with, the first unless another is asked for.
         matryoshka: Widths it was trained to be cut to; empty if not trained for it.
         max_tokens: Longest input it reads, special tokens included.
         prompts: Prompts by name, from the checkpoint.
@@ -59,6 +61,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[str, ...] = ()
     instructions: bool = False
     abilities: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    voices: tuple[str, ...] = ()
     matryoshka: tuple[int, ...] = ()
     max_tokens: int = 0
     prompts: dict[str, str] = {}

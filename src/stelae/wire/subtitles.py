@@ -46,6 +46,11 @@ class Cues:
     def __init__(self, form: Subtitles) -> None:
         self._form, self._count = form, 0
 
+    @property
+    def head(self) -> str:
+        """What stands before the first cue."""
+        return self._form.head
+
     def write(self, segment: Segment) -> str:
         """The cue of a segment; empty if nothing is said in it, for there is nothing to show."""
         lines = _lines(segment.text, self._form)
@@ -74,7 +79,7 @@ def subtitles(segments: Iterable[Segment], form: Subtitles) -> str:
         <BLANKLINE>
     """
     cues = Cues(form)
-    return form.head + "".join(map(cues.write, segments))
+    return cues.head + "".join(map(cues.write, segments))
 
 
 def stamp(seconds: float, form: Subtitles) -> str:

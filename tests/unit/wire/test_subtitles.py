@@ -104,4 +104,4 @@ def test_every_file_is_read_back_cue_by_cue(form: Subtitles, spoken: list[Segmen
 def test_cues_one_by_one_are_the_file(form: Subtitles) -> None:
     spoken = [said("One."), said(""), said("Two.")]
     cues = Cues(form)
-    assert form.head + "".join(cues.write(s) for s in spoken) == subtitles(spoken, form)
+    assert cues.head + "".join(cues.write(s) for s in spoken) == subtitles(spoken, form)
