@@ -26,9 +26,9 @@ from sentence_transformers import CrossEncoder
 from tiny.unigram import pieces, scored
 from transformers import DebertaV2Tokenizer
 
-from stelae.engines.encoder.tokenizer import tokenizer_of
 from stelae.engines.text.intake import Intake
 from stelae.engines.text.score import score_job
+from stelae.engines.text.tokenizer import tokenizer_of
 from stelae.errors import UnsupportedCheckpoint
 from stelae.types import ComputeDtype, Item, ScoreCall, Truncate
 

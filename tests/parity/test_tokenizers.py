@@ -12,7 +12,7 @@ from stelae.catalog.abilities import Classify
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
 from stelae.engines import encoder
-from stelae.engines.encoder.tokenizer import FileTokenizer
+from stelae.engines.text.tokenizer import FileTokenizer
 from stelae.types import Truncate
 
 TEXTS = [

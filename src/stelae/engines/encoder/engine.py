@@ -11,10 +11,10 @@ from stelae.engines.base import EngineOptions
 from stelae.engines.encoder.adapters import adapters_of
 from stelae.engines.encoder.model import TextEncoder
 from stelae.engines.encoder.pictures import PictureEncoder, Towers
-from stelae.engines.encoder.tokenizer import tokenizer_of
 from stelae.engines.runtime import device_of, dtype_of, name_of
 from stelae.engines.text.engine import TextEngine
 from stelae.engines.text.features import Features, TextModel, Tokenizer
+from stelae.engines.text.tokenizer import tokenizer_of
 from stelae.errors import UnsupportedCheckpoint
 from stelae.types import Item, Modality
 

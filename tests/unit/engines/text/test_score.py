@@ -10,10 +10,10 @@ from stelae.catalog.abilities import Classify, YesNo
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Prepared
-from stelae.engines.encoder.tokenizer import NoTokenizer
 from stelae.engines.text.features import Output
 from stelae.engines.text.intake import Intake
 from stelae.engines.text.score import ScoreJob, score_job
+from stelae.engines.text.tokenizer import NoTokenizer
 from stelae.errors import InvalidInput
 from stelae.types import Item, ScoreCall, Similarity
 

@@ -11,7 +11,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 
-from stelae.engines.encoder.tokenizer import FileTokenizer
+from stelae.engines.text.tokenizer import FileTokenizer
 from stelae.types import Truncate
 
 ROOM = 8
