@@ -231,6 +231,18 @@ class FetchSettings(_Group):
     """Time for one fetch."""
 
 
+class GallerySettings(_Group):
+    """Pictures made for callers who want an address: kept in memory, under names that nobody can
+    guess and that need no key; those longest there go first where there is no room."""
+
+    bytes: ByteSize = Field(default=ByteSize(256 * 1024**2), ge=1)
+    """Most bytes of all of them together."""
+    pictures: int = Field(default=1000, ge=1)
+    """Most of them."""
+    keep_minutes: float = Field(default=60.0, gt=0)
+    """Age at which a picture is forgotten."""
+
+
 class ClipSettings(_Group):
     """What CLIP's clients get."""
 
@@ -305,6 +317,9 @@ class Settings(BaseSettings):
     port 0 takes any free one, and ``ollama`` is ``http://127.0.0.1:11434``. By default
     ``http://127.0.0.1:8080``, ``http://127.0.0.1:9997`` and ``grpc://127.0.0.1:51000``, each
     skipped if it is taken."""
+    public_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
+    """Address under which callers reach the server, where a proxy stands before it; addresses in
+    answers begin with it, else with the one that was asked."""
     tls: TlsSettings = TlsSettings()
     """How ``https`` and ``grpcs`` addresses are encrypted."""
     cors: CorsSettings = CorsSettings()
@@ -339,6 +354,8 @@ class Settings(BaseSettings):
     """Vectors that were made before; by default none are remembered."""
     fetch: FetchSettings = FetchSettings()
     """Content that callers may name by an address instead of sending it; by default none."""
+    gallery: GallerySettings = GallerySettings()
+    """Pictures made for callers who want an address."""
     clip: ClipSettings = ClipSettings()
     """What CLIP's clients get."""
     log: LogSettings = LogSettings()

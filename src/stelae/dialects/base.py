@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,12 +25,15 @@ from stelae.errors import (
 )
 from stelae.security.fetch import Fetcher
 from stelae.service.fleet import Fleet
+from stelae.service.gallery import Gallery
 from stelae.service.inference import Inference
 from stelae.service.lookout import Lookout
 from stelae.service.pools import Pools
 from stelae.service.search import Search
 from stelae.service.works import Kind, Works
 from stelae.telemetry.metrics import Metrics, Served
+
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 RECORD = "stelae.record"
 
@@ -68,6 +72,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
         pid: Process id of the gateway.
         started: Unix time of its start.
         listen: Addresses served on.
+        public_url: The one that callers reach it under, if the settings say.
         limits: What is accepted before requests are refused.
     """
 
@@ -75,6 +80,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     started: float
     listen: tuple[str, ...] = ()
+    public_url: str = ""
     limits: dict[str, int | float] = {}
 
     @property
@@ -96,6 +102,7 @@ class Rooms:
     metrics: Metrics
     about: About
     fetcher: Fetcher = field(default_factory=Fetcher)
+    gallery: Gallery = field(default_factory=Gallery)
     clip_model: str | None = None
     """What the settings say of the model for CLIP's clients that name none."""
 
@@ -118,6 +125,7 @@ class Operation:
         errors: Errors worth naming in the docs.
         example: A body that works on every server, for the docs.
         media: Media types of the answer.
+        takes: Media types of the body; those of the answer that are data if empty.
         open: Whether it is reached without a key.
         quiet: Whether it is left out of the access log.
         stranger: Answers who shows no key that is known here, or does not: then the request is
@@ -133,6 +141,7 @@ class Operation:
     errors: tuple[type[StelaeError], ...] = ()
     example: Any = None
     media: tuple[str, ...] = ("application/json",)
+    takes: tuple[str, ...] = ()
     open: bool = False
     quiet: bool = False
     stranger: Callable[[Request, Rooms], Awaitable[Response | None]] | None = None
@@ -395,6 +404,18 @@ def record_of(request: Request | Asking) -> Record:
         return request.record
     record: Record = request.scope[RECORD]
     return record
+
+
+def address_of(request: Request, about: About) -> str:
+    """Where the caller reaches the server, without a slash at its end.
+
+    The setting says it, or else the address that was asked; a ``Host`` that is no host counts
+    for nothing.
+    """
+    if about.public_url:
+        return about.public_url.rstrip("/")
+    host = request.headers.get("host", "")
+    return f"{request.scope['scheme']}://{host}" if _HOST.fullmatch(host) else about.url
 
 
 def owner_of(request: Request | Asking) -> str:

@@ -56,6 +56,7 @@ from stelae.server.tidying import Tidier
 from stelae.service.admission import Bounds
 from stelae.service.deployments import Defaults
 from stelae.service.features import Features
+from stelae.service.gallery import Gallery
 from stelae.service.house import House, build
 from stelae.service.lookout import Machine
 from stelae.service.profiles import Profiles, profile_of
@@ -122,6 +123,12 @@ def build_fetcher(settings: Settings) -> Fetcher:
     """
     allowed = settings.fetch
     return Fetcher(rules_of(allowed.hosts, allowed.folders, allowed.bytes, allowed.seconds))
+
+
+def build_gallery(settings: Settings) -> Gallery:
+    """What keeps pictures for callers who want their addresses."""
+    kept = settings.gallery
+    return Gallery(kept.bytes, kept.pictures, kept.keep_minutes * 60)
 
 
 def build_machine(settings: Settings) -> Machine:
@@ -214,6 +221,7 @@ def build_app(
         metrics=metrics,
         about=_about(settings, listen),
         fetcher=build_fetcher(settings),
+        gallery=build_gallery(settings),
         clip_model=settings.clip.model,
     )
     reception = build_reception(settings, metrics, listen, claims)
@@ -328,5 +336,6 @@ def _about(settings: Settings, listen: Sequence[str]) -> About:
         pid=os.getpid(),
         started=time.time(),
         listen=tuple(listen),
+        public_url=settings.public_url or "",
         limits=settings.limits.model_dump(),
     )

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer
-from stelae.dialects.base import Operation, Rooms, owner_of
+from stelae.dialects.base import Operation, Rooms, address_of, owner_of
 from stelae.dialects.decode import decode, read
 from stelae.dialects.sie.arrays import list_of, map_of, pack
 from stelae.dialects.sie.encode import encode_call, encode_items
@@ -183,17 +183,18 @@ async def get_job(request: Request, rooms: Rooms) -> Response:
     """One job, how far it is, and where its chunks are."""
     work = await rooms.works.find(KIND, request.path_params["id"], owner_of(request))
     done = await rooms.works.ask(rooms.works.store.progress, work.id)
-    chunks = [_chunk(work, request, number, ok=ok) for number, ok in done]
+    here = address_of(request, rooms.about)
+    chunks = [_chunk(work, here, number, ok=ok) for number, ok in done]
     return json_answer(job(work, chunks), 200, version_headers(request.headers))
 
 
-def _chunk(work: Work, request: Request, number: int, *, ok: bool) -> dict[str, Any]:
+def _chunk(work: Work, here: str, number: int, *, ok: bool) -> dict[str, Any]:
     place = f"v1/refs/{work.id}/{work.facts['token']}/{number}"
     return {
         "seq": number,
         "items": min(CHUNK, work.facts["items"] - number * CHUNK),
         "state": "succeeded" if ok else "failed",
-        "ref": f"{request.base_url}{place}",
+        "ref": f"{here}/{place}",
     }
 
 
