@@ -69,6 +69,24 @@ class LinesResponse(EventsResponse):
     ping = b""
 
 
+class ChunksResponse(EventsResponse):
+    """A file as it is made, in chunks; one that fails is cut off, as HTTP has no other way.
+
+    Args:
+        chunks: What joined is the file.
+        media: Its media type.
+        headers: Beside its type.
+    """
+
+    ping = b""
+
+    def __init__(
+        self, chunks: AsyncGenerator[bytes], media: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(chunks, headers)
+        self.headers["content-type"] = media
+
+
 def line(value: Any) -> bytes:
     """One line; JSON has no line ends of its own."""
     return _JSON.encode(value) + b"\n"

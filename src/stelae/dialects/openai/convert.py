@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from binascii import b2a_base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,21 +61,26 @@ SENT = {"items": "input", "outputs": "model"}
 
 
 @contextmanager
-def fields_as_sent() -> Iterator[None]:
-    """Errors of a call name the field that the caller sent, or none if he sent none for it."""
+def fields_as_sent(
+    call: type[msgspec.Struct] = EncodeCall,
+    request: type[msgspec.Struct] = EmbeddingRequest,
+    names: Mapping[str, str] = SENT,
+) -> Iterator[None]:
+    """Errors of a call name the field that the caller sent, or none if he sent none for it.
+
+    Args:
+        call: Its type.
+        request: What the caller sent.
+        names: Fields of the call that the request has under other names.
+    """
     try:
         yield
     except StelaeError as error:
-        field = _field_sent(error.param)
-        if field == error.param:
+        param = error.param
+        if param not in call.__struct_fields__ or param in request.__struct_fields__:
             raise
-        raise from_info(msgspec.structs.replace(error.info, param=field)) from error
-
-
-def _field_sent(param: str | None) -> str | None:
-    if param not in EncodeCall.__struct_fields__ or param in EmbeddingRequest.__struct_fields__:
-        return param
-    return SENT.get(param)
+        info = msgspec.structs.replace(error.info, param=names.get(param))
+        raise from_info(info) from error
 
 
 def encode_call(request: EmbeddingRequest) -> EncodeCall:
