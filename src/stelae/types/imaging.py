@@ -35,7 +35,8 @@ class ImageCall(
         prompt: What they shall show.
         negative_prompt: What they shall not show, for models with guidance.
         images: Pictures to begin with, as the bytes of their files (in JSON: base64).
-        mask: A picture as large as the first: white is made anew, black stays.
+        mask: A picture as large as the first: what is transparent is made anew; where nothing is,
+            white is, and black stays.
         n: How many pictures, from 1.
         size: Width and height in pixels; ``None`` as the picture given, or as the model was made
             for.

@@ -10,7 +10,7 @@ from PIL import Image
 
 from stelae.catalog.abilities import ImageMode
 from stelae.catalog.spec import ModelSpec
-from stelae.engines.diffusers.pictures import read
+from stelae.engines.diffusers.pictures import read, read_mask
 from stelae.engines.diffusers.prompts import Prompts
 from stelae.engines.diffusers.request import Request, Row, Shape
 from stelae.engines.diffusers.studio import Studio
@@ -128,7 +128,7 @@ class Intake:
         image = read(call.images[0], "images[0]")
         if call.mask is None:
             return image, None
-        mask = read(call.mask, "mask", "L")
+        mask = read_mask(call.mask)
         if mask.size != image.size:
             raise InvalidInput(
                 f"mask has {_named(mask.size)} pixels and its picture {_named(image.size)}; "
