@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 # What servers keep must not end up in the home of whoever runs the tests.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="stelae-state-")
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="stelae-cache-")
 
 # A shell that starts the tests in the background ignores Ctrl-C, and so would all that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stelae.catalog.entry import ModelEntry
+from stelae.catalog.hearing import read_hearing
 from stelae.catalog.imaging import read_imaging
 from stelae.catalog.spec import ModelSpec, Source
 from stelae.catalog.speech import read_speech
 
 Reader = Callable[[Path, ModelEntry, Source], ModelSpec | None]
 
-READERS: tuple[Reader, ...] = (read_imaging, read_speech)
+READERS: tuple[Reader, ...] = (read_imaging, read_hearing, read_speech)
 """Each says what a folder holds, or ``None`` if it is of another layout."""
 
 

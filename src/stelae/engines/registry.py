@@ -27,6 +27,7 @@ from stelae.engines import (
     transformers,
     transformers_text,
     vllm,
+    whisper_ct2,
 )
 from stelae.engines.base import AnyEngine, EngineManifest, EngineOptions, StreamEngine, WeightFormat
 from stelae.engines.hardware import bound_onednn, calm_openmp
@@ -50,6 +51,7 @@ BUILT_IN = (
     llama_cpp.MANIFEST,
     openvino.MANIFEST,
     vllm.MANIFEST,
+    whisper_ct2.MANIFEST,
 )
 
 

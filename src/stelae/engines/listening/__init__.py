@@ -1,0 +1,1 @@
+"""What engines that write down what is said share: windows, texts, times and their batches."""

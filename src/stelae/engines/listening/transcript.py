@@ -1,0 +1,198 @@
+"""A transcript under way: window after window, each from where the last was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from stelae.catalog.abilities import Hearing
+from stelae.engines.listening.asks import Align, Ask, Detect, Hear, Steps, Write
+from stelae.engines.listening.hearer import Aligned, Decoding, Floats, Written
+from stelae.engines.listening.judging import compression, is_good, is_silence
+from stelae.engines.listening.segments import Stretch, parse
+from stelae.engines.listening.vocabulary import TICK, Vocabulary
+from stelae.engines.listening.voice import audible, voiced
+from stelae.engines.listening.words import words_of
+from stelae.types import Segment, TranscribeCall, TranscribePiece, TranscribeUsage, Word
+
+FORGETFUL = 0.5
+"""Above this temperature a text is no help for the next window."""
+
+FRAME = 160
+"""Samples from one spectrum to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """What a model hears and writes.
+
+    Attributes:
+        hearing: What it says of itself.
+        vocabulary: Its tokens.
+        written: Tokens of a window, prompt included.
+    """
+
+    hearing: Hearing
+    vocabulary: Vocabulary
+    written: int
+
+    @property
+    def window(self) -> int:
+        """Samples that it hears at once."""
+        return round(self.hearing.window * self.hearing.rate)
+
+    @property
+    def tick(self) -> int:
+        """Samples from one time to the next."""
+        return round(TICK * self.hearing.rate)
+
+
+class Transcript:
+    """Writes down one recording.
+
+    Args:
+        samples: The recording, shape (N,).
+        call: What is wanted.
+        language: Code of the language spoken, if that is known.
+        ears: Of the model.
+        tell: Takes what was found.
+    """
+
+    def __init__(
+        self,
+        samples: Floats,
+        call: TranscribeCall,
+        language: str | None,
+        ears: Ears,
+        tell: Callable[[list[TranscribePiece]], None],
+    ) -> None:
+        self._samples, self._call, self._ears, self._tell = samples, call, ears, tell
+        self._language = language
+        self._vocabulary = ears.vocabulary
+        given = (call.prompt or "").strip()
+        self._given = self._vocabulary.encode(f" {given}") if given else []
+        self._before = list(self._given)
+        self._segments = self._tokens = 0
+        self._said = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Length of the recording."""
+        return len(self._samples) / self._ears.hearing.rate
+
+    def run(self) -> Steps:
+        """Write it down."""
+        self._tell([TranscribePiece(duration=self.seconds, language=self._language)])
+        for start, end in self._spans():
+            yield from self._span(start, end)
+        usage = TranscribeUsage(seconds=self.seconds, tokens=self._tokens)
+        self._tell([TranscribePiece(position=self.seconds, usage=usage)])
+
+    def _spans(self) -> list[tuple[int, int]]:
+        window = self._ears.window
+        if self._call.vad:
+            return voiced(self._samples, self._ears.hearing.rate, window)
+        return audible(self._samples, window)
+
+    def _span(self, start: int, end: int) -> Steps:
+        while start < end:
+            stop = min(start + self._ears.window, end)
+            heard = yield Hear(self._samples[start:stop])
+            if self._language is None:
+                yield from self._detect(heard)
+            temperature, written = yield from self._write(heard)
+            start = yield from self._keep(heard, written, temperature, start, stop)
+
+    def _detect(self, heard: Any) -> Steps:
+        chances: dict[int, float] = yield Detect(heard)
+        codes = {token: code for code, token in self._vocabulary.languages.items()}
+        self._language = codes[max(chances, key=lambda token: chances[token])]
+        self._tell([TranscribePiece(language=self._language)])
+
+    @property
+    def _prefix(self) -> list[int]:
+        return self._vocabulary.prefix(self._language, translate=self._call.translate)
+
+    def _write(self, heard: Any) -> Generator[Ask, Any, tuple[float, Written]]:
+        """Try temperatures in turn until the text is good."""
+        prefix = self._prefix
+        most = self._ears.written // 2 - len(prefix)
+        prompt = [*self._vocabulary.before(self._before, most), *prefix]
+        for temperature in self._call.temperatures:
+            beams = self._call.beams if temperature == 0 else 1
+            written: Written = yield Write(heard, prompt, Decoding(temperature, beams))
+            if is_good(written, self._vocabulary.decode(written.tokens)):
+                break
+        return temperature, written
+
+    def _keep(
+        self, heard: Any, written: Written, temperature: float, start: int, stop: int
+    ) -> Generator[Ask, Any, int]:
+        """Tell what a window holds; the sample at which the next begins."""
+        self._tokens += len(written.tokens)
+        if is_silence(written):
+            self._tell([TranscribePiece(position=stop / self._ears.hearing.rate)])
+            return stop
+        tick = self._ears.tick
+        parsed = parse(written.tokens, self._vocabulary, -(-(stop - start) // tick))
+        kept = [stretch for stretch in parsed.stretches if self._text(stretch)]
+        spoken: list[list[Word]] = [[] for _ in kept]
+        if self._call.words and kept:
+            spoken = yield from self._align(heard, kept, start, stop)
+        done = min(start + parsed.done * tick, stop)
+        pieces = [
+            TranscribePiece(segment=self._segment(stretch, words, written, temperature, start))
+            for stretch, words in zip(kept, spoken, strict=True)
+        ]
+        self._remember(kept, temperature)
+        self._tell([*pieces, TranscribePiece(position=done / self._ears.hearing.rate)])
+        return done
+
+    def _text(self, stretch: Stretch) -> str:
+        """What is said in a stretch; nothing where it has no length."""
+        text = self._vocabulary.decode(stretch.tokens)
+        return text if text.strip() and stretch.end > stretch.start else ""
+
+    def _align(
+        self, heard: Any, kept: list[Stretch], start: int, stop: int
+    ) -> Generator[Ask, Any, list[list[Word]]]:
+        texts = [[t for t in s.tokens if t < self._vocabulary.end] for s in kept]
+        every = [token for text in texts for token in text]
+        aligned: Aligned = yield Align(
+            heard, tuple(self._prefix), every, max(1, (stop - start) // FRAME)
+        )
+        begin = start / self._ears.hearing.rate
+        return words_of(texts, aligned, self._vocabulary, self._language, begin, self.seconds)
+
+    def _segment(
+        self, stretch: Stretch, words: list[Word], written: Written, temperature: float, begin: int
+    ) -> Segment:
+        rate, tick = self._ears.hearing.rate, self._ears.tick
+        text = self._text(stretch)
+        start = min(max((begin + stretch.start * tick) / rate, self._said), self.seconds)
+        end = min(max((begin + stretch.end * tick) / rate, start), self.seconds)
+        if words:
+            start, end = words[0].start, words[-1].end
+        self._said = end
+        self._segments += 1
+        return Segment(
+            id=self._segments - 1,
+            start=start,
+            end=end,
+            text=text,
+            tokens=stretch.tokens,
+            temperature=temperature,
+            avg_logprob=written.avg_logprob,
+            compression_ratio=compression(self._vocabulary.decode(written.tokens)),
+            no_speech_prob=written.no_speech,
+            words=words,
+        )
+
+    def _remember(self, kept: list[Stretch], temperature: float) -> None:
+        """What the next window is told of this one."""
+        if temperature > FORGETFUL:
+            self._before = []
+            return
+        self._before += [token for stretch in kept for token in stretch.tokens]
+        self._before = self._before[-self._ears.written :]
