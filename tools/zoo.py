@@ -52,7 +52,7 @@ CHECKPOINTS: dict[str, Callable[[Path], None]] = {
 }
 """How each checkpoint is written, by name; ``broken-...`` must be refused."""
 
-PIPELINES = ("sd",)
+PIPELINES = ("sd", "sdxl", "sd-turbo", "sd3", "flux", "qwen-image")
 """Those that make pictures; written by their library, and only when asked for by name."""
 
 

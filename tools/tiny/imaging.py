@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import diffusers
 import transformers
 
 from tiny.clip_bpe import write_clip_bpe
+from tiny.decoder_tokenizers import write_qwen_tokenizer
 from tiny.files import write_json, write_tensors
 from tiny.numbers import Numbers, Tensor
+from tiny.unigram import framed, precompiled, unigram
 
 d: Any = diffusers
 t: Any = transformers
@@ -24,6 +27,24 @@ LATENT = 8
 
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 """Noise of the training, as all published checkpoints of the first families state it."""
+
+SHIFTED: dict[str, Any] = {
+    "scaling_factor": 1.5,
+    "shift_factor": 0.06,
+    "use_quant_conv": False,
+    "use_post_quant_conv": False,
+}
+"""Latents of the later families."""
+
+DYNAMIC: dict[str, Any] = {
+    "shift": 3.0,
+    "use_dynamic_shifting": True,
+    "base_shift": 0.5,
+    "max_shift": 1.15,
+}
+"""Noise that depends on the size of a picture."""
+
+FLOW = ("diffusers", "FlowMatchEulerDiscreteScheduler")
 
 
 def write_part(folder: Path, model: Any, seed: str) -> None:
@@ -43,7 +64,10 @@ def write_part(folder: Path, model: Any, seed: str) -> None:
         file = "model.safetensors"
     numbers = Numbers(seed)
     shapes = {name: tuple(value.shape) for name, value in model.named_parameters()}
-    write_tensors(folder / file, {n: _filled(numbers, n, s) for n, s in shapes.items()})
+    counted = {name: value for name, value in model.state_dict().items() if name not in shapes}
+    tables = {name: value.numpy() for name, value in counted.items()}
+    learned = {name: _filled(numbers, name, shape) for name, shape in shapes.items()}
+    write_tensors(folder / file, {**tables, **learned})
 
 
 def _filled(numbers: Numbers, name: str, shape: tuple[int, ...]) -> Tensor:
@@ -64,7 +88,7 @@ def write_scheduler(folder: Path, scheduler: Any) -> None:
 
 
 def write_index(
-    folder: Path, pipeline: str, parts: dict[str, tuple[str | None, str | None]], **options: Any
+    folder: Path, pipeline: str, parts: Mapping[str, tuple[str | None, str | None]], **options: Any
 ) -> None:
     """Write ``model_index.json``.
 
@@ -101,12 +125,12 @@ def clip_tower(
     write_part(folder / part, kind(config), seed)
 
 
-def write_vae(folder: Path, seed: str, channels: int = 4, **options: Any) -> None:
-    """Write what makes pixels of latents: 8 by 8 of one."""
+def write_vae(folder: Path, seed: str, blocks: int = 4, channels: int = 4, **options: Any) -> None:
+    """Write what makes pixels of latents: of each a square with sides of ``2 ** (blocks - 1)``."""
     vae = d.AutoencoderKL(
-        block_out_channels=[8] * 4,
-        down_block_types=["DownEncoderBlock2D"] * 4,
-        up_block_types=["UpDecoderBlock2D"] * 4,
+        block_out_channels=[8] * blocks,
+        down_block_types=["DownEncoderBlock2D"] * blocks,
+        up_block_types=["UpDecoderBlock2D"] * blocks,
         latent_channels=channels,
         norm_num_groups=4,
         sample_size=8 * LATENT,
@@ -152,5 +176,215 @@ def sd(folder: Path) -> None:
     write_index(folder, "StableDiffusionPipeline", parts, requires_safety_checker=False)
 
 
-MAKERS = {"sd": sd}
+def sdxl(folder: Path) -> None:
+    """Stable Diffusion XL: two text towers, sizes told to the U-Net."""
+    clip_tower(folder, "text_encoder", "sdxl/text")
+    clip_tower(folder, "text_encoder_2", "sdxl/text-2", projected=True, act="gelu")
+    write_unet(
+        folder,
+        "sdxl",
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        attention_head_dim=(2, 4),
+        cross_attention_dim=32,
+        projection_class_embeddings_input_dim=16 + 6 * 8,
+        transformer_layers_per_block=(1, 2),
+        use_linear_projection=True,
+    )
+    write_vae(folder, "sdxl", scaling_factor=0.13025, force_upcast=True)
+    options = {"timestep_spacing": "leading", "steps_offset": 1}
+    write_scheduler(folder, d.EulerDiscreteScheduler(**BETAS, **options))
+    parts = {
+        "feature_extractor": (None, None),
+        "image_encoder": (None, None),
+        "scheduler": ("diffusers", "EulerDiscreteScheduler"),
+        "text_encoder": ("transformers", "CLIPTextModel"),
+        "text_encoder_2": ("transformers", "CLIPTextModelWithProjection"),
+        "tokenizer": ("transformers", "CLIPTokenizer"),
+        "tokenizer_2": ("transformers", "CLIPTokenizer"),
+        "unet": ("diffusers", "UNet2DConditionModel"),
+        "vae": ("diffusers", "AutoencoderKL"),
+    }
+    write_index(folder, "StableDiffusionXLPipeline", parts, force_zeros_for_empty_prompt=True)
+
+
+def sd_turbo(folder: Path) -> None:
+    """SD-Turbo: Stable Diffusion 2.1 for one step, from the end of the noise."""
+    clip_tower(folder, "text_encoder", "sd-turbo/text", act="gelu")
+    write_unet(folder, "sd-turbo", attention_head_dim=(2, 4), use_linear_projection=True)
+    write_vae(folder, "sd-turbo")
+    write_scheduler(folder, d.EulerDiscreteScheduler(**BETAS, timestep_spacing="trailing"))
+    parts = {**STABLE_PARTS, "scheduler": ("diffusers", "EulerDiscreteScheduler")}
+    write_index(folder, "StableDiffusionPipeline", parts, requires_safety_checker=False)
+
+
+def t5_tower(folder: Path, part: str, seed: str, width: int) -> None:
+    """Write a text tower of T5 and its tokenizer."""
+    reader = folder / part.replace("text_encoder", "tokenizer")
+    frame = framed(["A:0", "</s>:0"], ["A:0", "</s>:0", "B:0", "</s>:0"], {"</s>": 1})
+    content, vocabulary = unigram(
+        ["<pad>", "</s>", "<unk>"], [], unknown=2, normalizer=precompiled(), frame=frame
+    )
+    settings = {
+        "eos_token": "</s>",
+        "extra_ids": 0,
+        "model_max_length": 512,
+        "pad_token": "<pad>",
+        "tokenizer_class": "T5Tokenizer",
+        "unk_token": "<unk>",
+    }
+    write_json(reader / "tokenizer.json", content)
+    write_json(reader / "tokenizer_config.json", settings)
+    config = t.T5Config(
+        vocab_size=vocabulary,
+        d_model=width,
+        d_kv=8,
+        d_ff=32,
+        num_layers=2,
+        num_heads=2,
+        feed_forward_proj="gated-gelu",
+    )
+    write_part(folder / part, t.T5EncoderModel(config), seed)
+
+
+def sd3(folder: Path) -> None:
+    """Stable Diffusion 3: two towers of CLIP and one of T5, a transformer, flow matching."""
+    for part in ("text_encoder", "text_encoder_2"):
+        clip_tower(folder, part, f"sd3/{part}", projected=True)
+    t5_tower(folder, "text_encoder_3", "sd3/text-3", width=32)
+    trunk = d.SD3Transformer2DModel(
+        sample_size=LATENT,
+        in_channels=16,
+        out_channels=16,
+        num_layers=2,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        joint_attention_dim=32,
+        caption_projection_dim=16,
+        pooled_projection_dim=32,
+        pos_embed_max_size=16,
+        qk_norm="rms_norm",
+        dual_attention_layers=(0,),
+    )
+    write_part(folder / "transformer", trunk, "sd3/transformer")
+    write_vae(folder, "sd3", channels=16, **SHIFTED)
+    write_scheduler(folder, d.FlowMatchEulerDiscreteScheduler(shift=3.0))
+    parts = {
+        "scheduler": FLOW,
+        "text_encoder": ("transformers", "CLIPTextModelWithProjection"),
+        "text_encoder_2": ("transformers", "CLIPTextModelWithProjection"),
+        "text_encoder_3": ("transformers", "T5EncoderModel"),
+        "tokenizer": ("transformers", "CLIPTokenizer"),
+        "tokenizer_2": ("transformers", "CLIPTokenizer"),
+        "tokenizer_3": ("transformers", "T5TokenizerFast"),
+        "transformer": ("diffusers", "SD3Transformer2DModel"),
+        "vae": ("diffusers", "AutoencoderKL"),
+    }
+    write_index(folder, "StableDiffusion3Pipeline", parts)
+
+
+def flux(folder: Path) -> None:
+    """FLUX.1: a tower of CLIP, one of T5, guidance as a number that the transformer reads."""
+    clip_tower(folder, "text_encoder", "flux/text")
+    t5_tower(folder, "text_encoder_2", "flux/text-2", width=32)
+    trunk = d.FluxTransformer2DModel(
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=2,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=32,
+        pooled_projection_dim=16,
+        guidance_embeds=True,
+        axes_dims_rope=(4, 4, 8),
+    )
+    write_part(folder / "transformer", trunk, "flux/transformer")
+    write_vae(folder, "flux", blocks=2, **SHIFTED)
+    write_scheduler(folder, d.FlowMatchEulerDiscreteScheduler(**DYNAMIC))
+    parts = {
+        "scheduler": FLOW,
+        "text_encoder": ("transformers", "CLIPTextModel"),
+        "text_encoder_2": ("transformers", "T5EncoderModel"),
+        "tokenizer": ("transformers", "CLIPTokenizer"),
+        "tokenizer_2": ("transformers", "T5TokenizerFast"),
+        "transformer": ("diffusers", "FluxTransformer2DModel"),
+        "vae": ("diffusers", "AutoencoderKL"),
+    }
+    write_index(folder, "FluxPipeline", parts)
+
+
+def qwen_image(folder: Path) -> None:
+    """Qwen-Image: a language model that sees as the text tower, pictures as films of one frame."""
+    write_qwen_reader(folder)
+    trunk = d.QwenImageTransformer2DModel(
+        in_channels=16,
+        out_channels=4,
+        num_layers=2,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=16,
+        axes_dims_rope=(4, 4, 8),
+    )
+    write_part(folder / "transformer", trunk, "qwen-image/transformer")
+    vae = d.AutoencoderKLQwenImage(
+        base_dim=8,
+        z_dim=4,
+        dim_mult=[1, 2],
+        num_res_blocks=1,
+        temperal_downsample=[False],
+        latents_mean=[0.1, -0.2, 0.0, 0.3],
+        latents_std=[1.5, 2.0, 1.0, 0.8],
+    )
+    write_part(folder / "vae", vae, "qwen-image/vae")
+    write_scheduler(folder, d.FlowMatchEulerDiscreteScheduler(**DYNAMIC))
+    parts = {
+        "scheduler": FLOW,
+        "text_encoder": ("transformers", "Qwen2_5_VLForConditionalGeneration"),
+        "tokenizer": ("transformers", "Qwen2Tokenizer"),
+        "transformer": ("diffusers", "QwenImageTransformer2DModel"),
+        "vae": ("diffusers", "AutoencoderKLQwenImage"),
+    }
+    write_index(folder, "QwenImagePipeline", parts)
+
+
+def write_qwen_reader(folder: Path) -> None:
+    """Write the text tower of Qwen-Image and its tokenizer."""
+    vocabulary = write_qwen_tokenizer(
+        folder / "tokenizer", after="", model_max_length=131072, padding_side="right"
+    )
+    text = {
+        "vocab_size": vocabulary,
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "max_position_embeddings": 2048,
+        "rope_parameters": {
+            "rope_type": "default", "rope_theta": 1e6, "mrope_section": [1, 1, 2],
+        },
+        "bos_token_id": None,
+        "eos_token_id": None,
+    }  # fmt: skip
+    vision = {
+        "depth": 1,
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_heads": 2,
+        "out_hidden_size": 16,
+        "fullatt_block_indexes": [0],
+    }
+    config = t.Qwen2_5_VLConfig(text_config=text, vision_config=vision)
+    model = t.Qwen2_5_VLForConditionalGeneration(config)
+    write_part(folder / "text_encoder", model, "qwen-image/text")
+
+
+MAKERS = {
+    "sd": sd,
+    "sdxl": sdxl,
+    "sd-turbo": sd_turbo,
+    "sd3": sd3,
+    "flux": flux,
+    "qwen-image": qwen_image,
+}
 """How each pipeline is written, by name."""

@@ -158,9 +158,7 @@ def _no_weights(root: Path, part: str, stem: str) -> ModelLoadFailed:
 def _longest(root: Path, layout: Layout, parts: dict[str, str]) -> int:
     """Tokens that the tower reads which reads most."""
     return max(
-        reader.most or _stated(root, name)
-        for name, reader in layout.readers.items()
-        if name in parts
+        most or _stated(root, name) for name, most in layout.readers.items() if name in parts
     )
 
 

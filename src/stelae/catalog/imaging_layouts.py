@@ -17,19 +17,6 @@ Kinds = Mapping[str, tuple[str, ...]]
 """Classes that are known, by part."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """A tokenizer.
-
-    Attributes:
-        most: Tokens that are read; ``None`` as its files say.
-        framed: Tokens of these that the pipeline puts around a prompt itself.
-    """
-
-    most: int | None = None
-    framed: int = 0
-
-
 def _blocks(vae: Json) -> int:
     """Pixels for each latent, along a side."""
     blocks = vae.get("block_out_channels")
@@ -68,7 +55,8 @@ class Layout:
     Attributes:
         trunk: The part that takes the noise away.
         parts: Those that it must have.
-        readers: Tokenizers, the first first.
+        readers: Tokens that are read by each tokenizer, the first first; ``None`` as its files
+            say.
         optional: Parts that it may have.
         options: What else ``model_index.json`` may state.
         scale: Pixels for each latent along a side, from the configuration of ``vae``.
@@ -79,7 +67,7 @@ class Layout:
 
     trunk: str
     parts: Kinds
-    readers: Mapping[str, Reader]
+    readers: Mapping[str, int | None]
     optional: Kinds = field(default_factory=dict)
     options: tuple[str, ...] = ()
     scale: Callable[[Json], int] = _blocks
@@ -99,8 +87,54 @@ LAYOUTS: dict[str, Layout] = {
     "StableDiffusionPipeline": Layout(
         trunk="unet",
         parts={**_CLIP, **_NOISE, "unet": ("UNet2DConditionModel",)},
-        readers={"tokenizer": Reader()},
+        readers={"tokenizer": None},
         options=("requires_safety_checker",),
+    ),
+    "StableDiffusionXLPipeline": Layout(
+        trunk="unet",
+        parts={**_CLIP, **_SECOND, **_NOISE, "unet": ("UNet2DConditionModel",)},
+        readers={"tokenizer": None, "tokenizer_2": None},
+        options=("add_watermarker", "force_zeros_for_empty_prompt"),
+    ),
+    "StableDiffusion3Pipeline": Layout(
+        trunk="transformer",
+        parts={
+            **_SECOND,
+            **_NOISE,
+            "text_encoder": ("CLIPTextModelWithProjection",),
+            "tokenizer": ("CLIPTokenizer",),
+            "transformer": ("SD3Transformer2DModel",),
+        },
+        optional={"text_encoder_3": ("T5EncoderModel",), "tokenizer_3": ("T5Tokenizer",)},
+        readers={"tokenizer": None, "tokenizer_2": None, "tokenizer_3": 256},
+        patch=_stated,
+    ),
+    "FluxPipeline": Layout(
+        trunk="transformer",
+        parts={
+            **_CLIP,
+            **_NOISE,
+            "text_encoder_2": ("T5EncoderModel",),
+            "tokenizer_2": ("T5Tokenizer",),
+            "transformer": ("FluxTransformer2DModel",),
+        },
+        readers={"tokenizer": None, "tokenizer_2": 512},
+        patch=_two,
+        sample=128,
+    ),
+    "QwenImagePipeline": Layout(
+        trunk="transformer",
+        parts={
+            "scheduler": ("*Scheduler",),
+            "text_encoder": ("Qwen2_5_VLForConditionalGeneration",),
+            "tokenizer": ("Qwen2Tokenizer",),
+            "transformer": ("QwenImageTransformer2DModel",),
+            "vae": ("AutoencoderKLQwenImage",),
+        },
+        readers={"tokenizer": 512},
+        scale=_levels,
+        patch=_two,
+        sample=128,
     ),
 }
 """By class name in ``model_index.json``."""

@@ -92,9 +92,9 @@ def load(spec: ModelSpec, options: EngineOptions) -> ImageEngine:
     dtype, note = dtype_of(options, device)
     parts = load_parts(spec, dtype, device)
     studio = Studio(imaging, parts, trunk.config, alone=options.deterministic)
-    readers = LAYOUTS[imaging.pipeline].readers
     adapters = NoAdapters("diffusers runs without adapters")
-    prompts = Prompts(load_tokenizers(spec), readers)
+    most = LAYOUTS[imaging.pipeline].readers
+    prompts = Prompts(load_tokenizers(spec), most, *studio.frame)
     intake = Intake(spec, studio, prompts, adapters)
     info = EngineInfo(
         fingerprint=fingerprint(spec, name_of(dtype), weights_digest(spec)),

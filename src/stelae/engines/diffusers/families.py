@@ -24,13 +24,17 @@ class Family:
     opposable: bool = True
 
 
+def _kin(name: str) -> dict[ImageMode, str]:
+    """Classes whose names differ by what they begin with."""
+    kinds = {TEXT: "", IMAGE: "Img2Img", INPAINT: "Inpaint"}
+    return {mode: f"{name}{kind}Pipeline" for mode, kind in kinds.items()}
+
+
 FAMILIES: dict[str, Family] = {
-    "StableDiffusionPipeline": Family(
-        {
-            TEXT: "StableDiffusionPipeline",
-            IMAGE: "StableDiffusionImg2ImgPipeline",
-            INPAINT: "StableDiffusionInpaintPipeline",
-        }
-    ),
+    "StableDiffusionPipeline": Family(_kin("StableDiffusion")),
+    "StableDiffusionXLPipeline": Family(_kin("StableDiffusionXL")),
+    "StableDiffusion3Pipeline": Family(_kin("StableDiffusion3")),
+    "FluxPipeline": Family(_kin("Flux"), opposable=False),
+    "QwenImagePipeline": Family(_kin("QwenImage"), guidance="true_cfg_scale"),
 }
 """By the class that ``model_index.json`` names."""

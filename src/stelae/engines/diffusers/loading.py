@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ from stelae.engines.extract.loading import LIBRARY_ERRORS
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 
 LIBRARIES: dict[str, Any] = {"diffusers": diffusers, "transformers": transformers}
+
+warnings.filterwarnings("ignore", module=r"diffusers\.")  # of what only the library can mend
 
 COUNTED = ("position_ids",)
 """Tables that are counted, not learned; some checkpoints keep them, others do not."""

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from stelae.catalog.imaging_layouts import Reader
 from stelae.errors import InputTooLong
 from stelae.types import Truncate
 
@@ -17,12 +16,20 @@ class Prompts:
     Args:
         tokenizers: By name, the first first; not those that the pipeline uses, which it sets
             to cut and to fill up.
-        readers: How each is used.
+        most: Tokens that are read with each; ``None`` as it says itself.
+        frame: What the pipeline puts around a prompt, with a place ``{}``.
+        dropped: Tokens at the start of that which count as none.
     """
 
-    def __init__(self, tokenizers: Mapping[str, Any], readers: Mapping[str, Reader]) -> None:
-        self._tokenizers, self._readers = tokenizers, readers
-        self._most = {n: readers[n].most or t.model_max_length for n, t in tokenizers.items()}
+    def __init__(
+        self,
+        tokenizers: Mapping[str, Any],
+        most: Mapping[str, int | None],
+        frame: str = "{}",
+        dropped: int = 0,
+    ) -> None:
+        self._tokenizers, self._frame, self._dropped = tokenizers, frame, dropped
+        self._most = {n: most[n] or int(t.model_max_length) for n, t in tokenizers.items()}
         self._widest = max(tokenizers, key=lambda name: self._most[name])
         self._lock = threading.Lock()
 
@@ -49,8 +56,6 @@ class Prompts:
         return min(self._count(first, text), self._most[first])
 
     def _count(self, name: str, text: str) -> int:
+        framed = self._frame.replace("{}", text)
         with self._lock:
-            return (
-                len(self._tokenizers[name](text, verbose=False)["input_ids"])
-                + self._readers[name].framed
-            )
+            return len(self._tokenizers[name](framed, verbose=False)["input_ids"]) - self._dropped

@@ -62,6 +62,13 @@ class Studio:
         """What an argument of a pipeline is if nothing is said of it."""
         return _parameters(self._pipelines[mode])[name].default
 
+    @property
+    def frame(self) -> tuple[str, int]:
+        """What is put around a prompt, and the tokens at its start that are not used."""
+        first: Any = next(iter(self._pipelines.values()))
+        frame = getattr(first, "prompt_template_encode", "{}")
+        return frame, getattr(first, "prompt_template_encode_start_idx", 0)
+
     def most(self, shape: Shape) -> int:
         """Pictures of a shape that are made at once."""
         room = ROWS * prod(self._imaging.size)
@@ -127,7 +134,8 @@ def _build(name: str, parts: dict[str, Any], stated: dict[str, Any]) -> Any:
     given = {**known, **parts}
     required = [key for key, p in taken.items() if key != "self" and p.default is p.empty]
     asked = {**dict.fromkeys(required), **{k: v for k, v in given.items() if k in taken}}
-    pipeline = kind(**asked)
+    with quiet():
+        pipeline = kind(**asked)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.vae.enable_slicing()
     return pipeline
