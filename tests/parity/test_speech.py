@@ -12,7 +12,9 @@ import pytest
 import torch
 from fix_speech import asked, heard, speaking, spoken, vits_says
 
+from stelae.audio.decode import decode
 from stelae.errors import InvalidInput
+from stelae.types import AudioFormat, SpeechCall
 
 TEXT = "Hello world, it's a kicking day"
 SENTENCES = ["The king gave orders.", "Was it done?", "It was, at once!"]
@@ -81,6 +83,19 @@ async def test_first_piece_tells_the_rate_and_the_last_the_length(zoo: Path) -> 
     assert usage is not None
     assert (usage.characters, usage.seconds) == (len(text), pytest.approx(size / 2 / 16_000))
     assert len(pieces) >= len(SENTENCES)
+
+
+@pytest.mark.parametrize("kind", [form for form in AudioFormat if form is not AudioFormat.PCM])
+async def test_every_format_holds_the_same_sound(zoo: Path, kind: AudioFormat) -> None:
+    text = " ".join(SENTENCES)
+    call = SpeechCall(model="voice", text=text, seed=3, format=kind)
+    async with speaking(zoo / "vits") as engine:
+        plain = await heard(engine, text, seed=3)
+        file = b"".join(piece.audio for piece in await spoken(engine, call))
+    sound = decode(file, 16_000)
+    assert abs(len(sound) - len(plain)) < 0.2 * 16_000
+    if kind in (AudioFormat.WAV, AudioFormat.FLAC):
+        np.testing.assert_allclose(sound, plain, atol=STEP)
 
 
 async def test_whoever_leaves_is_read_no_further_sentence(zoo: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from stelae.audio.encode import encoder
 from stelae.catalog.abilities import Speaking
 from stelae.catalog.spec import ModelSpec
 from stelae.catalog.speech import VITS
@@ -16,7 +17,6 @@ from stelae.engines.base import EngineInfo, EngineOptions, StreamStats
 from stelae.engines.extract.upstream import load_library, part_of
 from stelae.engines.speech.chance import Drawn
 from stelae.engines.speech.reader import Manner, Reader
-from stelae.engines.speech.sound import Writer
 from stelae.engines.speech.vits import VitsReader
 from stelae.engines.turns import Turns, Work
 from stelae.errors import InvalidInput, UnsupportedCheckpoint
@@ -89,15 +89,15 @@ class SpeechEngine:
         chance = Drawn(self._device, call.seed)
         rate, samples = self._speaking.rate, 0
         told: int | None = rate
-        with Writer(call.format, rate) as writer:
-            for sentence in script:
-                with chance:
-                    sound = self._reader.speak(sentence, manner)
-                samples += len(sound)
-                if data := writer.add(sound):
-                    yield from _pieces(data, told)
-                    told = None
-            yield from _pieces(writer.end(), told)
+        file = encoder(call.format, rate)
+        for sentence in script:
+            with chance:
+                sound = self._reader.speak(sentence, manner)
+            samples += len(sound)
+            if data := file.add(sound):
+                yield from _pieces(data, told)
+                told = None
+        yield from _pieces(file.end(), told)
         usage = SpeechUsage(characters=len(call.text), seconds=samples / rate)
         yield [SpeechPiece(usage=usage)]
 
