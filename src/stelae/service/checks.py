@@ -46,6 +46,7 @@ _EXPECTED = {
     "text": "a str was expected",
     "token_ids": "a list of int was expected",
     "image": "bytes were expected",
+    "audio": "bytes were expected",
     "pixels": "an array of numbers was expected",
     "multivector": "a matrix of numbers was expected",
 }
@@ -155,7 +156,7 @@ def _size(item: Item, name: str, index: int | None) -> int:
             return len(value)
         case "token_ids", list() if all(type(i) is int for i in value):
             return 8 * len(value)
-        case "image", bytes():
+        case "image" | "audio", bytes():
             return len(value)
         case "pixels", np.ndarray() if value.dtype.kind in "biuf":
             return int(value.nbytes)

@@ -125,7 +125,8 @@ def _plain(call: EncodeCall) -> bool:
 
 
 def _size(item: Item) -> int:
-    return len(item.image or b"") + (0 if item.pixels is None else item.pixels.nbytes)
+    files = len(item.image or b"") + len(item.audio or b"")
+    return files + (0 if item.pixels is None else item.pixels.nbytes)
 
 
 def _context(call: EncodeCall, fingerprint: str, tenant: str | None) -> bytes:

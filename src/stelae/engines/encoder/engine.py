@@ -40,7 +40,7 @@ def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
         dtype=name_of(dtype),
         device=str(device),
         notes=(note,),
-        pictures=None if pictures is None else pictures.intake,
+        media=None if pictures is None else pictures.intake,
         adapters=adapters_of(spec, texts, options),
     )
 

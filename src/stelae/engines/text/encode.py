@@ -10,8 +10,9 @@ from stelae.engines.text.assemble import assemble
 from stelae.engines.text.features import Features, Output
 from stelae.engines.text.given import as_given, matrix_error
 from stelae.engines.text.intake import Ids, Intake, light, prepared
+from stelae.engines.text.media import is_media, read_all
 from stelae.engines.text.options import check_call, choose_prompt, item_error, wanted_of_device
-from stelae.engines.text.pictures import Allowance, is_picture, read_all
+from stelae.engines.text.pictures import Allowance
 from stelae.engines.text.sizes import check_size
 from stelae.errors import InvalidInput, StelaeError
 from stelae.types import EncodeCall, EncodeResult, Item
@@ -72,21 +73,21 @@ class EncodeJob:
         return [
             as_given(item)
             if error is None and item.multivector is not None
-            else prepared(error or (next(seen) if is_picture(item) else self._features(item, read)))
+            else prepared(error or (next(seen) if is_media(item) else self._features(item, read)))
             for item, error in zip(items, errors, strict=True)
         ]
 
     def _seen(
         self, items: Sequence[Item], errors: Sequence[StelaeError | None]
     ) -> list[Features | InvalidInput]:
-        """The pictures among the items; given ones stand as they are, without a prompt."""
-        pictures = self._intake.pictures
-        given = [i for i, e in zip(items, errors, strict=True) if e is None and is_picture(i)]
-        if pictures is None or not given:
+        """What of the items is no text; it stands as it is, without a prompt."""
+        media = self._intake.media
+        given = [i for i, e in zip(items, errors, strict=True) if e is None and is_media(i)]
+        if media is None or not given:
             return []
         refusals = [self._allowance.refusal(item) for item in given]
         wanted = [i for i, refusal in zip(given, refusals, strict=True) if refusal is None]
-        found = iter(read_all(pictures, wanted, self._outputs, self._call.role))
+        found = iter(read_all(media, wanted, self._outputs, self._call.role))
         return [refusal or next(found) for refusal in refusals]
 
     def _error(self, item: Item) -> StelaeError | None:

@@ -13,7 +13,7 @@ from stelae.engines.text.encode import EncodeJob
 from stelae.engines.text.features import Features, Output, TextModel, Tokenizer
 from stelae.engines.text.intake import Intake
 from stelae.engines.text.judge import judge_job
-from stelae.engines.text.pictures import Pictures
+from stelae.engines.text.media import Media
 from stelae.engines.text.score import score_job
 from stelae.types import EncodeCall, ExtractCall, ScoreCall
 
@@ -30,7 +30,7 @@ class TextEngine:
         dtype: Number format it computes in.
         device: Where it runs.
         notes: Choices made while loading and why.
-        pictures: Reads its pictures, if it has any.
+        media: Reads its pictures or recordings, if it has any.
         adapters: Its adapters.
     """
 
@@ -43,11 +43,11 @@ class TextEngine:
         dtype: str,
         device: str,
         notes: tuple[str, ...] = (),
-        pictures: Pictures | None = None,
+        media: Media | None = None,
         adapters: Library = NONE,
     ) -> None:
         self.spec = spec
-        self._intake = Intake(spec, tokenizer, pictures)
+        self._intake = Intake(spec, tokenizer, media)
         self._model, self.adapters = model, adapters
         self._info = EngineInfo(
             fingerprint=fingerprint(spec, dtype, weights_digest(spec)),

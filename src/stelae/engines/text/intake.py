@@ -11,7 +11,7 @@ from stelae.catalog.operations import Marking
 from stelae.catalog.spec import Fill, ModelSpec
 from stelae.engines.base import Prepared
 from stelae.engines.text.features import DENSE, Features, Tokenizer
-from stelae.engines.text.pictures import Pictures, is_picture
+from stelae.engines.text.media import Media, is_media
 from stelae.errors import InputTooLong, InvalidInput, StelaeError, UnsupportedCheckpoint
 from stelae.types import Item, OutputType, Role, Truncate
 
@@ -26,21 +26,19 @@ Ids = Sequence[int]
 
 
 class Intake:
-    """Reads texts and pictures for one model.
+    """Reads texts, pictures and recordings for one model.
 
     Args:
         spec: The model.
         tokenizer: Its tokenizer.
-        pictures: Reads its pictures, if it has any.
+        media: Reads its pictures or recordings, if it has any.
 
     Raises:
         UnsupportedCheckpoint: The special tokens leave no room for a text.
     """
 
-    def __init__(
-        self, spec: ModelSpec, tokenizer: Tokenizer, pictures: Pictures | None = None
-    ) -> None:
-        self.spec, self.tokenizer, self.pictures = spec, tokenizer, pictures
+    def __init__(self, spec: ModelSpec, tokenizer: Tokenizer, media: Media | None = None) -> None:
+        self.spec, self.tokenizer, self.media = spec, tokenizer, media
         self.specials = len(tokenizer.prefix) + len(tokenizer.suffix)
         self.room = spec.max_tokens - self.specials
         if self.room < 1:
@@ -51,8 +49,8 @@ class Intake:
 
     def guess(self, item: Item) -> int:
         """A guess of the tokens that will run for an item, never more than the model reads."""
-        if self.pictures is not None and is_picture(item):
-            return self.pictures.tokens
+        if self.media is not None and is_media(item):
+            return self.media.tokens
         if self.spec.fill is not None:
             return self.spec.max_tokens
         return min(self.spec.max_tokens, self.specials + 1 + guess(item))
@@ -211,6 +209,6 @@ def guess(item: Item) -> int:
 
 def light(items: Sequence[Item]) -> bool:
     """Whether items are few and short texts, whatever of them is kept in the end."""
-    if any(map(is_picture, items)):
+    if any(map(is_media, items)):
         return False
     return len(items) <= LIGHT_ITEMS and sum(map(guess, items)) <= LIGHT_TOKENS

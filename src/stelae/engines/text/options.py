@@ -21,6 +21,7 @@ FORMS = {
     "token_ids": Modality.TEXT,
     "image": Modality.IMAGE,
     "pixels": Modality.IMAGE,
+    "audio": Modality.AUDIO,
 }
 """Forms of an item, and what a model must read to take them."""
 
@@ -239,7 +240,7 @@ def role_prompt(spec: ModelSpec, role: Role, instruction: str | None) -> str:
 def item_error(
     item: Item, vocabulary: int, inputs: Collection[Modality] = (Modality.TEXT,)
 ) -> InvalidInput | None:
-    """Why an item cannot be run, or ``None`` if it can; pictures are not yet opened.
+    """Why an item cannot be run, or ``None`` if it can; files are not yet opened.
 
     Args:
         item: The item.
@@ -254,7 +255,7 @@ def item_error(
             f"it has {' and '.join(given) or 'nothing'}",
             param="items",
         )
-    if FORMS[given[0]] is Modality.IMAGE:
+    if FORMS[given[0]] is not Modality.TEXT:
         return None
     if item.text is not None:
         reason = unreadable(item.text)

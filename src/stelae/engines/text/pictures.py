@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from math import prod
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from stelae.catalog.spec import Vision
-from stelae.engines.hardware import cores
 from stelae.engines.text.features import DENSE, Features
 from stelae.errors import InvalidInput
 from stelae.images.arrays import from_array
@@ -53,45 +49,6 @@ CALL_PIXELS = 512_000_000
 
 OPEN_PIXELS = 128_000_000
 """Pixels that are open at a time: half a gigabyte as Pillow keeps them."""
-
-
-class Pictures(Protocol):
-    """Reads pictures for one model.
-
-    Attributes:
-        tokens: Tokens of a picture, at most.
-        together: Whether several threads may read at a time.
-    """
-
-    tokens: int
-    together: bool
-
-    def read(
-        self, item: Item, outputs: tuple[OutputType, ...] = DENSE, role: Role | None = None
-    ) -> Features | InvalidInput:
-        """The picture of an item, or why it cannot be read.
-
-        Args:
-            item: With ``image`` or ``pixels``.
-            outputs: What is wanted.
-            role: The side it stands on.
-        """
-        ...
-
-
-def read_all(
-    pictures: Pictures, items: Sequence[Item], outputs: tuple[OutputType, ...], role: Role | None
-) -> list[Features | InvalidInput]:
-    """The picture of each item, or why it cannot be read, in order; by all cores if they may."""
-    if len(items) < 2 or not pictures.together:
-        return [pictures.read(item, outputs, role) for item in items]
-    return list(_readers().map(lambda item: pictures.read(item, outputs, role), items))
-
-
-@cache
-def _readers() -> ThreadPoolExecutor:
-    """Threads for pictures: Pillow lets others run while it reads and resizes."""
-    return ThreadPoolExecutor(cores(), thread_name_prefix="stelae-pictures")
 
 
 class Space:

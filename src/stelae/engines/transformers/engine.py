@@ -128,5 +128,5 @@ def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
         dtype=name_of(dtype),
         device=str(device),
         notes=(note,),
-        pictures=PageIntake(processor),
+        media=PageIntake(processor),
     )

@@ -14,7 +14,8 @@ from stelae.catalog.catalog import Catalog
 from stelae.engines.text.encode import EncodeJob
 from stelae.engines.text.features import DENSE, Features
 from stelae.engines.text.intake import Intake
-from stelae.engines.text.pictures import Allowance, Space, read_all
+from stelae.engines.text.media import read_all
+from stelae.engines.text.pictures import Allowance, Space
 from stelae.engines.text.tokenizer import NoTokenizer
 from stelae.errors import InvalidInput
 from stelae.types import EncodeCall, Item, Modality, OutputType, Role
