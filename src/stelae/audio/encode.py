@@ -112,7 +112,7 @@ class _Packed:
         self._file, self._given, self._pts = file, rate, 0
         self._rate = _nearest(codec, rate)
         self._container = av.open(file, "w", format=container)
-        self._stream: Any = self._container.add_stream(codec, rate=self._rate, layout="mono")
+        self._stream = _track(self._container, codec, self._rate)
         self._resampler = Resampler(self._rate)
         context = self._stream.codec_context
         if bits:
@@ -147,6 +147,11 @@ class _Packed:
 
     def _drained(self) -> bytes:
         return self._file.drained() if isinstance(self._file, _Drain) else b""
+
+
+def _track(container: av.container.OutputContainer, codec: str, rate: int) -> Any:
+    """A track whose kind is known only by the codec's name."""
+    return container.add_stream(codec, rate=rate, layout="mono")
 
 
 def _nearest(codec: str, rate: int) -> int:
