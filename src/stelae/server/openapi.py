@@ -70,10 +70,10 @@ def _operation(claim: Claim, name: str) -> dict[str, Any]:
         "responses": _responses(claim),
     }
     if operation.request is not None:
-        media = [m for m in operation.media if m.startswith("application/")]
-        content = _content(operation.request, media)
+        data = [m for m in operation.media if m.startswith("application/")]
+        content = _content(operation.request, operation.takes or data)
         if operation.example is not None:
-            content["application/json"]["example"] = operation.example
+            content[next(iter(content))]["example"] = operation.example
         shown["requestBody"] = {"required": True, "content": content}
     return shown
 

@@ -1,6 +1,8 @@
-"""The protocol of OpenAI's clients: texts, embeddings, moderations, models, files, batches."""
+"""The protocol of OpenAI's clients: texts, embeddings, moderations, audio, batches."""
 
 from stelae.dialects.base import Dialect
+from stelae.dialects.openai.audio import AUDIO_OPERATIONS
+from stelae.dialects.openai.audio_embeddings import AUDIO_EMBEDDING_OPERATIONS
 from stelae.dialects.openai.batches import BATCH_OPERATIONS, BATCHES
 from stelae.dialects.openai.chat_routes import CHAT_OPERATIONS
 from stelae.dialects.openai.convert import render_error
@@ -11,12 +13,14 @@ from stelae.dialects.openai.routes import OPERATIONS
 
 DIALECT = Dialect(
     "openai",
-    "OpenAI's chat, responses, embeddings, moderations, models, files and batches API",
+    "OpenAI's chat, responses, embeddings, moderations, audio, models, files and batches",
     (
         *OPERATIONS,
         *CHAT_OPERATIONS,
         *RESPONSE_OPERATIONS,
         *MODERATION_OPERATIONS,
+        *AUDIO_OPERATIONS,
+        *AUDIO_EMBEDDING_OPERATIONS,
         *FILE_OPERATIONS,
         *BATCH_OPERATIONS,
     ),

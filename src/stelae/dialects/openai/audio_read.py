@@ -19,6 +19,9 @@ from stelae.types.transcription import FALLBACK
 
 T = TypeVar("T")
 
+FORM = "multipart/form-data"
+"""What recordings come in."""
+
 FILE = ("file", "audio")
 """Fields that a recording is sent in."""
 
