@@ -12,6 +12,7 @@ NAMES = {
     "sie": "texts/s from SIE's own client, against sie-server",
     "clip": "documents/s from the original CLIP client, against clip-server; --null: Jina",
     "chat": "tokens/s of chats over HTTP, against libraries in process and their servers",
+    "pictures": "pictures/s in batches and one by one, against diffusers in process",
     "clip_stream": "memory while a million documents stream through a null model",
     "startup": "time until ready and memory, against infinity",
     "openmp": "what waiting OpenMP threads do to latency beside a busy process",
