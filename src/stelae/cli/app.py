@@ -21,11 +21,14 @@ from stelae.cli import (
     embed,
     exits,
     extract,
+    image,
     migrate,
     models,
     pull,
     score,
     serve,
+    speak,
+    transcribe,
     verify,
     version,
 )
@@ -84,7 +87,7 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Serve embedding models, and use them, from one command line."""
+    """Serve models, and use them, from one command line."""
 
 
 SERVING, USING, MODELS, HERE = "Serve", "Use", "Models", "This machine"
@@ -94,6 +97,9 @@ app.command("embed", rich_help_panel=USING)(embed.embed)
 app.command("score", rich_help_panel=USING)(score.score)
 app.command("chat", rich_help_panel=USING)(chat.chat)
 app.command("extract", rich_help_panel=USING)(extract.extract)
+app.command("image", rich_help_panel=USING)(image.image)
+app.command("transcribe", rich_help_panel=USING)(transcribe.transcribe)
+app.command("speak", rich_help_panel=USING)(speak.speak)
 app.command("verify", rich_help_panel=USING)(verify.verify)
 app.command("bench", rich_help_panel=USING)(bench.bench)
 app.command("models", rich_help_panel=MODELS)(models.models)

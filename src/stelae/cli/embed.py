@@ -91,13 +91,7 @@ def embed(
             help="Go on with an unfinished OUT; --no-resume starts anew and replaces it.",
         ),
     ] = True,
-    progress: Annotated[
-        bool | None,
-        typer.Option(
-            "--progress/--no-progress",
-            help="Show progress on stderr; by default only in a terminal.",
-        ),
-    ] = None,
+    progress: options.Progress = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     key: options.Key = None,

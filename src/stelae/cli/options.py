@@ -14,10 +14,21 @@ EmbeddingDtypeName = Literal["float32", "float16", "int8", "uint8", "binary", "u
 OutputTypeName = Literal["dense", "sparse", "multivector"]
 RoleName = Literal["query", "document"]
 TruncateName = Literal["error", "end", "start"]
+CutName = Literal["error", "end"]
+ImageFormatName = Literal["png", "jpeg", "webp"]
+AudioFormatName = Literal["wav", "mp3", "flac", "opus", "aac", "pcm"]
+TranscriptFormatName = Literal["text", "srt", "vtt", "jsonl"]
 LogFormatName = Literal["console", "json"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs, with stable keys.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and warnings only.")]
+Progress = Annotated[
+    bool | None,
+    typer.Option(
+        "--progress/--no-progress",
+        help="Show progress on stderr; by default only in a terminal.",
+    ),
+]
 Server = Annotated[
     str | None,
     typer.Option(

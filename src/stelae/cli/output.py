@@ -39,6 +39,10 @@ def console(stream: TextIO) -> Console:
     return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
 
 
+SIGNS = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
+"""Signs that a terminal obeys, which no model may write to it, and what is shown for them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """Where a command says things.
@@ -90,6 +94,14 @@ class Output:
         if not self.quiet:
             sys.stderr.write(text + "\n")
 
+    def gauged(self, wanted: bool | None) -> bool:
+        """Whether a bar on stderr shows the progress.
+
+        Args:
+            wanted: As asked for; ``None`` for a bar in a terminal only.
+        """
+        return wanted if wanted is not None else sys.stderr.isatty() and not self.quiet
+
     def warn(self, text: str) -> None:
         """Tell people on stderr of something that they should look at."""
         console(sys.stderr).print(Text(f"warning: {text}", style="yellow"), soft_wrap=True)
@@ -103,6 +115,11 @@ class Output:
             out.print(table)
         # A pipe gets no padding: what ends a line is the last word of its last column.
         sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
+
+def printable(text: str) -> str:
+    """What a model wrote, as stdout gets it: a terminal none of the signs that it obeys."""
+    return text.translate(SIGNS) if sys.stdout.isatty() else text
 
 
 def cell(value: Any) -> Text:

@@ -32,8 +32,22 @@ def connect(server: str | None, key: str | None, **options: Any) -> Client:
     return Client(server or DEFAULT_SERVER, api_key=key, **{"retries": PROMPT, **options})
 
 
-def either(model: str, server: str | None, key: str | None, *, local: bool) -> Client:
+def either(
+    model: str,
+    server: str | None,
+    key: str | None,
+    *,
+    local: bool,
+    timeout: float | None = TIMEOUT,
+) -> Client:
     """The client of a server, or of a model in this process.
+
+    Args:
+        model: Name of the model, or where it lies.
+        server: As of ``connect``.
+        key: Likewise.
+        local: Whether the model runs in this process.
+        timeout: Seconds for one request to a server; ``None`` for work that takes its time.
 
     Raises:
         InvalidInput: The address or the key cannot be used.
@@ -42,4 +56,4 @@ def either(model: str, server: str | None, key: str | None, *, local: bool) -> C
         from stelae.local import local as in_process
 
         return in_process(model)
-    return connect(server, key, timeout=TIMEOUT)
+    return connect(server, key, timeout=timeout)

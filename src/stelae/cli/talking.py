@@ -13,7 +13,7 @@ import msgspec
 from rich.text import Text
 
 from stelae.cli import prompt, reach
-from stelae.cli.output import Output, console
+from stelae.cli.output import Output, console, printable
 from stelae.client import Client, Reply
 from stelae.errors import InvalidInput, StelaeError
 from stelae.service.store import state_folder
@@ -21,9 +21,6 @@ from stelae.types import Delta, Message, Speaker, TextPart
 
 HISTORY = "chat_history"
 """File with what was typed, in the user's folder for states."""
-
-SIGNS = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
-"""Signs that a terminal obeys, which no model may write to it, and what is shown for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +180,7 @@ class Shown:
             self._print((f"\n{tool.name}: " if tool.name else "") + tool.arguments)
 
     def _print(self, text: str, *, dim: bool = False) -> None:
-        if sys.stdout.isatty():
-            text = text.translate(SIGNS)
+        text = printable(text)
         if dim:
             self._out.print(Text(text, style="dim"), end="", soft_wrap=True)
         else:

@@ -14,12 +14,21 @@ from typer.testing import CliRunner
 from stelae import __version__
 from stelae.cli import options
 from stelae.cli.app import app
-from stelae.types import ComputeDtype, EmbeddingDtype, OutputType, Role, Truncate
+from stelae.cli.transcripts import Form
+from stelae.types import (
+    AudioFormat,
+    ComputeDtype,
+    EmbeddingDtype,
+    ImageFormat,
+    OutputType,
+    Role,
+    Truncate,
+)
 
 RUN = CliRunner()
 
 COMMANDS = ("serve", "embed", "score", "extract", "verify", "bench", "models", "ps", "load")
-COMMANDS += ("unload", "pull", "doctor", "version", "config")
+COMMANDS += ("unload", "pull", "doctor", "version", "config", "image", "transcribe", "speak")
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
@@ -93,6 +102,9 @@ def test_key_on_the_command_line_is_refused(command: list[str]) -> None:
         (options.OutputTypeName, OutputType),
         (options.RoleName, Role),
         (options.TruncateName, Truncate),
+        (options.ImageFormatName, ImageFormat),
+        (options.AudioFormatName, AudioFormat),
+        (options.TranscriptFormatName, Form),
     ],
 )
 def test_choices_are_those_of_the_types(spelled: object, meant: type) -> None:

@@ -1,0 +1,68 @@
+"""Files that commands make."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from stelae.cli.made import format_of, place_of, whole
+from stelae.cli.transcripts import Form, writer_of
+from stelae.errors import InvalidInput
+from stelae.types import AudioFormat, ImageFormat, Segment
+
+PNG, MP3 = ImageFormat.PNG, AudioFormat.MP3
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "form"),
+    [
+        ("a.png", None, "png"),
+        ("a.JPG", None, "jpeg"),
+        ("a.tar.webp", None, "webp"),
+        ("a", None, "png"),
+        ("a.gif", "jpeg", "jpeg"),
+        (None, None, "png"),
+        (None, "webp", "webp"),
+    ],
+)
+def test_format_is_as_asked_for_or_as_the_name_ends(
+    name: str | None, asked: str | None, form: str
+) -> None:
+    assert format_of(None if name is None else Path(name), asked, ImageFormat, PNG) == form
+
+
+def test_other_ends_of_names_are_known() -> None:
+    assert format_of(Path("a.ogg"), None, AudioFormat, MP3) is AudioFormat.OPUS
+    assert format_of(Path("a.txt"), None, Form, Form.SRT) is Form.TEXT
+    with pytest.raises(InvalidInput, match=r"a\.gif: names end with one of png, jpeg, webp"):
+        format_of(Path("a.gif"), None, ImageFormat, PNG)
+
+
+def test_terminals_get_no_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    for output in (None, Path("-")):
+        with pytest.raises(InvalidInput, match="a picture cannot be written to a terminal"):
+            place_of(output, "a picture", "picture.png")
+    assert place_of(Path("a.png"), "a picture", "picture.png") == Path("a.png")
+
+
+def test_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    with suppress(ZeroDivisionError), whole(path) as file:
+        file.write(b"half")
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+    with whole(path) as file:
+        file.write(b"all")
+        assert not path.exists()
+    assert path.read_bytes() == b"all"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_line_holds_a_segment_and_silence_is_none() -> None:
+    writer = writer_of(Form.TEXT, "a.wav", titled=True)
+    assert writer.head == "==> a.wav <==\n"
+    assert writer.write(Segment(id=0, start=0, end=1, text=" two\nlines ")) == "two lines\n"
+    assert writer.write(Segment(id=1, start=1, end=2, text=" ")) == ""
