@@ -92,9 +92,13 @@ def png(image: Image.Image) -> bytes:
     return file.getvalue()
 
 
-@cache
 def library(name: str, kind: str = "DiffusionPipeline") -> Any:
     """A pipeline as diffusers itself loads it."""
+    return _library(name, kind)
+
+
+@cache
+def _library(name: str, kind: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made = getattr(diffusers, kind).from_pretrained(folder_of(name), local_files_only=True)

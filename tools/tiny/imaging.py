@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import transformers
+from safetensors import safe_open
 
 from tiny.clip_bpe import write_clip_bpe
 from tiny.decoder_tokenizers import write_qwen_tokenizer
@@ -65,8 +66,12 @@ def write_part(folder: Path, model: Any, seed: str) -> None:
     numbers = Numbers(seed)
     shapes = {name: tuple(value.shape) for name, value in model.named_parameters()}
     counted = {name: value for name, value in model.state_dict().items() if name not in shapes}
-    tables = {name: value.numpy() for name, value in counted.items()}
-    learned = {name: _filled(numbers, name, shape) for name, shape in shapes.items()}
+    tables = {name: value.numpy() for name, value in counted.items() if name not in shapes}
+    learned = {
+        name: _filled(numbers, name, shape)
+        for name, shape in shapes.items()
+        if not name.endswith("encoder.embed_tokens.weight")  # T5's is the table ``shared``
+    }
     write_tensors(folder / file, {**tables, **learned})
 
 
@@ -377,6 +382,31 @@ def write_qwen_reader(folder: Path) -> None:
     config = t.Qwen2_5_VLConfig(text_config=text, vision_config=vision)
     model = t.Qwen2_5_VLForConditionalGeneration(config)
     write_part(folder / "text_encoder", model, "qwen-image/text")
+
+
+def write_lora(
+    folder: Path, base: Path, part: str, targets: Sequence[str] = ("to_q", "to_v"), rank: int = 4
+) -> None:
+    """Write an adapter as diffusers does, whose numbers follow from the folder's name.
+
+    Args:
+        folder: Where to.
+        base: Pipeline that it is for.
+        part: The part that it changes.
+        targets: Ends of the names of the layers that it changes.
+        rank: Of its matrices.
+    """
+    numbers = Numbers(folder.name)
+    tensors: dict[str, Tensor] = {}
+    with safe_open(base / part / "diffusion_pytorch_model.safetensors", "numpy") as file:
+        names = [name.removesuffix(".weight") for name in file.keys()]  # noqa: SIM118
+        for name in names:
+            if name.endswith(tuple(f".{target}" for target in targets)):
+                outputs, inputs = file.get_slice(f"{name}.weight").get_shape()
+                path = f"{part}.{name}"
+                tensors |= numbers.linear(f"{path}.lora_A", rank, inputs, bias=False)
+                tensors |= numbers.linear(f"{path}.lora_B", outputs, rank, bias=False)
+    write_tensors(folder / "pytorch_lora_weights.safetensors", tensors)
 
 
 MAKERS = {

@@ -11,6 +11,7 @@ from stelae.catalog.fingerprint import fingerprint, weights_digest
 from stelae.catalog.imaging_layouts import LAYOUTS
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineInfo, EngineOptions, StreamStats
+from stelae.engines.diffusers.adapters import shelf_of
 from stelae.engines.diffusers.intake import Intake
 from stelae.engines.diffusers.loading import load_parts, load_tokenizers, pipeline_of
 from stelae.engines.diffusers.loop import PaintLoop
@@ -19,7 +20,7 @@ from stelae.engines.diffusers.prompts import Prompts
 from stelae.engines.diffusers.request import Made, Request
 from stelae.engines.diffusers.studio import Studio
 from stelae.engines.runtime import device_of, dtype_of, name_of
-from stelae.engines.text.adapters import Library, NoAdapters
+from stelae.engines.text.adapters import Library
 from stelae.types import ImageCall, ImagePiece
 
 
@@ -91,8 +92,14 @@ def load(spec: ModelSpec, options: EngineOptions) -> ImageEngine:
     device = device_of(options)
     dtype, note = dtype_of(options, device)
     parts = load_parts(spec, dtype, device)
-    studio = Studio(imaging, parts, trunk.config, alone=options.deterministic)
-    adapters = NoAdapters("diffusers runs without adapters")
+    studio = Studio(
+        imaging,
+        parts,
+        trunk.config,
+        adapters=options.adapters.most,
+        alone=options.deterministic,
+    )
+    adapters = shelf_of(spec, options)
     most = LAYOUTS[imaging.pipeline].readers
     prompts = Prompts(load_tokenizers(spec), most, *studio.frame)
     intake = Intake(spec, studio, prompts, adapters)

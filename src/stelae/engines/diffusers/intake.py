@@ -10,11 +10,12 @@ from PIL import Image
 
 from stelae.catalog.abilities import ImageMode
 from stelae.catalog.spec import ModelSpec
+from stelae.engines.diffusers.adapters import Lora
 from stelae.engines.diffusers.pictures import read, read_mask
 from stelae.engines.diffusers.prompts import Prompts
 from stelae.engines.diffusers.request import Request, Row, Shape
 from stelae.engines.diffusers.studio import Studio
-from stelae.engines.text.adapters import Library
+from stelae.engines.text.adapters import Shelf
 from stelae.errors import InvalidInput, ModelLoadFailed, UnsupportedTask
 from stelae.types import ImageCall, ImageUsage
 
@@ -50,7 +51,7 @@ class Intake:
     """
 
     def __init__(
-        self, spec: ModelSpec, studio: Studio, prompts: Prompts, adapters: Library
+        self, spec: ModelSpec, studio: Studio, prompts: Prompts, adapters: Shelf[Lora]
     ) -> None:
         if spec.imaging is None:
             raise ModelLoadFailed(f"model {spec.name!r} makes no pictures")

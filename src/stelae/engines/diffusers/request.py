@@ -7,11 +7,11 @@ import threading
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from PIL import Image
 
 from stelae.catalog.abilities import ImageMode
+from stelae.engines.diffusers.adapters import Lora
 from stelae.errors import StelaeError, from_info
 from stelae.types import ImagePiece
 
@@ -40,7 +40,7 @@ class Shape:
     guidance: float
     strength: float | None = None
     scheduler: str | None = None
-    lora: Any = None
+    lora: Lora | None = None
     opposed: bool = False
 
 

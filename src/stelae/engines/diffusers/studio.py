@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from stelae.catalog.abilities import ImageMode, Imaging
+from stelae.engines.diffusers.adapters import Wardrobe
 from stelae.engines.diffusers.families import FAMILIES, Family
 from stelae.engines.diffusers.loading import quiet
 from stelae.engines.diffusers.loop import Step
@@ -38,6 +39,7 @@ class Studio:
         imaging: How the model makes them.
         parts: Its parts by name.
         index: What ``model_index.json`` says.
+        adapters: Of these so many are kept beside the weights.
         alone: Whether each picture is made by itself.
     """
 
@@ -47,6 +49,7 @@ class Studio:
         parts: dict[str, Any],
         index: dict[str, Any],
         *,
+        adapters: int = 1,
         alone: bool = False,
     ) -> None:
         self._imaging, self._alone = imaging, alone
@@ -55,6 +58,7 @@ class Studio:
             mode: _build(self.family.modes[mode], parts, {**index, **FIXED})
             for mode in imaging.modes
         }
+        self._wardrobe = Wardrobe(next(iter(self._pipelines.values())), adapters)
         self._scheduler = parts["scheduler"]
         self.schedulers = _schedulers(self._scheduler)
 
@@ -85,6 +89,7 @@ class Studio:
             return {}
 
         with quiet():
+            self._wardrobe.wear(shape.lora)
             made = pipeline(
                 **self._arguments(shape, rows),
                 output_type="pil",
