@@ -9,6 +9,14 @@ import msgspec
 from stelae.cluster.vitals import Vitals
 
 
+COMPUTING = 20
+"""How much longer a batch may take that keeps the processor busy: a large model on a small
+machine may need minutes for one."""
+
+BUSY = 0.1
+"""Part of one processor that shows that a worker computes."""
+
+
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """How a worker is watched and replaced; times in seconds.
 
@@ -16,7 +24,7 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
         start: Time to load and to answer the first health check; fetching the
             checkpoint comes before and has no limit.
         hang: Time without a sign of life, or with work and no batch done, after
-            which a worker is replaced.
+            which a worker is replaced; ``COMPUTING`` times as long while it computes.
         failures: Starts that may fail within ``window`` before it is given up.
         window: See ``failures``.
         cool_off: Time after giving up until a call may make it try again.
@@ -75,12 +83,15 @@ class Stall:
 
     Attributes:
         looks: Looks in vain after which the worker hangs.
+        beat: Seconds between two.
     """
 
     looks: int
+    beat: float = 1.0
     _silent: int = 0
-    _stuck: int = 0
+    _stuck: float = 0
     _batches: int = -1
+    _cpu: float = 0.0
 
     def look(self, seen: Vitals | None) -> bool:
         """Take the answer to the last ping, ``None`` if there is none; True if it hangs."""
@@ -89,8 +100,9 @@ class Stall:
         else:
             self._silent = 0
             stuck = seen.calls > 0 and seen.batches == self._batches
-            self._stuck = self._stuck + 1 if stuck else 0
-            self._batches = seen.batches
+            computes = seen.cpu_seconds - self._cpu > BUSY * self.beat
+            self._stuck = self._stuck + (1 / COMPUTING if computes else 1) if stuck else 0
+            self._batches, self._cpu = seen.batches, seen.cpu_seconds
         return max(self._silent, self._stuck) >= self.looks
 
     @property

@@ -363,7 +363,7 @@ class ProcessReplica:
     async def _watch(self, link: Link) -> None:
         """Look at a worker regularly until it ends; end it if it hangs."""
         beat = self._patience.beat
-        stall = Stall(looks=math.ceil(self._patience.hang / beat))
+        stall = Stall(math.ceil(self._patience.hang / beat), beat)
         canary: Ticket | None = None
         while not link.closed.is_set():
             link.ping()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import msgspec
 
@@ -20,6 +21,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
         batch_entries: Items run in them.
         batch_tokens: Tokens run in them.
         memory_bytes: Resident memory of its process.
+        cpu_seconds: Processor time that its process has used; growth shows that it computes.
         pid: That process.
     """
 
@@ -29,6 +31,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     batch_entries: int = 0
     batch_tokens: int = 0
     memory_bytes: int = 0
+    cpu_seconds: float = 0.0
     pid: int | None = None
 
 
@@ -42,5 +45,6 @@ def vitals(runner: AnyRunner) -> Vitals:
         batch_entries=stats.entries,
         batch_tokens=stats.tokens,
         memory_bytes=resident_bytes(),
+        cpu_seconds=time.process_time(),
         pid=os.getpid(),
     )

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from stelae.cluster.patience import Failures, Patience, Stall
+from stelae.cluster.patience import COMPUTING, Failures, Patience, Stall
 from stelae.cluster.vitals import Vitals
 
 
@@ -53,6 +53,18 @@ def test_a_sign_of_life_ends_the_silence() -> None:
 def test_work_without_batches_is_a_hang() -> None:
     stuck = Vitals(calls=1, batches=5)
     assert looks(Stall(2), stuck, stuck, stuck) == [False, False, True]
+
+
+def test_a_long_batch_that_keeps_the_processor_busy_is_none() -> None:
+    seen = [Vitals(calls=1, batches=5, cpu_seconds=0.5 * i) for i in range(60)]
+    told = looks(Stall(2, beat=1.0), *seen)
+    assert not any(told[: 2 * COMPUTING - 1])
+    assert told[-1]
+
+
+def test_a_little_processor_time_is_no_work() -> None:
+    seen = [Vitals(calls=1, batches=5, cpu_seconds=0.01 * i) for i in range(3)]
+    assert looks(Stall(2, beat=1.0), *seen) == [False, False, True]
 
 
 def test_work_with_batches_is_none() -> None:
