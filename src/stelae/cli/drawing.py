@@ -47,16 +47,16 @@ def run(request: Request, out: Output) -> None:
     form = format_of(place, request.format, ImageFormat, ImageFormat.PNG)
     asked: ImageOptions = {**request.options, "format": form}
     where = (request.server, request.key)
-    began = time.monotonic()
     with reach.either(request.model, *where, local=request.local, timeout=None) as client:
+        began = time.monotonic()
         pictures = client.image(
             prompt,
             model=None if request.local else request.model,
             progress=out.gauged(request.progress),
             **asked,
         )
+        seconds = time.monotonic() - began
     places = _written(pictures, place)
-    seconds = time.monotonic() - began
     if out.json:
         out.document(summary(pictures, places, seconds))
         return

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypedDict
 
 from stelae.client._streams import call_of
 from stelae.types import AudioFormat, SpeechCall, SpeechPiece, SpeechUsage
-from stelae.wire import data_uri
+from stelae.wire import data_uri, waves
 
 
 class SpeechOptions(TypedDict, total=False):
@@ -53,7 +53,7 @@ class Speech:
         for piece in pieces:
             parts.append(piece.audio)
             rate, usage = piece.rate or rate, piece.usage or usage
-        return cls(audio=b"".join(parts), format=form, rate=rate, usage=usage)
+        return cls(audio=waves.ended(b"".join(parts)), format=form, rate=rate, usage=usage)
 
     @property
     def seconds(self) -> float:
