@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 from tiny import (
+    clap,
     classic,
     decoders,
     finders,
@@ -35,6 +36,7 @@ CHECKPOINTS: dict[str, Callable[[Path], None]] = {
     write.__name__.replace("_", "-"): write
     for write in (
         *SOUND,
+        *clap.SOUND,
         *classic.SOUND,
         *decoders.SOUND,
         *finders.SOUND,

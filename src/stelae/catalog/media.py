@@ -1,10 +1,11 @@
-"""Checkpoints that make pictures, listen or speak; a layout joins by its reader in ``READERS``."""
+"""Checkpoints of pictures and sound; a layout joins by its reader in ``READERS``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+from stelae.catalog.clap import read_clap
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.hearing import read_hearing
 from stelae.catalog.imaging import read_imaging
@@ -13,7 +14,7 @@ from stelae.catalog.speech import read_speech
 
 Reader = Callable[[Path, ModelEntry, Source], ModelSpec | None]
 
-READERS: tuple[Reader, ...] = (read_imaging, read_hearing, read_speech)
+READERS: tuple[Reader, ...] = (read_imaging, read_hearing, read_speech, read_clap)
 """Each says what a folder holds, or ``None`` if it is of another layout."""
 
 

@@ -11,6 +11,7 @@ from typing import cast
 
 from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.engines import (
+    clap,
     detection,
     diffusers,
     documents,
@@ -36,6 +37,7 @@ from stelae.errors import InvalidInput, MissingDependency, ModelLoadFailed, Unsu
 BUILT_IN = (
     encoder.MANIFEST,
     transformers.MANIFEST,
+    clap.MANIFEST,
     sentence_transformers.MANIFEST,
     gliclass.MANIFEST,
     gliner.MANIFEST,

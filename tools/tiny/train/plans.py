@@ -2,7 +2,7 @@
 
     PYTHONPATH=tools python -m tiny.train.plans [NAME ...]
 
-Needed where a configuration in ``seeing.py``, ``speech.py`` or ``writing.py`` has changed.
+Needed where a configuration in one of the modules named in ``main`` has changed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 import transformers
 from safetensors import safe_open
 
-from tiny import seeing, speech, writing
+from tiny import clap, seeing, speech, writing
 from tiny.numbers import Tensor
 from tiny.plans import Shape, write_plan
 
@@ -40,9 +40,9 @@ def nothing(name: str, factors: dict[str, float]) -> dict[str, Tensor]:
 
 def main(wanted: list[str]) -> None:
     """Write the plans that are asked for, or all."""
-    for module in (seeing, speech, writing):
+    for module in (clap, seeing, speech, writing):
         vars(module)["planned"] = nothing
-    for write in (*seeing.SOUND, *speech.PLANNED, *writing.SOUND):
+    for write in (*clap.SOUND, *seeing.SOUND, *speech.PLANNED, *writing.SOUND):
         name = write.__name__.replace("_", "-")
         if wanted and name not in wanted:
             continue

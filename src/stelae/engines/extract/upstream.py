@@ -19,10 +19,12 @@ from stelae.engines.runtime import device_of, faithful_dtype, name_of
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 from stelae.nn.stored import read
 
-OURS = ("image_processor", "processor", "generation")
+OURS = ("image_processor", "processor", "generation", "spectrum")
 """What the catalog put beside the model's own configuration."""
 
-COUNTED = ("position_ids", "num_batches_tracked", "relative_position_index")
+COUNTED = (
+    "position_ids", "num_batches_tracked", "relative_position_index", "token_type_ids",
+)  # fmt: skip
 """Tables that are counted, not learned; some checkpoints keep them, others do not."""
 
 

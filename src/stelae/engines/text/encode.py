@@ -14,8 +14,8 @@ from stelae.engines.text.media import is_media, read_all
 from stelae.engines.text.options import check_call, choose_prompt, item_error, wanted_of_device
 from stelae.engines.text.pictures import Allowance
 from stelae.engines.text.sizes import check_size
-from stelae.errors import InvalidInput, StelaeError
-from stelae.types import EncodeCall, EncodeResult, Item
+from stelae.errors import InputTooLong, StelaeError
+from stelae.types import EncodeCall, EncodeResult, Item, Truncate
 
 
 class EncodeJob:
@@ -79,7 +79,7 @@ class EncodeJob:
 
     def _seen(
         self, items: Sequence[Item], errors: Sequence[StelaeError | None]
-    ) -> list[Features | InvalidInput]:
+    ) -> list[Features | StelaeError]:
         """What of the items is no text; it stands as it is, without a prompt."""
         media = self._intake.media
         given = [i for i, e in zip(items, errors, strict=True) if e is None and is_media(i)]
@@ -88,7 +88,19 @@ class EncodeJob:
         refusals = [self._allowance.refusal(item) for item in given]
         wanted = [i for i, refusal in zip(given, refusals, strict=True) if refusal is None]
         found = iter(read_all(media, wanted, self._outputs, self._call.role))
-        return [refusal or next(found) for refusal in refusals]
+        return [refusal or self._whole(next(found)) for refusal in refusals]
+
+    def _whole(self, found: Features | StelaeError) -> Features | StelaeError:
+        """What was read of an item, if all of it was or need not be."""
+        if isinstance(found, StelaeError) or not found.truncated:
+            return found
+        if self._call.truncate is not Truncate.ERROR:
+            return found
+        return InputTooLong(
+            "the recording is longer than the model hears at once; send parts of it, or choose "
+            "truncate 'end'",
+            param="items",
+        )
 
     def _error(self, item: Item) -> StelaeError | None:
         spec = self._intake.spec
