@@ -22,7 +22,7 @@ def main(folder: str, *addresses: str) -> None:
     sys.path.insert(0, folder)
     checks = __import__("checks")
     given = (checks.Place(*addresses),) if hasattr(checks, "Place") else addresses
-    for name, check in vars(checks).items():
+    for name, check in [*vars(checks).items()]:
         if name.startswith("check_") and inspect.isfunction(check):
             with contextlib.redirect_stdout(sys.stderr):
                 fault = fault_of(check, checks.Skip, *given)

@@ -21,7 +21,7 @@ from stelae.telemetry import log
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/dry_run", "/openapi.json"})
 """Paths reached without a key, compared with the raw path; all others need one."""
 
-OPEN_PLACES = ("/v1/refs/",)
+OPEN_PLACES = ("/v1/refs/", "/files/images/")
 """What lies below these is reached without a key: the addresses are secrets themselves."""
 
 

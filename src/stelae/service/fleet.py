@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
-from stelae.catalog.abilities import Finding
+from stelae.catalog.abilities import Finding, ImageMode
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.hub_progress import Progress
+from stelae.catalog.spec import ModelSpec
 from stelae.errors import Forbidden, ModelNotFound
 from stelae.service.admission import Admission
 from stelae.service.deployments import Deployments
@@ -69,14 +70,22 @@ class Fleet:
 
     def finding(self, kind: Finding) -> list[str]:
         """Names of models that find things of a kind, as far as is known; loaded ones first."""
-        names = self._deployments.catalog.names()
-        loaded = [name for name in names if self._deployments.replica(name) is not None]
-        return [name for name in dict.fromkeys([*loaded, *names]) if self._finds(name, kind)]
+        return self._able(lambda spec: spec.extraction and kind in spec.extraction.finds)
 
-    def _finds(self, name: str, kind: Finding) -> bool:
+    def painting(self, mode: ImageMode) -> list[str]:
+        """Names of models that make pictures so, as far as is known; loaded ones first."""
+        return self._able(lambda spec: spec.imaging and mode in spec.imaging.modes)
+
+    def _able(self, can: Callable[[ModelSpec], object]) -> list[str]:
+        rooms = self._deployments
+        names = rooms.catalog.names()
+        loaded = [name for name in names if rooms.replica(name) is not None]
+        specs = {name: self._spec(name) for name in dict.fromkeys([*loaded, *names])}
+        return [name for name, spec in specs.items() if spec is not None and can(spec)]
+
+    def _spec(self, name: str) -> ModelSpec | None:
         replica = self._deployments.replica(name)
-        spec = replica.deployment.spec if replica else self._deployments.standing(name).spec
-        return spec is not None and spec.extraction is not None and kind in spec.extraction.finds
+        return replica.deployment.spec if replica else self._deployments.standing(name).spec
 
     def samples(self) -> list[ModelSample]:
         """The figures of every registered model, for metrics."""

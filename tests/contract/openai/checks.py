@@ -11,6 +11,7 @@ import contextlib
 import json
 import struct
 import time
+import urllib.request
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,7 @@ from pydantic import BaseModel
 
 ECHO, TOLD, TINY, VECTORS, JUDGE = "org/echo", "told", "tiny", "vectors", "judge"
 SMALL, SEEING = "small", "seeing"
+PAINTER, DIFFUSING = "painter", "diffusing"
 KEY, MORTAL = "sesame", "mortal"
 
 HELLO: list[Any] = [{"role": "user", "content": "the river flows to the sea"}]
@@ -363,6 +365,11 @@ def check_prompts_of_tokens(url: str, locked: str) -> None:
 
 def png(width: int, height: int) -> str:
     """A picture in red, as a data URI."""
+    return "data:image/png;base64," + base64.b64encode(red(width, height)).decode()
+
+
+def red(width: int, height: int) -> bytes:
+    """A picture in red, as a PNG file."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         body = name + data
@@ -371,7 +378,7 @@ def png(width: int, height: int) -> str:
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     rows = zlib.compress((b"\0" + b"\xff\0\0" * width) * height)
     file = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows)
-    return "data:image/png;base64," + base64.b64encode(file + chunk(b"IEND", b"")).decode()
+    return file + chunk(b"IEND", b"")
 
 
 def check_pictures(url: str, locked: str) -> None:
@@ -541,6 +548,112 @@ def check_moderations(url: str, locked: str) -> None:
     assert 0 <= made.results[0].category_scores.violence <= 1
 
 
+def size_of(picture: Any) -> tuple[int, int]:
+    """Width and height of a picture in an answer."""
+    file = base64.b64decode(picture.b64_json)
+    assert file[:4] == b"\x89PNG"
+    return struct.unpack(">II", file[16:24])
+
+
+def fetched(address: str) -> bytes:
+    with urllib.request.urlopen(address) as answer:  # noqa: S310  # of this server
+        return answer.read()
+
+
+def check_images(url: str, locked: str) -> None:
+    """`images.generate`: sizes, `n`, seeds; in the answer and by an address without a key"""
+    with client(url) as c:
+        asked: dict[str, Any] = {"model": PAINTER, "prompt": "a red fox"}
+        made = c.images.generate(**asked, n=2, size="32x16", extra_body={"seed": 7})
+        assert [size_of(picture) for picture in made.data] == [(32, 16), (32, 16)]
+        assert [picture.seed for picture in made.data] == [7, 8]
+        for picture in made.data:
+            assert fetched(picture.url) == base64.b64decode(picture.b64_json)
+        assert (made.size, made.output_format, made.usage.input_tokens) == ("32x16", "png", 3)
+        (picture,) = c.images.generate(**asked, response_format="url", quality="high").data
+        assert picture.b64_json is None
+        (picture,) = c.images.generate(**asked, response_format="b64_json").data
+        assert picture.url is None
+        (picture,) = c.images.generate(**asked, output_format="webp", size="auto").data
+        assert base64.b64decode(picture.b64_json)[8:12] == b"WEBP"
+
+
+def check_image_edits(url: str, locked: str) -> None:
+    """`images.edit`: a picture, several, a mask; `images.create_variation` without a model"""
+    with client(url) as c:
+        for picture in (red(64, 64), [red(64, 64), red(64, 64)], ("fox.png", red(64, 64))):
+            for mask in ({}, {"mask": red(64, 64)}):
+                made = c.images.edit(image=picture, prompt="a fox", model=PAINTER, n=1, **mask)
+                assert size_of(made.data[0]) == (64, 64)
+        made = c.images.create_variation(image=red(32, 32), n=2, response_format="b64_json")
+        assert [size_of(picture) for picture in made.data] == [(32, 32), (32, 32)]
+
+
+def check_image_events(url: str, locked: str) -> None:
+    """`images` with `stream`: an event for each step, then the picture; failures raise"""
+    with client(url) as c:
+        asked: dict[str, Any] = {"model": PAINTER, "prompt": "a fox", "stream": True}
+        for kind, stream in (
+            ("image_generation", c.images.generate(**asked, partial_images=1)),
+            ("image_edit", c.images.edit(**asked, image=red(32, 32))),
+        ):
+            *steps, last = list(stream)
+            assert [(event.type, event.step) for event in steps] == [
+                (f"{kind}.step", step) for step in (1, 2, 3)
+            ]
+            assert last.type == f"{kind}.completed"
+            assert size_of(last) == ((64, 64) if kind == "image_generation" else (32, 32))
+            assert last.usage.total_tokens == 2
+        stream = c.images.generate(model=PAINTER, prompt="a !late fox", stream=True)
+        error = raised(openai.APIError, lambda: list(stream))
+    assert "told to fail late" in error.message
+
+
+def check_images_of_a_pipeline(url: str, locked: str) -> None:
+    """`images` of a Stable Diffusion pipeline: the same seed makes the same picture"""
+    with client(url) as c:
+        asked: dict[str, Any] = {"model": DIFFUSING, "prompt": "a fox", "size": "64x64"}
+        options = {"seed": 3, "num_inference_steps": 4, "negative_prompt": "a dog"}
+        one, two = (c.images.generate(**asked, extra_body=options).data[0] for _ in range(2))
+        assert one.b64_json == two.b64_json
+        made = c.images.edit(**asked, image=red(64, 64), mask=red(64, 64), extra_body=options)
+        assert size_of(made.data[0]) == (64, 64)
+        assert made.data[0].b64_json != one.b64_json
+        wrong = raised(openai.BadRequestError, lambda: c.images.generate(**asked | {"size": "9x9"}))
+    assert wrong.param == "size"
+    assert "such as 64x64" in wrong.message
+
+
+def check_images_refused(url: str, locked: str) -> None:
+    """Images that cannot be made are refused with 400 and named: prompts, sizes, formats, files"""
+    asked: dict[str, Any] = {"model": PAINTER, "prompt": "a fox"}
+    wrongs: list[tuple[dict[str, Any], str]] = [
+        ({"prompt": ""}, "prompt"),
+        ({"prompt": "word " * 100}, "prompt"),
+        ({"size": "large"}, "size"),
+        ({"size": "63x64"}, "size"),
+        ({"n": 0}, "n"),
+        ({"output_format": "gif"}, "output_format"),
+        ({"response_format": "disk"}, "response_format"),
+        ({"background": "transparent"}, "background"),
+        ({"model": VECTORS}, "model"),
+    ]
+    with client(url) as c:
+        for wrong, param in wrongs:
+            error = raised(
+                openai.BadRequestError,
+                lambda wrong=wrong: c.images.generate(**asked | wrong),
+            )
+            assert error.param == param
+        for file in (b"", b"<svg/>", b"%PDF-1.7", red(64, 64)[:40]):
+            raised(openai.BadRequestError, lambda file=file: c.images.edit(image=file, **asked))
+        error = raised(
+            openai.BadRequestError,
+            lambda: c.images.edit(image=red(64, 64), mask=red(32, 32), **asked),
+        )
+    assert error.param == "mask"
+
+
 def check_unused_fields(url: str, locked: str) -> None:
     """`store`, `metadata`, `service_tier`, `user` and unknown fields are no fault"""
     with client(url) as c:
@@ -707,3 +820,5 @@ async def check_async(url: str, locked: str) -> None:
         kept = await c.responses.create(model=ECHO, input="x")
         assert (await c.responses.retrieve(kept.id)).output_text == "x"
         assert [model.id async for model in c.models.list()]
+        made = await c.images.generate(model=PAINTER, prompt="a fox", size="16x16")
+        assert size_of(made.data[0]) == (16, 16)

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
+import fix_imaging
+import fix_media
 import fix_told
 import pytest
 import pytest_asyncio
@@ -46,8 +48,9 @@ class Served(NamedTuple):
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def servers(zoo: Path) -> AsyncIterator[Served]:
+async def servers(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     folder = zoo / "qwen3-chat"
+    media = tmp_path_factory.mktemp("media")
     echo = {"source": str(folder), "engine": "fake_text"}
     models = {
         "told": fix_told.settings(folder),
@@ -57,9 +60,12 @@ async def servers(zoo: Path) -> AsyncIterator[Served]:
         "small": {"source": str(zoo / "bert-mean"), "dtype": "float32"},
         "seeing": {"source": str(zoo / "qwen2-vl-chat"), "dtype": "float32"},
         "judge": {"source": str(zoo / "cross-encoder-labels"), "dtype": "float32"},
+        "painter": fix_media.settings(media, "painter", fix_media.PAINTER),
+        "diffusing": {"source": str(fix_imaging.folder_of("sd")), "dtype": "float32"},
     }
     with pytest.MonkeyPatch.context() as patch:
         fix_told.install(patch)
+        fix_media.install(patch)
         keyed = live(models={"mortal": echo}, api_keys=["sesame"], placement="process")
         async with live(models=models) as made, keyed as locked:
             await locked.house.fleet.load("mortal")
