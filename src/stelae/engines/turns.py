@@ -13,14 +13,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Generator
-from contextlib import suppress
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from msgspec.structs import replace
 
 from stelae.engines.base import StreamStats
 from stelae.engines.failures import as_ours
-from stelae.errors import ShuttingDown, StelaeError, from_info
+from stelae.engines.mailbox import Mailbox
+from stelae.errors import ShuttingDown
 
 AHEAD = 2
 """Steps of a call that are made ahead of who takes their pieces."""
@@ -52,14 +53,14 @@ class Turns(Generic[P]):
         Raises:
             StelaeError: The work failed, or the thread has ended.
         """
-        call = _Call(work, asyncio.get_running_loop())
+        call = _Call(work)
         self._add(call)
         try:
-            while pieces := await call.take():
+            while pieces := await call.box.take():
                 self._look()
                 yield pieces
         finally:
-            call.dropped = True
+            call.box.dropped = True
             self._look()
 
     async def aclose(self) -> None:
@@ -70,7 +71,7 @@ class Turns(Generic[P]):
         await asyncio.to_thread(self._thread.join)
         for call in self._calls:
             call.work.close()
-            call.end(ShuttingDown("the model was unloaded before the answer was whole"))
+            call.box.end(ShuttingDown("the model was unloaded before the answer was whole"))
 
     def _add(self, call: _Call[P]) -> None:
         with self._stir:
@@ -103,7 +104,7 @@ class Turns(Generic[P]):
         started = time.monotonic()
         error = pieces = None
         try:
-            if call.dropped:
+            if call.box.dropped:
                 call.work.close()
             else:
                 pieces = next(call.work, None)
@@ -112,11 +113,11 @@ class Turns(Generic[P]):
         if pieces is None:
             with self._stir:
                 self._calls.remove(call)
-            call.end(error)
+            call.box.end(error)
             return
         self._count(time.monotonic() - started)  # before its reader can have the pieces
         if pieces:
-            call.put(pieces)
+            call.box.put(pieces)
 
     def _count(self, seconds: float) -> None:
         before = self.stats
@@ -128,52 +129,19 @@ class Turns(Generic[P]):
         )
 
 
+@dataclass(slots=True, eq=False)
 class _Call(Generic[P]):
-    """A call: takes pieces on the thread, gives them on the event loop of who asked.
+    """A call under way.
 
     Attributes:
-        work: Makes them.
-        dropped: Whether nobody waits for them any more.
+        work: Makes its pieces.
+        box: Holds those that were made.
     """
 
-    def __init__(self, work: Work[P], loop: asyncio.AbstractEventLoop) -> None:
-        self.work, self._loop = work, loop
-        self.dropped = False
-        self._news = asyncio.Event()
-        self._made: deque[list[P]] = deque()
-        self._over = False
-        self._error: StelaeError | None = None
+    work: Work[P]
+    box: Mailbox[P]
 
     @property
     def waits(self) -> bool:
         """Whether the thread has something to do for it."""
-        return self.dropped or len(self._made) < AHEAD
-
-    def put(self, pieces: list[P]) -> None:
-        """A step was made."""
-        self._made.append(pieces)
-        self._tell()
-
-    def end(self, error: StelaeError | None) -> None:
-        """No further step will come."""
-        self._error, self._over = error, True
-        self._tell()
-
-    async def take(self) -> list[P]:
-        """The pieces of the next step; none once all were taken.
-
-        Raises:
-            StelaeError: The work failed; raised once the pieces made before are taken.
-        """
-        while not self._made and not self._over:
-            await self._news.wait()
-            self._news.clear()
-        if self._made:
-            return self._made.popleft()
-        if self._error is not None:
-            raise from_info(self._error.info)
-        return []
-
-    def _tell(self) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._news.set)
+        return self.box.dropped or not self.box.full
