@@ -8,7 +8,6 @@ import msgspec
 
 from stelae.cluster.vitals import Vitals
 
-
 COMPUTING = 20
 """How much longer a batch may take that keeps the processor busy: a large model on a small
 machine may need minutes for one."""
