@@ -53,7 +53,7 @@ class Turns(Generic[P]):
         Raises:
             StelaeError: The work failed, or the thread has ended.
         """
-        call = _Call(work)
+        call: _Call[P] = _Call(work, Mailbox(AHEAD))
         self._add(call)
         try:
             while pieces := await call.box.take():
