@@ -27,7 +27,7 @@ CASES = sorted(FOLDER.glob("*/*.json"))
 RECORD = os.environ.get("STELAE_GOLDEN") == "record"
 
 CHANGING = re.compile(
-    r'("created":)\d+|("request_id":)"[0-9a-f]+"|("url":"http://)[^"]*|("(?:image|b64_json)":)"[^"]*"'
+    r'("created(?:_at)?":)\d+|("request_id":)"[0-9a-f]+"|("url":"http://)[^"]*|("(?:image|b64_json)":)"[^"]*"'
 )
 """What differs from run to run, or with the library that writes pictures."""
 

@@ -32,9 +32,6 @@ from stelae.types import ImageCall, ImageFormat
 PLACE = "/files/images"
 """Where pictures are fetched from."""
 
-HELD = 3
-"""Copies of a picture that its answer takes: its file, as base64, and as sent."""
-
 SENT = {"format": "output_format", "lora": "lora_name"}
 """Fields of a call that requests have under other names."""
 
@@ -49,8 +46,13 @@ def _made(name: str, wanted: Wanted) -> Handle:
         call = replace(call, model=_model(rooms, call))
         with fields_as_sent(ImageCall, ImageRequest, SENT):
             made = await begun(image(request, rooms, call))
-            hang = _hanging(request, rooms, call.format)
-            exhibit = Exhibit(record_of(request).model, call.format, read.response_format, hang)
+            exhibit = Exhibit(
+                model=record_of(request).model,
+                format=call.format,
+                delivery=read.response_format,
+                hang=_hanging(request, rooms, call.format),
+                hold=hold_of(request),
+            )
             if not read.stream:
                 return json_answer(await exhibit.whole(made))
         return EventsResponse(ended(request, exhibit.events(made, kind)))
@@ -67,10 +69,9 @@ def _model(rooms: Rooms, call: ImageCall) -> str:
 
 def _hanging(request: Request, rooms: Rooms, form: ImageFormat) -> Callable[[bytes], str]:
     """Keeps pictures for the request's caller; see ``Exhibit.hang``."""
-    here, hold = address_of(request, rooms.about), hold_of(request)
+    here = address_of(request, rooms.about)
 
     def hang(data: bytes) -> str:
-        hold(HELD * len(data))
         return f"{here}{PLACE}/{rooms.gallery.put(data, form)}"
 
     return hang

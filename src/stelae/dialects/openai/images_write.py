@@ -26,6 +26,9 @@ from stelae.types import ImageFormat, ImagePiece, ImageUsage
 NOTHING = ImageUsage()
 """Work that is told with a picture that others follow: the last one tells that of all."""
 
+HELD = 4
+"""Bytes that an answer with a picture takes, for each of its file: this, its text, as sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Exhibit:
@@ -36,12 +39,14 @@ class Exhibit:
         format: Their format.
         delivery: How they come; ``None`` leaves it open.
         hang: Keeps the file of a picture, and says where it can be fetched.
+        hold: Books bytes that the answer takes; see ``Asking.hold``.
     """
 
     model: str
     format: ImageFormat
     delivery: ImageDelivery | None
     hang: Callable[[bytes], str]
+    hold: Callable[[int], None] = lambda size: None
 
     async def whole(self, made: AsyncGenerator[list[ImagePiece]]) -> ImagesResponse:
         """A whole answer.
@@ -113,8 +118,12 @@ class Exhibit:
     async def _data(self, piece: ImagePiece, otherwise: ImageDelivery | None = None) -> ImageData:
         data, how = piece.image or b"", self.delivery or otherwise
         url = None if how is ImageDelivery.B64 else self.hang(data)
-        text = None if how is ImageDelivery.URL else await offload(len(data), _base64, data)
+        text = None if how is ImageDelivery.URL else await self._text(data)
         return ImageData(url=url, b64_json=text, seed=piece.seed, size=_size(piece))
+
+    async def _text(self, data: bytes) -> str:
+        self.hold(HELD * len(data))
+        return await offload(len(data), _base64, data)
 
 
 def _steps(kind: str, piece: ImagePiece) -> Iterator[bytes]:

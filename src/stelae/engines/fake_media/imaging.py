@@ -26,9 +26,9 @@ def _of(spec: ModelSpec, call: ImageCall) -> Iterator[list[ImagePiece]]:
         longest = spec.imaging.longest
     if words > longest and call.truncate is Truncate.ERROR:
         raise InputTooLong(f"{words} words are over {longest}", param="prompt")
-    given = [decode(data).convert("RGB") for data in call.images]
+    given = [_read(data, f"images[{index}]") for index, data in enumerate(call.images)]
     size = _size(spec, call, given)
-    if call.mask is not None and decode(call.mask).size != size:
+    if call.mask is not None and _read(call.mask, "mask").size != size:
         raise InvalidInput(f"the mask is not as large as the picture, {size}", param="mask")
     number, seed = call.steps or NUMBER, call.seed or 0
     usage = ImageUsage(
@@ -52,6 +52,13 @@ def _of(spec: ModelSpec, call: ImageCall) -> Iterator[list[ImagePiece]]:
                 usage=usage if index == call.n - 1 else None,
             )
         ]
+
+
+def _read(data: bytes, param: str) -> Image.Image:
+    try:
+        return decode(data).convert("RGB")
+    except InvalidInput as error:
+        raise InvalidInput(f"{param}: {error.message}", param=param) from error
 
 
 def _size(spec: ModelSpec, call: ImageCall, given: list[Image.Image]) -> tuple[int, int]:
