@@ -283,6 +283,7 @@ async def test_speech_is_a_file_of_the_format_asked_for(client: AsyncOpenAI, for
     )
     media, start = SOUND[form]
     assert made.response.headers["content-type"] == media
+    assert made.response.headers["x-stelae-sample-rate"] == "16000"
     assert made.content.startswith(start)
 
 

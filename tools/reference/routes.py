@@ -29,6 +29,7 @@ HEADERS = (
     ("`Server-Timing`", "answer", "Milliseconds per stage: prepare, queue, run, finish, total."),
     ("`X-Stelae-Fingerprint`", "answer", "What made the vectors; other prints, other vectors."),
     ("`X-Stelae-Truncated`", "answer", "Number of items that were cut, where any was."),
+    ("`X-Stelae-Sample-Rate`", "answer", "Samples a second of speech, where it is sent as sound."),
     ("`X-Stelae-Error-Code`", "answer", "Code of the [error](errors.md)."),
     ("`Retry-After`", "answer", "Seconds to wait, where the same request may succeed later."),
 )

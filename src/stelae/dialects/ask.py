@@ -156,7 +156,17 @@ async def begun(stream: AsyncGenerator[T]) -> AsyncGenerator[T]:
     Raises:
         StelaeError: As the stream does for its first part.
     """
-    return _from(await anext(stream), stream)
+    return (await opened(stream))[1]
+
+
+async def opened(stream: AsyncGenerator[T]) -> tuple[T, AsyncGenerator[T]]:
+    """The first part of a stream, and the stream with that part.
+
+    Raises:
+        StelaeError: As the stream does for its first part.
+    """
+    first = await anext(stream)
+    return first, _from(first, stream)
 
 
 class Bounded(NamedTuple):

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer
-from stelae.dialects.ask import begun, speak, transcribe
+from stelae.dialects.ask import begun, opened, speak, transcribe
 from stelae.dialects.base import REFUSALS, Handle, Operation, Rooms
 from stelae.dialects.events import ChunksResponse, EventsResponse
 from stelae.dialects.openai.audio_events import dictated, spoken
@@ -43,6 +43,9 @@ from stelae.types import (
     TranscribeCall,
     TranscribePiece,
 )
+
+RATE = "X-Stelae-Sample-Rate"
+"""Says how many samples a second the sound of an answer has."""
 
 HEARD = {"audio": "file", "temperatures": "temperature", "beams": "beam_size", "vad": "vad_filter"}
 SPOKEN = {"text": "input", "format": "response_format"}
@@ -82,10 +85,11 @@ async def create_speech(request: Request, rooms: Rooms) -> Response:
     form, files = await asked(request, SpeechRequest)
     call = speech_call(form, files)
     with fields_as_sent(SpeechCall, SpeechRequest, SPOKEN):
-        made = await begun(speak(request, rooms, call))
+        first, made = await opened(speak(request, rooms, call))
+    headers = {} if first[0].rate is None else {RATE: str(first[0].rate)}
     if form.stream_format is SpeechStream.SSE:
-        return EventsResponse(ended(request, spoken(made)))
-    return ChunksResponse(_sound(made), call.format.media)
+        return EventsResponse(ended(request, spoken(made)), headers)
+    return ChunksResponse(_sound(made), call.format.media, headers)
 
 
 async def _sound(made: AsyncGenerator[list[SpeechPiece]]) -> AsyncGenerator[bytes]:
