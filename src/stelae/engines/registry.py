@@ -28,6 +28,7 @@ from stelae.engines import (
     transformers,
     transformers_text,
     vllm,
+    whisper,
     whisper_ct2,
 )
 from stelae.engines.base import AnyEngine, EngineManifest, EngineOptions, StreamEngine, WeightFormat
@@ -54,6 +55,7 @@ BUILT_IN = (
     openvino.MANIFEST,
     vllm.MANIFEST,
     whisper_ct2.MANIFEST,
+    whisper.MANIFEST,
 )
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
+from functools import partial
+from pathlib import Path
 
 from stelae.audio.decode import decode
-from stelae.catalog.spec import ModelSpec
-from stelae.engines.base import EngineInfo, StreamStats
-from stelae.engines.listening.hearer import Floats, Hearer
-from stelae.engines.listening.loop import WindowLoop
+from stelae.audio.mel import window
+from stelae.catalog.spec import Backbone, ModelSpec
+from stelae.catalog.wordpiece import open_tokenizer
+from stelae.engines.base import EngineInfo, EngineOptions, StreamStats
+from stelae.engines.hardware import cores
+from stelae.engines.listening.features import mel_of
+from stelae.engines.listening.hearer import Hearer
+from stelae.engines.listening.loop import TOGETHER, WindowLoop
 from stelae.engines.listening.transcript import Ears, Transcript
 from stelae.engines.listening.vocabulary import Vocabulary
 from stelae.engines.mailbox import Mailbox
@@ -19,6 +25,9 @@ from stelae.wire.languages import code_of
 
 RECORDINGS = 16
 """Recordings that are held decoded at once; others wait as the files they are."""
+
+MOST_THREADS = 4
+"""Threads that make spectra."""
 
 AHEAD = 64
 """Lots of pieces that are made ahead of who takes them."""
@@ -31,10 +40,8 @@ class ListenEngine:
         spec: The model.
         model: What computes.
         vocabulary: Its tokens.
-        features: Samples of a window to its spectra.
         info: What it says of itself.
-        threads: Threads that make spectra.
-        together: Windows that run together at most.
+        options: How it was loaded.
     """
 
     def __init__(
@@ -42,14 +49,14 @@ class ListenEngine:
         spec: ModelSpec,
         model: Hearer,
         vocabulary: Vocabulary,
-        features: Callable[[Floats], Floats],
         info: EngineInfo,
-        *,
-        threads: int = 1,
-        together: int,
+        options: EngineOptions,
     ) -> None:
-        if spec.hearing is None:
+        if spec.hearing is None or not isinstance(spec.backbone, Backbone):
             raise ModelLoadFailed(f"model {spec.name!r} writes down nothing")
+        features = partial(window, mel=mel_of(spec.backbone.config["spectrum"]))
+        threads = min(MOST_THREADS, options.threads or cores())
+        together = 1 if options.deterministic else TOGETHER
         self._ears = Ears(spec.hearing, vocabulary, spec.max_tokens)
         self._name, self._model, self._info = spec.name, model, info
         self._loop = WindowLoop(model, features, threads, together)
@@ -111,3 +118,16 @@ class ListenEngine:
                 param="language",
             )
         return code
+
+
+def vocabulary_of(spec: ModelSpec) -> Vocabulary:
+    """The tokens of a checkpoint.
+
+    Raises:
+        UnsupportedCheckpoint: Its tokenizer cannot be read, or lacks a token.
+        ModelLoadFailed: It writes down nothing.
+    """
+    if spec.hearing is None:
+        raise ModelLoadFailed(f"model {spec.name!r} writes down nothing")
+    tokenizer = open_tokenizer(Path(spec.folder, spec.tokenizer))
+    return Vocabulary(tokenizer, spec.hearing.languages)

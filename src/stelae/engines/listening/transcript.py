@@ -135,8 +135,9 @@ class Transcript:
             self._tell([TranscribePiece(position=stop / self._ears.hearing.rate)])
             return stop
         tick = self._ears.tick
-        parsed = parse(written.tokens, self._vocabulary, -(-(stop - start) // tick))
-        kept = [stretch for stretch in parsed.stretches if self._text(stretch)]
+        ticks = -(-(stop - start) // tick)
+        parsed = parse(written.tokens, self._vocabulary, ticks)
+        kept = [one for one in parsed.stretches if one.start < ticks and self._text(one)]
         spoken: list[list[Word]] = [[] for _ in kept]
         if self._call.words and kept:
             spoken = yield from self._align(heard, kept, start, stop)

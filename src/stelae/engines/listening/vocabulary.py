@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from tokenizers import Tokenizer
 
+from stelae.catalog.files import Json
 from stelae.errors import UnsupportedCheckpoint
 
 TICK = 0.02
@@ -63,6 +64,11 @@ class Vocabulary:
         """What stands before that: the end of the text so far, if there is any."""
         return [self._before, *tokens[-most:]] if tokens and most > 0 else []
 
+    def names(self) -> list[str]:
+        """All tokens as the tokenizer writes them, in order of id."""
+        ids: dict[str, int] = self._tokenizer.get_vocab()
+        return sorted(ids, key=ids.__getitem__)
+
     def encode(self, text: str) -> list[int]:
         """Tokens of a text that stands by itself."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
@@ -81,3 +87,12 @@ class Vocabulary:
     def tick(self, token: int) -> int:
         """The time that it is, in ticks."""
         return token - self.first_time
+
+
+def alignment_heads(config: Json) -> list[list[int]]:
+    """Heads whose attention shows when words are said: stated, or all of the upper half."""
+    stated = config["generation"].get("alignment_heads")
+    if stated:
+        return [list(map(int, pair)) for pair in stated]
+    layers, heads = config["decoder_layers"], config["decoder_attention_heads"]
+    return [[layer, head] for layer in range(layers // 2, layers) for head in range(heads)]

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from stelae.catalog.files import Json
 from stelae.catalog.spec import Backbone, ModelSpec
-from stelae.engines.listening.vocabulary import TICK
+from stelae.engines.listening.vocabulary import TICK, alignment_heads
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 from stelae.nn.stored import read
 
@@ -93,15 +93,6 @@ def _configure(made: Any, config: Json) -> None:
 
 def _listed(generation: Json, config: Json, key: str) -> list[int]:
     return list(generation.get(key) or config.get(key) or [])
-
-
-def alignment_heads(config: Json) -> list[list[int]]:
-    """Heads whose attention shows when words are said: stated, or all of the upper half."""
-    stated = config["generation"].get("alignment_heads")
-    if stated:
-        return [list(map(int, pair)) for pair in stated]
-    layers, heads = config["decoder_layers"], config["decoder_attention_heads"]
-    return [[layer, head] for layer in range(layers // 2, layers) for head in range(heads)]
 
 
 def _encoder(side: Any, take: Take) -> None:

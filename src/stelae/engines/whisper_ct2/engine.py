@@ -10,12 +10,9 @@ from ctranslate2.models import Whisper
 from stelae.catalog.fingerprint import fingerprint, weights_digest
 from stelae.catalog.hearing import ARCHITECTURE, CONVERTED
 from stelae.catalog.spec import Backbone, ModelSpec
-from stelae.catalog.wordpiece import open_tokenizer
 from stelae.engines.base import Device, EngineInfo, EngineOptions
 from stelae.engines.hardware import cores
-from stelae.engines.listening.engine import ListenEngine
-from stelae.engines.listening.features import spectra_of
-from stelae.engines.listening.loop import TOGETHER
+from stelae.engines.listening.engine import ListenEngine, vocabulary_of
 from stelae.engines.listening.vocabulary import Vocabulary
 from stelae.engines.whisper_ct2.model import Ct2Hearer
 from stelae.engines.whisper_ct2.stored import cache_home, stored
@@ -38,16 +35,15 @@ def load(spec: ModelSpec, options: EngineOptions) -> ListenEngine:
         ModelLoadFailed: The checkpoint cannot be read or converted.
     """
     trunk = spec.backbone
-    if spec.hearing is None or not isinstance(trunk, Backbone):
+    if not isinstance(trunk, Backbone):
         raise ModelLoadFailed(f"model {spec.name!r} writes down nothing")
     device = options.device or (Device.CUDA if ctranslate2.get_cuda_device_count() else Device.CPU)
     dtype, why = _dtype(options.dtype, device)
     digest = weights_digest(spec)
-    tokenizer = open_tokenizer(Path(spec.folder, spec.tokenizer))
-    vocabulary = Vocabulary(tokenizer, spec.hearing.languages)
+    vocabulary = vocabulary_of(spec)
     folder, made = Path(spec.folder), "as converted"
     if trunk.architecture == ARCHITECTURE:
-        folder, made = _converted(spec, digest, tokenizer), "converted by Stelae"
+        folder, made = _converted(spec, digest, vocabulary), "converted by Stelae"
     model = _open(folder, device, dtype, options.threads or cores())
     info = EngineInfo(
         fingerprint=fingerprint(spec, f"{CONVERTED}/{dtype}", digest),
@@ -55,15 +51,8 @@ def load(spec: ModelSpec, options: EngineOptions) -> ListenEngine:
         device=device.value,
         notes=(f"{dtype}: {why}", f"{made}: {folder}"),
     )
-    return ListenEngine(
-        spec,
-        Ct2Hearer(model, vocabulary, spec.max_tokens),
-        vocabulary,
-        spectra_of(trunk.config["spectrum"]),
-        info,
-        threads=min(4, options.threads or cores()),
-        together=1 if options.deterministic else TOGETHER,
-    )
+    hearer = Ct2Hearer(model, vocabulary, spec.max_tokens)
+    return ListenEngine(spec, hearer, vocabulary, info, options)
 
 
 def _dtype(asked: ComputeDtype, device: Device) -> tuple[str, str]:
@@ -83,13 +72,12 @@ def _dtype(asked: ComputeDtype, device: Device) -> tuple[str, str]:
     return asked.value, "asked for"
 
 
-def _converted(spec: ModelSpec, digest: str, tokenizer: object) -> Path:
-    from stelae.engines.whisper_ct2.convert import convert
+def _converted(spec: ModelSpec, digest: str, vocabulary: Vocabulary) -> Path:
+    """The folder of a checkpoint's converted form, made if it is not there."""
+    from stelae.engines.whisper_ct2.convert import convert  # torch is needed for this alone
 
-    names: dict[str, int] = tokenizer.get_vocab()  # type: ignore[attr-defined]
-    tokens = sorted(names, key=names.__getitem__)
     key = fingerprint(spec, f"{CONVERTED}/{VERSION}", digest)
-    return stored(key, lambda folder: convert(spec, tokens, folder), cache_home())
+    return stored(key, lambda folder: convert(spec, vocabulary.names(), folder), cache_home())
 
 
 def _open(folder: Path, device: Device, dtype: str, threads: int) -> Whisper:
