@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fix_media
 import msgspec
 import pytest
 import typer
@@ -19,7 +20,7 @@ from reference.markdown import anchor
 from repo import PAGES, ROOT, SOURCE, Block, blocks, name
 
 import docs
-from stelae.catalog.families import Family
+from stelae.catalog.family import Family
 from stelae.cli.app import app
 from stelae.client import EncodeOptions, ScoreOptions
 from stelae.config import load_settings
@@ -36,6 +37,8 @@ SMALL = {
     "judge": "cross-encoder-labels",
     "seer": "owlv2",
     "reader": "florence2",
+    "listener": "whisper",
+    "speaker": "vits",
     "talker": str(ROOT / "tests" / "data" / "chat"),
 }
 """Models that examples ask for, and the small checkpoint of the same kind that answers here."""
@@ -53,31 +56,38 @@ def of(language: str) -> list[Path]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", of("python"), ids=name)
-async def test_python_blocks_run_one_after_the_other(page: Path, zoo: Path, tmp_path: Path) -> None:
+async def test_python_blocks_run_one_after_the_other(
+    page: Path, zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fix_media.install(monkeypatch)
     text = "\n".join(block.text for block in blocks(page, "python"))
     script = tmp_path / "blocks.py"
-    async with live(models=served(zoo)) as server:
+    async with live(models=served(zoo, tmp_path)) as server:
         script.write_text(text.replace(WRITTEN, server.url))
         code, said = await run(sys.executable, "-W", "error", str(script), folder=tmp_path)
     assert code == 0, said
 
 
 @pytest.mark.slow
-async def test_calls_with_curl_are_answered(zoo: Path, tmp_path: Path) -> None:
+async def test_calls_with_curl_are_answered(
+    zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fix_media.install(monkeypatch)
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     lines = [line for line in shell_lines() if line[1].startswith("curl ")]
     assert lines
-    async with live(models=served(zoo)) as server:
+    async with live(models=served(zoo, tmp_path)) as server:
         for block, line in lines:
             words = shlex.split(line.replace(WRITTEN, server.url))
             code, said = await run(*words, "--fail-with-body", folder=tmp_path)
             assert code == 0, f"{name(block.page)}: {said}"
 
 
-def served(zoo: Path) -> dict[str, dict[str, str]]:
-    """Settings of the models that examples ask for."""
-    return {name: {"source": str(zoo / small)} for name, small in SMALL.items()}
+def served(zoo: Path, folder: Path) -> dict[str, dict[str, str]]:
+    """Settings of the models that examples ask for; one that paints is played."""
+    small = {name: {"source": str(zoo / small)} for name, small in SMALL.items()}
+    return {**small, "painter": fix_media.settings(folder, "painter", fix_media.PAINTER)}
 
 
 async def run(*words: str, folder: Path) -> tuple[int, str]:
