@@ -233,7 +233,8 @@ class FetchSettings(_Group):
 
 class GallerySettings(_Group):
     """Pictures made for callers who want an address: kept in memory, under names that nobody can
-    guess and that need no key; those longest there go first where there is no room."""
+    guess and that need no key; those longest there go first where there is no room.
+    """
 
     bytes: ByteSize = Field(default=ByteSize(256 * 1024**2), ge=1)
     """Most bytes of all of them together."""

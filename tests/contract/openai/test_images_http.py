@@ -69,7 +69,7 @@ CAT: dict[str, Any] = {"model": "painter", "prompt": "a cat"}
 async def test_pictures_come_by_address_and_in_the_answer(
     client: AsyncOpenAI, http: httpx.AsyncClient
 ) -> None:
-    made = await client.images.generate(**CAT, n=2, size="32x16", extra_body={"seed": 1})  # type: ignore[call-overload]
+    made = await client.images.generate(**CAT, n=2, size="32x16", extra_body={"seed": 1})
     assert made.data is not None
     assert len(made.data) == 2
     assert (made.size, made.output_format, made.background) == ("32x16", "png", "opaque")
@@ -210,7 +210,8 @@ async def test_events_of_edits_tell_each_picture(http: httpx.AsyncClient) -> Non
 
 async def test_failure_in_the_middle_is_the_last_event(client: AsyncOpenAI) -> None:
     stream = await client.images.generate(model="painter", prompt="a !late cat", stream=True)
-    assert (await anext(stream)).type == "image_generation.step"
+    first: Any = await anext(stream)
+    assert first.type == "image_generation.step"
     with pytest.raises(openai.APIError, match="told to fail late") as caught:
         await anext(stream)
     assert caught.value.code == "engine_failed"
@@ -221,6 +222,17 @@ async def test_work_ends_when_the_caller_leaves(server: Live, http: httpx.AsyncC
     async with http.stream("POST", "/v1/images/generations", json=body) as answer:
         await anext(answer.aiter_lines())
         assert server.house.fleet.model("painter").in_flight == 1
+    await until(lambda: server.house.fleet.model("painter").in_flight == 0)
+
+
+async def test_work_ends_when_a_caller_of_a_whole_answer_leaves(
+    server: Live, http: httpx.AsyncClient
+) -> None:
+    asked = asyncio.create_task(
+        http.post("/v1/images/generations", json={"model": "painter", "prompt": "!more"})
+    )
+    await until(lambda: server.house.fleet.model("painter").in_flight == 1)
+    asked.cancel()
     await until(lambda: server.house.fleet.model("painter").in_flight == 0)
 
 
@@ -334,6 +346,20 @@ async def test_addresses_begin_as_the_settings_say_and_need_no_key(tmp_path: Pat
                     "/v1/images/generations", json=CAT, headers={**key, "host": host}
                 )
                 assert answer.status_code in {200, 400}
+
+
+async def test_without_a_model_that_can_nothing_is_found(tmp_path: Path) -> None:
+    sketcher = {**fix_media.settings(tmp_path, "sketcher", fix_media.SKETCHER)}
+    models = {"sketcher": {**sketcher, "aliases": ["dall-e-3"]}}
+    with pytest.MonkeyPatch.context() as patch:
+        fix_media.install(patch)
+        async with live(models=models) as one, httpx.AsyncClient(base_url=one.url) as http:
+            named = {"prompt": "a cat", "model": "dall-e-3", "response_format": "url"}
+            made = await http.post("/v1/images/generations", json=named)
+            assert made.json()["model"] == "sketcher"
+            answer = await http.post("/v1/images/variations", files={"image": RED})
+            assert answer.status_code == 404
+            assert "image-to-image" in answer.json()["error"]["message"]
 
 
 async def test_forgotten_pictures_are_gone(tmp_path: Path) -> None:

@@ -22,11 +22,11 @@ from stelae.dialects.base import (
 from stelae.dialects.events import EventsResponse
 from stelae.dialects.openai.convert import fields_as_sent
 from stelae.dialects.openai.ended import ended
-from stelae.dialects.openai.images_read import Wanted, image_call, mode_of, model_for
+from stelae.dialects.openai.images_read import Wanted, any_of, image_call, is_open, mode_of
 from stelae.dialects.openai.images_schema import ImageRequest, ImagesResponse
 from stelae.dialects.openai.images_write import Exhibit
 from stelae.dialects.uploads import asked
-from stelae.errors import NotFound
+from stelae.errors import ModelNotFound, NotFound
 from stelae.types import ImageCall, ImageFormat
 
 PLACE = "/files/images"
@@ -62,9 +62,13 @@ def _made(name: str, wanted: Wanted) -> Handle:
 
 
 def _model(rooms: Rooms, call: ImageCall) -> str:
-    mode = mode_of(call)
-    known = [name for info in rooms.fleet.models() for name in (info.name, *info.aliases)]
-    return model_for(call.model, rooms.fleet.painting(mode), known, mode)
+    if not is_open(call.model):
+        return call.model
+    try:
+        return rooms.fleet.model(call.model).name  # somebody may have named a model so
+    except ModelNotFound:
+        mode = mode_of(call)
+        return any_of(rooms.fleet.painting(mode), mode)
 
 
 def _hanging(request: Request, rooms: Rooms, form: ImageFormat) -> Callable[[bytes], str]:

@@ -88,20 +88,21 @@ def mode_of(call: ImageCall) -> ImageMode:
     return ImageMode.IMAGE if call.mask is None else ImageMode.INPAINT
 
 
-def model_for(named: str, able: Sequence[str], known: Iterable[str], mode: ImageMode) -> str:
-    """The model that is asked.
+def is_open(model: str) -> bool:
+    """Whether a request leaves its model open: it names none, or one of OpenAI's own."""
+    return not model or model.startswith(THEIRS)
+
+
+def any_of(able: Sequence[str], mode: ImageMode) -> str:
+    """The model that is asked where that is left open.
 
     Args:
-        named: Its name, or that of one of OpenAI's own; empty for any.
-        able: Models that can do what is wanted, the best first.
-        known: Names of all models.
+        able: Those that can do what is wanted, the best first.
         mode: What is wanted.
 
     Raises:
-        ModelNotFound: No model here can do it.
+        ModelNotFound: There is none.
     """
-    if named and (named in known or not named.startswith(THEIRS)):
-        return named
     if not able:
         raise ModelNotFound(
             f"no model is named, and none here is known to do {mode}",
