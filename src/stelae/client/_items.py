@@ -10,6 +10,7 @@ import msgspec
 
 from stelae.client._pictures import Deferred, is_picture, loaded, picture
 from stelae.client._place import Place
+from stelae.client._sounds import is_sound, sound
 from stelae.errors import InvalidInput
 from stelae.types import EncodeCall, ExtractCall, Item, ScoreCall
 from stelae.types.lazy import np
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
     ItemLike = str | Item | Mapping[str, object] | PictureLike
     """One thing to encode, to score or to look into: a text, a picture (its file's bytes or path,
-    a data URI, a Pillow image, an array of pixels), an ``Item``, or a mapping with its fields."""
+    a data URI, a Pillow image, an array of pixels), a recording (its file's bytes or path, a data
+    URI), an ``Item``, or a mapping with its fields."""
 else:
     ItemLike = Any  # a name for annotations, which must not load NumPy
 
@@ -33,9 +35,9 @@ MAX_BYTES = 512 * 1024
 """Bytes of text in one request; one item larger than this goes alone."""
 
 PICTURE_SHARE = 16
-"""Bytes of a picture that count as one byte of text, by what they mean for a model."""
+"""Bytes of a picture or a recording that count as one byte of text, by what a model does."""
 
-_FORMS = ("text", "token_ids", "image", "pixels", "multivector")
+_FORMS = ("text", "token_ids", "image", "pixels", "audio", "multivector")
 MATRIX_SHARE = 64
 """Bytes of token vectors that count as one byte of text: they only travel."""
 
@@ -55,7 +57,7 @@ class Chunk:
         """The request: what ``template`` asks for, for these items.
 
         Raises:
-            InvalidInput: A picture cannot be read.
+            InvalidInput: A file or a picture cannot be read.
         """
         sent = [
             sendable(item, Place(self.name, index))
@@ -144,7 +146,7 @@ def sorted_out(given: Any, streams: tuple[type, ...], name: str = "items") -> On
     Raises:
         InvalidInput: It is none of these, or a collection without a stated order.
     """
-    if is_picture(given):
+    if is_picture(given):  # or a recording: all bytes and paths are one of them
         return One(given)
     if isinstance(given, np.ndarray):
         given = given.tolist()  # NumPy texts become str, a single one becomes one item
@@ -167,12 +169,14 @@ def checked(value: object, place: Place) -> tuple[Item, int]:
     """The item that a value means, and its size in bytes, pictures at their share.
 
     Args:
-        value: A text, a picture, an ``Item``, or a mapping with an item's fields.
+        value: A text, a picture, a recording, an ``Item``, or a mapping with an item's fields.
         place: Where it stands among what the caller gave; named in errors.
 
     Raises:
         InvalidInput: The value is none of these, or cannot be sent.
     """
+    if is_sound(value):
+        return _audio(value, place)
     if isinstance(value, str) and not data_uri.is_picture(value):
         return _text(value, place)
     if is_picture(value):
@@ -211,12 +215,13 @@ def text_size(text: str, place: Place) -> int:
 
 
 _EXPECTED = (
-    "give a str, a stelae.Item, a picture or a dict with 'text', 'token_ids', 'image' or 'pixels'"
+    "give a str, a stelae.Item, a picture, a recording or a dict with 'text', 'token_ids', "
+    "'image', 'pixels' or 'audio'"
 )
 
 
 def _is_bare_text(item: Item) -> bool:
-    others = (item.token_ids, item.image, item.pixels, item.multivector, item.id)
+    others = (item.token_ids, item.image, item.pixels, item.audio, item.multivector, item.id)
     return all(part is None for part in others)
 
 
@@ -264,6 +269,11 @@ def _image(value: Any, place: Place) -> tuple[Item, int]:
     return item, size // PICTURE_SHARE
 
 
+def _audio(value: Any, place: Place) -> tuple[Item, int]:
+    item, size = sound(value, place)
+    return item, size // PICTURE_SHARE
+
+
 def _pixels(value: Any, place: Place) -> tuple[Item, int]:
     if not (isinstance(value, np.ndarray) and is_picture(value)):
         raise place.wrong("has 'pixels' that are not a NumPy array of numbers, (H, W) or (H, W, 3)")
@@ -280,16 +290,17 @@ _READ = {
     "text": _text,
     "token_ids": _token_ids,
     "image": _image,
+    "audio": _audio,
     "pixels": _pixels,
     "multivector": _multivector,
 }
 
 
 def sendable(item: Item, place: Place) -> Item:
-    """The item as the server gets it: nothing of the caller's notes, pictures read.
+    """The item as the server gets it: nothing of the caller's notes, files read.
 
     Raises:
-        InvalidInput: A picture cannot be read.
+        InvalidInput: A file or a picture cannot be read.
     """
     if isinstance(item, Deferred):
         return loaded(item, place)

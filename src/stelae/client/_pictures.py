@@ -61,13 +61,15 @@ BYTES = (bytes, bytearray, memoryview)
 
 
 class Deferred(Item, frozen=True, kw_only=True):
-    """A picture that is read when its request is sent, so that few are held at once.
+    """A file that is read when its request is sent, so that few are held at once.
 
     Attributes:
         source: A path, or a Pillow image.
+        form: The item's field that takes its bytes.
     """
 
     source: Any
+    form: str = "image"
 
 
 def is_picture(value: object) -> TypeGuard[PictureLike]:
@@ -94,12 +96,12 @@ def picture(value: Any, place: Place) -> tuple[Item, int]:
             a picture.
     """
     if isinstance(value, str):
-        value = _embedded(value, place)
+        value = embedded(value, place)
     if isinstance(value, BYTES):
         data = value if type(value) is bytes else bytes(value)
         return Item(image=data), len(data)
     if isinstance(value, os.PathLike):
-        return Deferred(source=value), _file_size(value, place)
+        return Deferred(source=value), file_size(value, place)
     if _is_pillow(value):
         width, height = value.size
         return Deferred(source=value), 3 * width * height
@@ -108,14 +110,24 @@ def picture(value: Any, place: Place) -> tuple[Item, int]:
     return Item(pixels=value), int(value.nbytes)
 
 
-def _embedded(uri: str, place: Place) -> bytes:
+def embedded(uri: str, place: Place) -> bytes:
+    """What a data URI holds.
+
+    Raises:
+        InvalidInput: It holds nothing.
+    """
     try:
         return data_uri.content(uri)
     except InvalidInput as error:
         raise place.wrong(f"cannot be read: {error.message}", hint=error.hint) from error
 
 
-def _file_size(path: os.PathLike[str], place: Place) -> int:
+def file_size(path: os.PathLike[str], place: Place) -> int:
+    """Bytes of a file.
+
+    Raises:
+        InvalidInput: There is no such file.
+    """
     try:
         found = Path(path).stat()
     except (OSError, ValueError) as error:
@@ -129,12 +141,13 @@ def loaded(item: Deferred, place: Place) -> Item:
     """The item as it is sent.
 
     Raises:
-        InvalidInput: The picture cannot be read.
+        InvalidInput: The file or the picture cannot be read.
     """
     source = item.source
     try:
         if isinstance(source, os.PathLike):
-            return Item(image=Path(source).read_bytes())
+            data: dict[str, Any] = {item.form: Path(source).read_bytes()}
+            return Item(**data)
         return _shown(source, place.wrong)
     except (OSError, ValueError) as error:
         raise _unread(source, error, place) from error
@@ -148,7 +161,7 @@ def file_of(value: Any, place: Place) -> bytes:
         MissingDependency: It is pixels, and there is no Pillow to write them.
     """
     if isinstance(value, str):
-        return _embedded(value, place)
+        return embedded(value, place)
     if isinstance(value, BYTES):
         return bytes(value)
     item = Item(pixels=value) if _is_numbers(value) else loaded(Deferred(source=value), place)

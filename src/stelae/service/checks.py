@@ -46,8 +46,8 @@ _EXPECTED = {
     "text": "a str was expected",
     "token_ids": "a list of int was expected",
     "image": "bytes were expected",
-    "audio": "bytes were expected",
     "pixels": "an array of numbers was expected",
+    "audio": "bytes were expected",
     "multivector": "a matrix of numbers was expected",
 }
 

@@ -16,8 +16,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         text: The text as written; prompts are added by the server.
         token_ids: Ids of this model's own tokenizer, without special tokens.
         image: A picture as the bytes of its file (in JSON: base64).
-        audio: A recording as the bytes of its file (in JSON: base64).
         pixels: A picture as numbers, shape ``(H, W)``, ``(H, W, 3)`` or ``(H, W, 4)``.
+        audio: A recording as the bytes of its file (in JSON: base64).
         multivector: Token vectors made before, shape ``(T, D)``; for scores by late
             interaction.
         id: The caller's name for the item, returned with its result.
@@ -27,8 +27,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str | None = None
     token_ids: list[int] | None = None
     image: bytes | None = None
-    audio: bytes | None = None
     pixels: np.typing.NDArray[Any] | None = None
+    audio: bytes | None = None
     multivector: np.typing.NDArray[Any] | None = None
     id: str | None = None
     metadata: dict[str, Any] | None = None

@@ -8,7 +8,7 @@ from urllib.parse import unquote, unquote_to_bytes
 
 from stelae.errors import InvalidInput
 
-START, PICTURE = "data:", "data:image/"
+START, PICTURE, SOUND = "data:", "data:image/", "data:audio/"
 SHOWN = 40
 """Letters of an address that a message shows."""
 
@@ -21,6 +21,11 @@ def is_data(text: str) -> bool:
 def is_picture(text: str) -> bool:
     """Whether that is a picture."""
     return text[: len(PICTURE)].lower() == PICTURE and "," in text
+
+
+def is_sound(text: str) -> bool:
+    """Whether that is a recording."""
+    return text[: len(SOUND)].lower() == SOUND and "," in text
 
 
 def content(text: str) -> bytes:
