@@ -26,11 +26,13 @@ check: $(READY)  ## lint, format, types, import contracts, generated files
 	@$(BIN)/lint-imports
 	@$(BIN)/python tools/unasync.py --check
 	@$(BIN)/python tools/protos.py --check
+	@$(BIN)/python tools/families.py --check
 	@$(BIN)/python tools/docs.py --check
 
 fix: $(READY)  ## mend what check can mend
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/python tools/unasync.py
+	@$(BIN)/python tools/families.py
 	@$(BIN)/python tools/docs.py
 	@$(BIN)/ruff format -q .
 

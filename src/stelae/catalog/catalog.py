@@ -24,12 +24,21 @@ from stelae.catalog.entry import (
     is_name,
     name_of,
 )
-from stelae.catalog.families import BUILT_IN, Advice, advices, known_models, refused_models
-from stelae.catalog.hub import HubOptions, fetch, is_hub_id
+from stelae.catalog.families import (
+    BUILT_IN,
+    advices,
+    cards,
+    known_models,
+    listed,
+    refused_models,
+)
+from stelae.catalog.family import Advice, Card, Kind
+from stelae.catalog.hub import HubOptions, fetch, fetch_files, is_hub_id
 from stelae.catalog.hub_progress import Progress
 from stelae.catalog.profiles import PLAIN, SEPARATORS, check_profiles, profile_of
 from stelae.catalog.spec import ModelSpec, Source
-from stelae.errors import Conflict, ModelNotFound
+from stelae.catalog.variants import Wish, choose
+from stelae.errors import Conflict, InvalidInput, ModelNotFound
 from stelae.types import Profile
 
 
@@ -105,6 +114,49 @@ class Catalog:
                 return found, profile_of(found, name[place + 1 :] or PLAIN)
         raise self._unknown(name)
 
+    def card(self, name: str) -> Card | None:
+        """The facts of a well-known model by its name or an alias, if it is one."""
+        return cards(self._families).get(name)
+
+    def cards(self, kind: Kind | None = None) -> list[Card]:
+        """The facts of all well-known models of a kind, or of all, sorted by name."""
+        return listed(kind, self._families)
+
+    def variant(self, name: str, wish: Wish) -> ModelEntry:
+        """The model that a name means, in the variant that is asked for.
+
+        A model that is registered under the name of a well-known one, and has other
+        weights, stands in for all its variants.
+
+        Args:
+            name: As for ``entry``.
+            wish: The format, size and quantisation.
+
+        Raises:
+            ModelNotFound: There is no such model.
+            InvalidInput: There is no such variant; the message has those that there are.
+        """
+        entry, card = self.entry(name), self.card(name)
+        if not wish:
+            return entry
+        if card is None:
+            raise InvalidInput(
+                f"model={name[:LONGEST_NAME]!r} is served as it is: it has no variants to choose "
+                "a format, size or quantization of",
+                param="model",
+            )
+        chosen = choose(card.name, card.variants, wish)
+        weights = {v.chosen(q).hub for v in card.variants for q in v.quantizations}
+        if entry.source not in weights or (entry.source, entry.files) == (chosen.hub, chosen.files):
+            return entry
+        return replace(
+            known_models(self._families)[card.name],
+            aliases=(),
+            source=chosen.hub,
+            revision=chosen.revision,
+            files=chosen.files,
+        )
+
     def _found(self, name: str) -> ModelEntry | None:
         found = self._names.get(name)
         if found is not None:
@@ -116,7 +168,8 @@ class Catalog:
         """The registered model with a well-known model's weights, if there is one."""
         owners = [self._names.get(name) for name in (known.name, *known.aliases)]
         entries = [self._entries[owner] for owner in owners if owner is not None]
-        return next((entry for entry in entries if entry.source == known.source), None)
+        weights = (known.source, known.files)
+        return next((entry for entry in entries if (entry.source, entry.files) == weights), None)
 
     def _beside(self, known: ModelEntry) -> ModelEntry:
         """A well-known model under those of its names that no other model has."""
@@ -251,6 +304,8 @@ class Catalog:
         folder = Path(entry.source).expanduser()
         if is_local(entry.source) or not is_hub_id(entry.source):
             return folder.absolute(), Source(kind="folder", location=entry.source)
+        if entry.files:
+            return self._file(entry, progress)
         snapshot = fetch(entry.source, entry.revision, self._hub, progress)
         source = Source(
             kind="hub",
@@ -260,11 +315,16 @@ class Catalog:
         )
         return snapshot.folder, source
 
+    def _file(self, entry: ModelEntry, progress: Progress | None) -> tuple[Path, Source]:
+        folder = fetch_files(entry.source, entry.revision, self._hub, entry.files, progress)
+        return folder, Source(kind="hub", location=entry.source, revision=folder.name)
+
     def _unknown(self, name: str) -> ModelNotFound:
         short = name[:LONGEST_NAME]
         if (reason := refused_models(self._families).get(name)) is not None:
             return ModelNotFound(f"model={short!r} is not served: {reason}", param="model")
-        known = {n.casefold(): n for n in (*known_models(self._families), *self._names)}
+        names = (*known_models(self._families), *self._names)
+        known = {n.casefold(): n for n in names if ("/" in n) == ("/" in short)}
         near = [known[n] for n in get_close_matches(short.casefold(), known, n=3, cutoff=0.6)]
         return ModelNotFound(
             f"model={short!r}: no model of that name is known here",

@@ -10,11 +10,11 @@ from stelae.catalog.asking import read_asked
 from stelae.catalog.bge_m3 import with_m3_heads
 from stelae.catalog.chat import read_chat
 from stelae.catalog.entry import Ask, ModelEntry, is_gguf
-from stelae.catalog.families import Advice
+from stelae.catalog.family import Advice
 from stelae.catalog.files import check_plain, exists
 from stelae.catalog.finders import judging, read_finder
 from stelae.catalog.found import Found
-from stelae.catalog.gguf_chat import gguf_in, read_gguf_chat
+from stelae.catalog.gguf_chat import gguf_in, gguf_named, read_gguf_chat
 from stelae.catalog.media import read_media
 from stelae.catalog.modules import read_modules
 from stelae.catalog.pairs import read_pairs
@@ -54,6 +54,8 @@ def read_spec(
     """
     if is_gguf(folder):
         return read_gguf_chat(folder.parent, folder.name, entry, source)
+    if entry.files:
+        return read_gguf_chat(folder, gguf_named(folder, entry), entry, source)
     if not folder.is_dir():
         raise ModelNotFound(
             f"model {entry.name!r}: there is no folder {folder}", hint="check the path"

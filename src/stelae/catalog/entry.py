@@ -49,6 +49,8 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         name: The name it is served under.
         source: ``embedded``, a folder, a GGUF file, or a hub id.
         revision: Branch, tag or commit of a hub id; ``None`` is its main branch.
+        files: Patterns of a GGUF file of a hub id, the likeliest first; empty takes the
+            checkpoint.
         aliases: Other names that reach it.
         engine: Engine to use and no other; ``None`` takes the best.
         dtype: Number format to compute in.
@@ -78,6 +80,7 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     name: str
     source: str
     revision: str | None = None
+    files: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     engine: str | None = None
     dtype: ComputeDtype = ComputeDtype.AUTO

@@ -17,7 +17,7 @@ from stelae.catalog.gguf import Gguf, read_gguf
 from stelae.catalog.reading import lowered
 from stelae.catalog.speaking import speaking
 from stelae.catalog.spec import Backbone, Generation, ModelSpec, Source
-from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
+from stelae.errors import ModelLoadFailed, ModelNotFound, UnsupportedCheckpoint
 
 PART = re.compile(r"(?P<name>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})\.gguf")
 """Name of one of the files of a model that is cut in several."""
@@ -59,6 +59,21 @@ def gguf_in(root: Path) -> str | None:
             hint="give the file itself in place of the folder",
         )
     return firsts[0] if firsts else None
+
+
+def gguf_named(root: Path, entry: ModelEntry) -> str:
+    """The GGUF file that an entry names, the first if it is cut in several.
+
+    Raises:
+        ModelNotFound: There is none.
+    """
+    for pattern in entry.files:
+        for path in sorted(root.glob(pattern)):
+            return path.relative_to(root).as_posix()
+    raise ModelNotFound(
+        f"{entry.source} has no file {' or '.join(entry.files)}",
+        hint="another quantization may be there",
+    )
 
 
 def _first(cut: re.Match[str]) -> bool:

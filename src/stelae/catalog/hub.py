@@ -145,17 +145,24 @@ def fetch(
     return snapshot
 
 
-def fetch_files(repo: str, revision: str | None, options: HubOptions, names: Sequence[str]) -> Path:
+def fetch_files(
+    repo: str,
+    revision: str | None,
+    options: HubOptions,
+    names: Sequence[str],
+    progress: Progress | None = None,
+) -> Path:
     """Fetch a few files of a repository, as far as it has them.
 
     Args:
         repo: Hub id.
         revision: Branch, tag or commit; ``None`` is the main branch.
         options: How to reach the hub.
-        names: The files.
+        names: The files, or patterns of them.
+        progress: Told of the bytes that came in; called from several threads.
 
     Returns:
-        The folder in the cache.
+        The folder in the cache, named like the commit it holds.
 
     Raises:
         StelaeError: As for ``fetch``.
@@ -164,7 +171,7 @@ def fetch_files(repo: str, revision: str | None, options: HubOptions, names: Seq
         raise ModelNotFound(f"revision={revision!r}: not a branch, tag or commit", param="revision")
     hub = _library()
     with translated(repo, revision, offline=options.offline or hub.is_offline_mode()):
-        download = _download(hub, repo, revision, options, None)
+        download = _download(hub, repo, revision, options, progress)
         return Path(download(allow_patterns=list(names)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from stelae.catalog.entry import ModelEntry
-from stelae.catalog.families import Advice
+from stelae.catalog.family import Advice
 from stelae.catalog.spec import ModelSpec
 from stelae.errors import InvalidInput
 

@@ -191,7 +191,12 @@ def test_folder_that_is_registered_keeps_its_settings(tmp_path: Path) -> None:
     [
         ("minilm", DEFAULT, EMBEDDED, None),
         ("mine=minilm", "mine", EMBEDDED, None),
-        ("bge-small-en-v1.5", "bge-small-en-v1.5", "BAAI/bge-small-en-v1.5", None),
+        (
+            "bge-small-en-v1.5",
+            "bge-small-en-v1.5",
+            "BAAI/bge-small-en-v1.5",
+            "88885630388d6249d876a3ab145b78b34665b79a",
+        ),
         ("acme/embedder", "acme/embedder", "acme/embedder", None),
         ("acme/embedder@v2", "acme/embedder", "acme/embedder", "v2"),
         ("e=acme/embedder@v2", "e", "acme/embedder", "v2"),

@@ -115,7 +115,7 @@ def test_built_in_families_say_what_they_should() -> None:
             places = {"{query}", "{document}", "{instruction}"}
             assert all(advice.ask.pair.count(place) == 1 for place in places)
     assert advices(BUILT_IN)["intfloat/e5-small-v2"].prompts["document"] == "passage: "
-    assert set(advices(BUILT_IN)) == set(known_models())
+    assert advices(BUILT_IN).keys() >= known_models().keys()
 
 
 @pytest.fixture
