@@ -36,6 +36,8 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Live
     with pytest.MonkeyPatch.context() as patch:
         fix_media.install(patch)
         async with live(models=models) as made:
+            for name in models:
+                await made.house.fleet.load(name)
             yield made
 
 

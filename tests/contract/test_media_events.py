@@ -45,6 +45,8 @@ async def http(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.
             live(models=models) as server,
             httpx.AsyncClient(base_url=f"{server.url}/stelae/v1") as client,
         ):
+            for name in models:
+                await server.house.fleet.load(name)
             yield client
 
 
@@ -130,6 +132,19 @@ async def test_failure_on_the_way_is_the_last_event(http: httpx.AsyncClient, cal
     pieces, last = await ask(http, msgspec.structs.replace(call, **text))
     assert last["error"]["code"] == "engine_failed"
     assert not any("usage" in piece for piece in pieces)
+
+
+async def test_work_is_counted(http: httpx.AsyncClient) -> None:
+    async def tokens(model: str) -> float:
+        lines = (await http.get(http.base_url.join("/metrics"))).text.splitlines()
+        line = f'stelae_tokens_total{{model="{model}"}} '
+        return sum(float(told.removeprefix(line)) for told in lines if told.startswith(line))
+
+    before = await tokens("listener"), await tokens("painter")
+    await ask(http, TranscribeCall(model="listener", audio=WAV, prompt="one two three"))
+    await ask(http, ImageCall(model="painter", prompt="a boat"))
+    assert await tokens("listener") == before[0] + 3
+    assert await tokens("painter") == before[1] + 2
 
 
 async def test_card_of_a_model_tells_voices_and_languages(http: httpx.AsyncClient) -> None:

@@ -9,7 +9,8 @@ from collections.abc import AsyncGenerator
 import pytest
 from starlette.types import Message
 
-from stelae.dialects.events import EventsResponse, LinesResponse, event, line
+from stelae.dialects.events import ChunksResponse, EventsResponse, LinesResponse, event, line
+from stelae.errors import EngineFailed
 
 pytestmark = pytest.mark.asyncio
 
@@ -44,6 +45,31 @@ async def test_events_may_have_headers_beside_their_own() -> None:
     assert (b"x-request", b"7") in begun["headers"]
     assert (b"cache-control", b"no-cache") in begun["headers"]
     assert part["body"] == b"data: 1\n\n"
+
+
+async def test_file_has_its_type_and_nothing_between_its_chunks() -> None:
+    begun, *parts, end = await sent(ChunksResponse(told(b"a", b"b"), "audio/wav"))
+    assert (b"content-type", b"audio/wav") in begun["headers"]
+    assert [part["body"] for part in parts] == [b"a", b"b"]
+    assert not end.get("more_body", False)
+
+
+async def test_file_that_fails_is_not_ended() -> None:
+    async def failing() -> AsyncGenerator[bytes]:
+        yield b"a"
+        raise EngineFailed("no")
+
+    messages: list[Message] = []
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(EngineFailed):
+        await ChunksResponse(failing(), "audio/wav")({"type": "http"}, receive, send)
+    assert messages[-1].get("more_body") is True
 
 
 @pytest.mark.parametrize("turns", range(6))

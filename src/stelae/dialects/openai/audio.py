@@ -100,7 +100,7 @@ async def _sound(made: AsyncGenerator[list[SpeechPiece]]) -> AsyncGenerator[byte
 
 
 async def list_voices(request: Request, rooms: Rooms) -> Response:
-    """The voices of one model (``?model=``), or of all."""
+    """The voices of one model (``?model=``), or of all; known once a model was loaded."""
     name = request.query_params.get("model")
     infos = rooms.fleet.models() if name is None else [rooms.fleet.model(name)]
     voices = [voice for info in infos if Task.SPEAK in info.tasks for voice in _voices(info)]
@@ -157,7 +157,7 @@ AUDIO_OPERATIONS = (
         method="GET",
         path="/v1/audio/voices",
         handle=list_voices,
-        summary="List the voices of one model (`?model=`), or of all.",
+        summary="List the voices of one model (`?model=`), or of all; known once it was loaded.",
         response=VoiceList,
         errors=(ModelNotFound,),
     ),
