@@ -35,7 +35,7 @@ def ticks_of(attention: Floats, before: int, ticks: int) -> list[int]:
     spread = seen.std(-2, keepdims=True)
     plain = (seen - seen.mean(-2, keepdims=True)) / np.maximum(spread, TINY)
     mean = _smoothed(plain).mean(0)
-    return _starts(_walk(-mean[before:-1]))
+    return _starts(walk(-mean[before:-1]))
 
 
 TINY = 1e-12
@@ -56,7 +56,7 @@ def _smoothed(rows: Matrix) -> Matrix:
     return np.asarray(np.median(near, axis=-1))
 
 
-def _walk(cost: Matrix) -> list[tuple[int, int]]:
+def walk(cost: Matrix) -> list[tuple[int, int]]:
     """The cheapest way from the first row and column to the last, one step at a time.
 
     Args:

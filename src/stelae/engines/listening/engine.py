@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator
 from functools import partial
 from pathlib import Path
 
-from stelae.audio.decode import decode
 from stelae.audio.mel import window
 from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.catalog.wordpiece import open_tokenizer
@@ -16,6 +15,7 @@ from stelae.engines.hardware import cores
 from stelae.engines.listening.features import mel_of
 from stelae.engines.listening.hearer import Hearer
 from stelae.engines.listening.loop import TOGETHER, WindowLoop
+from stelae.engines.listening.tape import Tape, survey
 from stelae.engines.listening.transcript import Ears, Transcript
 from stelae.engines.listening.vocabulary import Vocabulary
 from stelae.engines.mailbox import Mailbox
@@ -23,8 +23,8 @@ from stelae.errors import InvalidInput, ModelLoadFailed, UnsupportedTask
 from stelae.types import TranscribeCall, TranscribePiece
 from stelae.wire.languages import code_of
 
-RECORDINGS = 16
-"""Recordings that are held decoded at once; others wait as the files they are."""
+RECORDINGS = 32
+"""Recordings that are listened to at once; others wait."""
 
 MOST_THREADS = 4
 """Threads that make spectra."""
@@ -77,9 +77,10 @@ class ListenEngine:
         language = self._language(call)
         async with self._places:
             rate = self._ears.hearing.rate
-            samples = await asyncio.to_thread(decode, call.audio, rate)
+            found = await asyncio.to_thread(survey, call.audio, rate)
+            tape = Tape(call.audio, rate)
             box: Mailbox[TranscribePiece] = Mailbox(AHEAD)
-            transcript = Transcript(samples, call, language, self._ears, box.put)
+            transcript = Transcript(tape, found, call, language, self._ears, box.put)
             self._loop.add(transcript.run(), box)
             try:
                 while pieces := await box.take():

@@ -8,9 +8,10 @@ from typing import Any
 
 from stelae.catalog.abilities import Hearing
 from stelae.engines.listening.asks import Align, Ask, Detect, Hear, Steps, Write
-from stelae.engines.listening.hearer import Aligned, Decoding, Floats, Written
+from stelae.engines.listening.hearer import Aligned, Decoding, Written
 from stelae.engines.listening.judging import compression, is_good, is_silence
 from stelae.engines.listening.segments import Stretch, parse
+from stelae.engines.listening.tape import Survey, Tape
 from stelae.engines.listening.vocabulary import TICK, Vocabulary
 from stelae.engines.listening.voice import audible, voiced
 from stelae.engines.listening.words import words_of
@@ -52,7 +53,8 @@ class Transcript:
     """Writes down one recording.
 
     Args:
-        samples: The recording, shape (N,).
+        tape: The recording.
+        found: What is known of it.
         call: What is wanted.
         language: Code of the language spoken, if that is known.
         ears: Of the model.
@@ -61,13 +63,15 @@ class Transcript:
 
     def __init__(
         self,
-        samples: Floats,
+        tape: Tape,
+        found: Survey,
         call: TranscribeCall,
         language: str | None,
         ears: Ears,
         tell: Callable[[list[TranscribePiece]], None],
     ) -> None:
-        self._samples, self._call, self._ears, self._tell = samples, call, ears, tell
+        self._tape, self._found, self._ears, self._tell = tape, found, ears, tell
+        self._call = call
         self._language = language
         self._vocabulary = ears.vocabulary
         given = (call.prompt or "").strip()
@@ -79,7 +83,7 @@ class Transcript:
     @property
     def seconds(self) -> float:
         """Length of the recording."""
-        return len(self._samples) / self._ears.hearing.rate
+        return self._found.samples / self._ears.hearing.rate
 
     def run(self) -> Steps:
         """Write it down."""
@@ -90,15 +94,15 @@ class Transcript:
         self._tell([TranscribePiece(position=self.seconds, usage=usage)])
 
     def _spans(self) -> list[tuple[int, int]]:
-        window = self._ears.window
+        hearing = self._ears.hearing
         if self._call.vad:
-            return voiced(self._samples, self._ears.hearing.rate, window)
-        return audible(self._samples, window)
+            return voiced(self._found, hearing.rate)
+        return audible(self._found, hearing.rate, hearing.window)
 
     def _span(self, start: int, end: int) -> Steps:
         while start < end:
             stop = min(start + self._ears.window, end)
-            heard = yield Hear(self._samples[start:stop])
+            heard = yield Hear(self._tape.read(start, stop))
             if self._language is None:
                 yield from self._detect(heard)
             temperature, written = yield from self._write(heard)
@@ -138,10 +142,10 @@ class Transcript:
         ticks = -(-(stop - start) // tick)
         parsed = parse(written.tokens, self._vocabulary, ticks)
         kept = [one for one in parsed.stretches if one.start < ticks and self._text(one)]
+        done = min(start + parsed.done * tick, stop)
         spoken: list[list[Word]] = [[] for _ in kept]
         if self._call.words and kept:
-            spoken = yield from self._align(heard, kept, start, stop)
-        done = min(start + parsed.done * tick, stop)
+            spoken = yield from self._align(heard, kept, (start, done, stop))
         pieces = [
             TranscribePiece(segment=self._segment(stretch, words, written, temperature, start))
             for stretch, words in zip(kept, spoken, strict=True)
@@ -156,15 +160,17 @@ class Transcript:
         return text if text.strip() and stretch.end > stretch.start else ""
 
     def _align(
-        self, heard: Any, kept: list[Stretch], start: int, stop: int
+        self, heard: Any, kept: list[Stretch], places: tuple[int, int, int]
     ) -> Generator[Ask, Any, list[list[Word]]]:
+        """Words of segments of a window, given where it begins, is done and ends."""
         texts = [[t for t in s.tokens if t < self._vocabulary.end] for s in kept]
         every = [token for text in texts for token in text]
         aligned: Aligned = yield Align(
-            heard, tuple(self._prefix), every, max(1, (stop - start) // FRAME)
+            heard, tuple(self._prefix), every, max(1, (places[2] - places[0]) // FRAME)
         )
-        begin = start / self._ears.hearing.rate
-        return words_of(texts, aligned, self._vocabulary, self._language, begin, self.seconds)
+        begin, done, _ = (place / self._ears.hearing.rate for place in places)
+        within = (self._said, max(self._said, done))
+        return words_of(texts, aligned, self._vocabulary, self._language, begin, within)
 
     def _segment(
         self, stretch: Stretch, words: list[Word], written: Written, temperature: float, begin: int

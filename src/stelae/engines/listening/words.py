@@ -22,7 +22,7 @@ def words_of(
     vocabulary: Vocabulary,
     language: str | None,
     begin: float,
-    end: float,
+    within: tuple[float, float],
 ) -> list[list[Word]]:
     """Words of each text of a window.
 
@@ -32,7 +32,7 @@ def words_of(
         vocabulary: Of the model.
         language: Code of the language, if that is known.
         begin: Seconds at which the window begins.
-        end: Those at which the recording ends.
+        within: Those between which all of this is said.
     """
     found: list[list[Word]] = []
     first = 0
@@ -40,7 +40,7 @@ def words_of(
         words = []
         for part in _joined(_parts(text, vocabulary, spaced=language not in UNSPACED), vocabulary):
             last = first + len(part)
-            start, stop = (min(begin + aligned.times[i], end) for i in (first, last))
+            start, stop = (_kept(begin + aligned.times[i], within) for i in (first, last))
             chances = aligned.probabilities[first:last]
             words.append(
                 Word(
@@ -55,6 +55,10 @@ def words_of(
     return found
 
 
+def _kept(time: float, within: tuple[float, float]) -> float:
+    return max(within[0], min(time, within[1]))
+
+
 def _parts(text: list[int], vocabulary: Vocabulary, *, spaced: bool) -> list[list[int]]:
     """Tokens of each word: whole characters, and up to the next blank where there are any."""
     parts: list[list[int]] = []
@@ -62,8 +66,8 @@ def _parts(text: list[int], vocabulary: Vocabulary, *, spaced: bool) -> list[lis
     for token in text:
         waiting.append(token)
         said = vocabulary.decode(waiting)
-        if "\ufffd" in said and len(waiting) < LONGEST:
-            continue  # a character is whole only with its next token
+        if ("\ufffd" in said or not said.strip()) and len(waiting) < LONGEST:
+            continue  # a character is whole only with its next token, a blank belongs to a word
         if spaced and parts and said[:1].strip() and not _is_mark(said):
             parts[-1] += waiting
         else:
@@ -86,9 +90,10 @@ def _joined(parts: list[list[int]], vocabulary: Vocabulary) -> list[list[int]]:
     opening: list[int] = []
     for part in parts:
         said = vocabulary.decode(part)
-        if said.strip() in CLOSING and not said.startswith(" ") and joined and not opening:
+        mark, apart = said.strip(), said.startswith(" ")
+        if mark in CLOSING and not apart and joined and not opening:
             joined[-1] = [*joined[-1], *part]
-        elif said.strip() in OPENING and said.startswith(" "):
+        elif mark in OPENING and (apart or mark not in CLOSING):
             opening += part
         else:
             joined.append([*opening, *part])
