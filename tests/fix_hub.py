@@ -30,6 +30,7 @@ class Repo:
         branches: Names that reach the commit.
         gated: Whether only ``secret`` may read it.
         secret: Token that may read it.
+        sizes: Bytes that the list of files states, where they are not the true ones.
         break_off: Bytes after which the first answer with a file's content ends.
         outage: Status of every answer, if it is not to work.
     """
@@ -39,6 +40,7 @@ class Repo:
     branches: tuple[str, ...] = ("main",)
     gated: bool = False
     secret: str = "open-sesame"
+    sizes: dict[str, int] = field(default_factory=dict)
     break_off: dict[str, int] = field(default_factory=dict)
     outage: int | None = None
 
@@ -146,7 +148,12 @@ def _info(match: re.Match[str], repo: Repo) -> dict[str, Any]:
 
 def _listing(repo: Repo) -> list[dict[str, Any]]:
     return [
-        {"type": "file", "path": path, "size": len(data), "oid": _digest(data)}
+        {
+            "type": "file",
+            "path": path,
+            "size": repo.sizes.get(path, len(data)),
+            "oid": _digest(data),
+        }
         for path, data in repo.files.items()
     ]
 

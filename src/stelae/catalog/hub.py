@@ -14,6 +14,7 @@ import msgspec
 
 from stelae.catalog.hub_errors import translated
 from stelae.catalog.hub_progress import Progress, bar_class
+from stelae.catalog.hub_room import check_room
 from stelae.catalog.open_clip import OPEN_CLIP, WEIGHTS, only_open_clip
 from stelae.errors import MissingDependency, ModelNotFound, UnsupportedCheckpoint
 
@@ -137,7 +138,7 @@ def fetch(
         folder = download(allow_patterns=WANTED)
         if only_open_clip(Path(folder)):  # whose weights often lie beside those of transformers
             folder = download(allow_patterns=[*WANTED, WEIGHTS])
-        names = _tree(hub, repo, os.path.basename(folder), options)  # noqa: PTH119
+        names = list(_tree(hub, repo, os.path.basename(folder), options))  # noqa: PTH119
         if others := _only_torch(names):
             folder = download(allow_patterns=[*WANTED, *others])
     snapshot = Snapshot(folder=Path(folder), revision=os.path.basename(folder))  # noqa: PTH119
@@ -178,11 +179,13 @@ def fetch_files(
 def _download(
     hub: Any, repo: str, revision: str | None, options: HubOptions, progress: Progress | None
 ) -> Callable[..., str]:
-    """Fetches what is asked for of one state of a repository; gives its folder."""
-    return partial(
+    """Fetches what is asked for of one state of a repository; gives its folder.
+
+    Only what the repository holds is fetched at once, so that what finds no room is refused.
+    """
+    get = partial(
         hub.snapshot_download,
         repo,
-        revision=revision,
         cache_dir=options.cache,
         token=options.token,
         local_files_only=options.offline,
@@ -191,6 +194,18 @@ def _download(
         library_name="stelae",
         tqdm_class=bar_class(repo, progress),
     )
+    folder = Path(get(revision=revision, allow_patterns=[]))
+    sizes = _tree(hub, repo, folder.name, options)
+
+    def download(allow_patterns: Sequence[str]) -> str:
+        names = hub.utils.filter_repo_objects(
+            sizes, allow_patterns=list(allow_patterns), ignore_patterns=UNWANTED
+        )
+        check_room(repo, folder, {name: sizes[name] for name in names})
+        found: str = get(revision=folder.name, allow_patterns=list(allow_patterns))
+        return found
+
+    return download
 
 
 def _library() -> Any:
@@ -203,13 +218,13 @@ def _library() -> Any:
         ) from error
 
 
-def _tree(hub: Any, repo: str, revision: str, options: HubOptions) -> list[str]:
-    """All files of a commit, as far as the cache knows them."""
+def _tree(hub: Any, repo: str, revision: str, options: HubOptions) -> dict[str, int]:
+    """Bytes of all files of a commit by path, as far as the cache knows them."""
     try:
         found = hub.get_cached_repo_tree(repo, revision=revision, cache_dir=options.cache)
     except hub.errors.CachedRepoTreeNotFoundError:
-        return []
-    return [entry.path for entry in found]
+        return {}
+    return {entry.path: entry.size for entry in found}
 
 
 def _only_torch(names: list[str]) -> list[str]:

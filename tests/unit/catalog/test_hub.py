@@ -15,6 +15,7 @@ from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.fingerprint import weight_paths
 from stelae.catalog.hub import HubOptions, fetch, is_hub_id
+from stelae.catalog.hub_room import check_room
 from stelae.errors import (
     Forbidden,
     HubUnreachable,
@@ -159,6 +160,22 @@ def test_download_that_breaks_off_is_resumed(hub: Hub, options: HubOptions, repo
     snapshot = fetch(ID, None, options)
     assert (snapshot.folder / "model.safetensors").read_bytes() == repo.files["model.safetensors"]
     assert f"bytes={chunk}-" in [span for _, _, span in hub.seen]
+
+
+def test_what_finds_no_room_is_refused_before_any_of_it_is_fetched(
+    hub: Hub, options: HubOptions, repo: Repo
+) -> None:
+    repo.sizes["model.safetensors"] = 2**60
+    with pytest.raises(ModelLoadFailed, match=r"tiny/bert has 1,152,921,504\.\d GB to fetch"):
+        fetch(ID, None, options)
+    assert hub.fetched() == []
+
+
+def test_what_is_there_needs_no_room(options: HubOptions, repo: Repo) -> None:
+    folder = fetch(ID, None, options).folder
+    check_room(ID, folder, dict.fromkeys(repo.files, 2**60))
+    with pytest.raises(ModelLoadFailed, match="make room"):
+        check_room(ID, folder, {"model.safetensors": 2**60, "another": 2**60})
 
 
 def test_progress_ends_with_all_bytes(options: HubOptions, repo: Repo) -> None:
