@@ -20,11 +20,16 @@ from stelae.catalog.families import (
 )
 from stelae.catalog.family import ABILITIES, INPUTS, Card, Kind
 from stelae.catalog.hub import REVISION, is_hub_id
+from stelae.catalog.profiles import check_profiles
 from stelae.catalog.variants import QUANTIZATION
 from stelae.errors import ModelLoadFailed, ModelNotFound, StelaeError
+from stelae.types import Muvera, OutputType, Profile
 
 COMMIT = re.compile(r"[0-9a-f]{40}|no_timm")
 LANGUAGE = re.compile(r"[a-z]{2}|multilingual")
+MUVERA = Profile(outputs=(OutputType.DENSE,), muvera=Muvera(repetitions=40, dimensions=10_240))
+"""As SIE has it if nothing is said."""
+
 NAMES = ROOT / "tests" / "data" / "names"
 
 
@@ -44,6 +49,7 @@ def answered(name: str) -> bool:
 def test_every_known_model_can_be_registered() -> None:
     for name, entry in known_models().items():
         check_name(name)
+        check_profiles(entry)
         assert is_hub_id(entry.source)
         assert entry.revision is None or REVISION.fullmatch(entry.revision)
         assert list(entry.matryoshka) == sorted(entry.matryoshka)
@@ -166,6 +172,19 @@ def test_every_name_of_another_server_means_a_model_or_has_a_reason(
     given = names(server)
     assert len(set(given)) == len(given) == count
     assert [name for name in given if not answered(name)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "profile"),
+    [
+        ("BAAI/bge-m3:sparse", Profile(outputs=(OutputType.SPARSE,))),
+        ("BAAI/bge-m3@dense", Profile(outputs=(OutputType.DENSE,))),
+        ("colbert-ir/colbertv2.0:muvera", MUVERA),
+        ("vidore/colqwen2.5-v0.2:muvera", MUVERA),
+    ],
+)
+def test_names_of_profiles_that_sie_gives_mean_the_same(name: str, profile: Profile) -> None:
+    assert Catalog().resolve(name)[1] == profile
 
 
 def known(server: str) -> Iterator[str]:
