@@ -93,14 +93,20 @@ async def get_picture(request: Request, rooms: Rooms) -> Response:
 
 MEDIA = ("application/json", "text/event-stream")
 
+PIXEL = "data:image/gif;base64,R0lGODdhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs="
+"""A picture of one pixel, for examples."""
 
-def _operation(name: str, wanted: Wanted, summary: str) -> Operation:
+ASKED = {"model": "sd-turbo", "prompt": "A lighthouse at dusk"}
+
+
+def _operation(name: str, wanted: Wanted, summary: str, **given: str) -> Operation:
     return Operation(
         method="POST",
         path=f"/v1/images/{name}",
         handle=_made(f"image_{name}", wanted),
         summary=summary,
         request=ImageRequest,
+        example=ASKED | given,
         response=ImagesResponse,
         errors=REFUSALS,
         media=MEDIA,
@@ -108,23 +114,20 @@ def _operation(name: str, wanted: Wanted, summary: str) -> Operation:
 
 
 IMAGE_OPERATIONS = (
-    Operation(
-        method="POST",
-        path="/v1/images/generations",
-        handle=_made("image_generations", Wanted(given=False)),
-        summary="Make pictures of a prompt.",
-        request=ImageRequest,
-        example={"model": "sd-turbo", "prompt": "A lighthouse at dusk", "size": "512x512"},
-        response=ImagesResponse,
-        errors=REFUSALS,
-        media=MEDIA,
+    _operation("generations", Wanted(given=False), "Make pictures of a prompt.", size="512x512"),
+    _operation(
+        "edits",
+        Wanted(),
+        "Change a picture, or what a mask marks; a form with `image`.",
+        image=PIXEL,
     ),
-    _operation("edits", Wanted(), "Change a picture, or what a mask marks; a form with `image`."),
-    _operation("variations", Wanted(), "Make pictures like one; a form with `image`."),
+    _operation("variations", Wanted(), "Make pictures like one; a form with `image`.", image=PIXEL),
     _operation(
         "inpainting",
         Wanted(masked=True),
         "Make anew what a mask marks; a form with `image` and `mask_image`.",
+        image=PIXEL,
+        mask_image=PIXEL,
     ),
     Operation(
         method="GET",
