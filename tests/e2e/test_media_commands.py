@@ -6,16 +6,21 @@ import asyncio
 import io
 import json
 import sys
+import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import fix_media
+import numpy as np
 import pytest
 import pytest_asyncio
 from fix_media import LISTENER, PAINTER, SPEAKER
 from live import live
+from numpy.typing import NDArray
 from PIL import Image
+from repo import ROOT
 from terminal import terminal
+from tiny.tones import RATE, dtmf, words
 from typer.testing import CliRunner, Result
 
 from stelae.cli.app import app
@@ -37,6 +42,7 @@ async def url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
         "painter": fix_media.settings(root, "painter", PAINTER),
         "listener": fix_media.settings(root, "listener", LISTENER),
         "speaker": fix_media.settings(root, "speaker", SPEAKER),
+        "tones": {"source": str(ROOT / "tests" / "data" / "dtmf")},
     }
     with pytest.MonkeyPatch.context() as patch:
         fix_media.install(patch)
@@ -177,7 +183,9 @@ async def test_each_recording_gets_a_file_in_a_folder(stelae: Stelae, sounds: Pa
     out = sounds / "made" / "here"
     files = [sounds / name for name in ("one.wav", "missing.wav", "two.mp3")]
     options = ["-m", "listener", "--translate", "--format", "srt", "-o", out, "--json"]
-    told = json.loads((await stelae("transcribe", *files, *options, check=1)).stdout)
+    ended = await stelae("transcribe", *files, *options, check=1)
+    assert f"error: {files[1]}: it cannot be read: No such file" in ended.stderr
+    told = json.loads(ended.stdout)
     assert names(out) == ["one.srt", "two.srt"]
     assert (out / "two.srt").read_text().startswith("1\n00:00:00,000 --> 00:00:01,000\nTHE\n\n2\n")
     assert told[0]["text"] == SILENCE.upper()
@@ -232,6 +240,31 @@ async def test_transcript_replaces_no_recording_and_no_other(stelae: Stelae, sou
     assert one.read_bytes() == SOUND
     told = await stelae("transcribe", one, one, *options, "-o", sounds, check=2)
     assert "would both be written to" in told.stderr
+
+
+async def test_trained_model_hears_what_is_said(stelae: Stelae, tmp_path: Path) -> None:
+    english, german = tmp_path / "english.wav", tmp_path / "german.wav"
+    english.write_bytes(wave_of(dtmf("31415", 5)))
+    german.write_bytes(wave_of(dtmf("2718", 5, language="de")))
+    told = json.loads((await stelae("transcribe", english, german, "-m", "tones", "--json")).stdout)
+    assert [(one["language"], one["text"]) for one in told] == [
+        ("en", words("31415").strip()),
+        ("de", words("2718", "de").strip()),
+    ]
+    ended = await stelae("transcribe", german, "-m", "tones", "--translate", "--format", "vtt")
+    head, _, times, text, _ = ended.stdout.split("\n", 4)
+    assert (head, text) == ("WEBVTT", words("2718").strip())
+    assert times.startswith("00:00:00.")
+
+
+def wave_of(samples: NDArray[np.float32]) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(RATE)
+        sound.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    return file.getvalue()
 
 
 async def test_speech_is_written_whole_or_not_at_all(stelae: Stelae, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ SMALL = {
     "judge": "cross-encoder-labels",
     "seer": "owlv2",
     "reader": "florence2",
-    "listener": "whisper",
+    "listener": str(ROOT / "tests" / "data" / "dtmf"),
     "speaker": "vits",
     "talker": str(ROOT / "tests" / "data" / "chat"),
 }

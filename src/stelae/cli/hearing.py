@@ -159,7 +159,7 @@ def is_own(error: StelaeError) -> bool:
 
 
 def _heard(client: Client, request: Request, task: Task, out: Output) -> Transcript:
-    audio = sys.stdin.buffer.read() if task.file == STDIN else task.file
+    audio = _read(task.file)
     pieces: list[TranscribePiece] = []
     position = Position()
     model = None if request.local else request.model
@@ -175,6 +175,20 @@ def _heard(client: Client, request: Request, task: Task, out: Output) -> Transcr
             write(writer.write(piece.segment) if piece.segment else "")
             tell(*position.add(piece))
     return Transcript.of(pieces)
+
+
+def _read(file: str) -> bytes:
+    """The bytes of a recording's file.
+
+    Raises:
+        InvalidInput: It cannot be read.
+    """
+    if file == STDIN:
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"it cannot be read: {error.strerror}", param="audio") from error
 
 
 @contextmanager

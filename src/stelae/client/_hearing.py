@@ -9,13 +9,16 @@ from math import ceil
 from pathlib import Path
 from typing import Any, TypedDict
 
+from stelae.client._pictures import BYTES, Deferred, loaded
 from stelae.client._place import Place
+from stelae.client._sounds import sound
 from stelae.client._streams import call_of
 from stelae.types import Segment, TranscribeCall, TranscribePiece, TranscribeUsage, Word
+from stelae.wire import data_uri
 from stelae.wire.subtitles import Subtitles, subtitles
 
 RecordingLike = bytes | bytearray | memoryview | str | os.PathLike[str]
-"""A recording: its file's path, or the bytes of that."""
+"""A recording: its file's path, the bytes of that, or a data URI."""
 
 
 class TranscribeOptions(TypedDict, total=False):
@@ -121,14 +124,13 @@ def recording(audio: Any) -> bytes:
         InvalidInput: It cannot be read.
     """
     place = Place("audio")
-    if isinstance(audio, bytes | bytearray | memoryview):
-        return bytes(audio)
-    if not isinstance(audio, str | os.PathLike):
+    if not isinstance(audio, (*BYTES, str, os.PathLike)):
         raise place.wrong(
-            f"is of type {type(audio).__name__}; a path or the bytes of a file were expected"
+            f"is of type {type(audio).__name__}; a path, the bytes of a file or a data URI was "
+            "expected"
         )
-    try:
-        return Path(audio).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise place.wrong(f"{os.fspath(audio)!r} cannot be read: {reason}") from error
+    if isinstance(audio, str) and not data_uri.is_data(audio):
+        audio = Path(audio)
+    item, _ = sound(audio, place)
+    held = loaded(item, place) if isinstance(item, Deferred) else item
+    return held.audio or b""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stelae.client._hearing import Position, Transcript, transcribe_call
+from stelae.client._hearing import Position, Transcript, recording, transcribe_call
 from stelae.client._imaging import Picture, Pictures, Steps, image_call, numbered, size_of
 from stelae.client._speaking import Speech, speech_call
 from stelae.errors import InvalidInput
@@ -66,6 +66,13 @@ def test_pixels_are_sent_as_a_file() -> None:
 def test_one_temperature_is_a_list_of_one() -> None:
     assert transcribe_call(b"x", "m", {"temperatures": 0}).temperatures == (0.0,)
     assert transcribe_call(b"x", "m", {"temperatures": [0, 0.5]}).temperatures == (0.0, 0.5)
+
+
+def test_recording_is_a_path_or_what_it_holds(tmp_path: Path) -> None:
+    file = tmp_path / "a.bin"
+    file.write_bytes(b"RIFF")
+    for audio in (file, str(file), b"RIFF", bytearray(b"RIFF"), "data:audio/wav;base64,UklGRg=="):
+        assert recording(audio) == b"RIFF"
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ class Media:
         """Write down what is said in a recording, or the same in English (``translate``).
 
         Args:
-            audio: The recording: its file's path, or the bytes of that.
+            audio: The recording: its file's path, the bytes of that, or a data URI.
             model: Name of the model; the client's own if not given.
             timeout: Seconds to wait for all of it; the client's own if not given.
             progress: ``True`` shows a bar on standard error; a function is called with the
