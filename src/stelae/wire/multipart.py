@@ -20,7 +20,11 @@ HEADER_BYTES = 8192
 BOUNDARY_LETTERS = 70
 """Longest boundary that the format allows."""
 
+WINDOW = 1 << 20
+"""Bytes searched at once; other threads wait as long."""
+
 _END = b"\r\n\r\n"
+_AFTER = re.compile(rb"(--)|[ \t]*\r\n")
 _PARAMETER = re.compile(r';\s*([\w*-]+)\s*=\s*("(?:\\.|[^"\\])*"|[^\s;"]*)', re.DOTALL)
 _ESCAPED = re.compile(r'\\(["\\])')
 
@@ -75,9 +79,10 @@ def parts_of(body: bytes, boundary: str) -> Iterator[Part]:
         InvalidInput: It is broken, ends too early or has more than ``PARTS`` parts.
         BodyTooLarge: A part's header is longer than ``HEADER_BYTES``.
     """
-    bare = re.escape(b"--" + boundary.encode("ascii")) + rb"(?:(--)|[ \t]*\r\n)"
-    between = re.compile(rb"\r\n" + bare)
-    here = re.compile(bare).match(body) or between.search(body)
+    delimiter = b"\r\n--" + boundary.encode("ascii")
+    bare = delimiter[2:]
+    here = _AFTER.match(body, len(bare)) if body.startswith(bare) else None
+    here = here or _boundary(body, delimiter, 0)
     if here is None:
         raise _broken("its first boundary is missing")
     number = 0
@@ -85,11 +90,30 @@ def parts_of(body: bytes, boundary: str) -> Iterator[Part]:
         if number == PARTS:
             raise InvalidInput(f"the form has more than {PARTS} parts, the most that are taken")
         start = _data(body, here.end(), number)
-        following = between.search(body, start - 2)
+        following = _boundary(body, delimiter, start - 2)
         if following is None:
             raise _broken(f"part {number} does not end: the last boundary is missing")
-        yield _part(body[here.end() : start], body[start : following.start()], number)
+        stop = following.start() - len(delimiter)
+        yield _part(body[here.end() : start], body[start:stop], number)
         here, number = following, number + 1
+
+
+def _boundary(body: bytes, delimiter: bytes, start: int) -> re.Match[bytes] | None:
+    """What follows the next boundary; what only begins like one belongs to the part."""
+    at = _find(body, delimiter, start)
+    while at >= 0:
+        if (found := _AFTER.match(body, at + len(delimiter))) is not None:
+            return found
+        at = _find(body, delimiter, at + len(delimiter))
+    return None
+
+
+def _find(body: bytes, delimiter: bytes, start: int) -> int:
+    for at in range(start, len(body), WINDOW):
+        found = body.find(delimiter, at, at + WINDOW + len(delimiter) - 1)
+        if found >= 0:
+            return found
+    return -1
 
 
 def _data(body: bytes, start: int, number: int) -> int:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stelae.errors import BodyTooLarge, InvalidInput
-from stelae.wire.multipart import HEADER_BYTES, PARTS, Part, boundary_of, is_form, parts_of
+from stelae.wire.multipart import HEADER_BYTES, PARTS, WINDOW, Part, boundary_of, is_form, parts_of
 
 
 def form(*parts: str, boundary: str = "B", tail: str = "--B--\r\n") -> bytes:
@@ -72,6 +72,14 @@ def test_empty_parts_blanks_after_boundaries_and_a_preamble_are_read() -> None:
 
 def test_what_only_begins_like_a_boundary_belongs_to_the_part() -> None:
     assert read(form(field("a", "1\r\n--Bx\r\n--B\n2")))[0].data == b"1\r\n--Bx\r\n--B\n2"
+
+
+@pytest.mark.parametrize("shift", range(-8, 2))
+def test_boundary_is_found_where_two_windows_meet(shift: int) -> None:
+    head = field("a", "").encode()
+    data = b"x" * (WINDOW - len(head) - len(b"--B\r\n") + shift)
+    body = b"--B\r\n" + head + data + b"\r\n--B\r\n" + field("b").encode() + b"\r\n--B--"
+    assert [part.data for part in read(body)] == [data, b"x"]
 
 
 def test_names_of_files_come_as_they_were_sent() -> None:
