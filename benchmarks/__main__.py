@@ -13,6 +13,7 @@ NAMES = {
     "clip": "documents/s from the original CLIP client, against clip-server; --null: Jina",
     "chat": "tokens/s of chats over HTTP, against libraries in process and their servers",
     "pictures": "pictures/s in batches and one by one, against diffusers in process",
+    "transcripts": "recordings/s in flight, against a loop around ctranslate2 in process",
     "clip_stream": "memory while a million documents stream through a null model",
     "startup": "time until ready and memory, against infinity",
     "openmp": "what waiting OpenMP threads do to latency beside a busy process",
