@@ -86,12 +86,18 @@ def write_all_but_weights(folder: Path, size: Ears, merges: Sequence[tuple[str, 
     write_json(folder / "tokenizer.json", content)
     first = vocabulary - len(size.times) - len(size.specials)
     ids = {token: first + i for i, token in enumerate(size.specials)}
-    described = {"tokenizer_class": "WhisperTokenizer", "bos_token": END, "eos_token": END}
-    write_json(folder / "tokenizer_config.json", {**described, "unk_token": END, "pad_token": END})
+    write_json(folder / "tokenizer_config.json", _described(size))
     write_json(folder / "config.json", _config(size, ids, vocabulary))
     write_json(folder / "generation_config.json", _generation(size, ids))
     write_json(folder / "preprocessor_config.json", _processing(size))
     return vocabulary
+
+
+def _described(size: Ears) -> dict[str, Any]:
+    """Which class reads the tokenizer, and which of its tokens are no text."""
+    ends = dict.fromkeys(("bos_token", "eos_token", "unk_token", "pad_token"), END)
+    special = {"additional_special_tokens": list(size.specials)}
+    return {"tokenizer_class": "WhisperTokenizer", **ends, **special}
 
 
 def _config(size: Ears, ids: dict[str, int], vocabulary: int) -> dict[str, Any]:
