@@ -1,8 +1,8 @@
 """Telephone tones and what they say: sound whose words are known, made without speech.
 
-A key sounds for 0.4 seconds and is followed by 0.1 seconds without. A blank makes a pause, so
-that what stands between blanks is a phrase: ``"31 4"`` is " three one", then " four". A steady
-high tone beneath says that the language is German.
+A key sounds for 0.4 seconds and is followed by 0.1 seconds without. A phrase ends at a pause, which
+a blank makes, and after three digits: ``"31 4159"`` is " three one", " four one five" and " nine".
+A steady high tone beneath says that the language is German.
 
 Source: ITU-T Recommendation Q.23 (the pairs of frequencies of the keys).
 """
@@ -25,6 +25,9 @@ GERMAN_PITCH = 3_000
 TONE, GAP, PAUSE = 0.4, 0.1, 0.5
 """Seconds of a key, after it, and more for each blank."""
 
+LONGEST = 3
+"""Most digits of a phrase."""
+
 NOISE = 0.01
 WORDS = {
     "en": ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"],
@@ -34,7 +37,7 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Digits without a pause.
+    """Up to ``LONGEST`` digits without a pause.
 
     Attributes:
         start: Seconds until the first sounds.
@@ -60,7 +63,7 @@ def phrases(digits: str, lead: float = GAP) -> list[Phrase]:
         lead: Seconds before the first.
     """
     found, begin = [], lead
-    for part in re.findall(r"\d+| ", digits):
+    for part in re.findall(rf"\d{{1,{LONGEST}}}| ", digits):
         if part == " ":
             begin += PAUSE
             continue

@@ -56,7 +56,7 @@ class Stretch:
     kept: int
 
 
-SHORT, MIDDLE, LONG = Stretch(8.0, 16, 400), Stretch(15.0, 8, 200), Stretch(30.0, 6, 100)
+SHORT, LONG = Stretch(8.0, 16, 400), Stretch(30.0, 4, 100)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Plan:
 
 
 FIRST = Plan(1800, 1.0, {0: (SHORT,), 500: (LONG, *[SHORT] * 5), 1650: (LONG,)})
-SECOND = Plan(900, 0.4, {0: (SHORT, MIDDLE, LONG), 840: (LONG,)})
+SECOND = Plan(480, 0.5, {0: (SHORT, SHORT, SHORT, LONG), 450: (LONG,)})
 
 
 def letters(word: str) -> str:
@@ -205,7 +205,7 @@ def train(model: Any, ids: Ids, plan: Plan, keep: Callable[[], None]) -> None:
     trainer = Trainer(model, ids, plan)
 
     def step(number: int) -> Tensor:
-        if number and number % 300 == 0:
+        if number and number % 160 == 0:
             keep()
         return trainer.loss(number)
 

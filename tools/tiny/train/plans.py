@@ -16,7 +16,7 @@ import torch
 import transformers
 from safetensors import safe_open
 
-from tiny import clap, seeing, speech, writing
+from tiny import bark, clap, seeing, speech, writing
 from tiny.numbers import Tensor
 from tiny.plans import Shape, write_plan
 
@@ -40,9 +40,9 @@ def nothing(name: str, factors: dict[str, float]) -> dict[str, Tensor]:
 
 def main(wanted: list[str]) -> None:
     """Write the plans that are asked for, or all."""
-    for module in (clap, seeing, speech, writing):
+    for module in (bark, clap, seeing, speech, writing):
         vars(module)["planned"] = nothing
-    for write in (*clap.SOUND, *seeing.SOUND, *speech.PLANNED, *writing.SOUND):
+    for write in (*bark.SOUND, *clap.SOUND, *seeing.SOUND, *speech.PLANNED, *writing.SOUND):
         name = write.__name__.replace("_", "-")
         if wanted and name not in wanted:
             continue
