@@ -377,3 +377,19 @@ async def test_forgotten_pictures_are_gone(tmp_path: Path) -> None:
             gone = await http.get(first)
             assert gone.status_code == 404
             assert gone.json()["error"]["code"] == "not_found"
+
+
+async def test_picture_too_large_to_be_kept_comes_in_the_answer(tmp_path: Path) -> None:
+    models = {"painter": fix_media.settings(tmp_path, "painter", fix_media.PAINTER)}
+    with pytest.MonkeyPatch.context() as patch:
+        fix_media.install(patch)
+        async with (
+            live(models=models, gallery={"bytes": 10}) as one,
+            httpx.AsyncClient(base_url=one.url) as http,
+        ):
+            (data,) = (await http.post("/v1/images/generations", json=CAT)).json()["data"]
+            assert data["url"] is None
+            assert opened(data["b64_json"]).size == (64, 64)
+            body = {**CAT, "response_format": "url"}
+            answer = await http.post("/v1/images/generations", json=body)
+            assert (answer.status_code, answer.json()["error"]["param"]) == (400, "response_format")

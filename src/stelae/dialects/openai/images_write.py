@@ -20,7 +20,7 @@ from stelae.dialects.openai.images_schema import (
     ImagesUsage,
     ImageTokens,
 )
-from stelae.errors import EngineFailed
+from stelae.errors import EngineFailed, InvalidInput
 from stelae.types import ImageFormat, ImagePiece, ImageUsage
 
 NOTHING = ImageUsage()
@@ -117,9 +117,18 @@ class Exhibit:
 
     async def _data(self, piece: ImagePiece, otherwise: ImageDelivery | None = None) -> ImageData:
         data, how = piece.image or b"", self.delivery or otherwise
-        url = None if how is ImageDelivery.B64 else self.hang(data)
+        url = None if how is ImageDelivery.B64 else self._address(data, how)
         text = None if how is ImageDelivery.URL else await self._text(data)
         return ImageData(url=url, b64_json=text, seed=piece.seed, size=_size(piece))
+
+    def _address(self, data: bytes, how: ImageDelivery | None) -> str | None:
+        """Where a picture can be fetched; one too large to be kept is told otherwise, if it may."""
+        try:
+            return self.hang(data)
+        except InvalidInput:
+            if how is ImageDelivery.URL:
+                raise
+            return None
 
     async def _text(self, data: bytes) -> str:
         self.hold(HELD * len(data))
