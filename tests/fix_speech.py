@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import VitsModel, VitsTokenizer
+from transformers import BarkModel, BarkProcessor, VitsModel, VitsTokenizer
 
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
@@ -70,3 +70,15 @@ def vits_says(folder: Path, sentences: list[str], seed: int, **options: Any) -> 
         torch.manual_seed(seed)
         read = (tokenizer(sentence, return_tensors="pt") for sentence in sentences)
         return np.concatenate([model(**ids, **options).waveform[0].numpy() for ids in read])
+
+
+@torch.no_grad()
+def bark_says(folder: Path, sentences: list[str], seed: int, voice: str | None) -> Floats:
+    """What the library's own Bark says, sentence by sentence."""
+    processor = BarkProcessor.from_pretrained(folder)
+    model = BarkModel.from_pretrained(folder).eval()
+    room = model.generation_config.semantic_config["max_input_semantic_length"]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        read = (processor(text, voice_preset=voice, max_length=room) for text in sentences)
+        return np.concatenate([model.generate(**given)[0].numpy() for given in read])

@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 from tiny import (
+    bark,
     clap,
     classic,
     decoders,
@@ -36,6 +37,7 @@ CHECKPOINTS: dict[str, Callable[[Path], None]] = {
     write.__name__.replace("_", "-"): write
     for write in (
         *SOUND,
+        *bark.SOUND,
         *clap.SOUND,
         *classic.SOUND,
         *decoders.SOUND,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,3 +62,31 @@ async def test_model_that_would_never_end_is_stopped(
     async with speaking(folder) as engine:
         with pytest.raises(EngineFailed, match="longer than 240 s"):
             await spoken(engine, asked("a day", seed=1))
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        np.zeros((2, 3)),
+        np.zeros((3, 3), np.int64),
+        np.full((2, 3), 16),
+        np.full((2, 3), -1),
+        np.zeros((2, 0), np.int64),
+        np.array([{"code": "runs"}], object),
+    ],
+    ids=["floats", "rows", "high", "negative", "empty", "pickled"],
+)
+def test_voice_that_holds_no_tokens_of_the_model_is_refused(
+    zoo: Path, tmp_path: Path, tokens: NDArray[Any]
+) -> None:
+    folder = shutil.copytree(zoo / "bark", tmp_path / "bark")
+    np.save(folder / "speaker_embeddings/announcer_coarse_prompt.npy", tokens)
+    with pytest.raises(ModelLoadFailed, match=r"announcer_coarse_prompt\.npy .* 'announcer'"):
+        load(folder)
+
+
+def test_voice_that_is_no_file_of_numbers_is_refused(zoo: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(zoo / "bark", tmp_path / "bark")
+    (folder / "speaker_embeddings/announcer_coarse_prompt.npy").write_bytes(b"\x93NUMPY\x01")
+    with pytest.raises(ModelLoadFailed, match=r"announcer_coarse_prompt\.npy"):
+        load(folder)

@@ -38,6 +38,8 @@ FILES = (
     "preprocessor_config.json",
     "processor_config.json",
     "generation_config.json",
+    "speaker_embeddings_path.json",
+    "speaker_embeddings/*.npy",
     "gliner_config.json",
     "glirel_config.json",
     "wordembedding_config.json",

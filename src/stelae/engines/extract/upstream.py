@@ -24,6 +24,7 @@ OURS = ("image_processor", "processor", "generation", "spectrum")
 
 COUNTED = (
     "position_ids", "num_batches_tracked", "relative_position_index", "token_type_ids",
+    ".attn.bias",
 )  # fmt: skip
 """Tables that are counted, not learned; some checkpoints keep them, others do not."""
 

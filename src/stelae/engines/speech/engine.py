@@ -10,11 +10,13 @@ from typing import Any
 import torch
 
 from stelae.audio.encode import encoder
+from stelae.audio.stretch import stretched
 from stelae.catalog.abilities import Speaking
 from stelae.catalog.spec import ModelSpec
-from stelae.catalog.speech import VITS
+from stelae.catalog.speech import BARK, VITS
 from stelae.engines.base import EngineInfo, EngineOptions, StreamStats
 from stelae.engines.extract.upstream import load_library, part_of
+from stelae.engines.speech.bark import BarkReader
 from stelae.engines.speech.chance import Drawn
 from stelae.engines.speech.reader import Manner, Reader
 from stelae.engines.speech.vits import VitsReader
@@ -22,7 +24,7 @@ from stelae.engines.turns import Turns, Work
 from stelae.errors import InvalidInput, UnsupportedCheckpoint
 from stelae.types import SpeechCall, SpeechPiece, SpeechUsage
 
-READERS: dict[str, Callable[[ModelSpec, Any], Reader]] = {VITS: VitsReader}
+READERS: dict[str, Callable[[ModelSpec, Any], Reader]] = {BARK: BarkReader, VITS: VitsReader}
 """What reads aloud, by class name in ``config.json``."""
 
 MOST = 1 << 20
@@ -83,7 +85,9 @@ class SpeechEngine:
             raise _not_among("voice", call.voice, voices, self._name)
         if call.language is not None and call.language not in languages:
             raise _not_among("language", call.language, languages, self._name)
-        return Manner(voices.index(call.voice) if call.voice else 0, call.speed)
+        if call.voice is not None:
+            return Manner(voices.index(call.voice), call.speed)
+        return Manner(self._reader.voice(call.language) if call.language else 0, call.speed)
 
     def _read(self, call: SpeechCall, script: list[Any], manner: Manner) -> Work[SpeechPiece]:
         chance = Drawn(self._device, call.seed)
@@ -93,6 +97,8 @@ class SpeechEngine:
         for sentence in script:
             with chance:
                 sound = self._reader.speak(sentence, manner)
+            if not self._reader.paced:
+                sound = stretched(sound, rate, manner.speed)
             samples += len(sound)
             if data := file.add(sound):
                 yield from _pieces(data, told)

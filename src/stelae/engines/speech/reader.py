@@ -21,7 +21,7 @@ class Manner:
 
     Attributes:
         voice: Which of the model's voices, by its place in their list.
-        speed: How fast; 1 as the model reads.
+        speed: How fast, for models that are paced; 1 as the model reads.
     """
 
     voice: int = 0
@@ -29,7 +29,17 @@ class Manner:
 
 
 class Reader(Protocol):
-    """A model that reads aloud, sentence by sentence."""
+    """A model that reads aloud, sentence by sentence.
+
+    Attributes:
+        paced: Whether it reads faster or slower by itself.
+    """
+
+    paced: bool
+
+    def voice(self, language: str) -> int:
+        """The voice for a language that the model knows, by its place."""
+        ...
 
     def prepare(self, text: str) -> list[Any]:
         """What the model reads of each sentence; may be called in any thread.

@@ -31,7 +31,12 @@ class VitsReader:
     Args:
         spec: The model.
         model: The library's ``VitsModel``, on its device.
+
+    Attributes:
+        paced: That it reads faster or slower by itself.
     """
+
+    paced = True
 
     def __init__(self, spec: ModelSpec, model: Any) -> None:
         self._model = model
@@ -45,6 +50,11 @@ class VitsReader:
         self._tokenizer.is_uroman = False  # it would run another program for each sentence
         told = ", ".join(spec.speaking.languages if spec.speaking else ()) or "not stated"
         self._letters = Letters(self._knows, advice.format(told))
+
+    def voice(self, language: str) -> int:
+        """The first; all voices read the same language."""
+        del language
+        return 0
 
     def prepare(self, text: str) -> list[Tensor]:
         """Ids of the letters of each sentence, shape ``(1, T)``.
