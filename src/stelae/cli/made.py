@@ -26,9 +26,11 @@ def place_of(output: Path | None, what: str, example: str) -> Path | None:
         example: A name of such a file.
 
     Raises:
-        InvalidInput: It would go to a terminal.
+        InvalidInput: It would go to a terminal, or to a folder that is not there.
     """
     if output is not None and str(output) != "-":
+        if not output.parent.is_dir():
+            raise InvalidInput(f"{output}: there is no folder {output.parent}", param="output")
         return output
     if sys.stdout.isatty():
         raise InvalidInput(
@@ -69,16 +71,22 @@ def format_of(path: Path | None, asked: str | None, known: type[E], usual: E) ->
 def whole(path: Path | None) -> Iterator[BinaryIO]:
     """A file to write, which is there when all is written, and not before.
 
-    One that was there before is replaced. What goes to stdout goes there at once.
+    One that was there before is replaced. What goes to stdout, or to a device or a pipe that has
+    a name, goes there at once.
     """
     if path is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    beside = path.with_name(f"{path.name}.new")
+    place = path.resolve()
+    if place.exists() and not place.is_file():
+        with place.open("wb") as file:
+            yield file
+        return
+    beside = place.with_name(f"{place.name}.new")
     try:
         with beside.open("wb") as file:
             yield file
-        beside.replace(path)
+        beside.replace(place)
     finally:
         beside.unlink(missing_ok=True)

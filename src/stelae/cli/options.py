@@ -9,7 +9,7 @@ import typer
 
 # Literals, not the enums of ``stelae.types``: those import NumPy, and every
 # ``--help`` would pay for it. A test holds the two together.
-DtypeName = Literal["auto", "float32", "bfloat16"]
+DtypeName = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 EmbeddingDtypeName = Literal["float32", "float16", "int8", "uint8", "binary", "ubinary"]
 OutputTypeName = Literal["dense", "sparse", "multivector"]
 RoleName = Literal["query", "document"]

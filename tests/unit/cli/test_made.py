@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -48,6 +49,11 @@ def test_terminals_get_no_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert place_of(Path("a.png"), "a picture", "picture.png") == Path("a.png")
 
 
+def test_folder_that_is_not_there_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="there is no folder"):
+        place_of(tmp_path / "no" / "a.png", "a picture", "picture.png")
+
+
 def test_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     with suppress(ZeroDivisionError), whole(path) as file:
@@ -59,6 +65,32 @@ def test_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
         assert not path.exists()
     assert path.read_bytes() == b"all"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_file_behind_a_link_is_replaced_and_the_link_stays(tmp_path: Path) -> None:
+    (tmp_path / "there").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    with whole(tmp_path / "link") as file:
+        file.write(b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "there").read_bytes() == b"new"
+
+
+def test_pipe_with_a_name_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with whole(pipe) as file:
+        file.write(b"all")
+    assert os.read(reader, 10) == b"all"
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError), whole(tmp_path) as file:
+        file.write(b"all")
 
 
 def test_line_holds_a_segment_and_silence_is_none() -> None:

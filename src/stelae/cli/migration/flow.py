@@ -21,7 +21,8 @@ from stelae.errors import InvalidInput, StelaeError
 PORT = 51000
 SCHEMES = {"grpc": "grpc", "http": "http", "websocket": "http"}
 ENCODERS = ("CLIPEncoder",)
-DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
+"""Formats that every model can be computed in."""
 
 HARMLESS = {
     "jtype": "it only says that this is a flow",
@@ -160,8 +161,8 @@ class Flow:
             settings["clip"] = {"model": name}
         if device := options.pop("device", None):
             settings["device"] = str(device).partition(":")[0]
-        if dtype := options.pop("dtype", None):
-            settings["dtype"] = DTYPES.get(str(dtype), dtype)
+        if options.get("dtype") in DTYPES:
+            settings["dtype"] = DTYPES[options.pop("dtype")]
         if path := options.pop("model_path", None):
             if name is None:
                 raise self._wrong("executors.uses.with.name", "a folder needs a name to go by")

@@ -10,8 +10,8 @@ from stelae.catalog.entry import check_name
 from stelae.catalog.profiles import PLAIN
 from stelae.cli.migration.files import AdapterOptions, SieModel, SieProfile, read, shaped
 from stelae.cli.migration.options import LENGTH, profile_fields
+from stelae.engines.base import EVERYWHERE
 from stelae.errors import InvalidInput
-from stelae.types import ComputeDtype
 
 FROM_CHECKPOINT = "the checkpoint says it"
 NOT_A_KEY = "no key of a model file that is known here"
@@ -162,7 +162,7 @@ def _loadtime(found: Reading, given: dict[str, Any], place: str) -> int | None:
 
 
 def _dtype(found: Reading, given: str | None, key: str) -> str | None:
-    if given is None or given in set(ComputeDtype):
+    if given is None or given in EVERYWHERE:
         return given
     found.leave(key, f"{given[:32]} is not computed in; the fastest faithful format is taken")
     return None
