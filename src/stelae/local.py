@@ -16,13 +16,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapp
 from concurrent.futures import CancelledError
 from functools import partial
 from types import ModuleType
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from stelae.catalog.catalog import Catalog
 from stelae.client import Client, ServerInfo
-from stelae.client._options import compute_dtype, count
+from stelae.client._options import ComputeDtypeName, compute_dtype, count
 from stelae.client._streams import CHAT, IMAGE, SPEAK, TRANSCRIBE, C, P, Verb
 from stelae.cluster.controller import Placement
 from stelae.cluster.local import LocalController
@@ -60,7 +60,7 @@ Stream = Callable[[Any, Caller], AsyncGenerator[list[Any]]]
 def local(
     model: str | os.PathLike[str] = "default",
     *,
-    dtype: ComputeDtype | Literal["auto", "float32", "bfloat16"] = "auto",
+    dtype: ComputeDtype | ComputeDtypeName = "auto",
     threads: int | None = None,
     engine: str | None = None,
     loras: Mapping[str, str | os.PathLike[str]] | None = None,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stelae.catalog.abilities import Hearing
+from stelae.catalog.ct2_table import kind_of, shapes_of
 from stelae.catalog.detection import backbone_of, class_of
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.files import Json, exists, inside, read_json, read_object
@@ -27,8 +28,11 @@ LAYOUTS = frozenset({ARCHITECTURE, CONVERTED})
 NUMBERS, VOCABULARIES = "model.bin", ("vocabulary.json", "vocabulary.txt")
 """Files of a converted checkpoint."""
 
-MARK = b"\x06\x00\x00\x00\x0c\x00WhisperSpec\x00"
-"""How ``model.bin`` begins: the version of the format, and the kind of model."""
+KIND = "WhisperSpec"
+"""The kind of model, as ``model.bin`` states it."""
+
+HEARD, PLACES = "encoder/conv1/weight", "decoder/position_encodings/encodings"
+"""Tensors whose shapes tell how much a converted model hears in a spectrum, and writes."""
 
 SPECTRUM: Json = {"feature_size": 80, "hop_length": 160, "n_fft": 400, "sampling_rate": 16_000}
 """How sound is read where no file says."""
@@ -95,13 +99,22 @@ def _published(root: Path, entry: ModelEntry, source: Source, config: Json) -> M
 
 def _converted(root: Path, entry: ModelEntry, source: Source, config: Json) -> ModelSpec:
     known = _named(_vocabulary(root), take(config, "lang_ids", list, f"config.json in {root}"))
+    shapes = shapes_of(inside(root, NUMBERS))
+    bins, places = (_side(shapes, *place, root) for place in ((HEARD, 1), (PLACES, 0)))
     backbone = Backbone(
         folder="",
         architecture=CONVERTED,
-        config={**config, "spectrum": _spectrum(root, None)},
+        config={**config, "spectrum": _spectrum(root, bins)},
         weights=(NUMBERS,),
     )
-    return _spec(root, entry, source, backbone, known, WRITTEN)
+    return _spec(root, entry, source, backbone, known, places)
+
+
+def _side(shapes: dict[str, tuple[int, ...]], name: str, axis: int, root: Path) -> int:
+    shape = shapes.get(name, ())
+    if len(shape) <= axis or shape[axis] < 1:
+        raise ModelLoadFailed(f"{NUMBERS} in {root} lacks the tensor {name!r}, or it is empty")
+    return shape[axis]
 
 
 def _spec(
@@ -138,10 +151,7 @@ def _spec(
 
 
 def _is_converted(root: Path) -> bool:
-    if not exists(root, NUMBERS):
-        return False
-    with inside(root, NUMBERS).open("rb") as file:
-        return file.read(len(MARK)) == MARK
+    return exists(root, NUMBERS) and kind_of(inside(root, NUMBERS)) == KIND
 
 
 def _spectrum(root: Path, bins: object) -> Json:

@@ -26,6 +26,7 @@ from stelae.types import (
 
 OutputName = OutputType | Literal["dense", "sparse", "multivector"]
 DtypeName = EmbeddingDtype | Literal["float32", "float16", "int8", "uint8", "binary", "ubinary"]
+ComputeDtypeName = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 Progress = bool | Callable[[int, int | None], object]
 """``True`` for a bar, or a function called with items done and items in all (if known)."""
 

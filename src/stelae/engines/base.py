@@ -22,6 +22,10 @@ Res = TypeVar("Res", covariant=True)
 P = TypeVar("P")
 
 
+EVERYWHERE = frozenset({ComputeDtype.AUTO, ComputeDtype.FLOAT32, ComputeDtype.BFLOAT16})
+"""Number formats that every engine has."""
+
+
 class Device(StrEnum):
     """Kinds of device a replica can live on."""
 
@@ -245,6 +249,7 @@ class EngineManifest:
         refuses: Says why a spec cannot be served, or ``None`` if it can.
         special: Whether it serves a few layouts only. That it does not serve a model
             tells nothing of the model, and is not told.
+        dtypes: Number formats that it computes in, on one device or another.
     """
 
     name: str
@@ -256,6 +261,7 @@ class EngineManifest:
     preference: int = 0
     refuses: Callable[[ModelSpec], str | None] = field(default=_accept_all)
     special: bool = False
+    dtypes: frozenset[ComputeDtype] = EVERYWHERE
 
 
 AnyBatchEngine = BatchEngine[Any, Any, Any, Any]

@@ -191,7 +191,17 @@ def _no_engine(spec: ModelSpec, refusals: list[str]) -> UnsupportedCheckpoint:
 
 
 def load(manifest: EngineManifest, spec: ModelSpec, options: EngineOptions) -> AnyEngine:
-    """Load a model; imports the engine's heavy modules here and nowhere else."""
+    """Load a model; imports the engine's heavy modules here and nowhere else.
+
+    Raises:
+        UnsupportedCheckpoint: The engine does not compute in the format asked for.
+        StelaeError: The model cannot be loaded for another reason.
+    """
+    if options.dtype not in manifest.dtypes:
+        raise UnsupportedCheckpoint(
+            f"dtype={options.dtype}: engine '{manifest.name}' computes in "
+            f"{', '.join(sorted(manifest.dtypes))}"
+        )
     calm_openmp()
     bound_onednn()
     module, _, function = manifest.load.partition(":")

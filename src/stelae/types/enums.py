@@ -69,11 +69,13 @@ class EmbeddingDtype(StrEnum):
 
 
 class ComputeDtype(StrEnum):
-    """Number format that a model computes in."""
+    """Number format that a model computes in; not every engine has the last two."""
 
     AUTO = "auto"
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+    INT8 = "int8"
 
 
 class Similarity(StrEnum):

@@ -12,8 +12,9 @@ from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.spec import ModelSpec
 from stelae.engines import registry
-from stelae.engines.base import WeightFormat
+from stelae.engines.base import EngineOptions, WeightFormat
 from stelae.errors import MissingDependency, UnsupportedCheckpoint
+from stelae.types import ComputeDtype
 
 
 def spec_of(folder: Path) -> ModelSpec:
@@ -54,3 +55,13 @@ def test_package_that_is_lacking_is_named_with_its_extra(
     with pytest.raises(MissingDependency) as caught:
         registry.choose(spec_of(tmp_path))
     assert caught.value.hint == "pip install 'stelae[gguf]'"
+
+
+@pytest.mark.parametrize("dtype", [ComputeDtype.FLOAT16, ComputeDtype.INT8])
+def test_number_format_that_no_engine_computes_in_is_refused_with_those_they_do(
+    zoo: Path, dtype: ComputeDtype
+) -> None:
+    spec = spec_of(zoo / "bert-mean")
+    told = f"encoder: dtype={dtype}: engine 'encoder' computes in auto, bfloat16, float32"
+    with pytest.raises(UnsupportedCheckpoint, match=told):
+        registry.load_chosen(registry.choose(spec), spec, EngineOptions(dtype=dtype))

@@ -20,6 +20,7 @@ from stelae.client._async._sender import AsyncSender
 from stelae.client._gather import EncodingTable, ExtractTable, Gathered, ScoreTable
 from stelae.client._items import Chunk, ItemLike, Packer
 from stelae.client._options import (
+    ComputeDtypeName,
     DtypeName,
     EncodeOptions,
     ExtractOptions,
@@ -459,7 +460,7 @@ class AsyncClient(AsyncChats, AsyncMedia, AsyncCollections, AsyncPools):
         name: str | None = None,
         *,
         engine: str | None = None,
-        dtype: ComputeDtype | Literal["auto", "float32", "bfloat16"] | None = None,
+        dtype: ComputeDtype | ComputeDtypeName | None = None,
         timeout: float | None = None,
     ) -> ModelInfo:
         """Load a model, so that the first request for it does not wait.

@@ -21,6 +21,7 @@ from stelae.client._sync._sender import Sender
 from stelae.client._gather import EncodingTable, ExtractTable, Gathered, ScoreTable
 from stelae.client._items import Chunk, ItemLike, Packer
 from stelae.client._options import (
+    ComputeDtypeName,
     DtypeName,
     EncodeOptions,
     ExtractOptions,
@@ -460,7 +461,7 @@ class Client(Chats, Media, Collections, Pools):
         name: str | None = None,
         *,
         engine: str | None = None,
-        dtype: ComputeDtype | Literal["auto", "float32", "bfloat16"] | None = None,
+        dtype: ComputeDtype | ComputeDtypeName | None = None,
         timeout: float | None = None,
     ) -> ModelInfo:
         """Load a model, so that the first request for it does not wait.

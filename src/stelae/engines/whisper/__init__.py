@@ -2,8 +2,8 @@
 
 from stelae.catalog.hearing import ARCHITECTURE
 from stelae.catalog.spec import Backbone, ModelSpec
-from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat
-from stelae.types import Task
+from stelae.engines.base import EVERYWHERE, Device, EngineManifest, Requirement, WeightFormat
+from stelae.types import ComputeDtype, Task
 
 
 def refuses(spec: ModelSpec) -> str | None:
@@ -30,4 +30,6 @@ MANIFEST = EngineManifest(
     ),
     preference=20,
     refuses=refuses,
+    special=True,
+    dtypes=EVERYWHERE | {ComputeDtype.FLOAT16},
 )

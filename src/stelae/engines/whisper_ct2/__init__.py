@@ -3,7 +3,7 @@
 from stelae.catalog.hearing import LAYOUTS
 from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat
-from stelae.types import Task
+from stelae.types import ComputeDtype, Task
 
 
 def refuses(spec: ModelSpec) -> str | None:
@@ -29,4 +29,6 @@ MANIFEST = EngineManifest(
     ),
     preference=90,
     refuses=refuses,
+    special=True,
+    dtypes=frozenset(ComputeDtype),
 )
