@@ -31,8 +31,8 @@ from stelae.types import ImageCall
 
 SQUARE: dict[str, Any] = {"height": 64, "width": 64}
 SCHEDULERS = (
-    "DDIMScheduler", "DDPMScheduler", "DPMSolverMultistepScheduler", "EulerAncestralDiscreteScheduler",
-    "EulerDiscreteScheduler", "HeunDiscreteScheduler", "LMSDiscreteScheduler",
+    "DDIMScheduler", "DDPMScheduler", "DPMSolverMultistepScheduler", "EulerDiscreteScheduler",
+    "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler", "LMSDiscreteScheduler",
     "UniPCMultistepScheduler",
 )  # fmt: skip
 

@@ -139,7 +139,9 @@ class Intake:
         return image, mask
 
     def _shape(self, call: ImageCall, mode: ImageMode, image: Image.Image | None) -> Shape:
-        steps = self._said(mode, "num_inference_steps", call.steps)
+        scheduler = self._scheduler(call.scheduler)
+        steps = int(self._said(mode, "num_inference_steps", call.steps))
+        self._studio.check_steps(scheduler, steps)
         strength = None if image is None else self._said(mode, "strength", call.strength)
         if strength is not None and int(steps * strength) < 1:
             raise InvalidInput(
@@ -150,10 +152,10 @@ class Intake:
         return Shape(
             mode=mode,
             size=self._size(call, image),
-            steps=int(steps),
+            steps=steps,
             guidance=self._said(mode, self._studio.family.guidance, call.guidance),
             strength=strength,
-            scheduler=self._scheduler(call.scheduler),
+            scheduler=scheduler,
             lora=None if call.lora is None else self._adapters.take(call.lora),
             opposed=call.negative_prompt is not None,
         )

@@ -13,7 +13,7 @@ from PIL import Image
 from stelae.engines.base import StreamStats
 from stelae.engines.diffusers.request import Made, Row, Shape
 from stelae.engines.failures import as_ours
-from stelae.errors import ShuttingDown, StelaeError
+from stelae.errors import OutOfMemory, ShuttingDown, StelaeError
 
 Step = Callable[[int, int], None]
 """Told of each step: how many are done, and how many there are."""
@@ -28,6 +28,10 @@ class Painter(Protocol):
 
     def paint(self, shape: Shape, rows: Sequence[Row], step: Step) -> list[Image.Image]:
         """Make pictures, in order; whatever ``step`` raises ends the work."""
+        ...
+
+    def tidy(self) -> None:
+        """Give back memory that nothing uses."""
         ...
 
 
@@ -73,12 +77,29 @@ class PaintLoop:
 
     def _serve(self) -> None:
         while rows := self._next():
-            try:
-                self._run(rows)
-            except Left:
-                continue
-            except Exception as error:  # whatever a model raises is the answer to these calls
-                _fail(rows, as_ours(error))
+            self._make(rows)
+
+    def _make(self, rows: list[Row]) -> None:
+        """Make pictures together; where the memory is too small for that, half of them at once."""
+        rows = [row for row in rows if not row.request.dropped]
+        error = self._tried(rows) if rows else None
+        if isinstance(error, OutOfMemory) and len(rows) > 1:
+            self._painter.tidy()
+            middle = len(rows) // 2
+            self._make(rows[:middle])
+            self._make(rows[middle:])
+        elif error is not None:
+            _fail(rows, error)
+
+    def _tried(self, rows: list[Row]) -> StelaeError | None:
+        """Why pictures could not be made, if so."""
+        try:
+            self._run(rows)
+        except Left:
+            return None
+        except Exception as error:  # whatever a model raises is the answer to these calls
+            return as_ours(error)
+        return None
 
     def _next(self) -> list[Row]:
         """The pictures of the next batch: those that have the shape of the one that came first."""
@@ -87,8 +108,8 @@ class PaintLoop:
             if self._closed:
                 return []
             shape = self._waiting[0].shape
-            rows = [row for row in self._waiting if row.shape == shape]
-            rows = rows[: self._painter.most(shape)]
+            alike = [row for row in self._waiting if row.shape == shape]
+            rows = alike[: self._painter.most(shape)]
             self._waiting = [row for row in self._waiting if row not in rows]
             return rows
 
@@ -105,9 +126,9 @@ class PaintLoop:
             now = time.monotonic()
             self._count(len(rows), now - since)  # before any reader can have the news
             since = now
-            self._go_on(rows)
             for row in rows:
                 row.request.step(row.index, done, steps)
+            self._go_on(rows)
 
         for row, image in zip(rows, self._painter.paint(rows[0].shape, rows, step), strict=True):
             row.request.put(Made(row.index, row.seed, image))

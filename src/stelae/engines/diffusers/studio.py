@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 from collections.abc import Sequence
 from math import prod
@@ -54,13 +55,15 @@ class Studio:
     ) -> None:
         self._imaging, self._alone = imaging, alone
         self.family: Family = FAMILIES[imaging.pipeline]
-        self._pipelines = {
-            mode: _build(self.family.modes[mode], parts, {**index, **FIXED})
-            for mode in imaging.modes
-        }
+        with quiet():
+            self._pipelines = {
+                mode: _build(self.family.modes[mode], parts, {**index, **FIXED})
+                for mode in imaging.modes
+            }
         self._wardrobe = Wardrobe(next(iter(self._pipelines.values())), adapters)
         self._scheduler = parts["scheduler"]
-        self.schedulers = _schedulers(self._scheduler)
+        with quiet():
+            self.schedulers = _schedulers(self._scheduler)
 
     def default(self, mode: ImageMode, name: str) -> Any:
         """What an argument of a pipeline is if nothing is said of it."""
@@ -73,6 +76,25 @@ class Studio:
         frame = getattr(first, "prompt_template_encode", "{}")
         return frame, getattr(first, "prompt_template_encode_start_idx", 0)
 
+    def check_steps(self, scheduler: str | None, steps: int) -> None:
+        """Refuse a number of steps that a scheduler cannot take.
+
+        Raises:
+            InvalidInput: It cannot.
+        """
+        config = self._scheduler.config
+        most = int(config.num_train_timesteps) - int(config.get("steps_offset", 0))
+        shift = {"mu": 1.0} if config.get("use_dynamic_shifting") else {}
+        kind = self.schedulers[scheduler or type(self._scheduler).__name__]
+        try:
+            if steps <= most:
+                kind.from_config(config).set_timesteps(steps, **shift)
+                return
+            why = f"choose 1 to {most}"
+        except (IndexError, ValueError) as error:
+            why = f"{kind.__name__} cannot take so many ({error}); choose another number"
+        raise InvalidInput(f"steps={steps}: {why}", param="steps")
+
     def most(self, shape: Shape) -> int:
         """Pictures of a shape that are made at once."""
         room = ROWS * prod(self._imaging.size)
@@ -81,7 +103,8 @@ class Studio:
     def paint(self, shape: Shape, rows: Sequence[Row], step: Step) -> list[Image.Image]:
         """Make pictures, in order; whatever ``step`` raises ends the work."""
         pipeline = self._pipelines[shape.mode]
-        pipeline.scheduler = self._fresh_scheduler(shape.scheduler)
+        kind = self.schedulers[shape.scheduler or type(self._scheduler).__name__]
+        pipeline.scheduler = kind.from_config(self._scheduler.config)  # remembers no other picture
 
         def on_step(pipe: Any, index: int, timestep: Any, tensors: Any) -> dict[str, Any]:
             del timestep, tensors
@@ -96,6 +119,11 @@ class Studio:
                 callback_on_step_end=on_step,
             )
         return cast("list[Image.Image]", made.images)
+
+    def tidy(self) -> None:
+        """Give back memory that nothing uses."""
+        gc.collect()
+        torch.cuda.empty_cache()
 
     def _arguments(self, shape: Shape, rows: Sequence[Row]) -> dict[str, Any]:
         """What the pipeline is asked."""
@@ -115,32 +143,17 @@ class Studio:
         taken = _parameters(self._pipelines[shape.mode])
         return {name: value for name, value in asked.items() if name in taken}
 
-    def _fresh_scheduler(self, name: str | None) -> Any:
-        """One that remembers nothing of other pictures.
-
-        Raises:
-            InvalidInput: It cannot go on as the model was trained.
-        """
-        kind = type(self._scheduler) if name is None else self.schedulers[name]
-        try:
-            return kind.from_config(self._scheduler.config)
-        except (TypeError, ValueError, NotImplementedError, ImportError) as error:
-            raise InvalidInput(
-                f"scheduler={name!r} cannot be used with this model: {error}", param="scheduler"
-            ) from error
-
 
 def _build(name: str, parts: dict[str, Any], stated: dict[str, Any]) -> Any:
+    """A pipeline of parts that are there; without those that make no picture."""
     kind = getattr(diffusers, name, None)
     if kind is None:
         raise UnsupportedCheckpoint(f"diffusers {diffusers.__version__} has no {name}")
     taken = inspect.signature(kind.__init__).parameters
-    known = {key: value for key, value in stated.items() if not isinstance(value, list)}
-    given = {**known, **parts}
     required = [key for key, p in taken.items() if key != "self" and p.default is p.empty]
-    asked = {**dict.fromkeys(required), **{k: v for k, v in given.items() if k in taken}}
-    with quiet():
-        pipeline = kind(**asked)
+    known = {key: value for key, value in stated.items() if not isinstance(value, list)}
+    given = {**dict.fromkeys(required), **known, **parts}
+    pipeline = kind(**{key: value for key, value in given.items() if key in taken})
     pipeline.set_progress_bar_config(disable=True)
     pipeline.vae.enable_slicing()
     return pipeline
@@ -153,4 +166,13 @@ def _parameters(pipeline: Any) -> Any:
 def _schedulers(own: Any) -> dict[str, Any]:
     """Classes that can take the place of a scheduler, by name, and its own."""
     kinds = {kind.__name__: kind for kind in (type(own), *own.compatibles)}
-    return {name: kinds[name] for name in sorted(kinds) if not hasattr(kinds[name], "_backends")}
+    return {name: kinds[name] for name in sorted(kinds) if _takes(kinds[name], own.config)}
+
+
+def _takes(kind: Any, config: Any) -> bool:
+    """Whether a scheduler can go on as a model was trained."""
+    try:
+        kind.from_config(config)
+    except (ImportError, NotImplementedError, TypeError, ValueError):
+        return False
+    return True
