@@ -20,6 +20,9 @@ from stelae.types import Segment, TranscribeCall, TranscribePiece, TranscribeUsa
 FORGETFUL = 0.5
 """Above this temperature a text is no help for the next window."""
 
+ROUND = 32
+"""Tokens by which the number of those that stand before a window grows."""
+
 FRAME = 160
 """Samples from one spectrum to the next."""
 
@@ -121,14 +124,25 @@ class Transcript:
     def _write(self, heard: Any) -> Generator[Ask, Any, tuple[float, Written]]:
         """Try temperatures in turn until the text is good."""
         prefix = self._prefix
-        most = self._ears.written // 2 - len(prefix)
-        prompt = [*self._vocabulary.before(self._before, most), *prefix]
+        prompt = [*self._vocabulary.before(self._before, self._known(prefix)), *prefix]
         for temperature in self._call.temperatures:
             beams = self._call.beams if temperature == 0 else 1
             written: Written = yield Write(heard, prompt, Decoding(temperature, beams))
             if is_good(written, self._vocabulary.decode(written.tokens)):
                 break
         return temperature, written
+
+    def _known(self, prefix: list[int]) -> int:
+        """How many tokens of what stands before are told.
+
+        Of a text that goes on they are one of few numbers, since prompts that are equally long
+        run together.
+        """
+        room = self._ears.written // 2 - len(prefix)
+        known = len(self._before)
+        if known < ROUND or known == len(self._given) or known > room:
+            return min(known, room)
+        return known // ROUND * ROUND
 
     def _keep(
         self, heard: Any, written: Written, temperature: float, start: int, stop: int

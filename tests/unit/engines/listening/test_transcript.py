@@ -94,11 +94,12 @@ def play(vocabulary: Vocabulary) -> Play:
         language: str | None = "en",
         logprobs: list[float] | None = None,
         silent: list[float] | None = None,
+        written: int = 64,
         **options: Any,
     ) -> Script:
         script = Script(vocabulary, list(texts), logprobs or [SURE], silent or [0.0])
         call: TranscribeCall = asked(samples, **options)
-        ears = Ears(HEARING, vocabulary, 64)
+        ears = Ears(HEARING, vocabulary, written)
         tape, found = Tape(call.audio, RATE), survey(call.audio, RATE)
         steps = Transcript(tape, found, call, language, ears, script.told.extend).run()
         answer = None
@@ -152,6 +153,15 @@ def test_a_long_text_before_is_cut_at_its_beginning(play: Play) -> None:
     script = play(noise(1.0), [0, " one", 40], prompt="the water " * 40)
     (ask,) = script.of(Write)
     assert len(ask.prompt) == 64 // 2 + 1
+
+
+def test_of_a_text_that_goes_on_a_round_number_of_tokens_is_told(play: Play) -> None:
+    parts = [[0, *([" water"] * count), 100] for count in (5, 15, 90, 1)]
+    script = play(noise(8.0), *parts, written=448, logprobs=[SURE], temperatures=(0.0,))
+    marks = 1 + 3  # what says that a text stands before, and what is wanted
+    told = [len(ask.prompt) - marks for ask in script.of(Write)[1:]]
+    said = [7, 7 + 17, 7 + 17 + 92]  # words, and the times around them
+    assert told == [*said[:2], said[2] // 32 * 32]
 
 
 @pytest.mark.parametrize(("translate", "token"), [(False, "transcribe"), (True, "translate")])
