@@ -39,6 +39,7 @@ SMALL = {
     "reader": "florence2",
     "listener": str(ROOT / "tests" / "data" / "dtmf"),
     "speaker": "vits",
+    "sounds": "clap",
     "talker": str(ROOT / "tests" / "data" / "chat"),
 }
 """Models that examples ask for, and the small checkpoint of the same kind that answers here."""
