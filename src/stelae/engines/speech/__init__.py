@@ -23,7 +23,7 @@ MANIFEST = EngineManifest(
         Requirement("torch", extra="server"),
         Requirement("transformers", extra="server"),
         Requirement("av", extra="audio"),
-        Requirement("soundfile", extra="audio"),
+        Requirement("soxr", extra="audio"),
     ),
     preference=40,
     refuses=refuses,

@@ -25,7 +25,6 @@ MANIFEST = EngineManifest(
         Requirement("transformers", extra="server"),
         Requirement("tokenizers", extra="server"),
         Requirement("av", extra="audio"),
-        Requirement("soundfile", extra="audio"),
         Requirement("soxr", extra="audio"),
     ),
     preference=20,

@@ -24,7 +24,6 @@ MANIFEST = EngineManifest(
         Requirement("ctranslate2", extra="audio"),
         Requirement("tokenizers", extra="server"),
         Requirement("av", extra="audio"),
-        Requirement("soundfile", extra="audio"),
         Requirement("soxr", extra="audio"),
     ),
     preference=90,
