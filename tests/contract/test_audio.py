@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import httpx
 import openai
 import pytest
 import pytest_asyncio
-from live import Live, live
+from live import Live, live, until
 from openai import AsyncOpenAI
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -305,7 +306,23 @@ async def test_speed_changes_the_length(client: AsyncOpenAI) -> None:
     assert lengths == pytest.approx([0.2, 0.1])
 
 
-async def test_speech_comes_as_it_is_made(client: AsyncOpenAI) -> None:
+def idle(server: Live, name: str) -> Callable[[], bool]:
+    return lambda: server.house.fleet.model(name).in_flight == 0
+
+
+async def test_transcript_ends_when_nobody_waits_for_it(
+    server: Live, http: httpx.AsyncClient
+) -> None:
+    fields = {"model": "listener", "prompt": "!wait"}
+    asking = asyncio.create_task(http.post("transcriptions", data=fields, files={"file": WAV}))
+    await until(lambda: not idle(server, "listener")())
+    asking.cancel()
+    await until(idle(server, "listener"))
+
+
+async def test_speech_comes_as_it_is_made_and_ends_with_its_reader(
+    server: Live, client: AsyncOpenAI
+) -> None:
     asked = client.audio.speech.with_streaming_response.create(
         model="speaker", input="!more", voice="alto", response_format="wav"
     )
@@ -314,6 +331,8 @@ async def test_speech_comes_as_it_is_made(client: AsyncOpenAI) -> None:
         size = 0
         while size < 1000:
             size += len(await anext(chunks))
+        assert not idle(server, "speaker")()
+    await until(idle(server, "speaker"))
 
 
 async def test_speech_in_events_joins_to_the_file(http: httpx.AsyncClient) -> None:
