@@ -45,6 +45,17 @@ def run(request: Request, out: Output) -> None:
     place = _place(request, out)
     prompt = text_of(request.prompt, out, "prompt")
     form = format_of(place, request.format, ImageFormat, ImageFormat.PNG)
+    pictures, seconds = _made(request, prompt, form, out)
+    places = _written(pictures, place)
+    if out.json:
+        out.document(summary(pictures, places, seconds))
+    else:
+        _told(pictures, places, out)
+        out.note(f"{pictures.usage.steps} steps in {seconds:.1f} s")
+
+
+def _made(request: Request, prompt: str, form: ImageFormat, out: Output) -> tuple[Pictures, float]:
+    """The pictures, and the seconds that they took once the model was there."""
     asked: ImageOptions = {**request.options, "format": form}
     where = (request.server, request.key)
     with reach.either(request.model, *where, local=request.local, timeout=None) as client:
@@ -55,18 +66,17 @@ def run(request: Request, out: Output) -> None:
             progress=out.gauged(request.progress),
             **asked,
         )
-        seconds = time.monotonic() - began
-    places = _written(pictures, place)
-    if out.json:
-        out.document(summary(pictures, places, seconds))
-        return
+        return pictures, time.monotonic() - began
+
+
+def _told(pictures: Pictures, places: list[Path | None], out: Output) -> None:
+    """Show the pictures if stdout is a terminal, and tell where they are."""
     if sys.stdout.isatty() and not out.quiet:
         for picture in pictures:
             screen.show(picture.image)
     for picture, path in zip(pictures, places, strict=True):
         shape = "x".join(map(str, picture.size or ()))
         out.note(f"{path or 'stdout'}: {shape}, seed {picture.seed}")
-    out.note(f"{pictures.usage.steps} steps in {seconds:.1f} s")
 
 
 def _place(request: Request, out: Output) -> Path | None:
