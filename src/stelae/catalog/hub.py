@@ -15,6 +15,7 @@ import msgspec
 from stelae.catalog.hub_errors import translated
 from stelae.catalog.hub_progress import Progress, bar_class
 from stelae.catalog.hub_room import check_room
+from stelae.catalog.imaging_files import SMALL, pipeline_files
 from stelae.catalog.open_clip import OPEN_CLIP, WEIGHTS, only_open_clip
 from stelae.errors import MissingDependency, ModelNotFound, UnsupportedCheckpoint
 
@@ -48,6 +49,7 @@ FILES = (
     "cnn_config.json",
     "lstm_config.json",
     OPEN_CLIP,
+    *SMALL,
     "model.safetensors",
     "model-*-of-*.safetensors",
     "model.safetensors.index.json",
@@ -55,8 +57,8 @@ FILES = (
 """Files that decide a vector or an answer; nothing else is fetched."""
 
 WANTED = [*FILES, *(f"*/{name}" for name in FILES)]
-UNWANTED = ["onnx/*", "openvino/*", "original/*", "gguf/*", "coreml/*", ".*"]
-"""Folders that hold the same model for other runtimes."""
+UNWANTED = ["onnx/*", "openvino/*", "original/*", "gguf/*", "coreml/*", "safety_checker/*", ".*"]
+"""Folders that hold the same model for other runtimes, or what no model here needs."""
 
 TORCH_WEIGHTS = re.compile(r"(?P<folder>([^/]+/)?)pytorch_model(-\d+-of-\d+)?\.bin(\.index\.json)?")
 """Torch's own files of weights; fetched where a folder has no others."""
@@ -141,7 +143,7 @@ def fetch(
         if only_open_clip(Path(folder)):  # whose weights often lie beside those of transformers
             folder = download(allow_patterns=[*WANTED, WEIGHTS])
         names = list(_tree(hub, repo, os.path.basename(folder), options))  # noqa: PTH119
-        if others := _only_torch(names):
+        if others := [*_only_torch(names), *pipeline_files(Path(folder), names)]:
             folder = download(allow_patterns=[*WANTED, *others])
     snapshot = Snapshot(folder=Path(folder), revision=os.path.basename(folder))  # noqa: PTH119
     _check_formats(repo, snapshot, names)

@@ -12,14 +12,12 @@ from stelae.catalog.abilities import Imaging
 from stelae.catalog.detection import whole
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.files import Json, exists, inside, join, read_object
-from stelae.catalog.imaging_layouts import LAYOUTS, UNUSED, Layout
+from stelae.catalog.imaging_layouts import INDEX, LAYOUTS, UNUSED, Layout
 from stelae.catalog.options import need, positive, refuse_unknown, take
 from stelae.catalog.spec import Backbone, ModelSpec, Source
 from stelae.catalog.weights import read_header
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 from stelae.types import Modality
-
-INDEX = "model_index.json"
 
 STEMS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
 """How the names of weight files start, by library."""

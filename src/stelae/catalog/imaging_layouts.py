@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from stelae.catalog.abilities import ImageMode
 from stelae.catalog.files import Json
 
+INDEX = "model_index.json"
+
 UNUSED = frozenset({"safety_checker", "feature_extractor", "image_encoder"})
 """Parts that make no picture; they are not loaded."""
 
