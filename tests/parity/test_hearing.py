@@ -76,10 +76,17 @@ async def test_the_first_segments_are_those_that_the_library_writes(
     assert len(theirs) - len(written) <= 1  # the library shows a time more
 
 
-@pytest.mark.parametrize("options", [{}, {"language": "de", "prompt": "Ur"}, {"translate": True}])
-@pytest.mark.parametrize("name", ["whisper", "whisper-full"])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("whisper", {}),
+        ("whisper", {"language": "de", "prompt": "Ur"}),
+        ("whisper-english", {}),
+        ("whisper-full", {"translate": True}),
+    ],
+)
 @pytest.mark.asyncio
-async def test_both_engines_write_the_same(options: dict[str, Any], name: str, zoo: Path) -> None:
+async def test_both_engines_write_the_same(name: str, options: dict[str, Any], zoo: Path) -> None:
     call = asked(noise(2.7 * window_of(name, zoo)), **GREEDY, words=True, **options)
     answers = []
     for engine in ENGINES:
