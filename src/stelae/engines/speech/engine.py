@@ -7,8 +7,6 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from typing import Any
 
-import torch
-
 from stelae.audio.encode import encoder
 from stelae.audio.stretch import stretched
 from stelae.catalog.abilities import Speaking
@@ -38,15 +36,11 @@ class SpeechEngine:
         name: Of the model, for messages.
         speaking: What it can do.
         reader: Computes.
-        device: Where it does.
         info: What it says of itself.
     """
 
-    def __init__(
-        self, name: str, speaking: Speaking, reader: Reader, device: torch.device, info: EngineInfo
-    ) -> None:
-        self._name, self._speaking, self._reader = name, speaking, reader
-        self._device, self._info = device, info
+    def __init__(self, name: str, speaking: Speaking, reader: Reader, info: EngineInfo) -> None:
+        self._name, self._speaking, self._reader, self._info = name, speaking, reader, info
         self._turns: Turns[SpeechPiece] = Turns("stelae-speech")
 
     @property
@@ -90,7 +84,7 @@ class SpeechEngine:
         return Manner(self._reader.voice(call.language) if call.language else 0, call.speed)
 
     def _read(self, call: SpeechCall, script: list[Any], manner: Manner) -> Work[SpeechPiece]:
-        chance = Drawn(self._device, call.seed)
+        chance = Drawn(call.seed)
         rate, samples = self._speaking.rate, 0
         told: int | None = rate
         file = encoder(call.format, rate)
@@ -133,4 +127,4 @@ def load(spec: ModelSpec, options: EngineOptions) -> SpeechEngine:
         raise UnsupportedCheckpoint(f"model {spec.name!r} does not read texts aloud")
     model, info = load_library(spec, options)
     reader = READERS[part_of(spec).architecture](spec, model)
-    return SpeechEngine(spec.name, spec.speaking, reader, torch.device(info.device), info)
+    return SpeechEngine(spec.name, spec.speaking, reader, info)

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from stelae.engines.speech.chance import Drawn
 
-CPU = torch.device("cpu")
 WAYS: dict[str, Callable[[], Tensor]] = {
     "randn": lambda: torch.randn(3, 5),
     "rand": lambda: torch.rand(3, 5),
@@ -28,7 +27,7 @@ def test_numbers_are_those_of_the_process_with_that_seed(way: str) -> None:
         torch.manual_seed(11)
         expected = [WAYS[way](), WAYS[way]()]
         before = torch.random.get_rng_state()
-        drawn = Drawn(CPU, 11)
+        drawn = Drawn(11)
         made = []
         for _ in range(2):
             with drawn:
@@ -38,9 +37,20 @@ def test_numbers_are_those_of_the_process_with_that_seed(way: str) -> None:
     assert all(torch.equal(a, b) for a, b in zip(made, expected, strict=True))
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_each_device_draws_its_own_numbers() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        expected = [torch.randn_like(torch.empty(9, device=d)).cpu() for d in ("cuda", "cpu")]
+    with Drawn(5):
+        made = [torch.randn_like(torch.empty(9, device=d)).cpu() for d in ("cuda", "cpu")]
+    assert all(torch.equal(a, b) for a, b in zip(made, expected, strict=True))
+
+
 def test_without_a_seed_numbers_differ() -> None:
     made = []
     for _ in range(2):
-        with Drawn(CPU, None):
+        with Drawn(None):
             made.append(torch.randn(9))
     assert not torch.equal(*made)
