@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -38,6 +39,21 @@ async def test_each_line_is_a_value_in_a_part_of_its_own() -> None:
     assert (b"content-type", b"application/x-ndjson") in begun["headers"]
     assert [part["body"] for part in parts] == [b'{"a":1}\n', b'{"b":"\\n"}\n']
     assert not end.get("more_body", False)
+
+
+@pytest.mark.parametrize("kind", [EventsResponse, LinesResponse])
+async def test_no_sign_within_a_part_ends_a_line(kind: type[EventsResponse]) -> None:
+    text = "a\x85b\u2028c\u2029d\x0b\x0c\x1c\x1d\x1e\r\nend: é中\U0001f600"
+    _, part, _ = await sent(kind(told(line({"text": text}))))
+    written, rest = part["body"].decode().splitlines(), part["body"][-1:]
+    assert (len(written), rest) == (1, b"\n")
+    assert json.loads(written[0]) == {"text": text}
+
+
+async def test_chunks_of_files_stay_as_they_are() -> None:
+    chunk = "\x85\u2028".encode()
+    _, part, _ = await sent(ChunksResponse(told(chunk), "audio/wav"))
+    assert part["body"] == chunk
 
 
 async def test_events_may_have_headers_beside_their_own() -> None:
