@@ -56,7 +56,7 @@ CHECKPOINTS: dict[str, Callable[[Path], None]] = {
 }
 """How each checkpoint is written, by name; ``broken-...`` must be refused."""
 
-PIPELINES = ("sd", "sdxl", "sd-turbo", "sd3", "flux", "qwen-image")
+PIPELINES = ("sd", "sd-inpaint", "sdxl", "sd-turbo", "sd3", "flux", "qwen-image")
 """Those that make pictures; written by their library, and only when asked for by name."""
 
 

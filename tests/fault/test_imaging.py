@@ -37,6 +37,7 @@ from tiny.files import write_tensors
 from tiny.imaging import write_lora
 
 from stelae.catalog.adapters import Adapters
+from stelae.cluster.canary import canary_call
 from stelae.cluster.deployment import Deployment
 from stelae.cluster.process import ProcessReplica
 from stelae.engines.diffusers.engine import ImageEngine
@@ -47,6 +48,7 @@ from stelae.errors import (
     LoraLoading,
     ShuttingDown,
     StelaeError,
+    UnsupportedTask,
 )
 from stelae.types import ImageCall, ImageFormat, ImagePiece, Truncate
 
@@ -214,6 +216,20 @@ def test_what_cannot_be_made_is_refused_by_name(name: str) -> None:
         answer(engine, call(**given))
     assert caught.value.param == param
     assert engine.stats.steps == steps
+
+
+@pytest.mark.parametrize("given", [{}, {"images": [GIVEN]}])
+def test_what_a_model_makes_no_pictures_from_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(UnsupportedTask, match=r"cannot do .*; it can do inpainting"):
+        answer(engine_of("sd-inpaint"), call(**given))
+
+
+@pytest.mark.parametrize("name", ["sd", "sd-inpaint", "sd3", "flux", "qwen-image"])
+def test_health_check_is_a_picture_that_the_model_can_make(name: str) -> None:
+    asked = canary_call(Deployment(name=NAME, spec=spec_of(folder_of(name)), engine="diffusers"))
+    assert isinstance(asked, ImageCall)
+    [piece] = images(answer(engine_of(name), asked)[0])
+    assert piece.size == asked.size
 
 
 def test_sizes_that_can_be_made_are_told() -> None:

@@ -16,6 +16,7 @@ SIDE = 64
 PIPELINES = ("sd", "sdxl", "sd-turbo", "sd3", "flux", "qwen-image")
 KINDS = {
     "sd": "StableDiffusion",
+    "sd-inpaint": "StableDiffusion",
     "sdxl": "StableDiffusionXL",
     "sd-turbo": "StableDiffusion",
     "sd3": "StableDiffusion3",
@@ -24,9 +25,10 @@ KINDS = {
 }
 SQUARE: dict[str, Any] = {"height": SIDE, "width": SIDE}
 
-pytestmark = pytest.mark.parametrize("name", PIPELINES)
+each_pipeline = pytest.mark.parametrize("name", PIPELINES)
 
 
+@each_pipeline
 def test_picture_is_that_of_the_library(name: str) -> None:
     [ours] = painted(engine_of(name), call(seed=3, size=(SIDE, SIDE)))
     [theirs] = reference(name, [3], prompt="a red fox", **SQUARE)
@@ -34,6 +36,7 @@ def test_picture_is_that_of_the_library(name: str) -> None:
     assert np.array_equal(ours, theirs)
 
 
+@each_pipeline
 def test_pictures_of_a_batch_are_those_that_each_seed_gives_alone(name: str) -> None:
     ours = painted(engine_of(name), call(seed=3, n=3, size=(SIDE, SIDE)))
     theirs = reference(name, [3, 4, 5], prompt="a red fox", **SQUARE)
@@ -41,6 +44,7 @@ def test_pictures_of_a_batch_are_those_that_each_seed_gives_alone(name: str) -> 
     assert max(map(apart, ours, theirs)) <= 1
 
 
+@each_pipeline
 def test_picture_begins_with_one_that_is_given(name: str) -> None:
     [ours] = painted(engine_of(name), call(images=[png(photo())], strength=0.6, seed=5))
     [theirs] = reference(
@@ -50,6 +54,7 @@ def test_picture_begins_with_one_that_is_given(name: str) -> None:
     assert np.array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("name", [*PIPELINES, "sd-inpaint"])
 def test_picture_is_made_anew_within_a_mask(name: str) -> None:
     [ours] = painted(engine_of(name), call(images=[png(photo())], mask=png(half()), seed=5))
     [theirs] = reference(

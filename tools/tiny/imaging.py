@@ -181,6 +181,16 @@ def sd(folder: Path) -> None:
     write_index(folder, "StableDiffusionPipeline", parts, requires_safety_checker=False)
 
 
+def sd_inpaint(folder: Path) -> None:
+    """Stable Diffusion for inpainting: the U-Net reads the mask and what lies around it."""
+    clip_tower(folder, "text_encoder", "sd-inpaint/text")
+    write_unet(folder, "sd-inpaint", in_channels=9)
+    write_vae(folder, "sd-inpaint")
+    write_scheduler(folder, d.DDIMScheduler(**BETAS, steps_offset=1, clip_sample=False))
+    parts = {**STABLE_PARTS, "scheduler": ("diffusers", "DDIMScheduler")}
+    write_index(folder, "StableDiffusionInpaintPipeline", parts, requires_safety_checker=False)
+
+
 def sdxl(folder: Path) -> None:
     """Stable Diffusion XL: two text towers, sizes told to the U-Net."""
     clip_tower(folder, "text_encoder", "sdxl/text")
@@ -411,6 +421,7 @@ def write_lora(
 
 MAKERS = {
     "sd": sd,
+    "sd-inpaint": sd_inpaint,
     "sdxl": sdxl,
     "sd-turbo": sd_turbo,
     "sd3": sd3,

@@ -185,7 +185,7 @@ def _imaging(root: Path, pipeline: str, layout: Layout, longest: int) -> Imaging
     most = GROWTH * max(size) if table is None else min(GROWTH * max(size), table * multiple)
     return Imaging(
         pipeline=pipeline,
-        modes=layout.modes(trunk),
+        modes=layout.modes,
         size=size,
         multiple=multiple,
         sides=(min(LEAST * multiple, *size), most),

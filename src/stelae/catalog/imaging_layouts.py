@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stelae.catalog.abilities import ImageMode
 from stelae.catalog.files import Json
@@ -45,11 +45,6 @@ def _two(trunk: Json) -> int:
     return 2
 
 
-def _all(trunk: Json) -> tuple[ImageMode, ...]:
-    del trunk
-    return ALL
-
-
 @dataclass(frozen=True, slots=True)
 class Layout:
     """A pipeline.
@@ -64,7 +59,7 @@ class Layout:
         scale: Pixels for each latent along a side, from the configuration of ``vae``.
         patch: Latents that go together along a side, from that of the trunk.
         sample: Latents of a side; ``None`` as the trunk says.
-        modes: What pictures can be made from, from the configuration of the trunk.
+        modes: What pictures can be made from.
     """
 
     trunk: str
@@ -75,7 +70,7 @@ class Layout:
     scale: Callable[[Json], int] = _blocks
     patch: Callable[[Json], int] = _none
     sample: int | None = None
-    modes: Callable[[Json], tuple[ImageMode, ...]] = _all
+    modes: tuple[ImageMode, ...] = ALL
 
 
 _CLIP: Kinds = {"text_encoder": ("CLIPTextModel",), "tokenizer": ("CLIPTokenizer",)}
@@ -85,19 +80,24 @@ _SECOND: Kinds = {
 }
 _NOISE: Kinds = {"scheduler": ("*Scheduler",), "vae": ("AutoencoderKL",)}
 
+_SD = Layout(
+    trunk="unet",
+    parts={**_CLIP, **_NOISE, "unet": ("UNet2DConditionModel",)},
+    readers={"tokenizer": None},
+    options=("requires_safety_checker",),
+)
+_SDXL = Layout(
+    trunk="unet",
+    parts={**_CLIP, **_SECOND, **_NOISE, "unet": ("UNet2DConditionModel",)},
+    readers={"tokenizer": None, "tokenizer_2": None},
+    options=("add_watermarker", "force_zeros_for_empty_prompt", "requires_aesthetics_score"),
+)
+
 LAYOUTS: dict[str, Layout] = {
-    "StableDiffusionPipeline": Layout(
-        trunk="unet",
-        parts={**_CLIP, **_NOISE, "unet": ("UNet2DConditionModel",)},
-        readers={"tokenizer": None},
-        options=("requires_safety_checker",),
-    ),
-    "StableDiffusionXLPipeline": Layout(
-        trunk="unet",
-        parts={**_CLIP, **_SECOND, **_NOISE, "unet": ("UNet2DConditionModel",)},
-        readers={"tokenizer": None, "tokenizer_2": None},
-        options=("add_watermarker", "force_zeros_for_empty_prompt"),
-    ),
+    "StableDiffusionPipeline": _SD,
+    "StableDiffusionInpaintPipeline": replace(_SD, modes=(ImageMode.INPAINT,)),
+    "StableDiffusionXLPipeline": _SDXL,
+    "StableDiffusionXLInpaintPipeline": replace(_SDXL, modes=(ImageMode.INPAINT,)),
     "StableDiffusion3Pipeline": Layout(
         trunk="transformer",
         parts={

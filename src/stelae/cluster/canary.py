@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import struct
 import wave
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stelae.catalog.abilities import Extractor, Finding
+from stelae.catalog.abilities import Extractor, Finding, ImageMode, Imaging
 from stelae.cluster.deployment import Deployment
 from stelae.errors import EngineFailed, StelaeError, from_info
 from stelae.types import (
@@ -59,8 +60,7 @@ def canary_call(deployment: Deployment) -> Canary:
     """
     name, spec = deployment.name, deployment.spec
     if spec.imaging is not None:
-        side = spec.imaging.sides[0]
-        return ImageCall(model=name, prompt="a canary", size=(side, side), steps=1, seed=0)
+        return _image_call(name, spec.imaging)
     if spec.hearing is not None:
         return TranscribeCall(model=name, audio=_silence(), temperatures=(0.0,))
     if spec.speaking is not None:
@@ -76,6 +76,35 @@ def canary_call(deployment: Deployment) -> Canary:
     if spec.extraction is not None and Task.SCORE not in spec.tasks:
         return _extract_call(name, spec.extraction, item)
     return ScoreCall(model=name, query=item, documents=[item])
+
+
+def _image_call(name: str, imaging: Imaging) -> ImageCall:
+    """The smallest picture, made of what the model makes pictures from."""
+    side, modes = imaging.sides[0], imaging.modes
+    given = [] if ImageMode.TEXT in modes else [_bitmap(side)]
+    mask = None if {ImageMode.TEXT, ImageMode.IMAGE} & {*modes} else _bitmap(side)
+    strength = 1.0 if given else None
+    return ImageCall(
+        model=name,
+        prompt="a canary",
+        images=given,
+        mask=mask,
+        size=(side, side),
+        steps=1,
+        strength=strength,
+        seed=0,
+    )
+
+
+def _bitmap(side: int) -> bytes:
+    """A white picture whose sides are multiples of 4, as a BMP file of 8 bits per colour.
+
+    Source:
+        BITMAPFILEHEADER and BITMAPINFOHEADER of the Windows documentation.
+    """
+    head, pixels = 54, b"\xff" * (3 * side * side)
+    file = struct.pack("<2sIHHI", b"BM", head + len(pixels), 0, 0, head)
+    return file + struct.pack("<IiiHHIIiiII", 40, side, side, 1, 24, 0, 0, 0, 0, 0, 0) + pixels
 
 
 def _extract_call(name: str, extraction: Extractor, item: Item) -> ExtractCall:

@@ -39,6 +39,12 @@ def test_pipeline_tells_its_sizes_and_how_much_it_reads(name: str) -> None:
     assert spec.tasks == (Task.IMAGE,)
 
 
+def test_pipeline_for_masks_does_nothing_else() -> None:
+    made = spec_of(folder_of("sd-inpaint")).imaging
+    assert made is not None
+    assert made.modes == (ImageMode.INPAINT,)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A pipeline that a test may change."""

@@ -1,8 +1,14 @@
 """Pictures by the pipelines of the diffusers library, those of equal shape in one batch."""
 
 from stelae.catalog.spec import ModelSpec
-from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat
-from stelae.types import Task
+from stelae.engines.base import (
+    EVERYWHERE,
+    Device,
+    EngineManifest,
+    Requirement,
+    WeightFormat,
+)
+from stelae.types import ComputeDtype, Task
 
 
 def refuses(spec: ModelSpec) -> str | None:
@@ -25,5 +31,6 @@ MANIFEST = EngineManifest(
         Requirement("peft", extra="image"),
     ),
     preference=20,
+    dtypes=EVERYWHERE | {ComputeDtype.FLOAT16},
     refuses=refuses,
 )

@@ -32,7 +32,9 @@ def _kin(name: str) -> dict[ImageMode, str]:
 
 FAMILIES: dict[str, Family] = {
     "StableDiffusionPipeline": Family(_kin("StableDiffusion")),
+    "StableDiffusionInpaintPipeline": Family(_kin("StableDiffusion")),
     "StableDiffusionXLPipeline": Family(_kin("StableDiffusionXL")),
+    "StableDiffusionXLInpaintPipeline": Family(_kin("StableDiffusionXL")),
     "StableDiffusion3Pipeline": Family(_kin("StableDiffusion3")),
     "FluxPipeline": Family(_kin("Flux"), opposable=False),
     "QwenImagePipeline": Family(_kin("QwenImage"), guidance="true_cfg_scale"),
