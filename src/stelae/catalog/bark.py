@@ -14,7 +14,7 @@ from pathlib import Path
 from stelae.catalog.abilities import Speaking
 from stelae.catalog.detection import tokenizer_of
 from stelae.catalog.files import Json, exists, read_object
-from stelae.catalog.options import need
+from stelae.catalog.options import need, positive
 from stelae.catalog.voicing import VOICE, Voicing, rate_of
 from stelae.errors import ModelLoadFailed
 
@@ -47,7 +47,7 @@ def read_bark(root: Path, config: Json) -> Voicing:
             hint="fetch the checkpoint again, with all its files",
         )
     semantic, *_ = [need(generation, kind, dict, file) for kind in KINDS]
-    if not 1 <= need(semantic, "max_new_tokens", int, file) <= MOST_TOKENS:
+    if (positive(semantic, "max_new_tokens", file) or 1) > MOST_TOKENS:
         raise ModelLoadFailed(
             f"{file} sets max_new_tokens={semantic['max_new_tokens']}; 1 to {MOST_TOKENS} was "
             "expected"
