@@ -16,6 +16,7 @@ import pytest_asyncio
 from compatibility import Page
 from fix_sound import recorded
 from live import Live, live
+from openai import AsyncOpenAI
 from repo import ROOT
 from tiny.tones import RATE, dtmf
 
@@ -68,7 +69,19 @@ async def server(zoo: Path) -> AsyncIterator[Live]:
         "voices": {"source": str(zoo / "vits-voices"), "dtype": "float32"},
     }
     async with live(models=models) as made:
+        for name in models:
+            await made.house.fleet.load(name)
         yield made
+
+
+@pytest.mark.parametrize("ending", CONTAINERS)
+async def test_tones_are_written_down_whatever_holds_them(
+    ending: str, server: Live, recordings: Path
+) -> None:
+    data = (recordings / f"said.{ending}").read_bytes()
+    async with AsyncOpenAI(base_url=f"{server.url}/v1", api_key="any", max_retries=0) as client:
+        made = await client.audio.transcriptions.create(model="ears", file=data)
+    assert made.text == "three one four one five"
 
 
 @pytest.mark.parametrize("version", VERSIONS)
