@@ -207,6 +207,14 @@ async def test_format_is_that_of_the_name(stelae: Stelae, sounds: Path) -> None:
     )
 
 
+async def test_folder_is_told_by_its_slash(stelae: Stelae, sounds: Path) -> None:
+    one = sounds / "one.wav"
+    await stelae("transcribe", one, "-m", "listener", "--format", "vtt", "-o", f"{sounds}/made/")
+    assert names(sounds / "made") == ["one.vtt"]
+    ended = await stelae("transcribe", one, "-m", "listener", "-o", sounds / "no" / "a", check=2)
+    assert "there is no folder" in ended.stderr
+
+
 async def test_recording_comes_from_a_pipe(stelae: Stelae) -> None:
     ended = await stelae("transcribe", "-", "-m", "listener", "--json", stdin=SOUND)
     [told] = json.loads(ended.stdout)
@@ -240,6 +248,13 @@ async def test_transcript_replaces_no_recording_and_no_other(stelae: Stelae, sou
     assert one.read_bytes() == SOUND
     told = await stelae("transcribe", one, one, *options, "-o", sounds, check=2)
     assert "would both be written to" in told.stderr
+
+
+async def test_first_model_that_hears_is_asked(stelae: Stelae, sounds: Path) -> None:
+    ended = await stelae("transcribe", sounds / "one.wav", "--prompt", "hello")
+    assert ended.stdout == "hello\n"
+    ended = await stelae("transcribe", sounds / "one.wav", "--local", check=2)
+    assert "name the model" in ended.stderr
 
 
 async def test_trained_model_hears_what_is_said(stelae: Stelae, tmp_path: Path) -> None:

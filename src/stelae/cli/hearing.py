@@ -6,14 +6,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from stelae.cli import exits, reach
-from stelae.cli.made import format_of, whole
+from stelae.cli.made import whole
 from stelae.cli.output import Output, printable
-from stelae.cli.transcripts import ENDS, Form, facts, writer_of
+from stelae.cli.recordings import STDIN, Recording, recordings_of
+from stelae.cli.transcripts import facts, writer_of
 from stelae.client import Client, TranscribeOptions, Transcript
 from stelae.client._hearing import Position
 from stelae.client._progress import gauge
@@ -22,12 +23,11 @@ from stelae.errors import (
     EngineFailed,
     InvalidInput,
     ModelLoadFailed,
+    ModelNotFound,
     StelaeError,
     UnsupportedTask,
 )
-from stelae.types import TranscribePiece
-
-STDIN = "-"
+from stelae.types import ModelState, Task, TranscribePiece
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,29 +35,14 @@ class Request:
     """The command line of ``stelae transcribe``."""
 
     files: Sequence[str]
-    model: str
-    output: Path | None
+    model: str | None
+    output: str | None
     format: str | None
     options: TranscribeOptions
     server: str | None
     key: str | None
     local: bool
     progress: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One recording.
-
-    Attributes:
-        file: As it was given.
-        place: Where its transcript goes; ``None`` for stdout.
-        form: The transcript's format.
-    """
-
-    file: str
-    place: Path | None
-    form: Form
 
 
 def run(request: Request, out: Output) -> bool:
@@ -70,81 +55,47 @@ def run(request: Request, out: Output) -> bool:
         InvalidInput: The options do not fit each other, or the model cannot do what is asked.
         StelaeError: It failed for a reason that all recordings share.
     """
-    tasks = tasks_of(request, out)
+    recordings = recordings_of(request.files, request.output, request.format, json=out.json)
+    if request.local and request.model is None:
+        raise InvalidInput("--local: name the model with -m", param="model")
     where = (request.server, request.key)
-    with reach.either(request.model, *where, local=request.local, timeout=None) as client:
-        told = [_done(client, request, task, out) for task in tasks]
+    with reach.either(request.model or "", *where, local=request.local, timeout=None) as client:
+        model = None if request.local else request.model or hearing(client)
+        told = [_done(client, replace(request, model=model), one, out) for one in recordings]
     if out.json:
         out.document(told)
     return not any("error" in one for one in told)
 
 
-def tasks_of(request: Request, out: Output) -> list[Task]:
-    """What is to be done, settled before anything is sent.
+def hearing(client: Client) -> str:
+    """The server's first model that hears, one that is loaded before others.
 
     Raises:
-        InvalidInput: The options do not fit each other.
+        ModelNotFound: It has none.
     """
-    output = None if str(request.output) == STDIN else request.output
-    if output is None:
-        _check_stdout(request, out)
-        form = format_of(None, request.format, Form, Form.TEXT)
-        return [Task(file, None, form) for file in request.files]
-    if len(request.files) == 1 and not output.is_dir():
-        form = format_of(output, request.format, Form, Form.TEXT)
-        tasks = [Task(request.files[0], output, form)]
-    else:
-        form = format_of(None, request.format, Form, Form.TEXT)
-        tasks = [Task(file, output / f"{_stem(file)}{ENDS[form]}", form) for file in request.files]
-    _check_places(tasks)
-    if tasks[0].place is not None:
-        tasks[0].place.parent.mkdir(parents=True, exist_ok=True)
-    return tasks
+    able = [info for info in client.models() if Task.TRANSCRIBE in info.tasks]
+    if not able:
+        raise ModelNotFound(
+            "the server has no model that writes down what is said",
+            hint="serve one: stelae serve openai/whisper-small",
+        )
+    return min(able, key=lambda info: info.state is not ModelState.READY).name
 
 
-def _check_stdout(request: Request, out: Output) -> None:
-    if out.json and request.format is not None:
-        raise _wrong(f"--json and --format {request.format} exclude each other on stdout")
-    if request.format in (Form.SRT, Form.VTT) and len(request.files) > 1:
-        raise _wrong(f"--format {request.format}: several recordings do not fit into one file")
-
-
-def _check_places(tasks: Sequence[Task]) -> None:
-    given = {Path(task.file).resolve() for task in tasks if task.file != STDIN}
-    taken: dict[Path, str] = {}
-    for task in tasks:
-        if task.place is None:
-            continue
-        if task.place.resolve() in given:
-            raise _wrong(f"{task.place} is a recording; its transcript would replace it")
-        if task.place in taken:
-            both = f"{taken[task.place]} and {task.file}"
-            raise _wrong(f"{both} would both be written to {task.place}")
-        taken[task.place] = task.file
-
-
-def _wrong(fault: str) -> InvalidInput:
-    return InvalidInput(fault, param="output", hint="give a folder for the transcripts with -o")
-
-
-def _stem(file: str) -> str:
-    return "stdin" if file == STDIN else Path(file).stem
-
-
-def _done(client: Client, request: Request, task: Task, out: Output) -> dict[str, Any]:
+def _done(client: Client, request: Request, one: Recording, out: Output) -> dict[str, Any]:
     """What came of one recording, for programs; a failure of its own is told."""
     began = time.monotonic()
     try:
-        transcript = _heard(client, request, task, out)
+        transcript = _heard(client, request, one, out)
     except StelaeError as error:
         if not is_own(error):
             raise
-        exits.tell(f"{task.file}: {error.message}", error.hint)
-        return {"file": task.file, "error": {"code": error.code, "message": error.message}}
+        exits.tell(f"{one.file}: {error.message}", error.hint)
+        return {"file": one.file, "error": {"code": error.code, "message": error.message}}
     length, took = transcript.duration or 0.0, time.monotonic() - began
-    to = f" to {task.place}" if task.place else ""
-    out.note(f"{task.file}{to}: {length:.1f} s of sound ({transcript.language}) in {took:.1f} s")
-    return facts(task.file, task.place, transcript)
+    to = f" to {one.place}" if one.place else ""
+    out.note(f"{one.file}{to}: {length:.1f} s of sound ({transcript.language}) in {took:.1f} s")
+    return facts(one.file, one.place, transcript)
 
 
 def is_own(error: StelaeError) -> bool:
@@ -158,17 +109,16 @@ def is_own(error: StelaeError) -> bool:
             return isinstance(error, EngineFailed | DeadlineExceeded)
 
 
-def _heard(client: Client, request: Request, task: Task, out: Output) -> Transcript:
-    audio = _read(task.file)
+def _heard(client: Client, request: Request, one: Recording, out: Output) -> Transcript:
+    audio = _read(one.file)
     pieces: list[TranscribePiece] = []
     position = Position()
-    model = None if request.local else request.model
-    made = client.stream_transcribe(audio, model=model, **request.options)
-    titled = task.place is None and len(request.files) > 1
-    writer = writer_of(task.form, task.file, titled=titled)
-    live = task.place is None and not out.json and sys.stdout.isatty()
+    made = client.stream_transcribe(audio, model=request.model, **request.options)
+    titled = one.place is None and len(request.files) > 1
+    writer = writer_of(one.form, one.file, titled=titled)
+    live = one.place is None and not out.json and sys.stdout.isatty()
     bar = out.gauged(request.progress) and not live
-    with closing(made), _sink(task, out) as write, gauge(bar, task.file, "seconds") as tell:
+    with closing(made), _sink(one, out) as write, gauge(bar, one.file, "seconds") as tell:
         for piece in made:
             write(writer.head if not pieces else "")
             pieces.append(piece)
@@ -192,15 +142,15 @@ def _read(file: str) -> bytes:
 
 
 @contextmanager
-def _sink(task: Task, out: Output) -> Iterator[Callable[[str], None]]:
+def _sink(one: Recording, out: Output) -> Iterator[Callable[[str], None]]:
     """Takes a transcript, part by part; what goes to stdout is seen at once."""
-    if task.place is None and out.json:
+    if one.place is None and out.json:
         yield lambda text: None
         return
-    with whole(task.place) as file:
+    with whole(one.place) as file:
 
         def write(text: str) -> None:
-            shown = printable(text) if task.place is None else text
+            shown = printable(text) if one.place is None else text
             file.write(shown.encode())
             file.flush()
 
