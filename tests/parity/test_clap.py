@@ -21,10 +21,7 @@ from stelae.types import (
     EncodeCall,
     EncodeResult,
     Item,
-    OutputType,
-    Role,
     ScoreCall,
-    Similarity,
     Truncate,
 )
 
@@ -142,6 +139,13 @@ def test_broken_file_harms_no_other(zoo: Path) -> None:
     np.testing.assert_array_equal(result.dense[0], result.dense[4])
 
 
+def test_recording_that_lasts_too_long_is_refused_alone(zoo: Path) -> None:
+    silence = encode(np.zeros(901 * 4000, np.float32), 4000, AudioFormat.FLAC)
+    result = encoded(zoo / "clap", [Item(audio=silence), Item(text="a dog")])
+    assert list(result.errors) == [0]
+    assert "at most 900 are read" in result.errors[0].message
+
+
 def test_recording_that_must_not_be_cut_is_refused(zoo: Path) -> None:
     items = [Item(audio=wav(LONG)), Item(audio=wav(SOUNDS[1]))]
     result = encoded(zoo / "clap", items, truncate=Truncate.ERROR)
@@ -167,14 +171,3 @@ def test_models_that_hear_nothing_refuse_by_name(zoo: Path, name: str) -> None:
     call = ScoreCall(model="voice", query=Item(audio=b"RIFF"), documents=[Item(text="a dog")])
     with pytest.raises(InvalidInput, match="it has audio"):
         engine_of(zoo / name).open(call)
-
-
-def test_model_tells_what_it_reads(zoo: Path) -> None:
-    spec = engine_of(zoo / "clap").spec
-    assert [kind.value for kind in spec.inputs] == ["text", "audio"]
-    assert (spec.outputs, spec.dimensions) == ((OutputType.DENSE,), 24)
-    assert spec.similarity is Similarity.COSINE
-    assert spec.normalized
-    scale = Library(zoo / "clap").model.logit_scale_a.detach().exp()
-    assert spec.contrast.scale == pytest.approx(float(scale))
-    assert Role.QUERY not in spec.prompts

@@ -40,6 +40,9 @@ NUMBERS = {
 }
 """Options that are whole numbers, and their largest values."""
 
+HIGHEST = 14_000.0
+"""Hz that the library hears up to if it is not told."""
+
 CUTS = {True: "fusion", False: "rand_trunc"}
 """What is heard of a long recording, by whether the tower joins several views of it."""
 
@@ -107,8 +110,13 @@ def _hearing(root: Path, audio: Json) -> Json:
     for name, most in NUMBERS.items():
         if not 1 <= need(options, name, int, file) <= most:
             raise ModelLoadFailed(f"{file} sets {name}={options[name]}; 1 to {most} was expected")
-    for name in ("frequency_min", "frequency_max"):
-        number(options, name, file)
+    low = number(options, "frequency_min", file) or 0.0
+    high = number(options, "frequency_max", file) or HIGHEST
+    if not 0 <= low < high <= options["sampling_rate"] / 2:
+        raise ModelLoadFailed(
+            f"{file} hears {low:g} to {high:g} Hz; a part of 0 to "
+            f"{options['sampling_rate'] / 2:g} was expected"
+        )
     _check_fit(options, audio, file)
     return options
 
