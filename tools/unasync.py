@@ -29,7 +29,7 @@ WORDS = [
         (r"\n    aclose = close\n", ""),
         (r"\baclose\b", "close"),
         (r"\baread\b", "read"),
-        (r"\baiter_(bytes|lines)\b", r"iter_\1"),
+        (r"\baiter_bytes\b", "iter_bytes"),
         (r"\baclosing\b", "closing"),
         (r"\b__aenter__\b", "__enter__"),
         (r"\b__aexit__\b", "__exit__"),

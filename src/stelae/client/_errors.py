@@ -81,7 +81,7 @@ def late(url: str, seconds: float | None) -> DeadlineExceeded:
     within = "in time" if seconds is None else f"within {seconds:.3g} s"
     return DeadlineExceeded(
         f"the server at {url} did not answer {within}",
-        hint="give a longer timeout, or send fewer items at once with batch_size",
+        hint="give a longer timeout, or ask for less at once (of many items, with batch_size)",
     )
 
 

@@ -20,6 +20,7 @@ from stelae.types import (
     TranscribePiece,
 )
 from stelae.wire import arrays
+from stelae.wire.lines import Lines
 
 
 class Piece(Protocol):
@@ -105,9 +106,6 @@ _EVENT, _FAILED = b"data: ", b"data: {"
 class Events(Generic[P]):
     """Reads the body of an answer as it comes.
 
-    Lines end with a line feed and nothing else: JSON may hold all other signs that Python's
-    ``splitlines`` takes for ends of lines.
-
     Args:
         pieces: Reads one event.
 
@@ -118,7 +116,7 @@ class Events(Generic[P]):
     def __init__(self, pieces: msgspec.json.Decoder[list[P]]) -> None:
         self.whole = False
         self._pieces = pieces
-        self._begun: list[bytes] = []
+        self._lines = Lines()
 
     def read(self, data: bytes) -> Iterator[list[P]]:
         """The pieces that are whole with more of the body.
@@ -127,11 +125,7 @@ class Events(Generic[P]):
             StelaeError: What the server reports in the middle of an answer.
             ProtocolError: An event cannot be read.
         """
-        first, *more = data.split(b"\n")
-        self._begun.append(first)
-        for begun in more:
-            line = b"".join(self._begun)
-            self._begun = [begun]
+        for line in self._lines.add(data):
             if line.startswith(_EVENT) and (pieces := self._event(line)):
                 self.whole = pieces[-1].usage is not None
                 yield pieces

@@ -30,7 +30,8 @@ CODE = "x-stelae-error-code"
 GOOD = 200
 """The one status of answers that are texts."""
 
-DONE = "[DONE]"
+EVENT = b"data:"
+DONE = b"[DONE]"
 """The last event of a text that is whole."""
 
 _CHUNK = msgspec.json.Decoder(dict[str, Any])
@@ -124,15 +125,15 @@ def _details(said: dict[str, Any]) -> dict[str, Any]:
     return {**more, "stage": LOADING} if said.get("code") == LOAD_FAILED else more
 
 
-def chunk_in(line: str) -> dict[str, Any] | None:
+def chunk_in(line: bytes) -> dict[str, Any] | None:
     """The chunk in a line of an answer; ``None`` in lines that hold none, or the last word.
 
     Raises:
         ServerError: The text broke off, and why.
         ProtocolError: The line cannot be read.
     """
-    data = line.removeprefix("data:").strip() if line.startswith("data:") else ""
-    if data in ("", DONE):
+    data = line.removeprefix(EVENT).strip() if line.startswith(EVENT) else b""
+    if data in (b"", DONE):
         return None
     try:
         chunk = _CHUNK.decode(data)
@@ -143,9 +144,9 @@ def chunk_in(line: str) -> dict[str, Any] | None:
     return chunk
 
 
-def is_last(line: str) -> bool:
+def is_last(line: bytes) -> bool:
     """Whether a line says that the text is whole."""
-    return line.removeprefix("data:").strip() == DONE
+    return line.removeprefix(EVENT).strip() == DONE
 
 
 def broken_off(address: str) -> ProtocolError:

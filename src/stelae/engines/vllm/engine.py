@@ -28,6 +28,7 @@ from stelae.engines.vllm.child import Child
 from stelae.engines.vllm.wire import PIECE, Fault, Piece, request_of
 from stelae.errors import EngineFailed, InvalidInput, MissingDependency, UnsupportedCheckpoint
 from stelae.types import ChatCall, ChatUsage, ComputeDtype, Delta
+from stelae.wire.lines import Lines
 
 ABLE = ALL - {Ability.IMAGES}
 """What this engine can be asked for."""
@@ -105,17 +106,18 @@ class Vllm:
             ) as response:
                 if not response.is_success:
                     raise _refusal(response.status_code, await response.aread())
-                whole = False
-                async for line in response.aiter_lines():
-                    if line.startswith("data: {"):
-                        yield self._piece(line)
-                    whole = whole or line == "data: [DONE]"
+                whole, lines = False, Lines()
+                async for data in response.aiter_bytes():
+                    for line in lines.add(data):
+                        if line.startswith(b"data: {"):
+                            yield self._piece(line)
+                        whole = whole or line == b"data: [DONE]"
         except httpx.TransportError as error:
             raise EngineFailed(f"vLLM is gone: {error}; it said:\n{self._child.said}") from error
         if not whole:
             raise EngineFailed("the answer of vLLM broke off")
 
-    def _piece(self, line: str) -> Piece:
+    def _piece(self, line: bytes) -> Piece:
         try:
             piece = PIECE.decode(line[6:])
         except msgspec.DecodeError as error:

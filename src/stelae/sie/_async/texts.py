@@ -10,6 +10,7 @@ from typing import Any
 from stelae.client import AsyncClient, _transport
 from stelae.sie import _rest, _writing
 from stelae.sie._async.rest import AsyncRest
+from stelae.wire.lines import Lines
 
 Begun = tuple[dict[str, Any], AsyncGenerator[dict[str, Any]]]
 
@@ -84,14 +85,15 @@ class AsyncTexts:
     async def _stream(
         self, path: str, body: bytes, place: str | None, timeout: float | None
     ) -> AsyncGenerator[dict[str, Any]]:
-        whole = False
+        whole, lines = False, Lines()
         with _transport.told(self._rest.address, timeout):
             async with self._rest.stream(path, body, _writing.place(place), timeout) as response:
                 if response.status_code != _writing.GOOD:
                     _writing.check(response, await response.aread())
-                async for line in response.aiter_lines():
-                    whole = whole or _writing.is_last(line)
-                    if (chunk := _writing.chunk_in(line)) is not None:
-                        yield chunk
+                async for data in response.aiter_bytes():
+                    for line in lines.add(data):
+                        whole = whole or _writing.is_last(line)
+                        if (chunk := _writing.chunk_in(line)) is not None:
+                            yield chunk
         if not whole:
             raise _writing.broken_off(self._rest.address)

@@ -11,6 +11,7 @@ from typing import Any
 from stelae.client import Client, _transport
 from stelae.sie import _rest, _writing
 from stelae.sie._sync.rest import Rest
+from stelae.wire.lines import Lines
 
 Begun = tuple[dict[str, Any], Generator[dict[str, Any]]]
 
@@ -85,14 +86,15 @@ class Texts:
     def _stream(
         self, path: str, body: bytes, place: str | None, timeout: float | None
     ) -> Generator[dict[str, Any]]:
-        whole = False
+        whole, lines = False, Lines()
         with _transport.told(self._rest.address, timeout):
             with self._rest.stream(path, body, _writing.place(place), timeout) as response:
                 if response.status_code != _writing.GOOD:
                     _writing.check(response, response.read())
-                for line in response.iter_lines():
-                    whole = whole or _writing.is_last(line)
-                    if (chunk := _writing.chunk_in(line)) is not None:
-                        yield chunk
+                for data in response.iter_bytes():
+                    for line in lines.add(data):
+                        whole = whole or _writing.is_last(line)
+                        if (chunk := _writing.chunk_in(line)) is not None:
+                            yield chunk
         if not whole:
             raise _writing.broken_off(self._rest.address)
