@@ -86,7 +86,8 @@ def write_clap(folder: Path, name: str, hearing: dict[str, Any], **audio: Any) -
         audio: Options of its audio tower that differ from ``AUDIO``.
     """
     vocabulary = write_bytes(folder)
-    write_json(folder / "tokenizer_config.json", {"tokenizer_class": "RobertaTokenizer"})
+    settings = {"model_max_length": POSITIONS - 2, "tokenizer_class": "RobertaTokenizer"}
+    write_json(folder / "tokenizer_config.json", settings)
     config = {
         "architectures": ["ClapModel"],
         "audio_config": AUDIO | audio,

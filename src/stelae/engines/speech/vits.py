@@ -56,18 +56,17 @@ class VitsReader:
         del language
         return 0
 
-    def prepare(self, text: str) -> list[Tensor]:
-        """Ids of the letters of each sentence, shape ``(1, T)``.
+    def prepare(self, text: str) -> list[str]:
+        """Each sentence in the letters that the model knows.
 
         Raises:
             InvalidInput: The model does not know some of the letters.
         """
         parts = sentences(unicodedata.normalize("NFC", text), self._most)
-        read = [self._letters.read(part) for part in parts]
-        return [self._tokenizer(part, return_tensors="pt").input_ids for part in read if part]
+        return [read for part in parts if (read := self._letters.read(part))]
 
     @torch.inference_mode()
-    def speak(self, sentence: Tensor, manner: Manner) -> Samples:
+    def speak(self, sentence: str, manner: Manner) -> Samples:
         """The sound of a sentence.
 
         Raises:
@@ -75,11 +74,12 @@ class VitsReader:
         """
         model = self._model
         several = model.config.num_speakers > 1
+        ids = self._tokenizer(sentence, return_tensors="pt").input_ids
         pace = manner.speed * model.speaking_rate
         guard = model.duration_predictor.register_forward_hook(partial(self._check, pace))
         try:
             made = model(
-                sentence.to(model.device),
+                ids.to(model.device),
                 speaker_id=manner.voice if several else None,
                 speaking_rate=pace,
             )
