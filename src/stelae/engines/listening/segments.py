@@ -43,19 +43,20 @@ class Parsed:
     done: int
 
 
-def parse(tokens: Sequence[int], vocabulary: Vocabulary, ticks: int) -> Parsed:
+def parse(tokens: Sequence[int], vocabulary: Vocabulary, ticks: int, *, more: bool) -> Parsed:
     """Cut what was written of a window into segments.
 
     Args:
         tokens: Text and times.
         vocabulary: Tells times from text.
         ticks: Length of the window's sound.
+        more: Whether there is sound behind it.
     """
     times = [vocabulary.is_time(token) for token in tokens]
     cuts = [i for i in range(1, len(tokens)) if times[i - 1] and times[i]]
     whole = times[-2:] == [False, True]
     if not cuts:
-        return _single(tokens, vocabulary, ticks)
+        return _single(tokens, vocabulary, ticks, more=more)
     if whole:
         cuts.append(len(tokens))
     starts = [0, *cuts]
@@ -68,9 +69,16 @@ def parse(tokens: Sequence[int], vocabulary: Vocabulary, ticks: int) -> Parsed:
     return Parsed(stretches, done if 0 < done < ticks else ticks)
 
 
-def _single(tokens: Sequence[int], vocabulary: Vocabulary, ticks: int) -> Parsed:
-    """One segment: to its last time, or to the end of the window if it has none."""
+def _single(tokens: Sequence[int], vocabulary: Vocabulary, ticks: int, *, more: bool) -> Parsed:
+    """One segment, from its first time to its last, or to the end of the window if it has none.
+
+    One that does not end in the window is heard again from where it begins.
+    """
     stated = [vocabulary.tick(token) for token in tokens if vocabulary.is_time(token)]
-    end = stated[-1] if stated and stated[-1] > 0 else ticks
-    start = stated[0] if len(stated) > 1 else 0
-    return Parsed([Stretch(start, min(end, ticks), list(tokens))], ticks)
+    opened = bool(tokens) and vocabulary.is_time(tokens[0])
+    start = stated[0] if opened else 0
+    ended = len(stated) > opened and stated[-1] > start
+    if more and not ended and 0 < start < ticks:
+        return Parsed([], start)
+    end = min(stated[-1], ticks) if ended else ticks
+    return Parsed([Stretch(start, end, list(tokens))], ticks)

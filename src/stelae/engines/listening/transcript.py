@@ -52,6 +52,23 @@ class Ears:
         return round(TICK * self.hearing.rate)
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of a recording that was heard.
+
+    Attributes:
+        heard: The model's memory of it.
+        start: Its first sample.
+        stop: The one behind its last.
+        more: Whether there is sound behind it.
+    """
+
+    heard: Any
+    start: int
+    stop: int
+    more: bool
+
+
 class Transcript:
     """Writes down one recording.
 
@@ -109,7 +126,8 @@ class Transcript:
             if self._language is None:
                 yield from self._detect(heard)
             temperature, written = yield from self._write(heard)
-            start = yield from self._keep(heard, written, temperature, start, stop)
+            window = Window(heard, start, stop, more=stop < end)
+            start = yield from self._keep(window, written, temperature)
 
     def _detect(self, heard: Any) -> Steps:
         chances: dict[int, float] = yield Detect(heard)
@@ -145,28 +163,31 @@ class Transcript:
         return known // ROUND * ROUND
 
     def _keep(
-        self, heard: Any, written: Written, temperature: float, start: int, stop: int
+        self, window: Window, written: Written, temperature: float
     ) -> Generator[Ask, Any, int]:
         """Tell what a window holds; the sample at which the next begins."""
         self._tokens += len(written.tokens)
         if is_silence(written):
-            self._tell([TranscribePiece(position=stop / self._ears.hearing.rate)])
-            return stop
+            self._tell([self._position(window.stop)])
+            return window.stop
         tick = self._ears.tick
-        ticks = -(-(stop - start) // tick)
-        parsed = parse(written.tokens, self._vocabulary, ticks)
+        ticks = -(-(window.stop - window.start) // tick)
+        parsed = parse(written.tokens, self._vocabulary, ticks, more=window.more)
         kept = [one for one in parsed.stretches if one.start < ticks and self._text(one)]
-        done = min(start + parsed.done * tick, stop)
+        done = min(window.start + parsed.done * tick, window.stop)
         spoken: list[list[Word]] = [[] for _ in kept]
         if self._call.words and kept:
-            spoken = yield from self._align(heard, kept, (start, done, stop))
+            spoken = yield from self._align(window, kept, done)
         pieces = [
-            TranscribePiece(segment=self._segment(stretch, words, written, temperature, start))
-            for stretch, words in zip(kept, spoken, strict=True)
+            TranscribePiece(segment=self._segment(one, words, written, temperature, window.start))
+            for one, words in zip(kept, spoken, strict=True)
         ]
         self._remember(kept, temperature)
-        self._tell([*pieces, TranscribePiece(position=done / self._ears.hearing.rate)])
+        self._tell([*pieces, self._position(done)])
         return done
+
+    def _position(self, sample: int) -> TranscribePiece:
+        return TranscribePiece(position=sample / self._ears.hearing.rate)
 
     def _text(self, stretch: Stretch) -> str:
         """What is said in a stretch; nothing where it has no length."""
@@ -174,16 +195,15 @@ class Transcript:
         return text if text.strip() and stretch.end > stretch.start else ""
 
     def _align(
-        self, heard: Any, kept: list[Stretch], places: tuple[int, int, int]
+        self, window: Window, kept: list[Stretch], done: int
     ) -> Generator[Ask, Any, list[list[Word]]]:
-        """Words of segments of a window, given where it begins, is done and ends."""
+        """Words of the segments of a window that is done up to a sample."""
         texts = [[t for t in s.tokens if t < self._vocabulary.end] for s in kept]
         every = [token for text in texts for token in text]
-        aligned: Aligned = yield Align(
-            heard, tuple(self._prefix), every, max(1, (places[2] - places[0]) // FRAME)
-        )
-        begin, done, _ = (place / self._ears.hearing.rate for place in places)
-        within = (self._said, max(self._said, done))
+        frames = max(1, (window.stop - window.start) // FRAME)
+        aligned: Aligned = yield Align(window.heard, tuple(self._prefix), every, frames)
+        begin, end = (place / self._ears.hearing.rate for place in (window.start, done))
+        within = (self._said, max(self._said, end))
         return words_of(texts, aligned, self._vocabulary, self._language, begin, within)
 
     def _segment(

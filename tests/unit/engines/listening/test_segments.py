@@ -19,13 +19,15 @@ def vocabulary(zoo: Path) -> Vocabulary:
     return vocabulary_of(listener(zoo / "whisper"))
 
 
-def cut(vocabulary: Vocabulary, *parts: int | str) -> tuple[list[tuple[int, int, str]], int]:
+def cut(
+    vocabulary: Vocabulary, *parts: int | str, more: bool = True
+) -> tuple[list[tuple[int, int, str]], int]:
     """Segments with their texts, and where the next window begins; numbers are times."""
     tokens: list[int] = []
     for part in parts:
         time = isinstance(part, int)
         tokens += [vocabulary.first_time + part] if time else vocabulary.encode(str(part))
-    parsed = parse(tokens, vocabulary, TICKS)
+    parsed = parse(tokens, vocabulary, TICKS, more=more)
     found = [(s.start, s.end, vocabulary.decode(s.tokens)) for s in parsed.stretches]
     return found, parsed.done
 
@@ -46,9 +48,19 @@ def test_a_pair_at_the_end_says_that_more_is_said_behind_it(vocabulary: Vocabula
 
 def test_without_pairs_the_window_is_one_segment(vocabulary: Vocabulary) -> None:
     assert cut(vocabulary, 5, " one two", 80) == ([(5, 80, " one two")], TICKS)
-    assert cut(vocabulary, 5, " one two") == ([(0, 5, " one two")], TICKS)
+    assert cut(vocabulary, " one two", 80) == ([(0, 80, " one two")], TICKS)
     assert cut(vocabulary, 0, " one two") == ([(0, TICKS, " one two")], TICKS)
     assert cut(vocabulary, " one two") == ([(0, TICKS, " one two")], TICKS)
+
+
+def test_a_segment_that_does_not_end_is_heard_again_from_where_it_begins(
+    vocabulary: Vocabulary,
+) -> None:
+    assert cut(vocabulary, 5, " one tw") == ([], 5)
+
+
+def test_behind_the_last_window_there_is_nothing_to_hear_again(vocabulary: Vocabulary) -> None:
+    assert cut(vocabulary, 5, " one two", more=False) == ([(5, TICKS, " one two")], TICKS)
 
 
 def test_a_window_that_would_begin_where_it_began_is_done(vocabulary: Vocabulary) -> None:
