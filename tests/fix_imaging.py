@@ -26,6 +26,7 @@ from stelae.catalog.spec import ModelSpec
 from stelae.engines import registry
 from stelae.engines.base import Device, EngineOptions
 from stelae.engines.diffusers.engine import ImageEngine
+from stelae.errors import LoraLoading
 from stelae.types import ComputeDtype, ImageCall, ImagePiece
 
 OPTIONS = EngineOptions(dtype=ComputeDtype.FLOAT32, device=Device.CPU, threads=1)
@@ -79,6 +80,15 @@ def painted(engine: ImageEngine, asked: ImageCall) -> list[NDArray[np.uint8]]:
     """Pixels of the pictures of a call, in order."""
     made = [piece for piece in answer(engine, asked)[0] if piece.image is not None]
     return [pixels(piece.image) for piece in sorted(made, key=lambda piece: piece.index)]
+
+
+def patiently(engine: ImageEngine, asked: ImageCall) -> NDArray[np.uint8]:
+    """A picture with an adapter; it may have to be looked at first."""
+    while True:
+        try:
+            return painted(engine, asked)[0]
+        except LoraLoading:
+            continue
 
 
 def pixels(data: bytes | None) -> NDArray[np.uint8]:

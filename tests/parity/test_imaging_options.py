@@ -18,6 +18,7 @@ from fix_imaging import (
     library,
     loaded,
     painted,
+    patiently,
     pixels,
     reference,
 )
@@ -25,9 +26,6 @@ from msgspec.structs import replace
 from tiny.imaging import write_lora
 
 from stelae.catalog.adapters import Adapters
-from stelae.engines.diffusers.engine import ImageEngine
-from stelae.errors import LoraLoading
-from stelae.types import ImageCall
 
 SQUARE: dict[str, Any] = {"height": 64, "width": 64}
 SCHEDULERS = (
@@ -137,12 +135,3 @@ def test_adapter_changes_pictures_as_in_the_library(name: str, tmp_path: Path) -
         assert np.array_equal(ours[style], theirs[style]), style
     for style in (None, "ink"):
         assert np.array_equal(again[style], theirs[style]), style
-
-
-def patiently(engine: ImageEngine, asked: ImageCall) -> Any:
-    """A picture with an adapter; it may have to be looked at first."""
-    while True:
-        try:
-            return painted(engine, asked)[0]
-        except LoraLoading:
-            continue

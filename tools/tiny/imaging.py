@@ -64,15 +64,13 @@ def write_part(folder: Path, model: Any, seed: str) -> None:
         model.config.save_pretrained(folder)
         file = "model.safetensors"
     numbers = Numbers(seed)
-    shapes = {name: tuple(value.shape) for name, value in model.named_parameters()}
-    counted = {name: value for name, value in model.state_dict().items() if name not in shapes}
-    tables = {name: value.numpy() for name, value in counted.items() if name not in shapes}
-    learned = {
-        name: _filled(numbers, name, shape)
-        for name, shape in shapes.items()
-        if not name.endswith("encoder.embed_tokens.weight")  # T5's is the table ``shared``
+    learned = {name: tuple(value.shape) for name, value in model.named_parameters()}
+    tensors = {
+        name: _filled(numbers, name, learned[name]) if name in learned else value.numpy()
+        for name, value in model.state_dict().items()
+        if not name.endswith("encoder.embed_tokens.weight")  # of T5: the table ``shared`` again
     }
-    write_tensors(folder / file, {**tables, **learned})
+    write_tensors(folder / file, tensors)
 
 
 def _filled(numbers: Numbers, name: str, shape: tuple[int, ...]) -> Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,11 @@ from stelae.engines.extract.loading import LIBRARY_ERRORS
 from stelae.engines.text.adapters import Shelf
 from stelae.errors import LoraFailed
 
-NARROWING = ("lora_A.weight", "lora.down.weight", "lora_down.weight", "_lora_layer.down.weight")
+NARROWING = ("lora_A.weight", "down.weight")
 """How the names of an adapter's first matrices end, by trainer."""
+
+TOWERS = ("text_encoder", "text_encoder_2")
+"""Parts that may be text towers of CLIP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +93,34 @@ class Wardrobe:
 
     def _load(self, lora: Lora) -> None:
         place = {"weight_name": lora.file.name, "local_files_only": True, "use_safetensors": True}
-        read = self._pipeline.lora_state_dict(str(lora.file.parent), **place)
+        folder = str(lora.file.parent)
+        with self._renaming():
+            read = self._pipeline.lora_state_dict(folder, **place)
+            self._pipeline.load_lora_weights(folder, adapter_name=lora.digest, **place)
         tensors = read[0] if isinstance(read, tuple) else read
-        self._pipeline.load_lora_weights(str(lora.file.parent), adapter_name=lora.digest, **place)
         wanted = sum(name.endswith(NARROWING) for name in tensors)
         fits = sum(lora.digest in layer.lora_A for layer in self._layers())
         if not fits or fits < wanted:
             raise LoraFailed(f"{fits} of its {wanted} layers are the model's")
+
+    @contextmanager
+    def _renaming(self) -> Iterator[None]:
+        """Let the library find layers of CLIP, which transformers 5 keeps under shorter names."""
+        parts = [n for n in TOWERS if n in self._pipeline.components]
+        short = [n for n in parts if not hasattr(getattr(self._pipeline, n), "text_model")]
+        read = self._pipeline.lora_state_dict
+
+        def renamed(*given: Any, **options: Any) -> Any:
+            found = read(*given, **options)
+            if not isinstance(found, tuple):
+                return _shortened(found, short)
+            return tuple(_shortened(each, short) for each in found)
+
+        self._pipeline.lora_state_dict = renamed
+        try:
+            yield
+        finally:
+            del self._pipeline.lora_state_dict
 
     def _layers(self) -> list[Any]:
         """Layers that adapters have been put on."""
@@ -106,3 +132,16 @@ class Wardrobe:
     def _take_all_off(self) -> None:
         self._pipeline.unload_lora_weights()
         self._held.clear()
+
+
+def _shortened(table: dict[str, Any] | None, parts: list[str]) -> dict[str, Any] | None:
+    """The same with the names of the parts' layers as they are now."""
+    if table is None:
+        return None
+    names = {f"{part}.text_model.": f"{part}." for part in parts}
+    return {_replaced(name, names): value for name, value in table.items()}
+
+
+def _replaced(name: str, starts: dict[str, str]) -> str:
+    long = next((start for start in starts if name.startswith(start)), "")
+    return starts.get(long, "") + name.removeprefix(long)
