@@ -14,7 +14,7 @@ from stelae.catalog.files import Json, read_object
 from stelae.catalog.operations import Normalize
 from stelae.catalog.options import need, number, positive, require, take
 from stelae.catalog.reading import lowered
-from stelae.catalog.spec import Chain, Contrast, ModelSpec, Source
+from stelae.catalog.spec import Backbone, Chain, Contrast, ModelSpec, Source
 from stelae.catalog.tensors import Tensors
 from stelae.catalog.tokenizer import read_tokenizer_file
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
@@ -39,6 +39,8 @@ NUMBERS = {
     "sampling_rate": 192_000,
 }
 """Options that are whole numbers, and their largest values."""
+
+USUAL = 48_000
 
 HIGHEST = 14_000.0
 """Hz that the library hears up to if it is not told."""
@@ -131,3 +133,11 @@ def _check_fit(options: Json, audio: Json, file: str) -> None:
             f"{file} makes spectrograms of {frames} times {options['feature_size']} numbers; the "
             f"tower reads {bins} bins and at most {side * (side // bins)} times"
         )
+
+
+def hears_at(spec: ModelSpec) -> int:
+    """Samples per second that a model hears, or that recordings usually have if it hears none."""
+    if not isinstance(spec.backbone, Backbone) or spec.backbone.architecture != CLAP:
+        return USUAL
+    rate: int = spec.backbone.config["processor"]["sampling_rate"]
+    return rate

@@ -110,6 +110,8 @@ class Library:
     def _one(self, item: Item, role: Role | None) -> Any:
         if item.image is not None:
             return self._reference.see(item.image)
+        if item.audio is not None:
+            return self._reference.hear(item.audio)
         return self._reference.encode(item.text, role)
 
     def score(self, query: str, documents: list[str], *, plain: bool) -> Rows:

@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+from stelae.catalog.clap import hears_at
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.spec import ModelSpec
-from stelae.cli import fetching, pictures, reach, samples
+from stelae.cli import fetching, pictures, reach, recordings, samples
 from stelae.cli.needs import need
 from stelae.cli.output import Output
 from stelae.cli.parity.ask import Loaded, Served, Side, ask
@@ -87,7 +88,9 @@ def run(request: Request, out: Output) -> int:
     entry = catalog.register_argument(request.model)
     spec, _ = fetching.read(catalog, entry, out)
     bench = Bench(
-        spec=spec, samples=samples_of(request.samples, spec.max_tokens), longest=entry.max_tokens
+        spec=spec,
+        samples=samples_of(request.samples, spec.max_tokens, hears_at(spec)),
+        longest=entry.max_tokens,
     )
     check(request, entry, spec)
     expected = expect(bench)
@@ -117,8 +120,14 @@ def _nothing(spec: ModelSpec) -> str:
     return FOUND.format(nothing=NOTHING, engine=manifest.name, libraries=libraries)
 
 
-def samples_of(count: int, longest: int) -> Samples:
-    """The texts, and the same texts as documents of a few queries."""
+def samples_of(count: int, longest: int, rate: int) -> Samples:
+    """The texts, and the same texts as documents of a few queries; pictures and recordings.
+
+    Args:
+        count: How many texts.
+        longest: Tokens that the model reads.
+        rate: Samples per second of the recordings.
+    """
     texts = samples.varied(count, longest)
     queries = [*samples.plain(QUERIES - 2, "short"), *samples.ODD[8:9], "word " * longest]
     groups = [
@@ -126,7 +135,8 @@ def samples_of(count: int, longest: int) -> Samples:
         for start, query in enumerate(queries)
         if texts[start::QUERIES]
     ]
-    return Samples(texts=texts, groups=groups, images=pictures.varied())
+    images, sounds = pictures.varied(), recordings.varied(rate)
+    return Samples(texts=texts, groups=groups, images=images, sounds=sounds)
 
 
 def check(request: Request, entry: ModelEntry, spec: ModelSpec) -> None:

@@ -96,7 +96,7 @@ def probes(spec: ModelSpec, output: OutputType | None, reference: Any) -> list[P
     if output is None:
         activated = spec.scoring is not None and spec.scoring.activation != "Identity"
         return [Probe(Kind.SCORES), *([Probe(Kind.LOGITS)] if activated else [])]
-    if spec.vision is not None:
+    if spec.vision is not None or Modality.AUDIO in spec.inputs:
         return [Probe(Kind(output.value), medium=medium) for medium in spec.inputs]
     pages = [Probe(Kind(output.value), medium=Modality.IMAGE)]
     roles: list[Role | None] = [None]

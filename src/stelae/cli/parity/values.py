@@ -83,22 +83,28 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True):
         texts: Texts.
         groups: Pairs, by query.
         images: PNG files, by what they are.
+        sounds: WAV files, by what they hold.
     """
 
     texts: list[str]
     groups: list[Group]
     images: dict[str, bytes] = {}
+    sounds: dict[str, bytes] = {}
 
     def items(self, probe: Probe) -> list[Item]:
         """What a probe of vectors is asked with."""
         if probe.medium is Modality.IMAGE:
             return [Item(image=file) for file in self.images.values()]
+        if probe.medium is Modality.AUDIO:
+            return [Item(audio=file) for file in self.sounds.values()]
         return [Item(text=text) for text in self.texts]
 
     def named(self, probe: Probe, index: int) -> str:
-        """The text of a row, or the two of a pair, or what the picture is."""
+        """The text of a row, or the two of a pair, or what the picture or the recording is."""
         if probe.medium is Modality.IMAGE:
             return list(self.images)[index]
+        if probe.medium is Modality.AUDIO:
+            return list(self.sounds)[index]
         if probe.kind.output is not None:
             return self.texts[index]
         pairs = [(group.query, text) for group in self.groups for text in group.documents]

@@ -7,7 +7,7 @@ from pathlib import Path
 from stelae.catalog.files import read_object
 from stelae.catalog.open_clip import OPEN_CLIP
 from stelae.catalog.spec import Backbone, ModelSpec
-from stelae.engines.references import bge_m3, gte_new, library, model2vec, pages, towers
+from stelae.engines.references import bge_m3, clap, gte_new, library, model2vec, pages, towers
 from stelae.engines.references.layouts import is_open_clip, readable
 from stelae.engines.references.made import FAILURES, Reference, missing
 from stelae.engines.references.open_clip import shown
@@ -41,6 +41,8 @@ def load_reference(
 def _by_formula(
     spec: ModelSpec, output: OutputType | None, longest: int | None
 ) -> Reference | None:
+    if clap.fits(spec, output):
+        return clap.Clap(spec, longest)
     if towers.fits(spec, output):
         return towers.Tower(spec, longest)
     if pages.fits(spec, output):

@@ -118,6 +118,11 @@ class Reference:
         """Whether a text of no side gets a prompt too."""
         return self._model.default_prompt_name is not None
 
+    def hear(self, audio: bytes) -> Made:
+        """Nothing: other references read the models that hear."""
+        del audio
+        return Made(None, 0)
+
     def see(self, image: bytes) -> Made:
         """What the library makes of a picture's file."""
 

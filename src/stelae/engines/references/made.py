@@ -60,6 +60,10 @@ class Reference(Protocol):
         """What it makes of a picture's file."""
         ...
 
+    def hear(self, audio: bytes) -> Made:
+        """What it makes of a recording's file."""
+        ...
+
     def encode(self, text: str, role: Role | None) -> Made:
         """What it makes of a text on one side of a search, or of none."""
         ...
@@ -92,6 +96,10 @@ class Plain:
         """Numbers of a picture, and its tokens."""
         raise NotImplementedError
 
+    def listen(self, audio: bytes) -> tuple[Any, int]:
+        """Numbers of a recording, and its tokens."""
+        raise NotImplementedError
+
     def encode(self, text: str, role: Role | None) -> Made:
         """What it makes of a text."""
         del role
@@ -100,6 +108,10 @@ class Plain:
     def see(self, image: bytes) -> Made:
         """What it makes of a picture's file."""
         return guarded(lambda: self.look(Image.open(BytesIO(image)).convert("RGB")))
+
+    def hear(self, audio: bytes) -> Made:
+        """What it makes of a recording's file."""
+        return guarded(lambda: self.listen(audio))
 
     def score(self, query: str, document: str, *, plain: bool) -> Made:
         """Nothing: it reads no pairs."""
