@@ -36,9 +36,9 @@ def _wave(kind: str, rate: int) -> NDArray[np.float64]:
         case "two beeps":
             return np.sin(2 * np.pi * 1000 * times) * (times % 0.4 < 0.1)
         case "noise":
-            return np.random.default_rng(0).uniform(-1, 1, len(times))
+            return np.random.default_rng(0).random(len(times)) * 2 - 1
         case "a click":
-            return np.eye(1, len(times), len(times) // 2)[0]
+            return np.eye(1, len(times), len(times) // 2).ravel()
         case _:
             return np.zeros(len(times))
 
