@@ -17,7 +17,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import BoW
 from typer.testing import CliRunner, Result
 
-from stelae.cli import pictures, recordings
+from stelae.cli import pictures, sounds
 from stelae.cli.app import app
 
 SAMPLES = "34"
@@ -117,7 +117,7 @@ def test_texts_and_recordings_agree_each_in_a_row(zoo: Path) -> None:
     found = rows(zoo / "clap-fused", "--dtype", "float32")
     assert set(found) == {("dense", "text"), ("dense", "audio")}
     assert [(row["verdict"], row["failed"]) for row in found.values()] == [("ok", 0)] * 2
-    assert found["dense", "audio"]["compared"] == len(recordings.KINDS)
+    assert found["dense", "audio"]["compared"] == len(sounds.KINDS)
     assert {row["reference"] for row in found.values()} == {"transformers"}
 
 

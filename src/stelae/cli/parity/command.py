@@ -11,7 +11,7 @@ from typing import cast
 from stelae.catalog.clap import hears_at
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.spec import ModelSpec
-from stelae.cli import fetching, pictures, reach, recordings, samples
+from stelae.cli import fetching, pictures, reach, samples, sounds
 from stelae.cli.needs import need
 from stelae.cli.output import Output
 from stelae.cli.parity.ask import Loaded, Served, Side, ask
@@ -135,8 +135,8 @@ def samples_of(count: int, longest: int, rate: int) -> Samples:
         for start, query in enumerate(queries)
         if texts[start::QUERIES]
     ]
-    images, sounds = pictures.varied(), recordings.varied(rate)
-    return Samples(texts=texts, groups=groups, images=images, sounds=sounds)
+    images, heard = pictures.varied(), sounds.varied(rate)
+    return Samples(texts=texts, groups=groups, images=images, sounds=heard)
 
 
 def check(request: Request, entry: ModelEntry, spec: ModelSpec) -> None:
