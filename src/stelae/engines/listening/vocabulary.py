@@ -65,9 +65,9 @@ class Vocabulary:
         return [self._before, *tokens[-most:]] if tokens and most > 0 else []
 
     def names(self) -> list[str]:
-        """All tokens as the tokenizer writes them, in order of id."""
-        ids: dict[str, int] = self._tokenizer.get_vocab()
-        return sorted(ids, key=ids.__getitem__)
+        """All tokens as the tokenizer writes them, by id; ids without one are given a name."""
+        tokens = {id_: token for token, id_ in self._tokenizer.get_vocab().items()}
+        return [tokens.get(id_, f"<|unused {id_}|>") for id_ in range(max(tokens) + 1)]
 
     def encode(self, text: str) -> list[int]:
         """Tokens of a text that stands by itself."""
