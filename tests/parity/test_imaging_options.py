@@ -8,6 +8,7 @@ from typing import Any
 import diffusers
 import numpy as np
 import pytest
+import torch
 from fix_imaging import (
     OPTIONS,
     answer,
@@ -26,6 +27,7 @@ from msgspec.structs import replace
 from tiny.imaging import write_lora
 
 from stelae.catalog.adapters import Adapters
+from stelae.types import ComputeDtype
 
 SQUARE: dict[str, Any] = {"height": 64, "width": 64}
 SCHEDULERS = (
@@ -104,6 +106,18 @@ def test_deterministic_engine_makes_each_picture_alone() -> None:
     ours = painted(engine, call(n=3))
     theirs = reference("sd", [0, 1, 2], prompt="a red fox")
     assert all(map(np.array_equal, ours, theirs))
+
+
+@pytest.mark.parametrize("name", ["sd", "flux"])
+def test_numbers_of_half_the_size_make_the_picture_of_the_library(name: str) -> None:
+    engine = loaded(folder_of(name), replace(OPTIONS, dtype=ComputeDtype.BFLOAT16))
+    [ours] = painted(engine, call(size=(64, 64)))
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(
+        folder_of(name), torch_dtype=torch.bfloat16, local_files_only=True
+    )
+    noise = torch.Generator().manual_seed(0)
+    made = pipeline("a red fox", num_inference_steps=4, generator=noise, **SQUARE).images[0]
+    assert np.array_equal(ours, np.asarray(made))
 
 
 PARTS = {
