@@ -27,6 +27,8 @@ async def house() -> AsyncIterator[House]:
     entries = [replace(FAKE, loras=LORAS), replace(FAKE, name="bare", aliases=())]
     made = build(Catalog(entries), LocalController(Placement.THREAD))
     try:
+        for entry in entries:
+            await made.fleet.load(entry.name)  # callers here wait for adapters, not for models
         yield made
     finally:
         await made.stop(0.0)
