@@ -14,6 +14,9 @@ WEIGHTS = "pytorch_lora_weights.safetensors"
 
 SAFE = ".safetensors"
 
+OTHER = ("lora_controlnet", "lora_magnitude_vector", "dora_scale")
+"""Parts of names in files that do more than add matrices."""
+
 
 def imaging_adapter(source: str, hub: HubOptions) -> Path:
     """The file of an adapter on this machine; fetches it from the hub if it must.
@@ -35,10 +38,17 @@ def imaging_adapter(source: str, hub: HubOptions) -> Path:
         repo, _, revision = source.partition("@")
         if not is_hub_id(repo):
             raise ModelNotFound(f"{source!r} is neither a file, a folder nor a hub id")
-        names = (WEIGHTS, f"*{SAFE}")
-        path = _in_folder(fetch_files(repo, revision or None, hub, names))
+        path = _fetched(repo, revision or None, hub)
     _check(path)
     return path.absolute()
+
+
+def _fetched(repo: str, revision: str | None, hub: HubOptions) -> Path:
+    """The file of a repository; other names are asked for only where the usual one is not there."""
+    folder = fetch_files(repo, revision, hub, (WEIGHTS,))
+    if not exists(folder, WEIGHTS):
+        folder = fetch_files(repo, revision, hub, (f"*{SAFE}",))
+    return _in_folder(folder)
 
 
 def _in_folder(folder: Path) -> Path:
@@ -65,5 +75,5 @@ def _check(path: Path) -> None:
 
 
 def _is_adapter(name: str) -> bool:
-    control = "lora_controlnet" in name
-    return not control and ("lora" in name or name.endswith((".alpha", ".dora_scale")))
+    other = any(word in name for word in OTHER)
+    return not other and ("lora" in name or name.endswith(".alpha"))

@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from fix_hub import Hub, repo_of, running_hub
+from fix_hub import Hub, Repo, repo_of, running_hub
 from fix_imaging import folder_of, spec_of
+from tiny.files import write_tensors
+from tiny.imaging import write_lora
 
 from stelae.catalog.abilities import ImageMode
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.hub import HubOptions, fetch
+from stelae.catalog.imaging_adapters import imaging_adapter
 from stelae.errors import InvalidInput, ModelLoadFailed, UnsupportedCheckpoint
 from stelae.types import Task
 
@@ -160,3 +164,32 @@ def test_hub_gives_each_part_once_and_nothing_else(hub: Hub, tmp_path: Path) -> 
     fetched = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     assert fetched == whole - {one} | {"text_encoder/model.fp16.safetensors"}
     assert spec_of(folder).imaging is not None
+
+
+@pytest.mark.parametrize("name", ["pytorch_lora_weights.safetensors", "pixel-art.safetensors"])
+def test_adapter_is_fetched_under_whatever_name_it_has(hub: Hub, tmp_path: Path, name: str) -> None:
+    write_lora(tmp_path / "style", folder_of("sd"), "unet")
+    content = (tmp_path / "style/pytorch_lora_weights.safetensors").read_bytes()
+    hub.repos["tiny/style"] = Repo({name: content, "README.md": b"much text"})
+    options = HubOptions(cache=str(tmp_path / "cache"), endpoint=hub.url)
+    file = imaging_adapter("tiny/style", options)
+    assert (file.name, file.read_bytes()) == (name, content)
+    assert "README.md" not in hub.fetched()
+
+
+def test_adapter_may_be_named_by_its_file(tmp_path: Path) -> None:
+    write_lora(tmp_path, folder_of("sd"), "unet")
+    file = tmp_path / "pytorch_lora_weights.safetensors"
+    assert imaging_adapter(str(file), HubOptions()) == file
+    assert imaging_adapter(str(tmp_path), HubOptions()) == file
+    file.with_name("other.safetensors").write_bytes(file.read_bytes())
+    file.rename(tmp_path / "third.safetensors")
+    with pytest.raises(ModelLoadFailed, match="2 other files"):
+        imaging_adapter(str(tmp_path), HubOptions())
+
+
+@pytest.mark.parametrize("name", ["unet.conv.weight", "unet.to_q.lora_magnitude_vector", "x.bias"])
+def test_more_than_matrices_is_no_adapter(tmp_path: Path, name: str) -> None:
+    write_tensors(tmp_path / "style.safetensors", {name: np.zeros((2, 2), np.float32)})
+    with pytest.raises(UnsupportedCheckpoint, match=name):
+        imaging_adapter(str(tmp_path), HubOptions())
