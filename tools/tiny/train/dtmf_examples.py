@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,9 @@ LATEST = 1.0
 
 Source: Radford et al. 2022 (arXiv:2212.04356), section 4.5.
 """
+
+LONGEST_WINDOW, BEFORE = 25.0, 120
+"""Seconds, and tokens, that may have been written before a window."""
 
 
 class Ids:
@@ -83,7 +86,7 @@ def example(rng: random.Random, length: float, *, cut: bool) -> Example:
         return Example(hiss.astype(np.float32), None)
     lead = rng.choice((GAP, GAP, rng.randint(0, 10) / 10, rng.randint(0, 20) / 10))
     room = 2 * length if cut else rng.uniform(0.5, length - 0.2)
-    digits, language = text(rng, room - lead), rng.choice(("en", "en", "de"))
+    digits, language = text(rng, room - lead), rng.choice(("en", "de"))
     shift = rng.choice((0.0, rng.uniform(-0.03, 0.03)))
     gain, begin = rng.uniform(0.4, 1.2), max(0.0, lead + shift)
     samples = dtmf(digits, seed, lead=begin, gain=gain, language=language, noise=noise)
@@ -128,22 +131,27 @@ class Writer:
         return tokens[:-1], wanted
 
     def _before(self, rng: random.Random, language: str) -> list[int]:
-        if rng.random() > 0.15:
+        """What a window before this one might have said, or nothing."""
+        if rng.random() > 0.3:
             return []
-        said = "".join(rng.choice("0123456789") for _ in range(rng.randint(1, 10)))
-        return [self._ids.special("<|startofprev|>"), *self._ids.text(words(said, language))]
+        timed, said = rng.random() < 0.5, phrases(text(rng, rng.uniform(0.5, LONGEST_WINDOW)))
+        tokens = self._written(said, language, timed)[-rng.randint(1, BEFORE) :]
+        return [self._ids.special("<|startofprev|>"), *tokens]
+
+    def _written(self, said: list[Phrase], language: str, timed: bool) -> list[int]:
+        ids, tokens = self._ids, []
+        for one in said:
+            around = [[ids.time(one.start)], [ids.time(one.end)]] if timed else [[], []]
+            tokens += [*around[0], *ids.text(words(one.digits, language)), *around[1]]
+        return tokens
 
     def _answer(self, one: Example, language: str, timed: bool, offset: float) -> list[int]:
-        ids, answer = self._ids, []
-        for place, phrase in enumerate(one.said):
-            start = phrase.start + offset
-            if timed:
-                answer.append(ids.time(start if place or offset else min(start, LATEST)))
-            answer += ids.text(words(phrase.digits, language))
-            if timed:
-                answer.append(ids.time(phrase.end + offset))
-        if timed and not one.said:
-            answer.append(ids.time(0.0))
+        said = [replace(p, start=p.start + offset, end=p.end + offset) for p in one.said]
+        if said and not offset:
+            said[0] = replace(said[0], start=min(said[0].start, LATEST))
+        answer = self._written(said, language, timed)
+        if timed and not said:
+            answer.append(self._ids.time(0.0))
         if timed and one.rest is not None:
-            answer.append(ids.time(one.rest + offset))
+            answer.append(self._ids.time(one.rest + offset))
         return answer
