@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from stelae.engines.listening.tape import Survey, Tape
 from stelae.engines.listening.vocabulary import TICK, Vocabulary
 from stelae.engines.listening.voice import audible, voiced
 from stelae.engines.listening.words import words_of
+from stelae.errors import EngineFailed
 from stelae.types import Segment, TranscribeCall, TranscribePiece, TranscribeUsage, Word
 
 FORGETFUL = 0.5
@@ -146,6 +148,7 @@ class Transcript:
         for temperature in self._call.temperatures:
             beams = self._call.beams if temperature == 0 else 1
             written: Written = yield Write(heard, prompt, Decoding(temperature, beams))
+            _check_numbers(written)
             if is_good(written, self._vocabulary.decode(written.tokens)):
                 break
         return temperature, written
@@ -237,3 +240,16 @@ class Transcript:
             return
         self._before += [token for stretch in kept for token in stretch.tokens]
         self._before = self._before[-self._ears.written :]
+
+
+def _check_numbers(written: Written) -> None:
+    """Refuse a text whose scores are no numbers: whatever it says, the model did not hear it.
+
+    Raises:
+        EngineFailed: They are not.
+    """
+    if not (math.isfinite(written.avg_logprob) and math.isfinite(written.no_speech)):
+        raise EngineFailed(
+            f"the model scores its text with {written.avg_logprob} and silence with "
+            f"{written.no_speech}, which are no finite numbers"
+        )

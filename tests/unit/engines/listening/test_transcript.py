@@ -19,6 +19,7 @@ from stelae.engines.listening.hearer import Aligned, Written
 from stelae.engines.listening.tape import Tape, survey
 from stelae.engines.listening.transcript import Ears, Transcript
 from stelae.engines.listening.vocabulary import Vocabulary
+from stelae.errors import EngineFailed
 from stelae.types import TranscribeCall, TranscribePiece
 
 HEARING = Hearing(languages=("en", "de", "cs"), translates=True, window=2.0)
@@ -136,6 +137,14 @@ def test_the_last_piece_says_how_long_the_recording_is_and_how_much_was_written(
     assert last.usage is not None
     assert last.usage.seconds == 1.5
     assert last.usage.tokens == len(script.written(0).tokens)
+
+
+@pytest.mark.parametrize("scores", [{"logprobs": [np.nan]}, {"silent": [np.nan]}])
+def test_scores_that_are_no_numbers_are_told_and_not_written_down(
+    play: Play, scores: dict[str, list[float]]
+) -> None:
+    with pytest.raises(EngineFailed, match="no finite numbers"):
+        play(noise(1.5), [0, " one", 40], **scores)
 
 
 def test_what_was_said_stands_before_the_next_window(play: Play, vocabulary: Vocabulary) -> None:
