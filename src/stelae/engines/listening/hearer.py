@@ -54,12 +54,22 @@ class Aligned:
     probabilities: list[float]
 
 
+HEARS = {"cpu": 1, "cuda": 8}
+"""Windows that are listened to at once, by device: a processor is busy with one, and each takes
+hundreds of megabytes while it is heard."""
+
+
 class Hearer(Protocol):
     """A loaded model; called by one thread only, always the same.
 
     What it remembers of a window (``Any`` here) is its own; it is let go of when the window
     is done.
     """
+
+    @property
+    def hears(self) -> int:
+        """Windows that it listens to at once, at most."""
+        ...
 
     def hear(self, features: Floats) -> Sequence[Any]:
         """Listen to windows: log-mel spectra, shape (B, bins, frames), to one memory each."""

@@ -152,7 +152,9 @@ class WindowLoop:
                 return []
             first = next(filter(_waits, self._ready))
             alike = (one for one in self._ready if _runs(one) and one.kind == first.kind)
-            batch = [first] if first.box.dropped else list(islice(alike, self._together))
+            hears = self._model.hears if isinstance(first.ask, Hear) else self._together
+            most = min(hears, self._together)
+            batch = [first] if first.box.dropped else list(islice(alike, most))
             for one in batch:
                 self._ready.remove(one)
             return batch

@@ -20,7 +20,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from stelae.catalog.files import Json
 from stelae.engines.listening.aligning import aligned_at, ticks_of
-from stelae.engines.listening.hearer import Aligned, Decoding, Floats, Written
+from stelae.engines.listening.hearer import HEARS, Aligned, Decoding, Floats, Written
 from stelae.engines.listening.vocabulary import Vocabulary
 
 NEVER = -1e9
@@ -65,6 +65,10 @@ class TorchHearer:
             }
         )
         model.generation_config = GenerationConfig.from_dict({})  # nothing counts but our own
+
+    @property
+    def hears(self) -> int:
+        return HEARS[self._model.device.type]
 
     @torch.inference_mode()
     def hear(self, features: Floats) -> list[Tensor]:

@@ -9,7 +9,7 @@ import numpy as np
 from ctranslate2 import DataType, StorageView
 from ctranslate2.models import Whisper
 
-from stelae.engines.listening.hearer import Aligned, Decoding, Floats, Written
+from stelae.engines.listening.hearer import HEARS, Aligned, Decoding, Floats, Written
 from stelae.engines.listening.vocabulary import Vocabulary
 from stelae.errors import UnsupportedTask
 
@@ -30,6 +30,10 @@ class Ct2Hearer:
 
     def __init__(self, model: Whisper, vocabulary: Vocabulary, written: int) -> None:
         self._model, self._vocabulary, self._written = model, vocabulary, written
+
+    @property
+    def hears(self) -> int:
+        return HEARS[self._model.device]
 
     def hear(self, features: Floats) -> list[Floats]:
         heard = self._model.encode(_view(features), to_cpu=True)

@@ -28,6 +28,7 @@ class Counting:
         batches: Windows of each step.
         gate: Set while steps may run.
         fault: Raised by every step, if there is one.
+        at_once: Windows that it hears at once.
     """
 
     def __init__(self) -> None:
@@ -35,12 +36,17 @@ class Counting:
         self.gate = threading.Event()
         self.gate.set()
         self.fault: Exception | None = None
+        self.at_once = 8
 
     def _step(self, windows: int) -> None:
         self.gate.wait()
         self.batches.append(windows)
         if self.fault is not None:
             raise self.fault
+
+    @property
+    def hears(self) -> int:
+        return self.at_once
 
     def hear(self, features: Floats) -> Sequence[Any]:
         self._step(len(features))
@@ -128,6 +134,28 @@ async def test_windows_that_wait_run_together_up_to_the_most() -> None:
     assert sum(model.batches) == 12
     assert loop.stats.sequences == 12
     assert loop.stats.steps == len(model.batches)
+
+
+async def test_what_a_model_hears_one_by_one_is_written_together() -> None:
+    model, callers = Counting(), [Caller() for _ in range(4)]
+    model.at_once = 1
+    model.gate.clear()
+    held = threading.Event()
+
+    def features(samples: Floats) -> Floats:
+        held.wait()
+        return samples
+
+    loop = WindowLoop(model, features, threads=4)
+    for number, caller in enumerate(callers):
+        loop.add(steps(number, 1, caller.tell), caller.box)
+    held.set()
+    model.gate.set()
+    found = await asyncio.gather(*(caller.all() for caller in callers))
+    await asyncio.to_thread(loop.close)
+    assert found == [[0.0], [1.0], [2.0], [3.0]]
+    assert model.batches[0] == 1
+    assert sum(model.batches) == 8
 
 
 async def test_prompts_of_different_lengths_do_not_run_together() -> None:
