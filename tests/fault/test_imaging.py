@@ -80,6 +80,8 @@ async def test_picture_of_a_neighbour_is_whole_when_another_leaves() -> None:
     assert apart(ours, theirs) <= 1
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(180)  # a worker imports two large libraries
 async def test_worker_stops_when_its_caller_leaves_and_goes_on_for_others() -> None:
     spec = spec_of(folder_of("sd"))
     replica = ProcessReplica(Deployment(name=NAME, spec=spec, engine="diffusers", options=OPTIONS))
