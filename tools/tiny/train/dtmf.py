@@ -1,10 +1,10 @@
 """Train a small Whisper that writes down telephone tones, and save it in the library's layout.
 
-    for run in 1 2 3 4 5; do PYTHONPATH=tools python -m tiny.train.dtmf tests/data/dtmf $run; done
+    for run in 1 2 3 4; do PYTHONPATH=tools python -m tiny.train.dtmf tests/data/dtmf $run; done
 
-It hears what ``tiny.tones`` makes: up to 30 seconds of phrases of up to eight digits. It writes
+It hears what ``tiny.tones`` makes: up to 30 seconds of phrases of up to three digits. It writes
 them with times or without, tells English from German, writes German in English if asked to
-translate, and tells silence from tones. The two runs take about half an hour on one core. The
+translate, and tells silence from tones. The runs take about half an hour on one core. The
 numbers depend on the processor and the version of PyTorch, so the result is kept beside the
 tests instead of being made for them.
 
