@@ -120,6 +120,7 @@ def reference(
     name: str, seeds: Sequence[int], *, kind: str = "DiffusionPipeline", **asked: Any
 ) -> list[NDArray[np.uint8]]:
     """Pictures that diffusers makes, each by itself."""
+    torch.set_num_threads(1)  # as OPTIONS have it: sums of several threads are rounded otherwise
     pipeline = library(name, kind)
     taken = inspect.signature(type(pipeline).__call__).parameters
     asked = {key: value for key, value in asked.items() if key in taken}
