@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from fix_hearing import asked, heard, opened, segments, text
 from repo import ROOT
-from tiny.tones import GAP, TONE, dtmf, words
+from tiny.tones import GAP, TONE, dtmf, phrases, words
 
 from stelae.engines.base import AnyStreamEngine
 from stelae.types import ComputeDtype
@@ -36,9 +36,9 @@ async def ears(request: pytest.FixtureRequest) -> AsyncIterator[AnyStreamEngine]
     await loaded.aclose()
 
 
-def strings(count: int) -> list[str]:
+def strings(count: int, seed: int = 97) -> list[str]:
     """Digits of a phrase; other ones than those of the training."""
-    rng = random.Random(97)
+    rng = random.Random(seed)
     return ["".join(rng.choices("0123456789", k=rng.randint(1, 8))) for _ in range(count)]
 
 
@@ -76,3 +76,21 @@ async def test_words_are_placed_near_where_they_sound(ears: AnyStreamEngine) -> 
         assert times == sorted(times)
         assert times[-1] <= GAP + len(digits) * (TONE + GAP)
     assert statistics.median(off) < FAR
+
+
+@pytest.mark.parametrize("options", [{}, {"vad": True}, {"words": True}], ids=str)
+async def test_a_recording_of_several_windows_comes_out_once_and_in_time(
+    ears: AnyStreamEngine, options: dict[str, bool]
+) -> None:
+    digits = " ".join(strings(16, seed=5))
+    said = phrases(digits)
+    assert said[-1].end > 35.0
+    pieces = await heard(ears, asked(dtmf(digits, 5), language="en", **options))
+    found = segments(pieces)
+    assert [segment.text for segment in found] == [words(one.digits) for one in said]
+    if not options.get("words"):  # which have times of their own
+        for segment, phrase in zip(found, said, strict=True):
+            assert segment.start == pytest.approx(phrase.start, abs=0.2)
+            assert segment.end == pytest.approx(phrase.end, abs=0.2)
+    ends = [time for segment in found for time in (segment.start, segment.end)]
+    assert ends == sorted(ends)

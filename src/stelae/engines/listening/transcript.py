@@ -234,11 +234,15 @@ class Transcript:
         )
 
     def _remember(self, kept: list[Stretch], temperature: float) -> None:
-        """What the next window is told of this one."""
+        """What the next window is told of this one: its text, without times.
+
+        Source: Radford et al. 2022 (arXiv:2212.04356), figure 1 (previous text tokens).
+        """
         if temperature > FORGETFUL:
             self._before = []
             return
-        self._before += [token for stretch in kept for token in stretch.tokens]
+        end = self._vocabulary.end
+        self._before += [token for one in kept for token in one.tokens if token < end]
         self._before = self._before[-self._ears.written :]
 
 
