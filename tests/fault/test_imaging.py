@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import struct
 import zlib
 from contextlib import aclosing
@@ -33,6 +34,7 @@ from fix_imaging import (
 from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors.numpy import load_file
 from tiny.files import write_tensors
 from tiny.imaging import write_lora
 
@@ -42,6 +44,7 @@ from stelae.cluster.deployment import Deployment
 from stelae.cluster.process import ProcessReplica
 from stelae.engines.diffusers.engine import ImageEngine
 from stelae.errors import (
+    EngineFailed,
     InputTooLong,
     InvalidInput,
     LoraFailed,
@@ -232,6 +235,19 @@ def test_health_check_is_a_picture_that_the_model_can_make(name: str) -> None:
     assert isinstance(asked, ImageCall)
     [piece] = images(answer(engine_of(name), asked)[0])
     assert piece.size == asked.size
+
+
+def test_model_that_makes_no_numbers_fails_by_name_and_makes_no_black_picture(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "sd"
+    shutil.copytree(folder_of("sd"), folder)
+    file = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(file)
+    tensors["conv_out.weight"] = np.full_like(tensors["conv_out.weight"], np.nan)
+    write_tensors(file, tensors)
+    with pytest.raises(EngineFailed, match="no numbers"):
+        answer(loaded(folder), call())
 
 
 def test_sizes_that_can_be_made_are_told() -> None:

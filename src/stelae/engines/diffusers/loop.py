@@ -13,7 +13,7 @@ from PIL import Image
 from stelae.engines.base import StreamStats
 from stelae.engines.diffusers.request import Made, Row, Shape
 from stelae.engines.failures import as_ours
-from stelae.errors import OutOfMemory, ShuttingDown, StelaeError
+from stelae.errors import EngineFailed, OutOfMemory, ShuttingDown, StelaeError
 
 Step = Callable[[int, int], None]
 """Told of each step: how many are done, and how many there are."""
@@ -26,8 +26,11 @@ class Painter(Protocol):
         """Pictures of a shape that are made at once."""
         ...
 
-    def paint(self, shape: Shape, rows: Sequence[Row], step: Step) -> list[Image.Image]:
-        """Make pictures, in order; whatever ``step`` raises ends the work."""
+    def paint(self, shape: Shape, rows: Sequence[Row], step: Step) -> list[Image.Image | None]:
+        """Make pictures, in order, ``None`` for one whose pixels are no numbers.
+
+        Whatever ``step`` raises ends the work.
+        """
         ...
 
     def tidy(self) -> None:
@@ -131,7 +134,10 @@ class PaintLoop:
             self._go_on(rows)
 
         for row, image in zip(rows, self._painter.paint(rows[0].shape, rows, step), strict=True):
-            row.request.put(Made(row.index, row.seed, image))
+            if image is None:
+                _fail([row], EngineFailed("the model made a picture whose pixels are no numbers"))
+            else:
+                row.request.put(Made(row.index, row.seed, image))
 
     def _go_on(self, rows: list[Row]) -> None:
         """Between two steps of a batch.

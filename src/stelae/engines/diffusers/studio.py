@@ -9,7 +9,9 @@ from math import prod
 from typing import Any, cast
 
 import diffusers
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from stelae.catalog.abilities import ImageMode, Imaging
@@ -100,8 +102,8 @@ class Studio:
         room = ROWS * prod(self._imaging.size)
         return 1 if self._alone else max(1, room // prod(shape.size))
 
-    def paint(self, shape: Shape, rows: Sequence[Row], step: Step) -> list[Image.Image]:
-        """Make pictures, in order; whatever ``step`` raises ends the work."""
+    def paint(self, shape: Shape, rows: Sequence[Row], step: Step) -> list[Image.Image | None]:
+        """Make pictures; see ``Painter``."""
         pipeline = self._pipelines[shape.mode]
         kind = self.schedulers[shape.scheduler or type(self._scheduler).__name__]
         pipeline.scheduler = kind.from_config(self._scheduler.config)  # remembers no other picture
@@ -115,10 +117,10 @@ class Studio:
             self._wardrobe.wear(shape.lora)
             made = pipeline(
                 **self._arguments(shape, rows),
-                output_type="pil",
+                output_type="np",
                 callback_on_step_end=on_step,
             )
-        return cast("list[Image.Image]", made.images)
+        return [_picture(pipeline, pixels) for pixels in made.images]
 
     def tidy(self) -> None:
         """Give back memory that nothing uses."""
@@ -142,6 +144,13 @@ class Studio:
         }
         taken = _parameters(self._pipelines[shape.mode])
         return {name: value for name, value in asked.items() if name in taken}
+
+
+def _picture(pipeline: Any, pixels: NDArray[np.float32]) -> Image.Image | None:
+    """A picture of its pixels, shape (height, width, 3), from 0 to 1."""
+    if not np.isfinite(pixels).all():
+        return None
+    return cast("Image.Image", pipeline.image_processor.numpy_to_pil(pixels)[0])
 
 
 def _build(name: str, parts: dict[str, Any], stated: dict[str, Any]) -> Any:

@@ -19,6 +19,9 @@ from stelae.types import ImagePiece
 SMALL = Shape(mode=ImageMode.TEXT, size=(8, 8), steps=3, guidance=1.0)
 LARGE = Shape(mode=ImageMode.TEXT, size=(16, 16), steps=3, guidance=1.0)
 
+BROKEN = "no numbers"
+"""A prompt of which no picture can be made."""
+
 
 class Brush:
     """Paints after it is let, and remembers what it was asked for."""
@@ -36,14 +39,14 @@ class Brush:
     def most(self, shape: Shape) -> int:
         return 4
 
-    def paint(self, shape: Shape, rows: Sequence[Row], step: Step) -> list[Image.Image]:
+    def paint(self, shape: Shape, rows: Sequence[Row], step: Step) -> list[Image.Image | None]:
         self.let.wait()
         self.asked.append([row.prompt for row in rows])
         for done in range(1, shape.steps + 1):
             self._at(rows, done)
             step(done, shape.steps)
         self._fault(rows)
-        return [Image.new("RGB", shape.size) for _ in rows]
+        return [None if row.prompt == BROKEN else Image.new("RGB", shape.size) for row in rows]
 
     def tidy(self) -> None:
         self.tidied += 1
@@ -72,6 +75,18 @@ async def whole(request: Request, pictures: int = 1) -> tuple[list[ImagePiece], 
         news += more
         made += done
     return news, made
+
+
+async def test_a_picture_of_no_numbers_fails_and_those_beside_it_do_not() -> None:
+    brush = Brush()
+    broken, good = row(BROKEN), row("a")
+    with opened(brush) as loop:
+        loop.add([broken, good])
+        brush.let.set()
+        with pytest.raises(EngineFailed, match="no numbers"):
+            await whole(broken.request)
+        _, made = await whole(good.request)
+    assert len(made) == 1
 
 
 async def test_waiting_pictures_of_equal_shape_run_together() -> None:
