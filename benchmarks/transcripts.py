@@ -30,6 +30,7 @@ from tiny import hearing  # beside the benchmarks, no package
 from tiny.bpe import byte_letters
 
 from stelae import Client
+from stelae.audio.decode import decode
 
 SIZE = hearing.Ears(
     languages=("en", "de"), seconds=30, width=512, heads=8, encoder=6, decoder=6, written=448
@@ -133,7 +134,6 @@ def asked(server: Running, callers: int) -> Measure:
 
 def library(dtype: str) -> Measure:
     """ctranslate2 in this process, one recording after the other."""
-    import soundfile
     from ctranslate2 import StorageView
     from ctranslate2.converters import TransformersConverter
     from ctranslate2.models import Whisper
@@ -149,7 +149,7 @@ def library(dtype: str) -> Measure:
     def measure(audio: Sequence[bytes]) -> float:
         started = time.perf_counter()
         for recording in audio:
-            samples, _ = soundfile.read(io.BytesIO(recording), dtype="float32")
+            samples = decode(recording, RATE)
             given = extractor(samples, sampling_rate=RATE, return_tensors="np").input_features
             (found,) = model.generate(
                 StorageView.from_array(np.ascontiguousarray(given)), [ids], beam_size=1
