@@ -50,10 +50,10 @@ def reference(folder: Path, samples: Any, **options: Any) -> list[int]:
 def first_window(texts: Iterable[list[int]]) -> list[int]:
     """Tokens of the segments up to the first whose time lies before the last one's."""
     tokens: list[int] = []
-    for text in texts:
-        if tokens and text[0] < tokens[-1]:
+    for written in texts:
+        if tokens and written[0] < tokens[-1]:
             break
-        tokens += text
+        tokens += written
     return tokens
 
 
