@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import struct
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -11,10 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pytest_asyncio
-from fix_hearing import NAME, RATE, asked, heard, noise, opened, segments, wav
+from fix_hearing import NAME, RATE, asked, heard, listener, noise, opened, segments, wav
+from safetensors.numpy import load_file
+from tiny.files import write_tensors
 
+from stelae.cluster.canary import canary_call
+from stelae.cluster.deployment import Deployment
 from stelae.engines.base import AnyStreamEngine
-from stelae.errors import InvalidInput, ShuttingDown, UnsupportedTask
+from stelae.errors import EngineFailed, InvalidInput, ShuttingDown, UnsupportedTask
 from stelae.types import TranscribeCall
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -132,3 +137,31 @@ async def test_a_broken_file_harms_no_neighbour(ears: AnyStreamEngine) -> None:
     )
     assert found[0] == found[2] == alone
     assert isinstance(found[1], InvalidInput)
+
+
+async def test_the_health_check_is_heard(zoo: Path) -> None:
+    engine = opened(zoo / "whisper")
+    asked = canary_call(Deployment(name=NAME, spec=listener(zoo / "whisper"), engine="whisper_ct2"))
+    assert isinstance(asked, TranscribeCall)
+    assert (await heard(engine, asked))[-1].usage is not None
+    assert engine.stats.steps > 0
+    await engine.aclose()
+
+
+@pytest.mark.parametrize("name", ["whisper", "whisper_ct2"])
+async def test_model_whose_scores_are_no_numbers_fails_its_health_check(
+    zoo: Path, tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / "whisper"
+    shutil.copytree(zoo / "whisper", folder)
+    file = folder / "model.safetensors"
+    tensors = load_file(file)
+    norm = "model.decoder.layer_norm.weight"
+    tensors[norm] = np.full_like(tensors[norm], np.nan)
+    write_tensors(file, tensors)
+    engine = opened(folder, name)
+    asked = canary_call(Deployment(name=NAME, spec=listener(folder), engine=name))
+    assert isinstance(asked, TranscribeCall)
+    with pytest.raises(EngineFailed):
+        await heard(engine, asked)
+    await engine.aclose()

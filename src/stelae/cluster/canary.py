@@ -46,6 +46,9 @@ LABELS = ("animal", "place")
 RATE = 16_000
 """Samples per second of the recording for models that listen."""
 
+LOUD, HALF_WAVE = 4096, 40
+"""Its largest sample, and the samples for which its tone of 200 hertz stays high or low."""
+
 SIDE = 32
 """Height and width of the picture for models that read no text."""
 
@@ -56,13 +59,13 @@ Canary = EncodeCall | ScoreCall | ExtractCall | ChatCall | ImageCall | Transcrib
 def canary_call(deployment: Deployment) -> Canary:
     """The call to try a model with: all that it makes of an item, or else a
     score, or what it finds, or one token; a picture in one step, a quarter of a second of
-    silence, or a few words read aloud.
+    a tone, or a few words read aloud.
     """
     name, spec = deployment.name, deployment.spec
     if spec.imaging is not None:
         return _image_call(name, spec.imaging)
     if spec.hearing is not None:
-        return TranscribeCall(model=name, audio=_silence(), temperatures=(0.0,))
+        return TranscribeCall(model=name, audio=_tone(), temperatures=(0.0,))
     if spec.speaking is not None:
         return SpeechCall(model=name, text="A canary.", seed=0, format=AudioFormat.PCM)
     if Task.CHAT in spec.tasks:
@@ -115,14 +118,15 @@ def _extract_call(name: str, extraction: Extractor, item: Item) -> ExtractCall:
     return ExtractCall(model=name, items=[item], labels=labels)
 
 
-def _silence() -> bytes:
-    """A quarter of a second of it, as a WAV file."""
+def _tone() -> bytes:
+    """A quarter of a second of one, as a WAV file; of silence no model is asked anything."""
+    high, low = struct.pack("<h", LOUD), struct.pack("<h", -LOUD)
     file = io.BytesIO()
     with wave.open(file, "wb") as sound:
         sound.setnchannels(1)
         sound.setsampwidth(2)
         sound.setframerate(RATE)
-        sound.writeframes(bytes(2 * RATE // 4))
+        sound.writeframes((high * HALF_WAVE + low * HALF_WAVE) * (RATE // 4 // (2 * HALF_WAVE)))
     return file.getvalue()
 
 
