@@ -104,11 +104,11 @@ def _wav(samples: Any) -> bytes:
 
 
 def hour(seed: int) -> bytes:
-    """An hour of telephone tones, as a FLAC file: a minute of them again and again."""
+    """An hour of telephone tones, as an MP3 file: a minute of them again and again."""
     digits = np.random.default_rng(seed).integers(0, 10, (24, 3))
     minute = tones.dtmf(" ".join("".join(map(str, group)) for group in digits), seed)
     samples = np.tile(minute, round(HOUR * RATE / len(minute)))
-    return encode(samples, RATE, AudioFormat.FLAC)
+    return encode(samples, RATE, AudioFormat.MP3)
 
 
 def stelae(source: Path, dtype: str) -> Contender:
