@@ -71,12 +71,13 @@ UPRIGHT = {
 """What undoes each EXIF orientation."""
 
 
-def decode(data: bytes, limits: Limits = LIMITS) -> Image.Image:
+def decode(data: bytes, limits: Limits = LIMITS, *, alpha: bool = False) -> Image.Image:
     """Read a picture file.
 
     Args:
         data: The file's bytes; what its name or label says is not looked at.
         limits: How large it may be.
+        alpha: Whether a colour or a palette that the file calls transparent becomes a channel.
 
     Returns:
         The picture, in a mode of ``RESIZED``.
@@ -102,7 +103,7 @@ def decode(data: bytes, limits: Limits = LIMITS) -> Image.Image:
         with reader(BytesIO(data)) as image:
             check_size(*image.size, limits)
             image.load()
-            return _eight_bit(_upright(image), name)
+            return _eight_bit(_shown(_upright(image), alpha=alpha), name)
     except BROKEN as error:
         reason = str(error) or type(error).__name__
         raise InvalidInput(
@@ -184,6 +185,14 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
+def _shown(image: Image.Image, *, alpha: bool) -> Image.Image:
+    """The same, with what its file says of transparency as a channel, or without."""
+    if alpha and "transparency" in image.info:
+        return image.convert("RGBA")
+    image.info.pop("transparency", None)  # Pillow warns when a conversion drops it
+    return image
+
+
 def _eight_bit(image: Image.Image, name: str) -> Image.Image:
     if image.mode in SIXTEEN_BIT:
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
@@ -193,5 +202,4 @@ def _eight_bit(image: Image.Image, name: str) -> Image.Image:
             "save it with 8 bits per channel",
             param="items",
         )
-    image.info.pop("transparency", None)  # Pillow warns when a conversion drops it
     return image if image.mode in RESIZED else rgb(image)

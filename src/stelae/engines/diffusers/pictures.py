@@ -41,7 +41,7 @@ def read_mask(data: bytes) -> Image.Image:
         OpenAI's images API has masks that are transparent where the picture is made anew, those
         of diffusers are white there.
     """
-    mask = _decoded(data, "mask")
+    mask = _decoded(data, "mask", alpha=True)
     if "A" in mask.getbands():
         opaque = mask.getchannel("A")
         if opaque.getextrema() != (255, 255):
@@ -49,9 +49,9 @@ def read_mask(data: bytes) -> Image.Image:
     return mask.convert("L")
 
 
-def _decoded(data: bytes, param: str) -> Image.Image:
+def _decoded(data: bytes, param: str, *, alpha: bool = False) -> Image.Image:
     try:
-        return decode(data)
+        return decode(data, alpha=alpha)
     except InvalidInput as error:
         raise InvalidInput(f"{param}: {error.message}", param=param, hint=error.hint) from error
 
