@@ -35,6 +35,7 @@ ENGINES = {
     "sentence_transformers": "bert-cls",
     "fake": "bert-cls",
     "transformers": "colqwen2",
+    "clap": "clap",
 }
 """Each engine with a checkpoint of the zoo that it serves."""
 OPTIONS = EngineOptions(dtype=ComputeDtype.FLOAT32, device=Device.CPU, threads=1)

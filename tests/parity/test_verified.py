@@ -18,6 +18,9 @@ from stelae.cli.app import app
 WRITERS = "it writes; which tokens it writes is compared in tests/parity/test_writing_texts.py"
 FINDERS = "it finds things; the library that it is compared with elsewhere is the one that runs"
 
+HEARERS = "it writes down what is said; compared in tests/parity/test_hearing.py"
+SPEAKERS = "it reads aloud; the sound is compared in tests/parity/test_speech.py"
+
 WITHOUT: dict[str, str] = dict.fromkeys(
     (
         "detr",
@@ -35,7 +38,11 @@ WITHOUT: dict[str, str] = dict.fromkeys(
         "rt-detr",
     ),
     FINDERS,
-) | dict.fromkeys(("llama-chat", "qwen2-5-vl-chat", "qwen2-vl-chat", "qwen3-chat"), WRITERS)
+) | {
+    **dict.fromkeys(("llama-chat", "qwen2-5-vl-chat", "qwen2-vl-chat", "qwen3-chat"), WRITERS),
+    **dict.fromkeys(("whisper", "whisper-english", "whisper-full"), HEARERS),
+    **dict.fromkeys(("bark", "vits", "vits-roman", "vits-voices"), SPEAKERS),
+}
 """Checkpoints of which nothing is compared, and why."""
 
 SOUND = [name for name in checkpoints.CHECKPOINTS if not name.startswith("broken")]
@@ -71,5 +78,6 @@ def test_everything_that_the_catalog_lists_is_compared_and_agrees(zoo: Path, nam
 def test_what_is_not_compared_makes_no_numbers_and_is_no_success(zoo: Path, name: str) -> None:
     spec = spec_of(zoo / name)
     assert listed(spec) == set()
-    assert (spec.extraction or spec.generation) is not None
+    does = (spec.extraction, spec.generation, spec.hearing, spec.speaking)
+    assert any(ability is not None for ability in does)
     assert verified(zoo / name)[0] == 5
