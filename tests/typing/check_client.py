@@ -98,7 +98,7 @@ def media(client: Client, options: ImageOptions, path: Path, image: Image) -> No
     assert_type(made.save(path), list[Path])
     assert_type(client.image("a boat", progress=print, **options), Pictures)
     assert_type(client.stream_image("a boat", size=(64, 64)), Generator[ImagePiece])
-    client.image("a boat", format="gif")  # type: ignore[arg-type]
+    client.image("a boat", format="gif")  # type: ignore[arg-type]  # wrong on purpose
     heard = client.transcribe(path, temperatures=0.0, words=True)
     assert_type(heard, Transcript)
     assert_type(heard.words, list[Word])
@@ -117,7 +117,7 @@ def scores(client: Client, asked: ScoreOptions, lines: Iterator[str], path: Path
     assert_type(found.ranked()[0].score, float)
     assert_type(found.order(label="yes"), NDArray[np.intp])
     assert_type(found[0], Score)
-    client.score("query", ["a"], by="dens")  # type: ignore[arg-type]
+    client.score("query", ["a"], by="dens")  # type: ignore[arg-type]  # wrong on purpose
     client.score("query", [1])  # type: ignore[list-item]
 
 
@@ -133,7 +133,7 @@ def options(client: Client, asked: EncodeOptions) -> None:
     assert_type(client.encode(["a"], **asked), Encodings)
     assert_type(client.encode("a", outputs="sparse", instruction="find"), Encoding)
     assert_type(client.encode(["a"], outputs=("dense", OutputType.SPARSE), dtype="int8"), Encodings)
-    client.encode("a", outputs="thick")  # type: ignore[arg-type]
+    client.encode("a", outputs="thick")  # type: ignore[arg-type]  # wrong on purpose
     client.encode("a", role="asker")  # type: ignore[call-overload]
     client.encode("a", modle="b")  # type: ignore[call-overload]
     client.encode(3)  # type: ignore[call-overload]
@@ -185,7 +185,7 @@ def verbs(client: Client) -> None:
     assert_type(client.load("m", dtype="bfloat16"), ModelInfo)
     assert_type(client.unload("m"), ModelInfo)
     assert_type(client.server(), ServerInfo)
-    client.load("m", dtype="int4")  # type: ignore[arg-type]
+    client.load("m", dtype="int4")  # type: ignore[arg-type]  # wrong on purpose
 
 
 def clients(backend: Backend) -> None:

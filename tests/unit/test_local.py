@@ -220,7 +220,7 @@ def test_load_that_fails_leaves_no_threads(tmp_path: Path) -> None:
 def test_wrong_option_is_refused_by_name(options: dict[str, object]) -> None:
     name, value = next(iter(options.items()))
     with pytest.raises(InvalidInput, match=f"{name}={value!r}"):
-        stelae.local(**options)  # type: ignore[arg-type]
+        stelae.local(**options)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:

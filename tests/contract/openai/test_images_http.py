@@ -163,7 +163,7 @@ async def test_model_that_can_is_found_where_none_is_named(client: AsyncOpenAI) 
     with pytest.warns(DeprecationWarning, match="deprecated"):
         made = await client.images.create_variation(image=RED)
     assert made.data is not None
-    assert made.model == "painter"  # type: ignore[attr-defined]
+    assert made.model == "painter"  # type: ignore[attr-defined]  # beside what the client declares
     for name in ("gpt-image-1", "dall-e-2"):
         edited = await client.images.edit(image=RED, prompt="a cat", model=name)
         assert edited.model == "painter"  # type: ignore[attr-defined]

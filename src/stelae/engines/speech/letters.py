@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from stelae.errors import InvalidInput
 
-APOSTROPHES = "'’ʼ‘＇"  # noqa: RUF001
+APOSTROPHES = "'’ʼ‘＇"  # noqa: RUF001  # signs as people write them
 TOLD = 20
 """Unknown letters that a refusal lists."""
 

@@ -10,11 +10,11 @@ END = re.compile(
     (?: (?<!\b\w)\. | [!?…] ) [.!?…]* ["'”’»)\]]* \s+  # not the stop of an initial
     | [。！？]+ ["'”’»）」』]*  # no space follows these
     | \s*\n\s*
-    """,  # noqa: RUF001
+    """,  # noqa: RUF001  # signs as people write them
     re.VERBOSE,
 )
 
-PAUSE = re.compile(r"[,;:—–、，；：]\s*")  # noqa: RUF001
+PAUSE = re.compile(r"[,;:—–、，；：]\s*")  # noqa: RUF001  # signs as people write them
 SPACE = re.compile(r"\s+")
 
 

@@ -18,7 +18,7 @@ from stelae.engines.speech.sentences import sentences
         ("J. Doe wrote it", ["J. Doe wrote it"]),
         ("What?! No...  Yes", ["What?!", "No...", "Yes"]),
         ("A title\n\nA line", ["A title", "A line"]),
-        ("这是一。这是二！", ["这是一。", "这是二！"]),  # noqa: RUF001
+        ("这是一。这是二！", ["这是一。", "这是二！"]),  # noqa: RUF001  # signs as people write them
         (" \n ", []),
         ("", []),
     ],
