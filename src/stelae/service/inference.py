@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -42,7 +42,8 @@ from stelae.types import (
     TranscribePiece,
 )
 
-AnyStreamCall = ChatCall | ImageCall | TranscribeCall | SpeechCall
+AnyStreamCall = TypeVar("AnyStreamCall", ChatCall, ImageCall, TranscribeCall, SpeechCall)
+Placed = EncodeCall | ScoreCall | ExtractCall | ChatCall | ImageCall | TranscribeCall | SpeechCall
 Place = tuple[str | None, str | None]
 """A pool and a machine profile, by name."""
 
@@ -125,7 +126,7 @@ class Inference:
         result: ExtractResult = await self._run(Task.EXTRACT, call, check_extract, caller)
         return result
 
-    async def chat(self, call: ChatCall, caller: Caller) -> AsyncGenerator[list[Delta]]:
+    def chat(self, call: ChatCall, caller: Caller) -> AsyncGenerator[list[Delta]]:
         """Go on with a conversation.
 
         The place that the call takes is held until the iterator ends or is closed, and
@@ -143,14 +144,9 @@ class Inference:
             InvalidInput: The call cannot be answered by any model, or not by this one.
             StelaeError: It failed, perhaps after some pieces.
         """
-        entry, _ = self._deployments.catalog.resolve(call.model)
-        size = check_chat(call)
-        check_lora(entry, call)
-        asked = bare_chat(call, entry.name, caller.key_id)
-        async for pieces in self._stream(Task.CHAT, asked, _place(call, caller), size, caller):
-            yield pieces
+        return self._stream(Task.CHAT, call, check_chat, caller)
 
-    async def image(self, call: ImageCall, caller: Caller) -> AsyncGenerator[list[ImagePiece]]:
+    def image(self, call: ImageCall, caller: Caller) -> AsyncGenerator[list[ImagePiece]]:
         """Make pictures; tells of each step.
 
         Returns:
@@ -159,14 +155,9 @@ class Inference:
         Raises:
             StelaeError: As for ``chat``.
         """
-        entry, _ = self._deployments.catalog.resolve(call.model)
-        size = check_image(call)
-        check_lora(entry, call)
-        asked = replace(call, model=entry.name, gpu=None)
-        async for pieces in self._stream(Task.IMAGE, asked, _place(call, caller), size, caller):
-            yield pieces
+        return self._stream(Task.IMAGE, call, check_image, caller)
 
-    async def transcribe(
+    def transcribe(
         self, call: TranscribeCall, caller: Caller
     ) -> AsyncGenerator[list[TranscribePiece]]:
         """Write down what is said in a recording, segment by segment.
@@ -177,14 +168,9 @@ class Inference:
         Raises:
             StelaeError: As for ``chat``.
         """
-        entry, _ = self._deployments.catalog.resolve(call.model)
-        size = check_transcribe(call)
-        asked = replace(call, model=entry.name, gpu=None)
-        place = _place(call, caller)
-        async for pieces in self._stream(Task.TRANSCRIBE, asked, place, size, caller):
-            yield pieces
+        return self._stream(Task.TRANSCRIBE, call, check_transcribe, caller)
 
-    async def speak(self, call: SpeechCall, caller: Caller) -> AsyncGenerator[list[SpeechPiece]]:
+    def speak(self, call: SpeechCall, caller: Caller) -> AsyncGenerator[list[SpeechPiece]]:
         """Read a text aloud.
 
         Returns:
@@ -193,23 +179,28 @@ class Inference:
         Raises:
             StelaeError: As for ``chat``.
         """
-        entry, _ = self._deployments.catalog.resolve(call.model)
-        size = check_speech(call)
-        asked = replace(call, model=entry.name, gpu=None)
-        async for pieces in self._stream(Task.SPEAK, asked, _place(call, caller), size, caller):
-            yield pieces
+        return self._stream(Task.SPEAK, call, check_speech, caller)
 
     async def _stream(
-        self, task: Task, call: AnyStreamCall, place: Place, size: int, caller: Caller
+        self,
+        task: Task,
+        call: AnyStreamCall,
+        check: Callable[[AnyStreamCall], int],
+        caller: Caller,
     ) -> AsyncGenerator[list[Any]]:
-        self._pools.admit(*place)
+        entry, _ = self._deployments.catalog.resolve(call.model)
+        size = check(call)
+        if isinstance(call, ChatCall | ImageCall):
+            check_lora(entry, call)
+        self._pools.admit(*_place(call, caller))
+        asked = _bare_stream(call, entry.name, caller)
         deadline = None if caller.timeout is None else time.monotonic() + caller.timeout
         with self._admission.admit(size):
-            replica = await self._deployments.serving(call.model, task, _patience(caller))
-            answer = streamed(replica, call, _left(deadline), _patience(caller))
+            replica = await self._deployments.serving(entry.name, task, _patience(caller))
+            answer = streamed(replica, asked, _left(deadline), _patience(caller))
             async with aclosing(answer) as made:
                 async for pieces in made:
-                    self._health.answered(call.model)
+                    self._health.answered(entry.name)
                     yield pieces
 
     async def _run(
@@ -258,7 +249,14 @@ async def _checked(check: Callable[[AnyCall], int], call: AnyCall) -> int:
     return check(call) if len(items) <= MANY else await asyncio.to_thread(check, call)
 
 
-def _place(call: AnyCall | AnyStreamCall, caller: Caller) -> Place:
+def _bare_stream(call: Any, model: str, caller: Caller) -> Any:
+    """A call that is answered in pieces, as workers need it."""
+    if isinstance(call, ChatCall):
+        return bare_chat(call, model, caller.key_id)
+    return replace(call, model=model, gpu=None)
+
+
+def _place(call: Placed, caller: Caller) -> Place:
     """The pool and the machine profile that should answer."""
     if call.gpu is None:
         return caller.pool, caller.machine
