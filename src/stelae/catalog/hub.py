@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -142,10 +141,10 @@ def fetch(
         folder = download(allow_patterns=WANTED)
         if only_open_clip(Path(folder)):  # whose weights often lie beside those of transformers
             folder = download(allow_patterns=[*WANTED, WEIGHTS])
-        names = list(_tree(hub, repo, os.path.basename(folder), options))  # noqa: PTH119
+        names = list(_tree(hub, repo, Path(folder).name, options))
         if others := [*_only_torch(names), *pipeline_files(Path(folder), names)]:
             folder = download(allow_patterns=[*WANTED, *others])
-    snapshot = Snapshot(folder=Path(folder), revision=os.path.basename(folder))  # noqa: PTH119
+    snapshot = Snapshot(folder=Path(folder), revision=Path(folder).name)
     _check_formats(repo, snapshot, names)
     return snapshot
 
