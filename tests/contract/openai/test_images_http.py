@@ -166,7 +166,7 @@ async def test_model_that_can_is_found_where_none_is_named(client: AsyncOpenAI) 
     assert made.model == "painter"  # type: ignore[attr-defined]  # beside what the client declares
     for name in ("gpt-image-1", "dall-e-2"):
         edited = await client.images.edit(image=RED, prompt="a cat", model=name)
-        assert edited.model == "painter"  # type: ignore[attr-defined]
+        assert edited.model == "painter"  # type: ignore[attr-defined]  # as above
 
 
 async def test_pictures_may_come_as_texts(http: httpx.AsyncClient) -> None:
