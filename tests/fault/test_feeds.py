@@ -221,12 +221,13 @@ async def test_a_flood_behind_a_large_claim_takes_no_memory(server: Live) -> Non
         tracemalloc.start()
         feed.writer.write(b"\x82\xff" + (1 << 30).to_bytes(8, "big") + b"mask")
         with contextlib.suppress(ConnectionError):
-            for _ in range(200):
+            for _ in range(1024):
                 feed.writer.write(bytes(1 << 16))
                 await feed.writer.drain()
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert peak < 4 << 20
+        # A quarter of the flood: a table of the interpreter that grows meanwhile is 4 MiB itself.
+        assert peak < 16 << 20
     await until(lambda: not watchers(server))
 
 
