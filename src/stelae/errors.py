@@ -261,6 +261,13 @@ class MissingDependency(StelaeError):
     status = 501
 
 
+class RateLimited(StelaeError):
+    """The model takes no more calls at once than it was launched for."""
+
+    code = "rate_limited"
+    status = 429
+
+
 class QueueFull(StelaeError):
     """The queue is full and the request was refused at once."""
 

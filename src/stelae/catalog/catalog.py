@@ -199,6 +199,13 @@ class Catalog:
             self._specs.pop(entry.name, None)
         return entry
 
+    def forget(self, name: str) -> None:
+        """Take a registered model out, under all its names; unknown names are let be."""
+        with self._lock:
+            self._names = {n: owner for n, owner in self._names.items() if owner != name}
+            self._entries.pop(name, None)
+            self._specs.pop(name, None)
+
     def _check_free(self, name: str, entry: ModelEntry) -> None:
         owner = self._names.get(name, entry.name)
         if owner == entry.name:

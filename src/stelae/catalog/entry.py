@@ -75,6 +75,19 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         profiles: Named sets of options, asked for as ``name:profile``; the options of
             ``default`` are those of calls that name none.
         preload: Whether to load it when the server starts.
+        model: The well-known model that it is a variant of, where it goes by another name.
+        replicas: How many times it is loaded.
+        gpus: GPUs of each replica, or one entry for all; ``None`` leaves it to the server.
+        calls: Most calls under way at once; ``None`` for as many as the server takes.
+        cache_tokens: Tokens whose keys and values it keeps at once; as the server does if
+            ``None``.
+        thinking: Whether it reasons where a call does not say.
+        environment: Variables that its worker process gets.
+        pinned: Whether it stays loaded when memory is short or nobody asks.
+        idle_seconds: Time without calls after which it is unloaded; as the server does if
+            ``None``.
+        chat_template: Template of conversations, in place of the checkpoint's.
+        stops: Texts that end what it writes, beside those of the checkpoint.
     """
 
     name: str
@@ -97,6 +110,17 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     max_loras: int = 10
     profiles: dict[str, Profile] = {}
     preload: bool = False
+    model: str | None = None
+    replicas: int = 1
+    gpus: tuple[tuple[int, ...], ...] | None = None
+    calls: int | None = None
+    cache_tokens: int | None = None
+    thinking: bool | None = None
+    environment: dict[str, str] = {}
+    pinned: bool = False
+    idle_seconds: float | None = None
+    chat_template: str | None = None
+    stops: tuple[str, ...] = ()
 
 
 DEFAULT = ModelEntry(

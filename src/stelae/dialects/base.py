@@ -27,6 +27,7 @@ from stelae.security.fetch import Fetcher
 from stelae.service.fleet import Fleet
 from stelae.service.gallery import Gallery
 from stelae.service.inference import Inference
+from stelae.service.launches import Launches
 from stelae.service.lookout import Lookout
 from stelae.service.pools import Pools
 from stelae.service.search import Search
@@ -73,6 +74,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
         started: Unix time of its start.
         listen: Addresses served on.
         public_url: The one that callers reach it under, if the settings say.
+        keyed: Whether requests need a key.
         limits: What is accepted before requests are refused.
     """
 
@@ -81,6 +83,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     started: float
     listen: tuple[str, ...] = ()
     public_url: str = ""
+    keyed: bool = False
     limits: dict[str, int | float] = {}
 
     @property
@@ -95,6 +98,7 @@ class Rooms:
 
     inference: Inference
     fleet: Fleet
+    launches: Launches
     pools: Pools
     lookout: Lookout
     works: Works

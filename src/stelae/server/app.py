@@ -34,7 +34,9 @@ from stelae.dialects.clip import DIALECT as CLIP
 from stelae.dialects.native import DIALECT as NATIVE
 from stelae.dialects.ollama import DIALECT as OLLAMA
 from stelae.dialects.openai import DIALECT as OPENAI
+from stelae.dialects.rerank import DIALECT as RERANK
 from stelae.dialects.sie import DIALECT as SIE
+from stelae.dialects.xinference import DIALECT as XINFERENCE
 from stelae.engines import hardware
 from stelae.engines.base import Device, EngineOptions
 from stelae.errors import StelaeError
@@ -65,7 +67,7 @@ from stelae.telemetry.metrics import Metrics
 from stelae.types import Profile
 from stelae.version import __version__
 
-DIALECTS = (NATIVE, OPENAI, ANTHROPIC, OLLAMA, SIE, CLIP)
+DIALECTS = (NATIVE, OPENAI, ANTHROPIC, OLLAMA, RERANK, XINFERENCE, SIE, CLIP)
 """Every HTTP dialect; each is answered on every HTTP port."""
 
 
@@ -214,6 +216,7 @@ def build_app(
     rooms = Rooms(
         inference=house.inference,
         fleet=house.fleet,
+        launches=house.launches,
         pools=house.pools,
         lookout=house.lookout,
         works=house.works,
@@ -337,5 +340,6 @@ def _about(settings: Settings, listen: Sequence[str]) -> About:
         started=time.time(),
         listen=tuple(listen),
         public_url=settings.public_url or "",
+        keyed=bool(settings.api_keys),
         limits=settings.limits.model_dump(),
     )

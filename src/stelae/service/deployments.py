@@ -170,6 +170,11 @@ class Deployments:
         if replica is not None:
             _check_same(replica, engine, dtype)
 
+    def begin(self, name: str) -> None:
+        """Begin to load a model, and return at once."""
+        if self.replica(name) is None:
+            self._begin(self.catalog.entry(name))
+
     async def unload(self, name: str, drain: float) -> None:
         """Unload a model; its calls have ``drain`` seconds to finish."""
         standing = self.standing(name)

@@ -15,6 +15,7 @@ from stelae.service.features import Features
 from stelae.service.fleet import Fleet
 from stelae.service.health import Health
 from stelae.service.inference import Inference
+from stelae.service.launches import Launches
 from stelae.service.lookout import Lookout, Machine
 from stelae.service.pools import Pools
 from stelae.service.search import Search
@@ -29,6 +30,7 @@ class House:
     Attributes:
         inference: Answers calls.
         fleet: Knows the models.
+        launches: Launches further ones, and takes them down.
         pools: Leases sets of workers.
         lookout: Tells what there is to give.
         works: Does work in the background.
@@ -37,6 +39,7 @@ class House:
 
     inference: Inference
     fleet: Fleet
+    launches: Launches
     pools: Pools
     lookout: Lookout
     works: Works
@@ -91,6 +94,7 @@ def build(
     return House(
         inference=inference,
         fleet=fleet,
+        launches=Launches(deployments),
         pools=pools,
         lookout=Lookout(fleet, admission, machine),
         works=Works(store, inference, kinds),

@@ -40,6 +40,7 @@ from stelae.types.extract import (
 )
 from stelae.types.imaging import ImageCall, ImageFormat, ImagePiece, ImageUsage
 from stelae.types.item import Item
+from stelae.types.launch import FileProgress, LaunchCall, LaunchInfo, ReplicaInfo, Stage
 from stelae.types.model import ModelInfo
 from stelae.types.pieces import (
     ChatUsage,
@@ -51,6 +52,7 @@ from stelae.types.pieces import (
 )
 from stelae.types.pool import LEASE_SECONDS, Assigned, Pool, PoolSpec, PoolState
 from stelae.types.profile import Profile
+from stelae.types.registration import Registration, Weights
 from stelae.types.score import ScoreCall, ScoreResult
 from stelae.types.search import (
     CollectionInfo,
@@ -92,6 +94,7 @@ __all__ = [
     "ExtractCall",
     "ExtractResult",
     "Extraction",
+    "FileProgress",
     "Finish",
     "Hit",
     "ImageCall",
@@ -102,6 +105,8 @@ __all__ = [
     "IndexCall",
     "IndexResult",
     "Item",
+    "LaunchCall",
+    "LaunchInfo",
     "Matrix",
     "Message",
     "Modality",
@@ -119,7 +124,9 @@ __all__ = [
     "Quantization",
     "Ragged",
     "ReasoningPart",
+    "Registration",
     "Relation",
+    "ReplicaInfo",
     "Role",
     "Sampling",
     "ScoreCall",
@@ -134,6 +141,7 @@ __all__ = [
     "SpeechCall",
     "SpeechPiece",
     "SpeechUsage",
+    "Stage",
     "Structure",
     "Task",
     "TextPart",
@@ -148,6 +156,7 @@ __all__ = [
     "TranscribeUsage",
     "Truncate",
     "Usage",
+    "Weights",
     "Word",
     "Worker",
 ]

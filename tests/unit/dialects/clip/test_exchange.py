@@ -41,6 +41,7 @@ def rooms(server: Live) -> Rooms:
     return Rooms(
         inference=house.inference,
         fleet=house.fleet,
+        launches=house.launches,
         pools=house.pools,
         lookout=house.lookout,
         works=house.works,
