@@ -1,7 +1,7 @@
 """Pages of ``docs/compatibility``: what a real client finds on a server, a check each row.
 
-The checks are functions ``check_...`` of ``checks.py`` in a folder; their docstrings are the
-rows, and they run in the client's own environment (``tools/clients.py``).
+The checks are functions ``check_...`` of ``checks.py`` and ``checks_....py`` in a folder; their
+docstrings are the rows, and they run in the client's own environment (``tools/clients.py``).
 """
 
 from __future__ import annotations
@@ -45,10 +45,11 @@ class Page:
 
     def rows(self) -> dict[str, str]:
         """What each check is about, by its name."""
-        tree = ast.parse((self.folder / "checks.py").read_text("utf-8"))
+        files = sorted(self.folder.glob("checks*.py"))
         return {
             node.name: ast.get_docstring(node) or node.name
-            for node in tree.body
+            for file in files
+            for node in ast.parse(file.read_text("utf-8")).body
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
             and node.name.startswith("check_")
         }

@@ -2,9 +2,9 @@
 
     python driver.py FOLDER ADDRESS...
 
-A check is a function of ``FOLDER/checks.py``, ``check_...``, and is given the addresses, or the
-``Place`` that the file makes of them; what it raises is its fault, and a ``Skip`` says that the
-client cannot do it.
+A check is a function of ``FOLDER/checks.py`` or ``FOLDER/checks_....py``, ``check_...``, and is
+given the addresses, or the ``Place`` that the file makes of them; what it raises is its fault, and
+a ``Skip`` says that the client cannot do it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,19 @@ import inspect
 import json
 import sys
 import traceback
+from pathlib import Path
+from types import ModuleType
 
 
 def main(folder: str, *addresses: str) -> None:
     """Run them all."""
     sys.path.insert(0, folder)
-    checks = __import__("checks")
+    for file in sorted(Path(folder).glob("checks*.py")):
+        run(__import__(file.stem), addresses)
+
+
+def run(checks: ModuleType, addresses: tuple[str, ...]) -> None:
+    """Run the checks of one file."""
     given = (checks.Place(*addresses),) if hasattr(checks, "Place") else addresses
     for name, check in [*vars(checks).items()]:
         if name.startswith("check_") and inspect.isfunction(check):

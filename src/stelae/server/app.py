@@ -236,6 +236,7 @@ def build_app(
         errors=_renderer(spoken),
         sockets=Sockets(spoken, rooms, reception, bounds),
         cors=settings.cors.origins,
+        open_paths=[claim.operation.path for claim in claims if claim.operation.open],
         strangers=[claim.operation.path for claim in claims if claim.operation.stranger],
     )
     told = [*spoken, health(spoken)]

@@ -18,9 +18,6 @@ from stelae.server.reception import Reception
 from stelae.server.sockets import Sockets
 from stelae.telemetry import log
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/dry_run", "/openapi.json"})
-"""Paths reached without a key, compared with the raw path; all others need one."""
-
 OPEN_PLACES = ("/v1/refs/", "/files/images/")
 """What lies below these is reached without a key: the addresses are secrets themselves."""
 
@@ -38,6 +35,7 @@ class Edge:
         errors: Answers errors from before the dialects.
         sockets: Answers WebSockets.
         cors: Origins whose pages may ask, ``*`` for all; none of others if empty.
+        open_paths: Paths reached without a key, beside what lies below ``OPEN_PLACES``.
         strangers: Paths where there is something for those without a key.
     """
 
@@ -49,11 +47,13 @@ class Edge:
         errors: RenderError = house_error,
         sockets: Sockets | None = None,
         cors: Sequence[str] = (),
+        open_paths: Collection[str] = (),
         strangers: Collection[str] = (),
     ) -> None:
         self._app = app
         self.sockets = sockets
         self._errors = errors
+        self._open = frozenset(open_paths)
         self._strangers = frozenset(strangers)
         self._answering = shared(self._request, cors)
         self.reception = reception
@@ -114,7 +114,7 @@ class Edge:
 
     def _admit(self, record: Record, scope: Scope) -> None:
         path = scope["path"]
-        if path in OPEN_PATHS or path.startswith(OPEN_PLACES):
+        if path in self._open or path.startswith(OPEN_PLACES):
             return
         try:
             self.reception.admit(record, scope["headers"])
