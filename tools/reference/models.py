@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from reference.markdown import code, codes, joined, table
 from stelae.catalog.entry import DEFAULT
 from stelae.catalog.families import known_models, listed, refused_models
-from stelae.catalog.family import Card, Kind
 from stelae.catalog.operations import Pooling
 from stelae.engines.registry import BUILT_IN as MANIFESTS
 from stelae.nn.architectures import homes
+from stelae.types import Card, ModelKind
 
 INTRODUCTION = """
 A model is what its checkpoint says: the architecture in `config.json`, the modules in
@@ -32,7 +32,7 @@ stored it; the others are reached by their hub ids. Whether an engine serves a m
 its checkpoint is here.
 """
 
-KINDS: dict[Kind, str] = {
+KINDS: dict[ModelKind, str] = {
     "embedding": "Vectors",
     "rerank": "Scores of pairs",
     "extract": "Names, classes, objects, fields",
@@ -85,7 +85,7 @@ def engines() -> Iterator[tuple[str, ...]]:
         )
 
 
-def models(kind: Kind, title: str) -> Iterator[str]:
+def models(kind: ModelKind, title: str) -> Iterator[str]:
     """The title and the table of the models of a kind."""
     yield f"### {title}"
     if kind == "embedding":

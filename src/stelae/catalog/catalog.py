@@ -1,4 +1,4 @@
-"""Names to models: the embedded one, what people register, and known families."""
+"""Names to models: the embedded one, what people add, and known families."""
 
 from __future__ import annotations
 
@@ -32,14 +32,15 @@ from stelae.catalog.families import (
     listed,
     refused_models,
 )
-from stelae.catalog.family import Advice, Card, Kind
+from stelae.catalog.family import Advice
 from stelae.catalog.hub import HubOptions, fetch, fetch_files, is_hub_id
 from stelae.catalog.hub_progress import Progress
 from stelae.catalog.profiles import PLAIN, SEPARATORS, check_profiles, profile_of
+from stelae.catalog.registered import card_of, check_registration, entry_of
 from stelae.catalog.spec import ModelSpec, Source
 from stelae.catalog.variants import Wish, choose
-from stelae.errors import Conflict, InvalidInput, ModelNotFound
-from stelae.types import Profile
+from stelae.errors import Conflict, Forbidden, InvalidInput, ModelNotFound, StelaeError
+from stelae.types import Card, ModelKind, Profile, Registration
 
 
 class Catalog:
@@ -66,6 +67,7 @@ class Catalog:
         self._entries: dict[str, ModelEntry] = {}
         self._names: dict[str, str] = {}
         self._specs: dict[str, ModelSpec] = {}
+        self._registrations: dict[str, Registration] = {}
         self._lock = Lock()
         for entry in entries:
             self.register(entry)
@@ -114,13 +116,57 @@ class Catalog:
                 return found, profile_of(found, name[place + 1 :] or PLAIN)
         raise self._unknown(name)
 
-    def card(self, name: str) -> Card | None:
-        """The facts of a well-known model by its name or an alias, if it is one."""
-        return cards(self._families).get(name)
+    @property
+    def hub(self) -> HubOptions:
+        """How the hub is reached."""
+        return self._hub
 
-    def cards(self, kind: Kind | None = None) -> list[Card]:
-        """The facts of all well-known models of a kind, or of all, sorted by name."""
-        return listed(kind, self._families)
+    def card(self, name: str) -> Card | None:
+        """The facts of a well-known or registered model by its name, if it is one."""
+        own = self._registrations.get(name)
+        return cards(self._families).get(name) if own is None else card_of(own)
+
+    def cards(self, kind: ModelKind | None = None) -> list[Card]:
+        """The facts of all well-known and registered models of a kind, or of all, by name."""
+        own = [card_of(each) for each in self.registrations() if kind in {None, each.kind}]
+        return sorted([*listed(kind, self._families), *own], key=lambda card: card.name.casefold())
+
+    def registrations(self) -> list[Registration]:
+        """What users registered, the oldest first."""
+        return list(self._registrations.values())
+
+    def registration(self, name: str) -> Registration | None:
+        """What a user registered under a name, if anybody did."""
+        return self._registrations.get(name)
+
+    def add_registration(self, registration: Registration) -> None:
+        """Make a model known to all who ask for it by name.
+
+        Raises:
+            InvalidInput: The document makes no sense; see ``check_registration``.
+            Conflict: The name means another model.
+        """
+        check_registration(registration)
+        name = registration.name
+        with self._lock:
+            if name in self._registrations or self._found(name) is not None:
+                raise Conflict(f"name={name!r} means a model already; choose another", param="name")
+            self._registrations[name] = registration
+
+    def remove_registration(self, name: str) -> Registration:
+        """Forget what a user registered; models that were launched of it stay.
+
+        Raises:
+            ModelNotFound: Nobody registered that name.
+            Forbidden: It is a well-known model.
+        """
+        with self._lock:
+            own = self._registrations.pop(name, None)
+            if own is None:
+                raise self._unregistered(name)
+            if self._entries.get(name) == _defined(own):
+                self._drop(name)
+        return own
 
     def variant(self, name: str, wish: Wish) -> ModelEntry:
         """The model that a name means, in the variant that is asked for.
@@ -149,6 +195,8 @@ class Catalog:
         weights = {v.chosen(q).hub for v in card.variants for q in v.quantizations}
         if entry.source not in weights or (entry.source, entry.files) == (chosen.hub, chosen.files):
             return entry
+        if (own := self._registrations.get(card.name)) is not None:
+            return entry_of(own, chosen)
         return replace(
             known_models(self._families)[card.name],
             aliases=(),
@@ -161,6 +209,8 @@ class Catalog:
         found = self._names.get(name)
         if found is not None:
             return self._entries[found]
+        if (own := self._registrations.get(name)) is not None:
+            return _defined(own)
         known = known_models(self._families).get(name)
         return None if known is None else self._registered(known) or self._beside(known)
 
@@ -202,9 +252,12 @@ class Catalog:
     def forget(self, name: str) -> None:
         """Take a registered model out, under all its names; unknown names are let be."""
         with self._lock:
-            self._names = {n: owner for n, owner in self._names.items() if owner != name}
-            self._entries.pop(name, None)
-            self._specs.pop(name, None)
+            self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        self._names = {n: owner for n, owner in self._names.items() if owner != name}
+        self._entries.pop(name, None)
+        self._specs.pop(name, None)
 
     def _check_free(self, name: str, entry: ModelEntry) -> None:
         owner = self._names.get(name, entry.name)
@@ -283,20 +336,26 @@ class Catalog:
             ModelLoadFailed: The checkpoint is broken, or the hub does not answer.
             MissingDependency: The package with the embedded model is not installed.
         """
-        return self.read(self.entry(name), progress)
+        entry = self.entry(name)
+        spec = self.read(entry, progress)
+        self.keep(entry, spec)
+        return spec
 
     def read(self, entry: ModelEntry, progress: Progress | None = None) -> ModelSpec:
-        """What a model is, as ``spec`` tells it; it is registered once that is known."""
+        """What a model is, as ``spec`` tells it; nothing is registered."""
         known = self._specs.get(entry.name)
         if known is not None:
             return known
         folder, source = self._place(entry, progress)
-        spec = read_spec(folder, entry, source, self._advice(entry, source))
+        return read_spec(folder, entry, source, self._advice(entry, source))
+
+    def keep(self, entry: ModelEntry, spec: ModelSpec) -> None:
+        """Note what a model is: it is registered if it was not, and read no more from the hub."""
         if entry.name not in self._entries:
             self.register(entry)
-        if source.kind == "hub":
-            self._specs[entry.name] = spec
-        return spec
+        with self._lock:
+            if spec.source.kind == "hub" and self._entries[entry.name] == entry:
+                self._specs[entry.name] = spec
 
     def _advice(self, entry: ModelEntry, source: Source) -> Advice | None:
         """What is known of a model by its hub id, or of a folder by the name it is given."""
@@ -326,11 +385,21 @@ class Catalog:
         folder = fetch_files(entry.source, entry.revision, self._hub, entry.files, progress)
         return folder, Source(kind="hub", location=entry.source, revision=folder.name)
 
+    def _unregistered(self, name: str) -> StelaeError:
+        if name in cards(self._families):
+            return Forbidden(
+                f"name={name!r} is a well-known model; those that users registered can be removed",
+                param="name",
+            )
+        return ModelNotFound(
+            f"name={name[:LONGEST_NAME]!r}: nobody registered a model of that name", param="name"
+        )
+
     def _unknown(self, name: str) -> ModelNotFound:
         short = name[:LONGEST_NAME]
         if (reason := refused_models(self._families).get(name)) is not None:
             return ModelNotFound(f"model={short!r} is not served: {reason}", param="model")
-        names = (*known_models(self._families), *self._names)
+        names = (*known_models(self._families), *self._names, *self._registrations)
         known = {n.casefold(): n for n in names if ("/" in n) == ("/" in short)}
         near = [known[n] for n in get_close_matches(short.casefold(), known, n=3, cutoff=0.6)]
         return ModelNotFound(
@@ -339,6 +408,12 @@ class Catalog:
             hint=f"did you mean {' or '.join(map(repr, near))}?" if near else _other_ways(short),
             details={"nearest": near},
         )
+
+
+def _defined(registration: Registration) -> ModelEntry:
+    """A registered model in the variant that is usual."""
+    usual = choose(registration.name, card_of(registration).variants, Wish())
+    return entry_of(registration, usual)
 
 
 def _separators(name: str) -> list[int]:

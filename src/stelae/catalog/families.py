@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 
 from stelae.catalog.entry import ModelEntry
-from stelae.catalog.family import Advice, Card, Family, Kind
+from stelae.catalog.family import Advice, Family
 from stelae.errors import MissingDependency, ModelLoadFailed
+from stelae.types import Card, ModelKind
 
 BUILT_IN = Path(__file__).parent / "families"
 
@@ -75,7 +76,7 @@ def cards(folder: Path = BUILT_IN) -> dict[str, Card]:
     return {name: card for card in listed for name in (card.name, *card.aliases)}
 
 
-def listed(kind: Kind | None = None, folder: Path = BUILT_IN) -> list[Card]:
+def listed(kind: ModelKind | None = None, folder: Path = BUILT_IN) -> list[Card]:
     """The facts of all models of a kind, or of all, sorted by name in any case.
 
     Raises:

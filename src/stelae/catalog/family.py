@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Literal
 
 import msgspec
 
 from stelae.catalog.abilities import Finding, ImageMode
 from stelae.catalog.entry import Ask, ModelEntry
-from stelae.catalog.variants import QUANTIZATION, Chosen, Row, Variant, Wish, choose
-from stelae.types import OutputType, Profile, Task
+from stelae.catalog.variants import Row, Wish, choose
+from stelae.types import Card, Chosen, ModelKind, OutputType, Profile, Task, Variant
+from stelae.types.card import QUANTIZATION
 
-Kind = Literal["llm", "embedding", "rerank", "extract", "image", "audio"]
-"""What a model is for; those that share vectors of texts and pictures are ``embedding``."""
-
-ABILITIES: dict[Kind, frozenset[str]] = {
+ABILITIES: dict[ModelKind, frozenset[str]] = {
     "llm": frozenset(
         {"generate", "chat", "tools", "vision", "reasoning", "hybrid", "audio", "omni"}
     ),
@@ -69,7 +66,7 @@ class Member(
     revision: str | None = None
     rows: tuple[Row, ...] = msgspec.field(default=(), name="variants")
     aliases: tuple[str, ...] = ()
-    kind: Kind | None = None
+    kind: ModelKind | None = None
     languages: tuple[str, ...] | None = None
     abilities: tuple[str, ...] | None = None
     inputs: tuple[str, ...] | None = None
@@ -138,36 +135,6 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     ask: Ask | None = None
 
 
-class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """The facts of a model, for lists; nothing of it need be on this machine.
-
-    Attributes:
-        name: Short name.
-        family: Whose model it is.
-        kind: What it is for.
-        aliases: Further names.
-        languages: Codes of the languages it was made for, or ``multilingual``.
-        abilities: What it can do, in the words of its kind.
-        inputs: What it reads.
-        context: Longest input in tokens, if known.
-        dimensions: Width of its vectors, if it makes any and it is known.
-        architectures: Class names in ``config.json``, of language models.
-        variants: What there is to choose.
-    """
-
-    name: str
-    family: str
-    kind: Kind
-    aliases: tuple[str, ...]
-    languages: tuple[str, ...]
-    abilities: tuple[str, ...]
-    inputs: tuple[str, ...]
-    context: int | None
-    dimensions: int | None
-    architectures: tuple[str, ...]
-    variants: tuple[Variant, ...]
-
-
 class Refusal(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
@@ -203,7 +170,7 @@ class Family(
     family: str
     models: tuple[Member, ...] = ()
     refused: tuple[Refusal, ...] = ()
-    kind: Kind = "embedding"
+    kind: ModelKind = "embedding"
     languages: tuple[str, ...] = ()
     abilities: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ("text",)

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import msgspec
 
 from stelae.errors import InvalidInput
+from stelae.types import Chosen, Variant
 
 Format = Literal["pytorch", "ggufv2", "fp8", "gptq", "awq", "bnb", "fp4", "mlx"]
 """How weights are stored, by the names that Xinference gives; those served first come first."""
@@ -21,50 +22,8 @@ PLAIN = "none"
 GOOD = ("q4_k_m", "q4_k", "q4_k_s", "q4_0", "q8_0")
 """Quantisations of GGUF files to take if none is asked for, the best trade first."""
 
-SIZE, QUANTIZATION, PART = "{size}", "{quantization}", "{part}"
+SIZE, PART = "{size}", "{part}"
 """Places in hub ids and file names."""
-
-
-class Variant(msgspec.Struct, frozen=True, kw_only=True):
-    """A model in one format and size; ``{quantization}`` may stand in its texts.
-
-    Attributes:
-        format: How the weights are stored.
-        size: Billions of parameters, where models of the name differ in it.
-        hub: Hub id.
-        revision: Commit to take; ``None`` is the main branch.
-        quantizations: What there is to choose; ``none`` alone if nothing.
-        files: Patterns of the GGUF file, the likeliest first; empty takes the checkpoint.
-    """
-
-    format: str
-    size: float | None
-    hub: str
-    revision: str | None
-    quantizations: tuple[str, ...]
-    files: tuple[str, ...]
-
-    def chosen(self, quantization: str) -> Chosen:
-        """The variant in one of its quantisations."""
-        return Chosen(
-            format=self.format,
-            size=self.size,
-            quantization=quantization,
-            hub=self.hub.replace(QUANTIZATION, quantization),
-            revision=self.revision,
-            files=tuple(file.replace(QUANTIZATION, quantization) for file in self.files),
-        )
-
-
-class Chosen(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be fetched; attributes as of ``Variant``."""
-
-    format: str
-    size: float | None
-    quantization: str
-    hub: str
-    revision: str | None
-    files: tuple[str, ...]
 
 
 class Row(

@@ -30,6 +30,7 @@ from stelae.service.inference import Inference
 from stelae.service.launches import Launches
 from stelae.service.lookout import Lookout
 from stelae.service.pools import Pools
+from stelae.service.registry import Registry
 from stelae.service.search import Search
 from stelae.service.works import Kind, Works
 from stelae.telemetry.metrics import Metrics, Served
@@ -99,6 +100,7 @@ class Rooms:
     inference: Inference
     fleet: Fleet
     launches: Launches
+    registry: Registry
     pools: Pools
     lookout: Lookout
     works: Works

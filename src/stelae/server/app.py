@@ -217,6 +217,7 @@ def build_app(
         inference=house.inference,
         fleet=house.fleet,
         launches=house.launches,
+        registry=house.registry,
         pools=house.pools,
         lookout=house.lookout,
         works=house.works,

@@ -18,6 +18,7 @@ from stelae.service.inference import Inference
 from stelae.service.launches import Launches
 from stelae.service.lookout import Lookout, Machine
 from stelae.service.pools import Pools
+from stelae.service.registry import Registry
 from stelae.service.search import Search
 from stelae.service.store import Store, state_folder
 from stelae.service.works import Kind, Works
@@ -31,6 +32,7 @@ class House:
         inference: Answers calls.
         fleet: Knows the models.
         launches: Launches further ones, and takes them down.
+        registry: Knows which can be launched, and takes registrations.
         pools: Leases sets of workers.
         lookout: Tells what there is to give.
         works: Does work in the background.
@@ -40,6 +42,7 @@ class House:
     inference: Inference
     fleet: Fleet
     launches: Launches
+    registry: Registry
     pools: Pools
     lookout: Lookout
     works: Works
@@ -47,6 +50,7 @@ class House:
 
     async def start(self, names: Iterable[str] = ()) -> None:
         """Start, and load the models named; see ``Fleet.start``."""
+        await self.registry.start()
         await self.works.start()
         await self.fleet.start(names)
 
@@ -95,6 +99,7 @@ def build(
         inference=inference,
         fleet=fleet,
         launches=Launches(deployments),
+        registry=Registry(deployments, store),
         pools=pools,
         lookout=Lookout(fleet, admission, machine),
         works=Works(store, inference, kinds),

@@ -1,6 +1,7 @@
 """Values that walk through the rooms: plain, immutable, the same for every dialect."""
 
 from stelae.types.capacity import Capacity, ModelLoad, Worker
+from stelae.types.card import Card, Chosen, ModelKind, Variant
 from stelae.types.chat import (
     ChatCall,
     ImagePart,
@@ -63,6 +64,7 @@ from stelae.types.search import (
     SearchCall,
     SearchResult,
 )
+from stelae.types.shelf import CachedModel, EngineFit
 from stelae.types.speech import AudioFormat, SpeechCall, SpeechPiece, SpeechUsage
 from stelae.types.transcription import (
     Segment,
@@ -78,9 +80,12 @@ __all__ = [
     "Assigned",
     "AudioFormat",
     "Box",
+    "CachedModel",
     "Capacity",
+    "Card",
     "ChatCall",
     "ChatUsage",
+    "Chosen",
     "Classification",
     "CollectionInfo",
     "ComputeDtype",
@@ -90,6 +95,7 @@ __all__ = [
     "EmbeddingDtype",
     "EncodeCall",
     "EncodeResult",
+    "EngineFit",
     "Entity",
     "ExtractCall",
     "ExtractResult",
@@ -111,6 +117,7 @@ __all__ = [
     "Message",
     "Modality",
     "ModelInfo",
+    "ModelKind",
     "ModelLoad",
     "ModelState",
     "Muvera",
@@ -156,6 +163,7 @@ __all__ = [
     "TranscribeUsage",
     "Truncate",
     "Usage",
+    "Variant",
     "Weights",
     "Word",
     "Worker",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
+
+from stelae.types.card import ModelKind
 
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,7 +50,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """
 
     name: str
-    kind: Literal["llm", "embedding", "rerank", "extract", "image", "audio"]
+    kind: ModelKind
     weights: tuple[Weights, ...]
     description: str = ""
     family: str = ""

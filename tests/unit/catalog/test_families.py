@@ -18,12 +18,12 @@ from stelae.catalog.families import (
     read_families,
     refused_models,
 )
-from stelae.catalog.family import ABILITIES, INPUTS, Card, Kind
+from stelae.catalog.family import ABILITIES, INPUTS
 from stelae.catalog.hub import REVISION, is_hub_id
 from stelae.catalog.profiles import check_profiles
-from stelae.catalog.variants import QUANTIZATION
 from stelae.errors import ModelLoadFailed, ModelNotFound, StelaeError
-from stelae.types import Muvera, OutputType, Profile
+from stelae.types import Card, ModelKind, Muvera, OutputType, Profile
+from stelae.types.card import QUANTIZATION
 
 COMMIT = re.compile(r"[0-9a-f]{40}|no_timm")
 LANGUAGE = re.compile(r"[a-z]{2}|multilingual")
@@ -60,7 +60,7 @@ def test_the_table_holds_what_the_files_of_the_families_say() -> None:
 
 
 @pytest.mark.parametrize("kind", ABILITIES)
-def test_facts_are_of_the_words_and_sizes_that_there_are(kind: Kind) -> None:
+def test_facts_are_of_the_words_and_sizes_that_there_are(kind: ModelKind) -> None:
     for card in listed(kind):
         check_facts(card)
 
@@ -77,7 +77,7 @@ def check_facts(card: Card) -> None:
 
 
 @pytest.mark.parametrize("kind", ABILITIES)
-def test_variants_can_be_told_apart_and_fetched(kind: Kind) -> None:
+def test_variants_can_be_told_apart_and_fetched(kind: ModelKind) -> None:
     for card in listed(kind):
         check_variants(card)
 

@@ -14,9 +14,9 @@ from tiny.gguf import write_gguf
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.hub import HubOptions
-from stelae.catalog.variants import Row, Variant, Wish, choose
+from stelae.catalog.variants import Row, Wish, choose
 from stelae.errors import InvalidInput, ModelNotFound
-from stelae.types import Task
+from stelae.types import Task, Variant
 
 GGUF = Row(
     format="ggufv2",
