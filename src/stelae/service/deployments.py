@@ -319,6 +319,7 @@ class Deployments:
         progress: Progress | None = None,
     ) -> tuple[ModelSpec, registry.Choice]:
         spec = await in_daemon(self.catalog.read, entry, progress)
+        self.catalog.keep(entry, spec)
         choice = await in_daemon(registry.choose, spec, engine)
         standing.spec, standing.choice = spec, choice
         return spec, choice
