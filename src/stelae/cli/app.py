@@ -22,6 +22,7 @@ from stelae.cli import (
     exits,
     extract,
     image,
+    keys,
     migrate,
     models,
     pull,
@@ -93,6 +94,7 @@ def options(
 SERVING, USING, MODELS, HERE = "Serve", "Use", "Models", "This machine"
 
 app.command("serve", rich_help_panel=SERVING)(serve.serve)
+app.add_typer(keys.app, name="keys", rich_help_panel=SERVING)
 app.command("embed", rich_help_panel=USING)(embed.embed)
 app.command("score", rich_help_panel=USING)(score.score)
 app.command("chat", rich_help_panel=USING)(chat.chat)

@@ -24,6 +24,7 @@ from stelae.errors import (
     UnsupportedTask,
 )
 from stelae.security.fetch import Fetcher
+from stelae.security.keys import KeyRing
 from stelae.service.fleet import Fleet
 from stelae.service.gallery import Gallery
 from stelae.service.inference import Inference
@@ -75,7 +76,6 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
         started: Unix time of its start.
         listen: Addresses served on.
         public_url: The one that callers reach it under, if the settings say.
-        keyed: Whether requests need a key.
         limits: What is accepted before requests are refused.
     """
 
@@ -84,7 +84,6 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     started: float
     listen: tuple[str, ...] = ()
     public_url: str = ""
-    keyed: bool = False
     limits: dict[str, int | float] = {}
 
     @property
@@ -107,6 +106,8 @@ class Rooms:
     search: Search
     metrics: Metrics
     about: About
+    keys: KeyRing = field(default_factory=KeyRing)
+    """Those that requests must show one of, if there are any."""
     fetcher: Fetcher = field(default_factory=Fetcher)
     gallery: Gallery = field(default_factory=Gallery)
     clip_model: str | None = None

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 
 from stelae.errors import Forbidden
-from stelae.security.keys import Headers
+from stelae.security.keys import Headers, KeyRing
 
 _HERE = re.compile(rb"(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])\.?(?::\d+)?", re.IGNORECASE)
 _SCHEME = re.compile(rb"^https?://", re.IGNORECASE)
@@ -23,17 +23,17 @@ class BrowserGuard:
 
     Args:
         listen: Addresses served on, such as ``http://127.0.0.1:8080``.
-        open_to_all: Whether no key is needed.
+        keys: Those that are asked for, if there are any.
         origins: Those whose pages may ask all the same; ``*`` stands for every one.
     """
 
     def __init__(
-        self, listen: Iterable[str], *, open_to_all: bool, origins: Iterable[str] = ()
+        self, listen: Iterable[str], keys: KeyRing, *, origins: Iterable[str] = ()
     ) -> None:
         self._welcome = frozenset(origin.encode() for origin in origins)
         addresses = [address.encode() for address in listen]
-        self._open = open_to_all
-        self._watches = open_to_all and bool(addresses) and all(map(_is_here, addresses))
+        self._keys = keys
+        self._here = bool(addresses) and all(map(_is_here, addresses))
 
     def admit(self, headers: Headers) -> None:
         """Check where a request says it comes from and whom it means.
@@ -41,7 +41,7 @@ class BrowserGuard:
         Raises:
             Forbidden: ``Host`` or ``Origin`` name something else than this machine.
         """
-        if not self._watches:
+        if not self._here or self._keys:
             return
         for name, value in headers:
             if name == b"host" and not _HERE.fullmatch(value):
@@ -56,9 +56,11 @@ class BrowserGuard:
             Forbidden: As for ``admit``, or ``Origin`` is not the address that was asked.
         """
         self.admit(headers)
+        if self._keys:
+            return
         host = _host(headers)
         for name, value in headers:
-            if not self._open or name != b"origin" or self._is_welcome(value):
+            if name != b"origin" or self._is_welcome(value):
                 continue
             if _SCHEME.sub(b"", value) != host:
                 raise Forbidden(

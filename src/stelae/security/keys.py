@@ -4,28 +4,67 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from stelae.errors import Unauthorized
+from stelae.errors import InvalidInput, Unauthorized
+from stelae.security.key_file import KeyFile
 
 Headers = Sequence[tuple[bytes, bytes]]
 """Raw request headers, names in lower case."""
 
 
 class KeyRing:
-    """The keys that open the server; without any it stands open."""
+    """The keys that open the server; without any, and without a file of keys, it stands open.
 
-    def __init__(self, keys: Iterable[str] = ()) -> None:
-        self._digests = tuple(_digest(key.encode()) for key in keys)
+    The file is read anew whenever it has changed. A server that has seen one never opens
+    again by itself: with a file that is empty, gone or broken, nobody new is let in.
+
+    Args:
+        keys: Those of the settings.
+        file: The file of keys.
+        told: Called with why the file cannot be read, each time it has changed.
+
+    Raises:
+        InvalidInput: The file cannot be read.
+    """
+
+    def __init__(
+        self,
+        keys: Iterable[str] = (),
+        file: KeyFile | None = None,
+        told: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        self._fixed = tuple(_digest(key.encode()) for key in keys)
+        self._digests = self._fixed
+        self._file = file
+        self._mark = None if file is None else file.mark()
+        self._told = told
+        self._needed = bool(self._fixed) or self._mark is not None
+        if file is not None:
+            self._take(file)
 
     def __bool__(self) -> bool:
-        return bool(self._digests)
+        self._follow()
+        return self._needed
+
+    def _follow(self) -> None:
+        if self._file is None or (mark := self._file.mark()) == self._mark:
+            return
+        self._mark, self._needed = mark, True
+        try:
+            self._take(self._file)
+        except InvalidInput as error:
+            self._told(error.message)
+
+    def _take(self, file: KeyFile) -> None:
+        self._digests = (*self._fixed, *(bytes.fromhex(key.digest) for key in file.stored()))
 
     def find(self, presented: bytes) -> str | None:
         """Name the key that equals ``presented``: the start of its hash, or ``None``.
 
         Every key is compared, so the time taken tells nothing.
         """
+        self._follow()
         digest = _digest(presented)
         found = None
         for known in self._digests:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -43,6 +44,8 @@ from stelae.errors import StelaeError
 from stelae.scheduler.queue import Limits
 from stelae.security.browsers import BrowserGuard
 from stelae.security.fetch import Fetcher, rules_of
+from stelae.security.key_file import FILE as KEYS
+from stelae.security.key_file import KeyFile
 from stelae.security.keys import KeyRing
 from stelae.server.edge import Edge
 from stelae.server.endpoints import Endpoint, Shared
@@ -63,6 +66,7 @@ from stelae.service.house import House, build
 from stelae.service.lookout import Machine
 from stelae.service.profiles import Profiles, profile_of
 from stelae.service.store import Store, state_folder
+from stelae.telemetry import log
 from stelae.telemetry.metrics import Metrics
 from stelae.types import Profile
 from stelae.version import __version__
@@ -113,8 +117,32 @@ def build_house(settings: Settings, catalog: Catalog) -> House:
 def build_store(settings: Settings) -> Store:
     """What outlives the server."""
     kept = settings.store
-    folder = kept.folder or state_folder()
-    return Store(folder, most_bytes=kept.bytes, keep_seconds=kept.keep_days * 86_400)
+    return Store(
+        store_folder(settings), most_bytes=kept.bytes, keep_seconds=kept.keep_days * 86_400
+    )
+
+
+def store_folder(settings: Settings) -> Path:
+    """Where things are kept that outlive the server."""
+    return settings.store.folder or state_folder()
+
+
+def key_file(settings: Settings) -> KeyFile:
+    """The keys that people make for the server while it runs."""
+    return KeyFile(store_folder(settings) / KEYS)
+
+
+def build_keys(settings: Settings) -> KeyRing:
+    """Who may ask.
+
+    Raises:
+        InvalidInput: The file of keys cannot be read.
+    """
+    return KeyRing(
+        (key.get_secret_value() for key in settings.api_keys),
+        key_file(settings),
+        lambda reason: log.get().error("keys_unreadable", reason=reason),
+    )
 
 
 def build_fetcher(settings: Settings) -> Fetcher:
@@ -211,6 +239,7 @@ def build_app(
     claims: list[Claim] = []
     own = pages(_document(claims))
     claims += settle([*spoken, own])
+    keys = build_keys(settings)
     metrics = Metrics()
     metrics.watch(house.fleet.samples, resident_bytes, __version__)
     rooms = Rooms(
@@ -223,12 +252,13 @@ def build_app(
         works=house.works,
         search=house.search,
         metrics=metrics,
+        keys=keys,
         about=_about(settings, listen),
         fetcher=build_fetcher(settings),
         gallery=build_gallery(settings),
         clip_model=settings.clip.model,
     )
-    reception = build_reception(settings, metrics, listen, claims)
+    reception = build_reception(settings, (keys, metrics), listen, claims)
     limits = settings.limits
     bounds = SocketBounds(watchers=limits.watchers, talks=limits.streams, messages=limits.messages)
     edge = Edge(
@@ -247,15 +277,17 @@ def build_app(
 
 
 def build_reception(
-    settings: Settings, metrics: Metrics, listen: Sequence[str], claims: Iterable[Claim]
+    settings: Settings,
+    shared: tuple[KeyRing, Metrics],
+    listen: Sequence[str],
+    claims: Iterable[Claim],
 ) -> Reception:
     """What all transports share."""
-    limits = settings.limits
-    keys = KeyRing(key.get_secret_value() for key in settings.api_keys)
+    limits, (keys, metrics) = settings.limits, shared
     pages = [url for url in listen if url.startswith("http")]
     return Reception(
         keys=keys,
-        browsers=BrowserGuard(pages, open_to_all=not keys, origins=settings.cors.origins),
+        browsers=BrowserGuard(pages, keys, origins=settings.cors.origins),
         ledger=Ledger(
             limits.body_bytes, limits.in_flight_bytes, metrics.body_bytes.add, Tidier().note
         ),
@@ -342,6 +374,5 @@ def _about(settings: Settings, listen: Sequence[str]) -> About:
         started=time.time(),
         listen=tuple(listen),
         public_url=settings.public_url or "",
-        keyed=bool(settings.api_keys),
         limits=settings.limits.model_dump(),
     )

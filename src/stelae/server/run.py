@@ -13,7 +13,7 @@ import uvloop
 from stelae.cluster.memory import settle
 from stelae.config import LogFormat, Settings
 from stelae.security.tls import Tls, load
-from stelae.server.app import build_app, build_catalog, build_house
+from stelae.server.app import build_app, build_catalog, build_house, build_keys
 from stelae.server.carriers import Carriers, check_tls
 from stelae.server.listeners import Listener, bind, close
 from stelae.server.ready import announced
@@ -59,9 +59,11 @@ def serve(
 def warn_if_open(settings: Settings, listeners: Sequence[Listener]) -> None:
     """Say so if others on the network can use the server without a key."""
     exposed = [listener.url for listener in listeners if not listener.loopback]
-    if exposed and not settings.api_keys:
+    if exposed and not build_keys(settings):
         log.get().warning(
-            "open_to_the_network", listen=exposed, advice="set api_keys, or listen on 127.0.0.1"
+            "open_to_the_network",
+            listen=exposed,
+            advice="make a key with 'stelae keys create NAME', or listen on 127.0.0.1",
         )
 
 

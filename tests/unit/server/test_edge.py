@@ -51,9 +51,10 @@ async def echo(request: Request) -> Response:
 def edge(app: ASGIApp | None = None, *keys: str, body_bytes: int = 100, **more: Any) -> Edge:
     router = Router([Route("/echo", echo, methods=["POST"]), Route("/healthz", echo)])
     named = {name: more.pop(name) for name in ("quiet", "access") if name in more}
+    ring = KeyRing(keys)
     reception = Reception(
-        keys=KeyRing(keys),
-        browsers=BrowserGuard([], open_to_all=not keys),
+        keys=ring,
+        browsers=BrowserGuard([], ring),
         ledger=Ledger(body_bytes, 1000),
         metrics=Metrics(),
         **named,

@@ -12,7 +12,7 @@ from stelae.dialects.base import Operation, Rooms
 async def auth(request: Request, rooms: Rooms) -> Response:
     """Whether the server needs a key."""
     del request
-    return json_answer({"auth": rooms.about.keyed})
+    return json_answer({"auth": bool(rooms.keys)})
 
 
 CLUSTER_OPERATIONS = (
