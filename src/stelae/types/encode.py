@@ -62,6 +62,8 @@ class EncodeCall(
             another.
         normalize: Whether vectors get unit length; ``None`` as the model says.
         truncate: What to do with items that are too long.
+        max_tokens: Longest text in tokens, special ones included, where it should be shorter
+            than the model reads; for longer ones ``truncate`` decides.
         pool_factor: Keep one token vector of so many, by joining similar ones; queries
             keep all.
         muvera: Make the dense vector of the token vectors, so that dot products stand
@@ -82,6 +84,7 @@ class EncodeCall(
     dtype: EmbeddingDtype | None = None
     normalize: bool | None = None
     truncate: Truncate = Truncate.END
+    max_tokens: int | None = None
     gpu: str | None = None
     pool_factor: int | None = None
     muvera: Muvera | None = None
@@ -120,6 +123,7 @@ class EncodeResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         errors: What went wrong, by item index; other items are unharmed.
         usage: Tokens run in all.
         timing: Where the time went.
+        replica: Which of the model's replicas ran it, from 0.
     """
 
     model: str
@@ -133,3 +137,4 @@ class EncodeResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     errors: dict[int, ErrorInfo] = {}
     usage: Usage = Usage()
     timing: Timing = Timing()
+    replica: int = 0

@@ -114,7 +114,9 @@ class EncodeJob:
         ids, prompt = (
             (next(read), self._prompt_ids) if item.token_ids is None else (item.token_ids, ())
         )
-        return self._intake.single(ids, call.truncate, prompt, self._outputs, call.role)
+        return self._intake.single(
+            ids, call.truncate, prompt, self._outputs, call.role, call.max_tokens
+        )
 
     def finish(
         self, prepared: Sequence[Prepared[Features]], rows: Sequence[Output | StelaeError]

@@ -66,6 +66,7 @@ class Intake:
         prompt: Ids = (),
         outputs: tuple[OutputType, ...] = DENSE,
         role: Role | None = None,
+        longest: int | None = None,
     ) -> Features | StelaeError:
         """One text between special tokens, cut to the limit if the policy allows.
 
@@ -75,14 +76,18 @@ class Intake:
             prompt: Ids of its prompt; cutting at the start cuts the text, never this.
             outputs: What is wanted.
             role: The side it stands on.
+            longest: Most tokens in all, where that is fewer than the model reads.
         """
         before, after = self._frame(outputs, role)
         marking = self.marking(outputs, role)
         marks: Ids = () if marking is None else marking.ids
         specials = len(before) + len(after) + len(marks)
-        room = self.spec.max_tokens - specials
+        limit = min(self.spec.max_tokens, longest or self.spec.max_tokens)
         if marking is not None:
-            room = min(room, marking.max_tokens - specials)
+            limit = min(limit, marking.max_tokens)
+        room = limit - specials
+        if room < 1:
+            return _no_room(limit, specials)
         kept = min(len(prompt), room)
         cut = len(ids) > room
         if cut and truncate is Truncate.ERROR:
@@ -189,6 +194,14 @@ def _too_long(tokens: int, room: int, specials: int) -> InputTooLong:
         f"{specials} special ones; shorten it or choose truncate 'end' or 'start'",
         param="items",
         details={"tokens": tokens, "max_tokens": room},
+    )
+
+
+def _no_room(limit: int, specials: int) -> InvalidInput:
+    return InvalidInput(
+        f"max_tokens={limit} leaves no room for a text beside {specials} special tokens; "
+        f"choose {specials + 1} or more",
+        param="max_tokens",
     )
 
 

@@ -44,6 +44,10 @@ def check_call(spec: ModelSpec, call: EncodeCall) -> None:
     check_instruction(spec, call.instruction)
     if call.dimensions is not None:
         _check_dimensions(spec, call, call.dimensions)
+    if call.max_tokens is not None and call.max_tokens < 1:
+        raise InvalidInput(
+            f"max_tokens={call.max_tokens}: 1 or more was expected", param="max_tokens"
+        )
 
 
 def _check_outputs(spec: ModelSpec, call: EncodeCall) -> None:

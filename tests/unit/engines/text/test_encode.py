@@ -11,7 +11,7 @@ from stelae.engines.base import Prepared
 from stelae.engines.text.encode import EncodeJob
 from stelae.engines.text.features import Features
 from stelae.engines.text.intake import Intake
-from stelae.errors import InputTooLong, UnsupportedCheckpoint
+from stelae.errors import InputTooLong, InvalidInput, UnsupportedCheckpoint
 from stelae.types import EncodeCall, Item, Truncate
 
 
@@ -59,6 +59,28 @@ def test_end_keeps_the_beginning_and_start_the_end() -> None:
 
 def test_cutting_at_the_start_never_cuts_the_prompt() -> None:
     assert prepare("abcdef", Truncate.START, prompt="yz") == [90, 24, 25, 4, 5, 91]
+
+
+def test_call_may_read_less_of_a_text_than_the_model_does() -> None:
+    call = EncodeCall(model="m", items=[Item(text="abcdef"), Item(text="a")], max_tokens=4)
+    cut, whole = prepared_of(call)
+    assert cut.features is not None
+    assert cut.features.ids.tolist() == [90, 0, 1, 91]
+    assert (cut.truncated, whole.truncated) == (True, False)
+    (more,) = prepared_of(msgspec.structs.replace(call, items=call.items[:1], max_tokens=100))
+    assert more.tokens == 6
+
+
+@pytest.mark.parametrize("longest", [-1, 0])
+def test_length_that_is_none_is_refused(longest: int) -> None:
+    with pytest.raises(InvalidInput, match=f"max_tokens={longest}: 1 or more"):
+        job(EncodeCall(model="m", items=[Item(text="a")], max_tokens=longest))
+
+
+def test_length_without_room_for_a_text_is_refused() -> None:
+    (prepared,) = prepared_of(EncodeCall(model="m", items=[Item(text="a")], max_tokens=2))
+    assert isinstance(prepared.error, InvalidInput)
+    assert prepared.error.param == "max_tokens"
 
 
 def test_too_long_text_is_refused_when_asked_to_be() -> None:
