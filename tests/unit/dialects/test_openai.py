@@ -19,6 +19,7 @@ from stelae.dialects.openai.convert import (
     fields_as_sent,
     model_list,
     render_error,
+    sent,
 )
 from stelae.dialects.openai.schema import EmbeddingRequest, EncodingFormat
 from stelae.errors import (
@@ -31,7 +32,7 @@ from stelae.errors import (
     StelaeError,
     UnsupportedTask,
 )
-from stelae.types import EncodeResult, Item, ModelInfo, Truncate, Usage
+from stelae.types import EncodeResult, Item, ModelInfo, OutputType, Sparse, Truncate, Usage
 
 
 def asked(value: Any, **more: Any) -> EmbeddingRequest:
@@ -96,6 +97,45 @@ def test_input_that_means_nothing_is_refused(value: Any, param: str) -> None:
     assert caught.value.param == param
 
 
+def test_items_told_by_objects_stand_between_texts() -> None:
+    told = {1: Item(image=b"a")}
+    assert encode_call(asked(["a", {"image": "YQ=="}]), told).items == [Item(text="a"), told[1]]
+    assert encode_call(asked({"image": "YQ=="}), {0: told[1]}).items == [told[1]]
+    with pytest.raises(InvalidInput, match="cannot be mixed"):
+        encode_call(asked([{"image": "YQ=="}, [1, 2]]), {0: told[1]})
+
+
+def test_options_of_xinferences_client_are_heeded() -> None:
+    call = encode_call(
+        asked("a", truncate_prompt_tokens=5, normalize_embedding=False, return_sparse=True)
+    )
+    assert (call.max_tokens, call.normalize, call.outputs) == (5, False, (OutputType.SPARSE,))
+    assert encode_call(asked("a", truncate_prompt_tokens=-1)).max_tokens is None
+
+
+def test_weights_of_terms_are_told_by_the_ids_of_their_tokens() -> None:
+    sparse = Sparse(
+        indices=np.array([3, 17, 5], np.int32),
+        values=np.array([0.5, 2.0, 0.25], np.float32),
+        offsets=np.array([0, 2, 3]),
+    )
+    made = msgspec.structs.replace(result(np.eye(2)), dense=None, sparse=sparse)
+    body = json.loads(embedding_body(made, asked(["a", "b"], return_sparse=True)))
+    assert body["data"] == [
+        {"object": "sparse_embedding", "index": 0, "embedding": {"3": 0.5, "17": 2.0}},
+        {"object": "sparse_embedding", "index": 1, "embedding": {"5": 0.25}},
+    ]
+    with pytest.raises(EngineFailed, match="weights"):
+        embedding_body(result(np.eye(1)), asked("a", return_sparse=True))
+
+
+def test_error_names_what_asked_for_weights() -> None:
+    wanted = asked("a", return_sparse=True)
+    with pytest.raises(UnsupportedTask) as caught, fields_as_sent(names=sent(wanted)):
+        raise UnsupportedTask("why", param="outputs")
+    assert caught.value.param == "return_sparse"
+
+
 def test_null_means_the_default() -> None:
     call = encode_call(asked("a", dimensions=None, truncate=None, encoding_format=None, user=None))
     assert (call.dimensions, call.truncate) == (None, Truncate.END)
@@ -106,6 +146,7 @@ def test_floats_are_written_with_their_places() -> None:
     assert body == {
         "object": "list",
         "model": "m",
+        "model_replica": "m-rep0",
         "data": [
             {"object": "embedding", "index": 0, "embedding": [1.0, 0.0, 0.0]},
             {"object": "embedding", "index": 1, "embedding": [0.0, 1.0, 0.0]},

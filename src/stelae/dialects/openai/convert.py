@@ -56,8 +56,16 @@ NEVER_AGAIN = frozenset(
 """Server errors that this protocol's clients would retry, in vain."""
 
 
-SENT = {"items": "input", "outputs": "model"}
+SENT = {
+    "items": "input",
+    "outputs": "model",
+    "max_tokens": "truncate_prompt_tokens",
+    "normalize": "normalize_embedding",
+}
 """Fields of a call that stand for one of this protocol's under another name."""
+
+
+NONE: Mapping[int, Item] = {}
 
 
 @contextmanager
@@ -83,36 +91,51 @@ def fields_as_sent(
         raise from_info(info) from error
 
 
-def encode_call(request: EmbeddingRequest) -> EncodeCall:
+def sent(request: EmbeddingRequest) -> dict[str, str]:
+    """Fields of the call by those of this request that they stand for."""
+    return SENT | ({"outputs": "return_sparse"} if request.return_sparse else {})
+
+
+def encode_call(request: EmbeddingRequest, told: Mapping[int, Item] = NONE) -> EncodeCall:
     """The call that a request means.
+
+    Args:
+        request: The request.
+        told: Items of its input that are told by objects, by their index.
 
     Raises:
         InvalidInput: The input is empty or mixes texts with token ids.
     """
+    longest = request.truncate_prompt_tokens
     return EncodeCall(
         model=request.model,
-        items=_items(request.input),
-        outputs=(OutputType.DENSE,),
+        items=_items(request.input, told),
+        outputs=(OutputType.SPARSE if request.return_sparse else OutputType.DENSE,),
         dtype=EmbeddingDtype.FLOAT32,
         dimensions=request.dimensions,
+        normalize=request.normalize_embedding,
         truncate=request.truncate or Truncate.END,
+        max_tokens=None if longest is None or longest < 0 else longest,
     )
 
 
-def _items(given: str | list[Any]) -> list[Item]:
+def _items(given: str | list[Any] | dict[str, Any], told: Mapping[int, Item]) -> list[Item]:
     if isinstance(given, str):
         return [Item(text=given)]
+    if isinstance(given, dict):
+        return [told[0]]
     if not given:
         raise InvalidInput("input: the list is empty; at least one text is needed", param="input")
-    kind = type(given[0])
-    for index, value in enumerate(given):
-        if type(value) is not kind:
+    kinds = [type(value) for value in given]
+    kind = str if dict in kinds else kinds[0]
+    for index, each in enumerate(kinds):
+        if each is not kind and index not in told:
             raise InvalidInput(
                 f"input[{index}]: texts, token ids and lists of token ids cannot be mixed",
                 param=f"input[{index}]",
             )
     if kind is str:
-        return [Item(text=text) for text in given]
+        return [told.get(index) or Item(text=text) for index, text in enumerate(given)]
     if kind is int:
         return [Item(token_ids=given)]
     return [_token_item(index, ids) for index, ids in enumerate(given)]
@@ -146,26 +169,42 @@ def embedding_pieces(result: EncodeResult, request: EmbeddingRequest) -> list[Bu
     tokens = result.usage.tokens
     body = {
         "object": "list",
-        "data": _data(result, base64=request.encoding_format is EncodingFormat.BASE64),
+        "data": _data(result, request),
         "model": request.model,
+        "model_replica": f"{request.model}-rep{result.replica}",
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     }
     return list(json_slices(body))
 
 
-def _is_list(given: str | list[Any]) -> bool:
+def _is_list(given: str | list[Any] | dict[str, Any]) -> bool:
     return isinstance(given, list) and not (given and isinstance(given[0], int))
 
 
-def _data(result: EncodeResult, *, base64: bool) -> Iterator[dict[str, Any]]:
+def _data(result: EncodeResult, request: EmbeddingRequest) -> Iterator[dict[str, Any]]:
     """What is told of each item, made when it is written."""
+    kind = "sparse_embedding" if request.return_sparse else "embedding"
+    rows = _weights(result) if request.return_sparse else _vectors(result, request.encoding_format)
+    for index, (row, cut) in enumerate(zip(rows, result.truncated.tolist(), strict=True)):
+        said = {"object": kind, "index": index, "embedding": row}
+        yield said | {"truncated": True} if cut else said
+
+
+def _vectors(result: EncodeResult, form: EncodingFormat | None) -> Iterator[Any]:
     if result.dense is None:
         raise EngineFailed(f"model '{result.model}' returned no vectors")
-    rows = np.ascontiguousarray(result.dense, dtype="<f4")
-    for index, (row, cut) in enumerate(zip(rows, result.truncated.tolist(), strict=True)):
-        vector = b2a_base64(row, newline=False).decode("ascii") if base64 else row
-        said = {"object": "embedding", "index": index, "embedding": vector}
-        yield said | {"truncated": True} if cut else said
+    base64 = form is EncodingFormat.BASE64
+    for row in np.ascontiguousarray(result.dense, dtype="<f4"):
+        yield b2a_base64(row, newline=False).decode("ascii") if base64 else row
+
+
+def _weights(result: EncodeResult) -> Iterator[dict[str, float]]:
+    """Weights of terms by the ids of their tokens, as texts: JSON has no other names."""
+    if result.sparse is None:
+        raise EngineFailed(f"model '{result.model}' returned no weights of terms")
+    for terms in result.sparse:
+        ids = map(str, terms.indices.tolist())
+        yield dict(zip(ids, terms.values.tolist(), strict=True))
 
 
 def _first_failure(errors: dict[int, ErrorInfo], *, lone: bool) -> StelaeError:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from stelae.catalog.abilities import ImageMode
+from stelae.dialects.items import sent_file, told_file
 from stelae.dialects.openai.images_schema import ImageRequest
 from stelae.dialects.openai.options import refuse
 from stelae.dialects.uploads import Form
-from stelae.dialects.writing import base64_picture, picture
 from stelae.errors import InvalidInput, ModelNotFound
 from stelae.security.fetch import Fetcher
-from stelae.security.places import is_data, shown
+from stelae.security.places import shown
 from stelae.types import ImageCall, ImageFormat, Truncate
 
 T = TypeVar("T")
@@ -160,26 +160,8 @@ async def _pictures(
         for each in (given if isinstance(given, list) else [given])
         if each is not None
     ]
-    fetched = [await _picture(given, name, fetcher) for given, name in texts]
-    return [file.data for file in form.files(*names)] + fetched
-
-
-async def _picture(given: Any, name: str, fetcher: Fetcher) -> bytes:
-    """The file of a picture that is told by a text, or by an object with one."""
-    while isinstance(given, dict):
-        given = next((given[key] for key in ADDRESSES if given.get(key)), None)
-    if not isinstance(given, str):
-        raise InvalidInput(
-            f"{name}: a picture is a file of a form, or base64 text, a data URI or an address",
-            param=name,
-        )
-    if is_data(given) or given[:8].lower().startswith(("http://", "https://")):
-        return await picture(fetcher, given, name)
-    return base64_picture(fetcher, given, name)
-
-
-ADDRESSES = ("image_url", "url", "b64_json")
-"""Fields of an object that tell a picture."""
+    fetched = [await told_file(given, fetcher, name) for given, name in texts]
+    return [await sent_file(file, fetcher) for file in form.files(*names)] + fetched
 
 
 def _only(masks: list[bytes]) -> bytes | None:

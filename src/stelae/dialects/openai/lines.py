@@ -9,6 +9,7 @@ import msgspec
 
 from stelae.dialects.ask import render
 from stelae.dialects.decode import decode
+from stelae.dialects.items import told_items
 from stelae.dialects.openai import convert
 from stelae.dialects.openai.chat_read import chat_call, completion_calls, is_older
 from stelae.dialects.openai.chat_routes import CHAT, COMPLETION, echoed
@@ -41,10 +42,11 @@ NOTHING = Fetcher()
 
 
 async def embeddings(body: bytes, inference: Inference, caller: Caller) -> bytes:
-    """Texts or token ids to vectors."""
+    """Texts, token ids, pictures or recordings to vectors."""
     asked = decode(EMBED, body)
-    with convert.fields_as_sent():
-        result = await inference.encode(convert.encode_call(asked), caller)
+    call = convert.encode_call(asked, await told_items(asked.input, NOTHING))
+    with convert.fields_as_sent(names=convert.sent(asked)):
+        result = await inference.encode(call, caller)
     return await render(convert.embedding_body, result, asked)
 
 

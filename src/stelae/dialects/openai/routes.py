@@ -10,6 +10,7 @@ from stelae.dialects.answers import json_answer, result_headers
 from stelae.dialects.ask import encode, offload, render
 from stelae.dialects.base import Operation, Rooms, record_of
 from stelae.dialects.decode import decode, read
+from stelae.dialects.items import told_items
 from stelae.dialects.openai import convert
 from stelae.dialects.openai.schema import EmbeddingRequest, EmbeddingResponse, Model, ModelList
 from stelae.dialects.pieces import PiecesResponse
@@ -21,25 +22,21 @@ from stelae.errors import (
     ModelNotReady,
     QueueFull,
 )
-from stelae.types import EncodeCall
 
 _REQUEST = msgspec.json.Decoder(EmbeddingRequest)
 
 
 async def embeddings(request: Request, rooms: Rooms) -> Response:
-    """Texts or token ids to vectors."""
+    """Texts, token ids, pictures or recordings to vectors."""
     body = await read(request)
-    asked, call = await offload(len(body), _understand, body)
-    with convert.fields_as_sent():
+    asked = await offload(len(body), decode, _REQUEST, body)
+    told = await told_items(asked.input, rooms.fetcher)
+    call = await offload(len(body), convert.encode_call, asked, told)
+    with convert.fields_as_sent(names=convert.sent(asked)):
         result = await encode(request, rooms, call)
     pieces = await render(convert.embedding_pieces, result, asked)
     headers = result_headers(result, record_of(request))
     return PiecesResponse(pieces, headers, "application/json")
-
-
-def _understand(body: bytes) -> tuple[EmbeddingRequest, EncodeCall]:
-    asked = decode(_REQUEST, body)
-    return asked, convert.encode_call(asked)
 
 
 async def list_models(request: Request, rooms: Rooms) -> Response:
@@ -59,7 +56,7 @@ OPERATIONS = (
         method="POST",
         path="/v1/embeddings",
         handle=embeddings,
-        summary="Embed texts or token ids.",
+        summary="Embed texts, token ids, pictures or recordings.",
         request=EmbeddingRequest,
         example={"model": "all-MiniLM-L6-v2", "input": ["Hello, world"]},
         response=EmbeddingResponse,

@@ -7,7 +7,7 @@ the clients of this protocol send both.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -29,19 +29,29 @@ class EmbeddingRequest(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         model: Name of the model.
         input: A text, several texts, the token ids of a text, or of several.
-            Ids are those of this model's own tokenizer.
+            Ids are those of this model's own tokenizer. A text, a picture or a recording may be
+            told by an object, ``{"text": ...}``, ``{"image": ...}`` or ``{"audio": ...}``: files
+            as base64, data URIs, or ``http(s)`` addresses that the server may fetch.
         encoding_format: ``base64`` holds little-endian float32 numbers.
         dimensions: Width to cut vectors to; only for models trained for it.
         truncate: (Stelae) What to do with a text that is too long: ``end``, the
             default, ``start`` or ``error``.
+        truncate_prompt_tokens: Most tokens of a text, special ones included; as many as the model
+            reads if negative.
+        normalize_embedding: Whether vectors get unit length; as the model says if absent.
+        return_sparse: Whether weights of terms are told in place of vectors, by the ids of their
+            tokens; for models that make them.
         user: Accepted and not used.
     """
 
     model: str
-    input: str | list[str | TokenId | list[TokenId]]
+    input: str | list[str | TokenId | list[TokenId] | dict[str, Any]] | dict[str, Any]
     encoding_format: EncodingFormat | None = None
     dimensions: int | None = None
     truncate: Truncate | None = None
+    truncate_prompt_tokens: int | None = None
+    normalize_embedding: bool | None = None
+    return_sparse: bool | None = None
     user: str | None = None
 
 
@@ -56,24 +66,34 @@ class Embedding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One vector.
 
     Attributes:
-        object: Always ``embedding``.
+        object: ``embedding``, or ``sparse_embedding`` for weights of terms.
         index: Place of its text in the request.
-        embedding: The numbers, or base64 of them as little-endian float32.
+        embedding: The numbers, or base64 of them as little-endian float32; or weights by the ids
+            of tokens.
         truncated: (Stelae) Present and true if the text was cut.
     """
 
     object: str
     index: int
-    embedding: list[float] | str
+    embedding: list[float] | str | dict[str, float]
     truncated: bool = False
 
 
 class EmbeddingResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``POST /v1/embeddings`` answers."""
+    """What ``POST /v1/embeddings`` answers.
+
+    Attributes:
+        object: Always ``list``.
+        data: One entry for each text.
+        model: The name that was asked for.
+        model_replica: (Xinference) Which of its replicas answered, as ``bge-m3-rep0``.
+        usage: Tokens that were run.
+    """
 
     object: str
     data: list[Embedding]
     model: str
+    model_replica: str
     usage: EmbeddingUsage
 
 
