@@ -15,6 +15,7 @@ from stelae.catalog.hub_errors import translated
 from stelae.catalog.hub_progress import Progress, bar_class
 from stelae.catalog.hub_room import check_room
 from stelae.catalog.imaging_files import SMALL, pipeline_files
+from stelae.catalog.imaging_layouts import INDEX
 from stelae.catalog.open_clip import OPEN_CLIP, WEIGHTS, only_open_clip
 from stelae.errors import MissingDependency, ModelNotFound, UnsupportedCheckpoint
 
@@ -56,6 +57,8 @@ FILES = (
 """Files that decide a vector or an answer; nothing else is fetched."""
 
 WANTED = [*FILES, *(f"*/{name}" for name in FILES)]
+DECIDING = ["config.json", "*/config.json", OPEN_CLIP, INDEX]
+"""Small files that tell which weights are fetched, and how their numbers are stored."""
 UNWANTED = ["onnx/*", "openvino/*", "original/*", "gguf/*", "coreml/*", "safety_checker/*", ".*"]
 """Folders that hold the same model for other runtimes, or what no model here needs."""
 
@@ -139,10 +142,8 @@ def fetch(
     with translated(repo, revision, offline=options.offline or hub.is_offline_mode()):
         download = _download(hub, repo, revision, options, progress)
         folder = download(allow_patterns=WANTED)
-        if only_open_clip(Path(folder)):  # whose weights often lie beside those of transformers
-            folder = download(allow_patterns=[*WANTED, WEIGHTS])
         names = list(_tree(hub, repo, Path(folder).name, options))
-        if others := [*_only_torch(names), *pipeline_files(Path(folder), names)]:
+        if others := further(Path(folder), names):
             folder = download(allow_patterns=[*WANTED, *others])
     snapshot = Snapshot(folder=Path(folder), revision=Path(folder).name)
     _check_formats(repo, snapshot, names)
@@ -177,6 +178,57 @@ def fetch_files(
     with translated(repo, revision, offline=options.offline or hub.is_offline_mode()):
         download = _download(hub, repo, revision, options, progress)
         return Path(download(allow_patterns=list(names)))
+
+
+def listed(
+    repo: str, revision: str | None, options: HubOptions, patterns: Sequence[str] = ()
+) -> tuple[Path, dict[str, int]]:
+    """What would be fetched of a repository; only the small files that decide it are.
+
+    Args:
+        repo: Hub id.
+        revision: Branch, tag or commit; ``None`` is the main branch.
+        options: How to reach the hub.
+        patterns: What would be fetched, as for ``fetch_files``; a whole checkpoint if empty.
+
+    Returns:
+        The folder in the cache, and bytes of the files by path; of those in the folder
+        alone where the hub's list is not known.
+
+    Raises:
+        StelaeError: As for ``fetch``.
+    """
+    if revision is not None and not REVISION.fullmatch(revision):
+        raise ModelNotFound(f"revision={revision!r}: not a branch, tag or commit", param="revision")
+    hub = _library()
+    with translated(repo, revision, offline=options.offline or hub.is_offline_mode()):
+        folder = Path(_download(hub, repo, revision, options, None)(allow_patterns=DECIDING))
+        sizes = _tree(hub, repo, folder.name, options) or here(folder)
+    wanted = patterns or [*WANTED, *further(folder, list(sizes))]
+    names = hub.utils.filter_repo_objects(
+        sizes, allow_patterns=list(wanted), ignore_patterns=UNWANTED
+    )
+    return folder, {name: sizes[name] for name in names}
+
+
+def here(folder: Path) -> dict[str, int]:
+    """Bytes of the files of a folder and of those in it, by path."""
+    files = (file for pattern in ("*", "*/*") for file in folder.glob(pattern) if file.is_file())
+    return {file.relative_to(folder).as_posix(): file.stat().st_size for file in files}
+
+
+def further(folder: Path, names: Sequence[str]) -> list[str]:
+    """Files of weights that do not lie where those of most checkpoints do.
+
+    Args:
+        folder: The repository as far as it is here, with what ``DECIDING`` names.
+        names: All its files.
+
+    Raises:
+        ModelLoadFailed: A file that decides it is broken.
+    """
+    clip = [WEIGHTS] if only_open_clip(folder) else []  # often beside those of transformers
+    return [*clip, *_only_torch(names), *pipeline_files(folder, names)]
 
 
 def _download(
@@ -230,7 +282,7 @@ def _tree(hub: Any, repo: str, revision: str, options: HubOptions) -> dict[str, 
     return {entry.path: entry.size for entry in found}
 
 
-def _only_torch(names: list[str]) -> list[str]:
+def _only_torch(names: Sequence[str]) -> list[str]:
     """Torch's files of weights in folders without safetensors."""
     safe = {name.rpartition("/")[0] for name in names if name.endswith(".safetensors")}
     found = [(name, match) for name in names if (match := TORCH_WEIGHTS.fullmatch(name))]

@@ -25,11 +25,11 @@ def check_room(repo: str, folder: Path, sizes: Mapping[str, int]) -> None:
     free = shutil.disk_usage(home).free if wanted else 0
     if wanted > free:
         raise ModelLoadFailed(
-            f"{repo} has {_said(wanted)} to fetch, and there is room for {_said(free)} in {home}",
+            f"{repo} has {said(wanted)} to fetch, and there is room for {said(free)} in {home}",
             hint="make room, or keep the hub's cache on a larger disk (hub.cache)",
         )
 
 
-def _said(size: int) -> str:
+def said(size: int) -> str:
     """A number of bytes for people."""
     return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"
