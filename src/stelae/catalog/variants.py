@@ -126,7 +126,7 @@ def _of_format(name: str, variants: list[Variant], wanted: str) -> list[Variant]
 
 
 def _of_size(name: str, variants: list[Variant], wanted: float | str) -> list[Variant]:
-    size = _billions(wanted)
+    size = billions(wanted)
     found = [v for v in variants if size is not None and v.size == size]
     if not found:
         known = sorted({v.size for v in variants if v.size is not None})
@@ -144,7 +144,7 @@ def _of_quantization(name: str, variants: list[Variant], wanted: str) -> Chosen:
     raise _missing("quantization", wanted, name, list(known))
 
 
-def _billions(size: float | str) -> float | None:
+def billions(size: float | str) -> float | None:
     """A size as a number; ``None`` if it is none."""
     if isinstance(size, bool):
         return None
