@@ -32,7 +32,8 @@ same request may succeed later; a dialect maps the code to its own body.
     ├── ModelNotReady 503           still loading
     ├── LoraLoading 503             the model is ready, the adapter asked for still loads
     ├── NoCapacity 503              no device or pool has room
-    │   └── Provisioning 503        the machine asked for is configured, but not here now
+    │   ├── Provisioning 503        the machine asked for is configured, but not here now
+    │   └── ModelTooLarge 503       the model needs more memory than models may take here
     ├── ShuttingDown 503            draining
     ├── DeadlineExceeded 504        the time given has passed
     └── ServerUnreachable 503       (client) no answer from the server
@@ -300,6 +301,12 @@ class Provisioning(NoCapacity):
     """The kind of machine asked for is configured, but none serves here now."""
 
     code = "provisioning"
+
+
+class ModelTooLarge(NoCapacity):
+    """The model needs more memory than models may take here; waiting does not help."""
+
+    code = "model_too_large"
 
 
 class ShuttingDown(StelaeError):
