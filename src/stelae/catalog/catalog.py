@@ -39,6 +39,7 @@ from stelae.catalog.profiles import PLAIN, SEPARATORS, check_profiles, profile_o
 from stelae.catalog.registered import card_of, check_registration, entry_of
 from stelae.catalog.spec import ModelSpec, Source
 from stelae.catalog.variants import Wish, choose
+from stelae.catalog.weighing import Weight, weigh
 from stelae.errors import Conflict, Forbidden, InvalidInput, ModelNotFound, StelaeError
 from stelae.types import Card, ModelKind, Profile, Registration
 
@@ -78,6 +79,10 @@ class Catalog:
     def adapters(self, entry: ModelEntry) -> Adapters:
         """The adapters of a model, and how to come by them."""
         return Adapters(sources=entry.loras, most=entry.max_loras, hub=self._hub)
+
+    def weigh(self, entry: ModelEntry) -> Weight:
+        """What a model's checkpoint weighs; see ``weighing.weigh``."""
+        return weigh(entry, self._hub)
 
     def names(self) -> list[str]:
         """Names of the registered models, in order of registration."""
