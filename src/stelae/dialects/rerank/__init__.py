@@ -1,6 +1,12 @@
 """Reranking and embedding as Cohere's, Jina's, Voyage's and TEI's clients ask for them."""
 
-from stelae.dialects.answers import house_error
 from stelae.dialects.base import Dialect
+from stelae.dialects.rerank.errors import render_error
+from stelae.dialects.rerank.routes import RERANK_OPERATIONS
 
-DIALECT = Dialect("rerank", "Reranking, in every spelling", (), house_error)
+DIALECT = Dialect(
+    "rerank",
+    "Reranking and vectors as Cohere's, Jina's, Voyage's and TEI's clients ask for them",
+    (*RERANK_OPERATIONS,),
+    render_error,
+)
