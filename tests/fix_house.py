@@ -43,9 +43,9 @@ class Gate:
         await self._open.wait()
         return await self._inner.launch(deployment)
 
-    async def stop(self, name: str, drain: float) -> None:
-        """Stop the replicas of a deployment."""
-        await self._inner.stop(name, drain)
+    async def stop(self, name: str, drain: float, number: int | None = None) -> None:
+        """Stop replicas of a deployment."""
+        await self._inner.stop(name, drain, number)
 
     def replicas(self, name: str | None = None) -> Sequence[Replica]:
         """The replicas of a deployment, or all there are."""

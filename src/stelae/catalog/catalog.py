@@ -69,6 +69,7 @@ class Catalog:
         self._names: dict[str, str] = {}
         self._specs: dict[str, ModelSpec] = {}
         self._registrations: dict[str, Registration] = {}
+        self._launched: dict[str, ModelEntry | None] = {}
         self._lock = Lock()
         for entry in entries:
             self.register(entry)
@@ -176,8 +177,9 @@ class Catalog:
     def variant(self, name: str, wish: Wish) -> ModelEntry:
         """The model that a name means, in the variant that is asked for.
 
-        A model that is registered under the name of a well-known one, and has other
-        weights, stands in for all its variants.
+        What is launched under the name counts as if it were not. A model that is registered
+        under the name of a well-known one, and has other weights, stands in for all its
+        variants.
 
         Args:
             name: As for ``entry``.
@@ -187,7 +189,7 @@ class Catalog:
             ModelNotFound: There is no such model.
             InvalidInput: There is no such variant; the message has those that there are.
         """
-        entry, card = self.entry(name), self.card(name)
+        entry, card = self._beneath(self.entry(name)), self.card(name)
         if not wish:
             return entry
         if card is None:
@@ -218,6 +220,15 @@ class Catalog:
             return _defined(own)
         known = known_models(self._families).get(name)
         return None if known is None else self._registered(known) or self._beside(known)
+
+    def _beneath(self, entry: ModelEntry) -> ModelEntry:
+        """What an entry's name means when nothing is launched under it."""
+        if entry.name not in self._launched:
+            return entry
+        if (before := self._launched[entry.name]) is not None:
+            return before
+        own = self._registrations.get(entry.name)
+        return known_models(self._families).get(entry.name, entry) if own is None else _defined(own)
 
     def _registered(self, known: ModelEntry) -> ModelEntry | None:
         """The registered model with a well-known model's weights, if there is one."""
@@ -253,6 +264,27 @@ class Catalog:
             self._entries[entry.name] = entry
             self._specs.pop(entry.name, None)
         return entry
+
+    def cover(self, entry: ModelEntry) -> None:
+        """Register a model for as long as it is launched, in place of the one of that name.
+
+        Raises:
+            StelaeError: As for ``register``.
+        """
+        before = self._entries.get(entry.name)
+        self.register(entry)
+        self._launched.setdefault(entry.name, before)
+
+    def uncover(self, name: str) -> None:
+        """Take a launched model out; the one that it stood in for comes back."""
+        self.forget(name)
+        before = self._launched.pop(name, None)
+        if before is not None:
+            self.register(before)
+
+    def owner(self, name: str) -> str | None:
+        """The registered model that a name or an alias belongs to, if there is one."""
+        return self._names.get(name)
 
     def forget(self, name: str) -> None:
         """Take a registered model out, under all its names; unknown names are let be."""

@@ -9,7 +9,7 @@ from unicodedata import normalize
 import msgspec
 
 from stelae.errors import InvalidInput
-from stelae.types import ComputeDtype, Profile
+from stelae.types import ComputeDtype, ModelKind, Profile
 
 EMBEDDED = "embedded"
 """The ``source`` of the model that comes with Stelae."""
@@ -75,7 +75,8 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         profiles: Named sets of options, asked for as ``name:profile``; the options of
             ``default`` are those of calls that name none.
         preload: Whether to load it when the server starts.
-        model: The well-known model that it is a variant of, where it goes by another name.
+        model: The model that it is a variant of, where it was launched.
+        kind: What it must be for; ``None`` for anything.
         replicas: How many times it is loaded.
         gpus: GPUs of each replica, or one entry for all; ``None`` leaves it to the server.
         calls: Most calls under way at once; ``None`` for as many as the server takes.
@@ -111,6 +112,7 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     profiles: dict[str, Profile] = {}
     preload: bool = False
     model: str | None = None
+    kind: ModelKind | None = None
     replicas: int = 1
     gpus: tuple[tuple[int, ...], ...] | None = None
     calls: int | None = None

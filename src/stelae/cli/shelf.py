@@ -53,7 +53,7 @@ def local(config: Path | None) -> list[ModelInfo]:
         state = ModelState.AVAILABLE
         if entry.source == "embedded" or is_local(entry.source):
             state = _look(catalog, entry, standing)
-        found.append(describe(entry, standing, state, None))
+        found.append(describe(entry, standing, state, ()))
     return found
 
 

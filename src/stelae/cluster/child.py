@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 TAIL_LINES = 40
@@ -20,8 +20,40 @@ LAST_WORDS_SECONDS = 0.5
 """How long a dead worker's standard error is read on."""
 
 
-def spawn(descriptor: int, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+"""Variable that says which GPUs a process sees, and in which order."""
+
+
+def surroundings(
+    inherited: Mapping[str, str], own: Mapping[str, str], gpus: Sequence[int] | None
+) -> dict[str, str]:
+    """The variables of a worker.
+
+    Args:
+        inherited: Those of the server.
+        own: Those that it gets beside.
+        gpus: Numbers of the GPUs it sees among those that the server sees; ``None`` for all.
+
+    Source:
+        CUDA C++ programming guide, section "CUDA environment variables".
+    """
+    made = {**inherited, **own}
+    if gpus is None:
+        return made
+    seen = [name.strip() for name in inherited.get(VISIBLE, "").split(",") if name.strip()]
+    named = [seen[gpu] if gpu < len(seen) else str(gpu) for gpu in gpus]
+    return {**made, VISIBLE: ",".join(named)}
+
+
+def spawn(
+    descriptor: int, arguments: Sequence[str], environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """Start a worker that inherits the socket of that number.
+
+    Args:
+        descriptor: Number of the socket.
+        arguments: Further arguments of its command line.
+        environment: All its variables; those of this process if ``None``.
 
     Raises:
         OSError: The system refuses.
@@ -34,6 +66,7 @@ def spawn(descriptor: int, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         bufsize=0,
+        env=environment,
     )
 
 

@@ -28,8 +28,11 @@ class Controller(Protocol):
         """
         ...
 
-    async def stop(self, name: str, drain: float) -> None:
-        """Stop the replicas of a deployment; their calls have ``drain`` seconds to finish."""
+    async def stop(self, name: str, drain: float, number: int | None = None) -> None:
+        """Stop the replicas of a deployment, or the one of that number, if they are there.
+
+        Their calls have ``drain`` seconds to finish.
+        """
         ...
 
     def replicas(self, name: str | None = None) -> Sequence[Replica]:

@@ -21,6 +21,10 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
             that it cannot serve the model.
         options: How the engine loads it.
         limits: Bounds of its queue.
+        number: Which of the replicas of that name it is, from 0.
+        gpus: GPUs that its worker process sees; none at all if empty, ``None`` for those that
+            the server sees.
+        environment: Variables that its worker process gets beside the server's.
     """
 
     name: str
@@ -30,3 +34,6 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     others: tuple[str, ...] = ()
     options: EngineOptions = EngineOptions()
     limits: Limits = Limits()
+    number: int = 0
+    gpus: tuple[int, ...] | None = None
+    environment: dict[str, str] = {}

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -99,25 +99,33 @@ class Link(asyncio.BufferedProtocol):
     # -- life --------------------------------------------------------------------------------
 
     @classmethod
-    async def spawn(cls, arguments: Sequence[str] = ()) -> Link:
+    async def spawn(
+        cls, arguments: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    ) -> Link:
         """Start a worker process and connect to it.
+
+        Args:
+            arguments: Further arguments of its command line.
+            environment: All its variables; those of this process if ``None``.
 
         Raises:
             NoCapacity: The system has no room for another process or descriptor.
         """
         try:
-            return await cls._connected(arguments)
+            return await cls._connected(arguments, environment)
         except OSError as error:
             raise NoCapacity(
                 f"the system refused to start a worker process: {error}", retry_after=5.0
             ) from error
 
     @classmethod
-    async def _connected(cls, arguments: Sequence[str]) -> Link:
+    async def _connected(
+        cls, arguments: Sequence[str], environment: Mapping[str, str] | None
+    ) -> Link:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                link = cls(child.spawn(theirs.fileno(), arguments))
+                link = cls(child.spawn(theirs.fileno(), arguments, environment))
         except OSError:
             ours.close()
             raise

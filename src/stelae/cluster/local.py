@@ -11,10 +11,11 @@ from stelae.cluster.patience import Patience
 from stelae.cluster.process import ProcessReplica
 from stelae.cluster.replica import Replica
 from stelae.cluster.thread import ThreadReplica
+from stelae.errors import InvalidInput
 
 
 class LocalController:
-    """One replica per deployment on this machine; see ``Controller``.
+    """The replicas on this machine; see ``Controller``.
 
     Args:
         placement: Where replicas live.
@@ -34,17 +35,26 @@ class LocalController:
         self._replicas: dict[str, list[Replica]] = {}
 
     async def launch(self, deployment: Deployment) -> Replica:
-        """Start a replica; see ``Controller.launch``."""
+        """Start a replica; see ``Controller.launch``.
+
+        Raises:
+            InvalidInput: It is to live in a thread, and wants a process of its own.
+        """
         replica = self._make(deployment)
         await replica.start()
         self._replicas.setdefault(deployment.name, []).append(replica)
         return replica
 
-    async def stop(self, name: str, drain: float) -> None:
-        """Stop the replicas of a deployment; see ``Controller.stop``."""
-        stopping = list(self._replicas.get(name, ()))
+    async def stop(self, name: str, drain: float, number: int | None = None) -> None:
+        """Stop replicas of a deployment; see ``Controller.stop``."""
+        there = self._replicas.get(name, [])
+        stopping = [r for r in there if number in (None, r.deployment.number)]
         await asyncio.gather(*(replica.stop(drain) for replica in stopping))
-        self._replicas.pop(name, None)
+        left = [replica for replica in there if replica not in stopping]
+        if left:
+            self._replicas[name] = left
+        else:
+            self._replicas.pop(name, None)
 
     def replicas(self, name: str | None = None) -> Sequence[Replica]:
         """The replicas of a deployment, or all there are."""
@@ -54,5 +64,21 @@ class LocalController:
 
     def _make(self, deployment: Deployment) -> Replica:
         if self._placement is Placement.THREAD:
+            _check_thread(deployment)
             return ThreadReplica(deployment)
         return ProcessReplica(deployment, self._patience, self._arguments)
+
+
+def _check_thread(deployment: Deployment) -> None:
+    """Refuse what only a process of its own can have.
+
+    Raises:
+        InvalidInput: It has variables or GPUs of its own.
+    """
+    for param, given in (("environment", deployment.environment), ("gpus", deployment.gpus)):
+        if given:
+            raise InvalidInput(
+                f"{param}: models of this server share its process and cannot have their own",
+                param=param,
+                hint="placement = 'process' gives each of them a worker process",
+            )

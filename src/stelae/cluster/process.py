@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +26,7 @@ from typing import Any
 
 from stelae.cluster import engines, messages
 from stelae.cluster.canary import canary_call, judge
+from stelae.cluster.child import surroundings
 from stelae.cluster.deployment import Deployment
 from stelae.cluster.frames import Frame
 from stelae.cluster.inflow import Inflow
@@ -71,6 +74,7 @@ class ProcessReplica:
         self.vitals = Vitals()
         self.restarts = 0
         self.error: StelaeError | None = None
+        self.started = time.time()
         self._patience = patience or Patience()
         self._arguments = arguments
         self._failures = Failures(self._patience)
@@ -209,7 +213,9 @@ class ProcessReplica:
 
     async def _launch(self) -> Link:
         """Start a worker, load the model and try it."""
-        link = await Link.spawn(self._arguments)
+        runs = self.deployment
+        variables = surroundings(os.environ, runs.environment, runs.gpus)
+        link = await Link.spawn(self._arguments, variables)
         try:
             async with asyncio.timeout(self._patience.start):
                 self.info = await self._load(link)

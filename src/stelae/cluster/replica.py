@@ -23,6 +23,7 @@ class Replica(Protocol):
         in_flight: Calls taken and not yet answered.
         restarts: How often its process was replaced.
         error: Why it is ``FAILED``.
+        started: Unix time at which it was started.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Replica(Protocol):
     in_flight: int
     restarts: int
     error: StelaeError | None
+    started: float
 
     @property
     def memory_bytes(self) -> int:

@@ -12,6 +12,11 @@ from stelae.types import ModelState
 _RANK = {ModelState.READY: 0, ModelState.LOADING: 1, ModelState.FAILED: 2}
 
 
+def rank(replica: Replica) -> int:
+    """How soon a replica takes calls, the lowest first."""
+    return _RANK.get(replica.state, len(_RANK))
+
+
 def choose(replicas: Sequence[Replica], draw: random.Random = random.Random()) -> Replica:  # noqa: B008, S311  # a shared default; no secret depends on it
     """Take the less busy of two replicas drawn from the best state present.
 
@@ -24,7 +29,7 @@ def choose(replicas: Sequence[Replica], draw: random.Random = random.Random()) -
     usable = [r for r in replicas if r.state in _RANK]
     if not usable:
         raise ModelNotReady("no replica of the model takes calls now", retry_after=1.0)
-    best = min(_RANK[r.state] for r in usable)
-    peers = [r for r in usable if _RANK[r.state] == best]
+    best = min(map(rank, usable))
+    peers = [r for r in usable if rank(r) == best]
     pair = draw.sample(peers, 2) if len(peers) > 2 else peers
     return min(pair, key=lambda replica: replica.in_flight)

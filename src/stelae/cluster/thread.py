@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ class ThreadReplica:
         self.in_flight = 0
         self.restarts = 0
         self.error: StelaeError | None = None
+        self.started = time.time()
         self._runner: AnyRunner | None = None
 
     @property

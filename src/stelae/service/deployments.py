@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import msgspec
@@ -20,18 +21,22 @@ from stelae.cluster.daemon import in_daemon
 from stelae.cluster.deployment import Deployment
 from stelae.cluster.replica import Replica
 from stelae.engines import registry
-from stelae.engines.base import EngineOptions
+from stelae.engines.base import Device, EngineOptions
 from stelae.errors import (
     LOADING,
     Conflict,
     ModelNotReady,
+    NotFound,
+    RateLimited,
     ShuttingDown,
     StelaeError,
     UnsupportedTask,
     from_info,
 )
 from stelae.scheduler.queue import Limits
+from stelae.service.fetching import Fetching
 from stelae.service.health import Health
+from stelae.service.launch_rules import check_kind
 from stelae.telemetry.log import get
 from stelae.types import ComputeDtype, ModelState, Task
 
@@ -66,6 +71,9 @@ class Standing:
         spec: What its checkpoint says, once read.
         choice: The engine that serves it, once the spec is known.
         loading: The load under way.
+        fetching: How far its checkpoint is, during a load; ``None`` once it is read.
+        calls: Calls under way, those that wait for the model too.
+        adding: Further replicas that are being started.
         stopping: Whether it is being unloaded.
         error: Why the latest load failed.
         failed_at: When it did, on the monotonic clock.
@@ -78,6 +86,9 @@ class Standing:
     spec: ModelSpec | None = None
     choice: registry.Choice | None = None
     loading: asyncio.Task[StelaeError | None] | None = None
+    fetching: Fetching | None = None
+    calls: int = 0
+    adding: set[asyncio.Task[Replica]] = field(default_factory=set)
     stopping: bool = False
     error: StelaeError | None = None
     failed_at: float = 0.0
@@ -113,13 +124,43 @@ class Deployments:
         """Whether callers may have models fetched that nobody named here."""
         return self._defaults.pulls
 
+    def known_anew(self, name: str) -> None:
+        """Forget what was read and what failed of a name that means another model now."""
+        standing = self.standing(name)
+        standing.spec, standing.choice = None, None
+        standing.error, standing.attempts = None, 0
+
+    @contextmanager
+    def using(self, entry: ModelEntry) -> Iterator[None]:
+        """Count a call of a model while it is worked on.
+
+        Raises:
+            RateLimited: As many are under way as it takes.
+        """
+        standing = self.standing(entry.name)
+        if entry.calls is not None and standing.calls >= entry.calls:
+            raise RateLimited(
+                f"Rate limit reached for the model {entry.name!r}: it was launched for "
+                f"{entry.calls} calls at once, and has them",
+                retry_after=1.0,
+            )
+        standing.calls += 1
+        try:
+            yield
+        finally:
+            standing.calls -= 1
+
     def standing(self, name: str) -> Standing:
         """Where the model of a registered name stands."""
         return self._standings.setdefault(name, Standing())
 
+    def replicas(self, name: str) -> list[Replica]:
+        """The replicas of the model that are up, those first that take calls."""
+        return sorted(self.controller.replicas(name), key=lambda replica: router.rank(replica))
+
     def replica(self, name: str) -> Replica | None:
-        """A replica of the model, whatever its state."""
-        return next(iter(self.controller.replicas(name)), None)
+        """A replica of the model, whatever its state; one that takes calls if there is any."""
+        return next(iter(self.replicas(name)), None)
 
     def state(self, name: str) -> ModelState:
         """Where the model stands between known and served."""
@@ -170,17 +211,57 @@ class Deployments:
         if replica is not None:
             _check_same(replica, engine, dtype)
 
-    def begin(self, name: str) -> None:
-        """Begin to load a model, and return at once."""
-        if self.replica(name) is None:
-            self._begin(self.catalog.entry(name))
+    async def add_replica(self, name: str, gpus: tuple[int, ...] | None = None) -> Replica:
+        """Start a further replica of a loaded model; returns when it answers.
+
+        Args:
+            name: The name it is registered under.
+            gpus: GPUs of the replica; those that the entry has for its number if ``None``.
+
+        Raises:
+            ModelNotReady: The model is not loaded, or was unloaded meanwhile.
+            StelaeError: It cannot be started, and why; the others are unharmed.
+        """
+        standing = self.standing(name)
+        work = asyncio.create_task(self._add(name, gpus, standing), name=f"add-{name}")
+        standing.adding.add(work)
+        work.add_done_callback(standing.adding.discard)
+        try:
+            await asyncio.wait([work])
+        finally:
+            work.cancel()
+        if work.cancelled():
+            raise ModelNotReady(f"model {name!r} was unloaded meanwhile", retry_after=1.0)
+        return work.result()
+
+    async def remove_replica(self, name: str, number: int, drain: float) -> int:
+        """Stop one replica of a model; its calls have ``drain`` seconds to finish.
+
+        Returns:
+            How many are left.
+
+        Raises:
+            NotFound: There is none of that number.
+        """
+        async with self.standing(name).lock:
+            numbers = [r.deployment.number for r in self.controller.replicas(name)]
+            if number not in numbers:
+                raise NotFound(
+                    f"model {name!r} has no replica {number}; it has "
+                    f"{', '.join(map(str, sorted(numbers))) or 'none'}",
+                    param="replica",
+                )
+            await self.controller.stop(name, drain, number)
+        return len(self.controller.replicas(name))
 
     async def unload(self, name: str, drain: float) -> None:
         """Unload a model; its calls have ``drain`` seconds to finish."""
         standing = self.standing(name)
-        if standing.loading is not None:
-            standing.loading.cancel()
-            await asyncio.wait([standing.loading])
+        under_way = [task for task in (standing.loading, *standing.adding) if task is not None]
+        for task in under_way:
+            task.cancel()
+        if under_way:
+            await asyncio.wait(under_way)
         async with standing.lock:
             loaded = self.replica(name) is not None
             standing.stopping, standing.error, standing.pinned = True, None, False
@@ -240,6 +321,7 @@ class Deployments:
         standing = self.standing(entry.name)
         if standing.loading is None:
             engine = engine or entry.engine or self._defaults.engine
+            standing.fetching = Fetching()
             work = self._bring_up(entry, standing, engine, dtype)
             standing.loading = asyncio.create_task(work, name=f"load-{entry.name}")
         return standing.loading
@@ -271,17 +353,53 @@ class Deployments:
         try:
             async with standing.lock:
                 deployment = await self._plan(entry, standing, engine, dtype)
-                await self.controller.launch(deployment)
-                self._health.answered(entry.name)  # a launch ends with a health check
+                await self._start_all(entry, deployment)
         except StelaeError as error:
             log.error("model_load_failed", model=entry.name, code=error.code, error=error.message)
             return standing.failed(error)
         finally:
             standing.loading = None
+            if standing.fetching is not None:
+                standing.fetching.cancel()
+                standing.fetching = None
         standing.error, standing.attempts = None, 0
         standing.load_seconds = time.monotonic() - standing.started
         log.info("model_loaded", model=entry.name, seconds=round(standing.load_seconds, 3))
         return None
+
+    async def _start_all(self, entry: ModelEntry, deployment: Deployment) -> None:
+        """Start the replicas of a model, one after the other; all or none."""
+        try:
+            for number in range(entry.replicas):
+                await self._start(entry, deployment, number)
+        except BaseException:
+            await self.controller.stop(entry.name, 0.0)
+            raise
+
+    async def _start(
+        self,
+        entry: ModelEntry,
+        deployment: Deployment,
+        number: int,
+        gpus: tuple[int, ...] | None = None,
+    ) -> Replica:
+        if gpus is None and entry.gpus:
+            gpus = entry.gpus[number % len(entry.gpus)]
+        replica = await self.controller.launch(placed(deployment, number, gpus))
+        self._health.answered(replica)  # a launch ends with a health check
+        return replica
+
+    async def _add(self, name: str, gpus: tuple[int, ...] | None, standing: Standing) -> Replica:
+        async with standing.lock:
+            there = self.controller.replicas(name)
+            if not there:
+                raise ModelNotReady(f"model {name!r} is not loaded", retry_after=1.0)
+            taken = {replica.deployment.number for replica in there}
+            number = next(n for n in range(len(taken) + 1) if n not in taken)
+            entry, like = self.catalog.entry(name), there[0].deployment
+            replica = await self._start(entry, like, number, gpus)
+        log.info("replica_added", model=name, replica=number)
+        return replica
 
     async def _plan(
         self,
@@ -290,7 +408,8 @@ class Deployments:
         engine: str | None,
         dtype: ComputeDtype | None,
     ) -> Deployment:
-        spec, choice = await self._read(entry, standing, engine)
+        spec, choice = await self._read(entry, standing, engine, standing.fetching)
+        standing.fetching = None
         options, limits = self._defaults.options, self._defaults.limits
         wanted = dtype or (entry.dtype if entry.dtype is not ComputeDtype.AUTO else options.dtype)
         alone = options.deterministic if entry.deterministic is None else entry.deterministic
@@ -307,8 +426,10 @@ class Deployments:
                 dtype=wanted,
                 deterministic=alone,
                 adapters=self.catalog.adapters(entry),
+                cache_tokens=entry.cache_tokens or options.cache_tokens,
             ),
             limits=limits,
+            environment=entry.environment,
         )
 
     async def _read(
@@ -319,14 +440,23 @@ class Deployments:
         progress: Progress | None = None,
     ) -> tuple[ModelSpec, registry.Choice]:
         spec = await in_daemon(self.catalog.read, entry, progress)
-        self.catalog.keep(entry, spec)
+        check_kind(entry.model or entry.name, entry.kind, spec)
         choice = await in_daemon(registry.choose, spec, engine)
+        self.catalog.keep(entry, spec)
         standing.spec, standing.choice = spec, choice
         return spec, choice
 
 
 def _is_local(entry: ModelEntry) -> bool:
     return entry.source == EMBEDDED or is_local(entry.source)
+
+
+def placed(deployment: Deployment, number: int, gpus: tuple[int, ...] | None) -> Deployment:
+    """A replica's own deployment: its number, and the GPUs it sees."""
+    options = deployment.options
+    if gpus is not None:
+        options = replace(options, device=Device.CUDA if gpus else Device.CPU)
+    return replace(deployment, number=number, gpus=gpus, options=options)
 
 
 def _check_task(name: str, spec: ModelSpec, task: Task) -> None:

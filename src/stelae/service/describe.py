@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from stelae.catalog.abilities import Classify, YesNo
@@ -14,7 +15,7 @@ from stelae.types import ModelInfo, ModelState
 
 
 def describe(
-    entry: ModelEntry, standing: Standing, state: ModelState, replica: Replica | None
+    entry: ModelEntry, standing: Standing, state: ModelState, replicas: Sequence[Replica]
 ) -> ModelInfo:
     """Put together entry, checkpoint, choice of engine and loaded engine."""
     facts: dict[str, Any] = {"source": entry.source}
@@ -23,9 +24,9 @@ def describe(
     if standing.choice is not None:
         facts |= {"engine": standing.choice.manifest.name, "reason": standing.choice.reason}
     error = standing.error
-    if replica is not None:
-        facts |= _of_replica(replica)
-        error = replica.error
+    if replicas:
+        facts |= _of_replicas(replicas)
+        error = replicas[0].error
     return ModelInfo(
         name=entry.name,
         aliases=entry.aliases,
@@ -87,15 +88,17 @@ def _labels(spec: ModelSpec) -> tuple[str, ...]:
     return labels if len(labels) > 1 else ()
 
 
-def _of_replica(replica: Replica) -> dict[str, Any]:
+def _of_replicas(replicas: Sequence[Replica]) -> dict[str, Any]:
+    """Of the first what differs, of all together what can be summed."""
+    replica = replicas[0]
     facts: dict[str, Any] = {
         **_of_spec(replica.deployment.spec),
         "engine": replica.deployment.engine,
         "reason": replica.deployment.reason,
-        "memory_bytes": replica.memory_bytes,
+        "memory_bytes": sum(each.memory_bytes for each in replicas),
         "pid": replica.vitals.pid,
-        "in_flight": replica.in_flight,
-        "restarts": replica.restarts,
+        "in_flight": sum(each.in_flight for each in replicas),
+        "restarts": sum(each.restarts for each in replicas),
     }
     if (info := replica.info) is not None:
         facts |= {

@@ -31,8 +31,9 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the server should be sent requests.
 
     Attributes:
-        ready: Every loaded model, and every one named at start, answers.
-        models: Each of them.
+        ready: Every loaded model, and every one named at start, answers: one replica of it
+            at least.
+        models: Each of their replicas.
         reason: Why the server is not ready.
     """
 
@@ -66,7 +67,7 @@ class Fleet:
         rooms = self._deployments
         entry, _ = rooms.catalog.resolve(name)
         standing, state = rooms.standing(entry.name), rooms.state(entry.name)
-        return describe(entry, standing, state, rooms.replica(entry.name))
+        return describe(entry, standing, state, rooms.replicas(entry.name))
 
     def finding(self, kind: Finding) -> list[str]:
         """Names of models that find things of a kind, as far as is known; loaded ones first."""
@@ -97,7 +98,8 @@ class Fleet:
             return Readiness(ready=False, models=[], reason="the server is shutting down")
         models = [self._health.of(replica) for replica in self._deployments.controller.replicas()]
         models += self._missing({model.name for model in models})
-        bad = [model.name for model in models if not model.ok]
+        good = {model.name for model in models if model.ok}
+        bad = dict.fromkeys(model.name for model in models if model.name not in good)
         reason = f"no answer from {', '.join(bad)}" if bad else ""
         return Readiness(ready=not bad, models=models, reason=reason)
 
@@ -211,19 +213,16 @@ class Fleet:
         return ModelHealth(name=name, state=state, ok=False, reason=reason)
 
     def _sample(self, name: str) -> ModelSample:
-        replica = self._deployments.replica(name)
-        state = self._deployments.state(name)
-        if replica is None:
-            return ModelSample(model=name, state=state)
-        vitals = replica.vitals
+        replicas = self._deployments.replicas(name)
+        told = [replica.vitals for replica in replicas]
         return ModelSample(
             model=name,
-            state=state,
-            memory_bytes=vitals.memory_bytes,
-            restarts=replica.restarts,
-            queue_calls=vitals.calls,
-            queue_tokens=vitals.tokens,
-            batches=vitals.batches,
-            batch_entries=vitals.batch_entries,
-            batch_tokens=vitals.batch_tokens,
+            state=self._deployments.state(name),
+            memory_bytes=sum(vitals.memory_bytes for vitals in told),
+            restarts=sum(replica.restarts for replica in replicas),
+            queue_calls=sum(vitals.calls for vitals in told),
+            queue_tokens=sum(vitals.tokens for vitals in told),
+            batches=sum(vitals.batches for vitals in told),
+            batch_entries=sum(vitals.batch_entries for vitals in told),
+            batch_tokens=sum(vitals.batch_tokens for vitals in told),
         )

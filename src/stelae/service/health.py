@@ -27,11 +27,16 @@ PATIENCE = 10.0
 """Seconds after which the answer to a check is not waited for any more."""
 
 
+Key = tuple[str, int]
+"""A model and the number of one of its replicas."""
+
+
 class ModelHealth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Whether one model answers.
+    """Whether one replica of a model answers.
 
     Attributes:
         name: The model.
+        replica: Number of the replica.
         state: Where it stands.
         ok: Whether it answered not long ago.
         age_s: Seconds since it last answered; ``None`` if it never did.
@@ -39,6 +44,7 @@ class ModelHealth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """
 
     name: str
+    replica: int = 0
     state: ModelState
     ok: bool
     age_s: float | None = None
@@ -50,21 +56,22 @@ class Health:
 
     def __init__(self, replicas: Callable[[], Sequence[Replica]]) -> None:
         self._replicas = replicas
-        self._answered: dict[str, float] = {}
-        self._reasons: dict[str, str] = {}
-        self._checks: dict[str, asyncio.Task[None]] = {}
+        self._answered: dict[Key, float] = {}
+        self._reasons: dict[Key, str] = {}
+        self._checks: dict[Key, asyncio.Task[None]] = {}
 
-    def answered(self, name: str) -> None:
+    def answered(self, replica: Replica) -> None:
         """A call was answered, which is as good as a check."""
-        self._answered[name] = time.monotonic()
+        self._answered[_key(replica)] = time.monotonic()
 
     def of(self, replica: Replica) -> ModelHealth:
         """How a replica does, from what is known now."""
-        name, last = replica.name, self._answered.get(replica.name)
+        last = self._answered.get(_key(replica))
         age = None if last is None else time.monotonic() - last
         ok = replica.state is ModelState.READY and age is not None and age <= VALID
         return ModelHealth(
-            name=name,
+            name=replica.name,
+            replica=replica.deployment.number,
             state=replica.state,
             ok=ok,
             age_s=age,
@@ -86,15 +93,16 @@ class Health:
     def _round(self) -> None:
         now = time.monotonic()
         for replica in self._replicas():
-            due = now - self._answered.get(replica.name, -FRESH) >= FRESH
-            if due and replica.name not in self._checks:
+            key = _key(replica)
+            due = now - self._answered.get(key, -FRESH) >= FRESH
+            if due and key not in self._checks:
                 check = asyncio.create_task(self._check(replica), name=f"check-{replica.name}")
-                self._checks[replica.name] = check
-                check.add_done_callback(partial(self._forget, replica.name))
+                self._checks[key] = check
+                check.add_done_callback(partial(self._forget, key))
 
-    def _forget(self, name: str, check: asyncio.Task[None]) -> None:
+    def _forget(self, key: Key, check: asyncio.Task[None]) -> None:
         del check
-        del self._checks[name]
+        del self._checks[key]
 
     async def _check(self, replica: Replica) -> None:
         call = canary_call(replica.deployment)
@@ -103,9 +111,9 @@ class Health:
         except StelaeError as error:
             wrong = error
         if wrong is None:
-            self.answered(replica.name)
+            self.answered(replica)
         else:
-            self._reasons[replica.name] = wrong.message
+            self._reasons[_key(replica)] = wrong.message
 
     def _reason(self, replica: Replica, age: float | None) -> str:
         if replica.error is not None:
@@ -113,5 +121,9 @@ class Health:
         if replica.state is not ModelState.READY:
             return f"the model is {replica.state}"
         if age is None:
-            return self._reasons.get(replica.name, "not checked yet")
+            return self._reasons.get(_key(replica), "not checked yet")
         return f"no answer for {age:.1f} s"
+
+
+def _key(replica: Replica) -> Key:
+    return replica.name, replica.deployment.number

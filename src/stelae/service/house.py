@@ -53,9 +53,11 @@ class House:
         await self.registry.start()
         await self.works.start()
         await self.fleet.start(names)
+        await self.launches.start()
 
     async def stop(self, drain: float) -> None:
         """Finish what is accepted and unload all; see ``Fleet.stop``."""
+        await self.launches.stop()
         putting_down = asyncio.create_task(self.works.stop(), name="works-stop")
         try:
             await self.fleet.stop(drain)  # refuses calls at once, whatever works take to end
@@ -98,7 +100,7 @@ def build(
     return House(
         inference=inference,
         fleet=fleet,
-        launches=Launches(deployments),
+        launches=Launches(deployments, store),
         registry=Registry(deployments, store),
         pools=pools,
         lookout=Lookout(fleet, admission, machine),

@@ -195,12 +195,12 @@ class Inference:
         self._pools.admit(*_place(call, caller))
         asked = _bare_stream(call, entry.name, caller)
         deadline = None if caller.timeout is None else time.monotonic() + caller.timeout
-        with self._admission.admit(size):
+        with self._admission.admit(size), self._deployments.using(entry):
             replica = await self._deployments.serving(entry.name, task, _patience(caller))
             answer = streamed(replica, asked, _left(deadline), _patience(caller))
             async with aclosing(answer) as made:
                 async for pieces in made:
-                    self._health.answered(entry.name)
+                    self._health.answered(replica)
                     yield pieces
 
     async def _run(
@@ -214,10 +214,10 @@ class Inference:
         self._pools.admit(*_place(call, caller))
         check_lora(entry, call)
         deadline = None if caller.timeout is None else time.monotonic() + caller.timeout
-        with self._admission.admit(size):
+        with self._admission.admit(size), self._deployments.using(entry):
             replica = await self._deployments.serving(entry.name, task, _patience(caller))
             result = await self._answered(replica, bare(call, entry.name), caller, deadline)
-        self._health.answered(entry.name)
+        self._health.answered(replica)
         return result
 
     async def _answered(

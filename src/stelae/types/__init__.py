@@ -41,7 +41,14 @@ from stelae.types.extract import (
 )
 from stelae.types.imaging import ImageCall, ImageFormat, ImagePiece, ImageUsage
 from stelae.types.item import Item
-from stelae.types.launch import FileProgress, LaunchCall, LaunchInfo, ReplicaInfo, Stage
+from stelae.types.launch import (
+    Autostart,
+    FileProgress,
+    LaunchCall,
+    LaunchInfo,
+    ReplicaInfo,
+    Stage,
+)
 from stelae.types.model import ModelInfo
 from stelae.types.pieces import (
     ChatUsage,
@@ -79,6 +86,7 @@ __all__ = [
     "LEASE_SECONDS",
     "Assigned",
     "AudioFormat",
+    "Autostart",
     "Box",
     "CachedModel",
     "Capacity",

@@ -63,6 +63,24 @@ class LaunchCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     idle_seconds: float | None = None
 
 
+class Autostart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model that is launched whenever the server starts.
+
+    Attributes:
+        launch: What to launch; its ``uid`` is given.
+        enabled: Whether that happens.
+        priority: Those with lower numbers are launched before others.
+        retries: How often it is tried again if it fails.
+        retry_seconds: Time before each of these.
+    """
+
+    launch: LaunchCall
+    enabled: bool = True
+    priority: int = 100
+    retries: int = 3
+    retry_seconds: float = 30.0
+
+
 class Stage(StrEnum):
     """How far a launch is."""
 

@@ -36,14 +36,14 @@ async def test_a_replica_that_answers_is_ok() -> None:
 async def test_a_replica_that_does_not_answer_says_why() -> None:
     replica = ThreadReplica(deployment())
     async with watched(replica) as health:
-        await until(lambda: "not loaded" in health._reasons.get("fake", ""))
+        await until(lambda: "not loaded" in health._reasons.get(("fake", 0), ""))
         assert not health.of(replica).ok
 
 
 async def test_an_answer_grows_old() -> None:
     async with thread() as replica:
         health = Health(lambda: [replica])
-        health._answered["fake"] = time.monotonic() - VALID - 0.5
+        health._answered["fake", 0] = time.monotonic() - VALID - 0.5
         assert (health.of(replica).ok, health.of(replica).reason) == (False, "no answer for 2.5 s")
 
 
@@ -56,7 +56,7 @@ async def test_before_the_first_check_nothing_is_known() -> None:
 async def test_a_real_answer_is_as_good_as_a_check() -> None:
     async with thread() as replica:
         health = Health(lambda: [replica])
-        health.answered("fake")
+        health.answered(replica)
         assert health.of(replica).ok
 
 
@@ -76,7 +76,7 @@ async def test_a_replica_that_failed_is_not_ok_and_says_why() -> None:
     replica = ThreadReplica(deployment())
     replica.state, replica.error = ModelState.FAILED, WorkerDied("the worker is gone for good")
     health = Health(lambda: [replica])
-    health.answered("fake")
+    health.answered(replica)
     seen = health.of(replica)
     assert (seen.ok, seen.reason) == (False, "the worker is gone for good")
 

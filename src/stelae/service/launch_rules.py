@@ -1,0 +1,180 @@
+"""What can be said of a launch before anything is fetched or loaded."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from stelae.catalog.entry import is_local
+from stelae.catalog.spec import ModelSpec
+from stelae.engines import hardware, registry
+from stelae.errors import InvalidInput
+from stelae.types import LaunchCall, Modality, ModelKind, Task
+
+LONGEST_UID = 100
+"""Letters of a uid at most."""
+
+MOST_REPLICAS = 64
+MOST = 2**31
+MOST_VARIABLES, LONGEST_VALUE = 64, 32_768
+
+_REPLICA = re.compile(r".+-rep\d+")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+GUARDED = re.compile(
+    r"(LD_|DYLD_|PYTHON|STELAE_|GLIBC_|GCONV_|MALLOC_|OPENSSL_|BASH_|CUDA_INJECTION).*"
+    r"|PATH|ENV|HOME|IFS|SHELL|TMPDIR|CDPATH|CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES"
+)
+"""Variables that decide which programs and libraries a process runs, or what it may use."""
+
+LEAST: dict[str, int] = {
+    "replicas": 1, "calls": 1, "max_tokens": 1, "cache_tokens": 256, "batch_tokens": 1,
+}  # fmt: skip
+"""Least of each number."""
+
+ABLE: dict[ModelKind, Callable[[ModelSpec], bool]] = {
+    "llm": lambda spec: spec.generation is not None,
+    "embedding": lambda spec: Task.ENCODE in spec.tasks,
+    "rerank": lambda spec: Task.SCORE in spec.tasks,
+    "extract": lambda spec: Task.EXTRACT in spec.answers,
+    "image": lambda spec: spec.imaging is not None,
+    "audio": lambda spec: (
+        spec.hearing is not None or spec.speaking is not None or Modality.AUDIO in spec.inputs
+    ),
+}
+"""Whether a model can be for a kind."""
+
+
+def check_launch(call: LaunchCall) -> None:
+    """Refuse what no model can be launched with.
+
+    Raises:
+        InvalidInput: What is wrong, and where.
+    """
+    _check_numbers(call)
+    _check_gpus(call)
+    for name, value in call.environment.items():
+        _check_variable(name, value)
+    if len(call.environment) > MOST_VARIABLES:
+        raise _wrong("environment", f"has {len(call.environment)} variables", MOST_VARIABLES)
+    if call.engine is not None and call.engine not in registry.manifests():
+        known = ", ".join(sorted(registry.manifests()))
+        raise InvalidInput(
+            f"engine={call.engine[:64]!r}: no such engine; there are {known}", param="engine"
+        )
+    if call.path is not None:
+        check_place(call.path, "path")
+
+
+def check_uid(uid: str) -> str:
+    """A uid without the spaces around it.
+
+    Raises:
+        InvalidInput: It is empty or too long, or looks like that of a replica.
+    """
+    plain = uid.strip()
+    if not 1 <= len(plain) <= LONGEST_UID or _REPLICA.fullmatch(plain):
+        raise InvalidInput(
+            f"uid={uid[:LONGEST_UID]!r}: a uid has 1 to {LONGEST_UID} letters and does not end in "
+            "-rep and a number, as those of replicas do",
+            param="uid",
+        )
+    return plain
+
+
+def check_place(path: str, param: str) -> None:
+    """Refuse a place of this machine that holds no checkpoint.
+
+    Raises:
+        InvalidInput: It is not written from the root, or there is no folder or GGUF file.
+    """
+    if "\0" in path or not Path(path).is_absolute():
+        raise InvalidInput(
+            f"{param}={path[:256]!r}: a folder or a GGUF file of the server was expected, "
+            "written from the root: /models/name",
+            param=param,
+        )
+    if not is_local(path):
+        raise InvalidInput(
+            f"{param}={path[:256]!r}: the server has no such folder, nor a GGUF file",
+            param=param,
+        )
+
+
+def check_kind(name: str, kind: ModelKind | None, spec: ModelSpec) -> None:
+    """Refuse a model that is for something else than what it is launched for.
+
+    Raises:
+        InvalidInput: It is.
+    """
+    if kind is None or ABLE[kind](spec):
+        return
+    able = [other for other, can in ABLE.items() if can(spec)]
+    raise wrong_kind(name, kind, " or ".join(able) or "nothing that is launched")
+
+
+def wrong_kind(name: str, kind: str, able: str) -> InvalidInput:
+    """The refusal of a model that is for something else."""
+    return InvalidInput(
+        f"kind={kind!r}: model {name[:128]!r} is for {able}, not for that", param="kind"
+    )
+
+
+def _check_numbers(call: LaunchCall) -> None:
+    for name, least in LEAST.items():
+        value = getattr(call, name)
+        most = MOST_REPLICAS if name == "replicas" else MOST
+        if value is not None and not least <= value <= most:
+            raise InvalidInput(f"{name} is {value}; choose {least} to {most}", param=name)
+    idle = call.idle_seconds
+    if idle is not None and not (math.isfinite(idle) and idle > 0):
+        raise InvalidInput(f"idle_seconds is {idle}; choose more than 0", param="idle_seconds")
+
+
+def _check_gpus(call: LaunchCall) -> None:
+    if call.gpus is None:
+        return
+    if len(call.gpus) not in (1, call.replicas):
+        raise InvalidInput(
+            f"gpus has {len(call.gpus)} entries for {call.replicas} replicas; give one for all, or "
+            "one for each",
+            param="gpus",
+        )
+    for gpus in call.gpus:
+        check_gpus(gpus)
+
+
+def check_gpus(gpus: tuple[int, ...]) -> None:
+    """Refuse GPUs that are not here, or are named twice.
+
+    Raises:
+        InvalidInput: They are.
+    """
+    there = len(hardware.gpus())
+    if len(set(gpus)) != len(gpus) or any(not 0 <= gpu < there for gpu in gpus):
+        said = f"it has {there}, the first is 0" if there else "it has none"
+        raise InvalidInput(
+            f"gpus={list(gpus)}: not GPUs of this machine, each once; {said}", param="gpus"
+        )
+
+
+def _check_variable(name: str, value: str) -> None:
+    shown = name[:64]
+    if not _VARIABLE.fullmatch(name) or "\0" in value or len(value) > LONGEST_VALUE:
+        raise InvalidInput(
+            f"environment.{shown!r}: a name has letters, digits and _, a value at most "
+            f"{LONGEST_VALUE} letters and no NUL",
+            param="environment",
+        )
+    if GUARDED.fullmatch(name.upper()):
+        raise InvalidInput(
+            f"environment.{shown}: a launch may not set it, since it decides which programs and "
+            "libraries the process runs",
+            param="environment",
+        )
+
+
+def _wrong(param: str, fault: str, most: int) -> InvalidInput:
+    return InvalidInput(f"{param} {fault}; at most {most} are taken", param=param)

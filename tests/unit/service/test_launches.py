@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from fix_house import Gate, encode, house
+from fix_replicas import until
+
+from stelae.errors import (
+    Cancelled,
+    Conflict,
+    InvalidInput,
+    ModelNotFound,
+    NotFound,
+    StelaeError,
+)
+from stelae.service.house import House
+from stelae.service.store import Store
+from stelae.types import LaunchCall, ModelState, Stage
+
+
+def call(uid: str | None = "mine", **more: object) -> LaunchCall:
+    return LaunchCall(**{"model": "fake", "uid": uid, **more})
+
+
+@asynccontextmanager
+async def kept_house(folder: Path, gate: Gate | None = None) -> AsyncIterator[House]:
+    """A house that has been started, and remembers in a folder."""
+    async with house(gate, store=Store(folder)) as made:
+        await made.start()
+        yield made
+
+
+async def test_a_launched_model_answers_under_its_uid() -> None:
+    async with house() as made:
+        info = await made.launches.launch(call())
+        assert (info.uid, info.call.uid) == ("mine", "mine")
+        assert info.progress < 1.0
+        ready = await made.launches.ready("mine")
+        assert (ready.stage, ready.progress) == (Stage.READY, 1.0)
+        assert [(r.number, r.state) for r in ready.replicas] == [(0, ModelState.READY)]
+        assert (await encode(made, "a", model="mine")).dense is not None
+
+
+async def test_replicas_are_numbered_and_all_take_calls() -> None:
+    async with house() as made:
+        await made.launches.launch(call(replicas=3))
+        info = await made.launches.ready("mine")
+        assert [r.number for r in info.replicas] == [0, 1, 2]
+        held = [
+            asyncio.create_task(encode(made, "!sleep 0.2", model="mine", timeout=10))
+            for _ in range(3)
+        ]
+        await until(lambda: [r.in_flight for r in made.launches.info("mine").replicas] == [1] * 3)
+        await asyncio.gather(*held)
+
+
+async def test_a_replica_that_is_added_takes_the_lowest_free_number() -> None:
+    async with house() as made:
+        await made.launches.launch(call(replicas=3))
+        await made.launches.ready("mine")
+        assert await made.launches.remove_replica("mine", 1) == 2
+        assert [r.number for r in made.launches.info("mine").replicas] == [0, 2]
+        assert (await made.launches.add_replica("mine")).number == 1
+        assert made.launches.info("mine").call.replicas == 3
+        with pytest.raises(NotFound, match="0, 1, 2"):
+            await made.launches.remove_replica("mine", 9)
+
+
+async def test_removing_the_last_replica_takes_the_model_down() -> None:
+    async with house() as made:
+        await made.launches.launch(call())
+        await made.launches.ready("mine")
+        assert await made.launches.remove_replica("mine", 0) == 0
+        with pytest.raises(ModelNotFound):
+            made.launches.info("mine")
+        with pytest.raises(ModelNotFound):
+            await encode(made, "a", model="mine")
+
+
+async def test_of_two_launches_of_one_uid_at_once_one_wins() -> None:
+    gate = Gate()
+    async with house(gate) as made:
+        both = [made.launches.launch(call()), made.launches.launch(call())]
+        ended = await asyncio.gather(*both, return_exceptions=True)
+        assert [type(each) for each in ended if isinstance(each, Exception)] == [Conflict]
+        gate.open()
+        await made.launches.ready("mine")
+        assert len(gate.launches) == 1
+
+
+async def test_a_name_that_is_taken_gets_letters_behind_it() -> None:
+    async with house() as made:
+        await made.launches.launch(call(uid=None))
+        second = await made.launches.launch(call(uid=None))
+        assert second.uid.startswith("fake-")
+        assert len(second.uid) == len("fake-") + 8
+        await made.launches.ready("fake")
+        await made.launches.ready(second.uid)
+
+
+async def test_a_launch_that_is_cancelled_leaves_nothing_behind() -> None:
+    gate = Gate()
+    async with house(gate) as made:
+        await made.launches.launch(call())
+        waiting = asyncio.create_task(made.launches.ready("mine"))
+        await until(lambda: len(gate.launches) == 1)
+        assert made.launches.info("mine").stage is Stage.LOADING
+        assert (await made.launches.cancel("mine")).stage is Stage.CANCELLED
+        with pytest.raises(Cancelled):
+            await waiting
+        assert made.launches.all() == []
+        assert made.launches.info("mine").stage is Stage.CANCELLED
+        assert list(gate.replicas()) == []
+        with pytest.raises(ModelNotFound):
+            await encode(made, "a", model="mine")
+        gate.open()
+        await made.launches.launch(call())
+        assert (await made.launches.ready("mine")).stage is Stage.READY
+
+
+async def test_what_is_ready_cannot_be_cancelled() -> None:
+    async with house() as made:
+        await made.launches.launch(call())
+        await made.launches.ready("mine")
+        with pytest.raises(Conflict, match="terminate"):
+            await made.launches.cancel("mine")
+
+
+async def test_a_model_can_be_terminated_while_it_loads() -> None:
+    gate = Gate()
+    async with house(gate) as made:
+        await made.launches.launch(call())
+        await until(lambda: len(gate.launches) == 1)
+        await made.launches.terminate("mine")
+        with pytest.raises(ModelNotFound):
+            await made.launches.ready("mine")
+        assert list(gate.replicas()) == []
+
+
+async def test_a_launch_that_fails_says_why_and_frees_its_uid() -> None:
+    async with house() as made:
+        await made.launches.launch(call(model="broken"))
+        with pytest.raises(StelaeError, match="no folder"):
+            await made.launches.ready("mine")
+        info = made.launches.info("mine")
+        assert info.stage is Stage.FAILED
+        assert info.error is not None
+        assert "no folder" in info.error.message
+        await made.launches.launch(call())
+        assert (await made.launches.ready("mine")).error is None
+
+
+async def test_taking_a_model_down_brings_back_the_one_of_the_configuration() -> None:
+    async with house() as made:
+        await made.launches.launch(call(uid="fake", max_tokens=8))
+        await made.launches.ready("fake")
+        assert made.fleet.model("fake").max_tokens == 8
+        await made.launches.terminate("fake")
+        assert (await made.fleet.load("fake")).max_tokens == 256
+
+
+async def test_launches_outlive_the_server(tmp_path: Path) -> None:
+    async with kept_house(tmp_path) as made:
+        before = await made.launches.launch(call(calls=5, environment={}))
+        await made.launches.launch(call(uid="gone"))
+        await made.launches.ready("gone")
+        await made.launches.terminate("gone")
+    async with kept_house(tmp_path, Gate()) as made:
+        (after,) = made.launches.all()
+        assert (after.uid, after.call, after.created) == ("mine", before.call, before.created)
+        assert made.fleet.ready().ready
+
+
+@pytest.mark.parametrize(
+    ("uid", "said"),
+    [
+        ("", "1 to 100"),
+        ("   ", "1 to 100"),
+        ("x" * 101, "1 to 100"),
+        ("mine-rep0", "replicas"),
+        ("café", "ASCII"),
+        ("a//b", "separated by /"),
+        ("../up", "ASCII"),
+        ("a\nb", "ASCII"),
+    ],
+)
+async def test_a_uid_that_cannot_be_one_is_refused(uid: str, said: str) -> None:
+    async with house() as made:
+        with pytest.raises(InvalidInput, match=said):
+            await made.launches.launch(call(uid))
+
+
+@pytest.mark.parametrize("uid", ["org/name", "v1.5", "a:b", " spaced "])
+async def test_slashes_and_dots_may_stand_in_a_uid(uid: str) -> None:
+    async with house() as made:
+        info = await made.launches.launch(call(uid))
+        assert info.uid == uid.strip()
+        await made.launches.ready(info.uid)
