@@ -49,6 +49,7 @@ class TokenBatch:
         positions: Position of each token in its sequence from 0, shape ``(T,)``.
         lengths: Tokens of each packed sequence, shape ``(B,)``.
         starts: First token of each packed sequence, shape ``(B,)``.
+        seen: Tokens of each packed sequence that others see, shape ``(B,)``.
         skips: Tokens at the start of each sequence that pooling leaves out, shape
             ``(B,)``; ``None`` when there are none.
         order: Packed index to the caller's index, shape ``(B,)``.
@@ -61,6 +62,7 @@ class TokenBatch:
     positions: Tensor
     lengths: Tensor
     starts: Tensor
+    seen: Tensor
     skips: Tensor | None
     order: NDArray[np.intp]
     groups: tuple[Group, ...]
@@ -114,6 +116,7 @@ def pack(
         positions=torch.from_numpy(positions).to(device),
         lengths=torch.from_numpy(lengths).to(device),
         starts=torch.from_numpy(starts).to(device),
+        seen=torch.from_numpy(visible).to(device),
         skips=torch.tensor([skips[i] for i in order], device=device) if any(skips) else None,
         order=order,
         groups=_groups(lengths, visible, starts),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineOptions
@@ -16,6 +17,7 @@ from stelae.engines.text.engine import TextEngine
 from stelae.engines.text.features import Features, TextModel, Tokenizer
 from stelae.engines.text.tokenizer import tokenizer_of
 from stelae.errors import UnsupportedCheckpoint
+from stelae.nn.kernels.attention import kernel
 from stelae.types import Item, Modality
 
 
@@ -39,10 +41,16 @@ def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
         model,
         dtype=name_of(dtype),
         device=str(device),
-        notes=(note,),
+        notes=(note, *_kernels(dtype, device)),
         media=None if pictures is None else pictures.intake,
         adapters=adapters_of(spec, texts, options),
     )
+
+
+def _kernels(dtype: torch.dtype, device: torch.device) -> tuple[str, ...]:
+    """Which attention it is, where there are two."""
+    asked = dtype == torch.bfloat16 and device.type == "cpu"
+    return (kernel()[1],) if asked else ()
 
 
 def _together(texts: TextEncoder | None, pictures: PictureEncoder | None) -> TextModel:
