@@ -41,7 +41,8 @@ def read_chat(root: Path, entry: ModelEntry, source: Source) -> ModelSpec | None
         ModelLoadFailed: A file is missing, broken or contradicts another.
         InvalidInput: The entry asks for what the checkpoint does not have.
     """
-    if exists(root, "modules.json") or not _has_template(root) or not _writes(root):
+    told = entry.chat_template is not None or _has_template(root)
+    if exists(root, "modules.json") or not told or not _writes(root):
         return None
     backbone = with_eyes(root, read_converted(root) or read_backbone(root, ""))
     reading, _ = read_reading(root, backbone)
@@ -53,11 +54,12 @@ def read_chat(root: Path, entry: ModelEntry, source: Source) -> ModelSpec | None
         backbone=backbone,
         generation=speaking(
             Generation(
-                template=read_template(root, ""),
+                template=entry.chat_template or read_template(root, ""),
                 ends=_ends(root, backbone.config),
                 specials=_specials(root, reading.tokenizer),
             ),
             entry,
+            Vocabulary(root, reading.tokenizer).id_of,
         ),
         inputs=INPUTS if backbone.architecture in SEEING else INPUTS[:1],
         max_tokens=lowered(reading.limit, entry.max_tokens, root),

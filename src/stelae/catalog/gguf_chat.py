@@ -7,6 +7,7 @@ end a text whatever a file says).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,9 @@ def read_gguf_chat(root: Path, file: str, entry: ModelEntry, source: Source) -> 
             config=_plain(values) | {STORED: _stored(read)},
             weights=names,
         ),
-        generation=speaking(_generation(values, root, file), entry),
+        generation=speaking(
+            _generation(values, root, file, entry), entry, _ids(values, entry.stops).get
+        ),
         max_tokens=lowered(limit, entry.max_tokens, root),
         tokenizer="",
     )
@@ -132,8 +135,15 @@ def _parts(root: Path, file: str) -> tuple[str, ...]:
     return names
 
 
-def _generation(values: dict[str, Any], root: Path, file: str) -> Generation:
-    template = values.get("tokenizer.chat_template")
+def _ids(values: dict[str, Any], tokens: Sequence[str]) -> dict[str, int]:
+    """Ids of the tokens among some texts."""
+    names = values.get(f"{TOKENS}tokens")
+    known = names if isinstance(names, list) else []
+    return {token: known.index(token) for token in tokens if token in known}
+
+
+def _generation(values: dict[str, Any], root: Path, file: str, entry: ModelEntry) -> Generation:
+    template = entry.chat_template or values.get("tokenizer.chat_template")
     if template is None:
         raise UnsupportedCheckpoint(
             f"{file} in {root} has no chat template, so how it is talked to is not known",

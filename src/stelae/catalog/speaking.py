@@ -6,6 +6,7 @@ Source: the chat templates of the families named below.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -44,13 +45,20 @@ THOUGHTS: tuple[tuple[str, str], ...] = (
 """What stands before and behind a thought."""
 
 
-def speaking(generation: Generation, entry: ModelEntry) -> Generation:
-    """With the format of its calls and the marks of its thought.
+def speaking(
+    generation: Generation, entry: ModelEntry, id_of: Callable[[str], int | None]
+) -> Generation:
+    """With the format of its calls and the marks of its thought, as its entry wants it.
+
+    Args:
+        generation: What the checkpoint says.
+        entry: What a person says: perhaps another template, and texts that end what it writes.
+        id_of: The id of a token by its text, if there is such a token.
 
     Raises:
         InvalidInput: The entry names a format that there is not.
     """
-    template = generation.template
+    template = entry.chat_template or generation.template
     if entry.tool_format is not None and entry.tool_format not in FORMATS:
         raise InvalidInput(
             f"tool_format={entry.tool_format!r}: no such format; known are "
@@ -58,7 +66,14 @@ def speaking(generation: Generation, entry: ModelEntry) -> Generation:
             param="tool_format",
         )
     tools = entry.tool_format if entry.tool_format is not None else tool_format(template)
-    return replace(generation, tools=tools, reasoning=thought_marks(template))
+    ends = {id for stop in entry.stops if (id := id_of(stop)) is not None}
+    return replace(
+        generation,
+        template=template,
+        ends=tuple(dict.fromkeys([*generation.ends, *sorted(ends)])),
+        tools=tools,
+        reasoning=thought_marks(template),
+    )
 
 
 def tool_format(template: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from stelae.catalog.entry import ModelEntry
 from stelae.cluster.replica import Replica
 from stelae.errors import DeadlineExceeded
 from stelae.service.adapters import answered, check_lora, streamed
@@ -22,6 +23,7 @@ from stelae.service.extracting import filled_in
 from stelae.service.features import Features
 from stelae.service.filling import filled
 from stelae.service.health import Health
+from stelae.service.manners import mannered
 from stelae.service.media import check_image, check_speech, check_transcribe
 from stelae.service.pools import Pools
 from stelae.types import (
@@ -193,7 +195,7 @@ class Inference:
         if isinstance(call, ChatCall | ImageCall):
             check_lora(entry, call)
         self._pools.admit(*_place(call, caller))
-        asked = _bare_stream(call, entry.name, caller)
+        asked = _bare_stream(call, entry, caller)
         deadline = None if caller.timeout is None else time.monotonic() + caller.timeout
         with self._admission.admit(size), self._deployments.using(entry):
             replica = await self._deployments.serving(entry.name, task, _patience(caller))
@@ -249,11 +251,11 @@ async def _checked(check: Callable[[AnyCall], int], call: AnyCall) -> int:
     return check(call) if len(items) <= MANY else await asyncio.to_thread(check, call)
 
 
-def _bare_stream(call: Any, model: str, caller: Caller) -> Any:
+def _bare_stream(call: Any, entry: ModelEntry, caller: Caller) -> Any:
     """A call that is answered in pieces, as workers need it."""
     if isinstance(call, ChatCall):
-        return bare_chat(call, model, caller.key_id)
-    return replace(call, model=model, gpu=None)
+        return bare_chat(mannered(call, entry), entry.name, caller.key_id)
+    return replace(call, model=entry.name, gpu=None)
 
 
 def _place(call: Placed, caller: Caller) -> Place:

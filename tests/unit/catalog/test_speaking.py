@@ -46,13 +46,27 @@ def test_thought_is_known_by_what_stands_behind_it() -> None:
     assert thought_marks("{{ content }}") == ()
 
 
+IDS = {"<|end|>": 7, "</s>": 2}
+"""Tokens of a vocabulary."""
+
+
 def test_an_entry_states_what_the_template_does_not_show() -> None:
     plain = Generation(template="{{ messages }}", ends=())
     entry = ModelEntry(name="m", source="x", tool_format="gemma")
-    assert speaking(plain, entry).tools == "gemma"
+    assert speaking(plain, entry, IDS.get).tools == "gemma"
 
 
 def test_an_unknown_format_is_refused() -> None:
     entry = ModelEntry(name="m", source="x", tool_format="smoke")
     with pytest.raises(InvalidInput, match="smoke"):
-        speaking(Generation(template="", ends=()), entry)
+        speaking(Generation(template="", ends=()), entry, IDS.get)
+
+
+def test_an_entry_may_bring_a_template_and_further_ends() -> None:
+    plain = Generation(template="{{ messages }}", ends=(2,))
+    entry = ModelEntry(
+        name="m", source="x", chat_template="{{ x }}</think>", stops=("<|end|>", "END", "</s>")
+    )
+    made = speaking(plain, entry, IDS.get)
+    assert (made.template, made.reasoning) == ("{{ x }}</think>", ("<think>", "</think>"))
+    assert made.ends == (2, 7)
