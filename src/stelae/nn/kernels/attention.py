@@ -16,8 +16,12 @@ STEP = 16
 """Widths of a head are multiples of it."""
 
 _POINTER, _LONG, _INT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
-_SIGNATURE = [_POINTER] * 4 + [_LONG] * 4 + [_POINTER] * 3 + [_LONG, _INT, _INT, _INT]
-_SIGNATURE += [ctypes.c_float, _LONG, _LONG, _INT]
+_SIGNATURE = (
+    *([_POINTER] * 4),
+    *([_LONG] * 4),
+    *([_POINTER] * 3),
+    *(_LONG, _INT, _INT, _INT, ctypes.c_float, _LONG, _LONG, _INT),
+)
 
 
 @cache
