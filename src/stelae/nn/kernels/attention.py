@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,12 +17,12 @@ STEP = 16
 """Widths of a head are multiples of it."""
 
 _POINTER, _LONG, _INT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
-_SIGNATURE = (
+_SIGNATURE: Any = [
     *([_POINTER] * 4),
     *([_LONG] * 4),
     *([_POINTER] * 3),
-    *(_LONG, _INT, _INT, _INT, ctypes.c_float, _LONG, _LONG, _INT),
-)
+    *[_LONG, _INT, _INT, _INT, ctypes.c_float, _LONG, _LONG, _INT],
+]
 
 
 @cache
