@@ -15,7 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("src/stelae/client", "src/stelae/sie", "tests/unit/client")
+FOLDERS = (
+    "src/stelae/client",
+    "src/stelae/sie",
+    "src/stelae/xinference",
+    "tests/unit/client",
+)
 BY_HAND = {"_crew.py", "fix_gate.py"}
 """Files about waiting itself, written by hand on both sides."""
 
@@ -38,6 +43,8 @@ WORDS = [
         (r"\bSIEAsyncClient\b", "SIEClient"),
         (r"\bAsync(Backend|Chats|Client|Crew|Feed|Gate|Generator|HttpBackend|Iterator)\b", r"\1"),
         (r"\bAsync(Batches|Files|Jobs|Renewal|Rest|Texts|Writing)\b", r"\1"),
+        (r"\bAsync(Machines|Registry)\b", r"\1"),
+        (r"\bAsync(\w*)ModelHandle\b", r"\1ModelHandle"),
         (r"\bAsync(Collection|Collections|Job|Media|Pools|Sender)\b", r"\1"),
     ]
 ]

@@ -65,6 +65,10 @@ def test_only_nn_and_engines_may_import_model_libraries() -> None:
     [
         ("stelae.client", {"torch", "starlette", "rich", "httpx", "numpy", "pydantic", "yaml"}),
         ("stelae.clip", {"torch", "starlette", "rich", "httpx", "grpc", "websockets", "docarray"}),
+        (
+            "stelae.xinference",
+            {"torch", "starlette", "rich", "httpx", "numpy", "requests", "aiohttp"},
+        ),
         ("stelae.cli.app", {"torch", "starlette", "rich", "httpx", "numpy", "pydantic"}),
         ("stelae.server.run", {"torch", "transformers", "tokenizers", "httpx", "typer"}),
         ("stelae.cluster.worker", {"torch", "starlette", "uvicorn", "httpx", "typer", "pydantic"}),

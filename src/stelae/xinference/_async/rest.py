@@ -1,0 +1,125 @@
+"""Asks a server of Xinference's protocol."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from stelae.client import _errors, _transport
+from stelae.client._errors import Answer
+from stelae.wire.lines import Lines
+from stelae.xinference import _answers, _asks
+from stelae.xinference._asks import Ask
+from stelae.xinference.errors import renamed
+
+if TYPE_CHECKING:
+    import httpx
+
+HEADERS = {"accept": "*/*"}
+
+PIECE = 1024
+"""Bytes of a piece of sound."""
+
+
+class AsyncRest:
+    """The connections to one server.
+
+    They are opened by the first request, and anew by one that comes after ``aclose``, so that
+    handles may outlive the client that made them.
+
+    Attributes:
+        address: Of the server.
+        headers: Sent with all requests; handles made of a client share it.
+
+    Args:
+        url: Address of the server.
+        headers: Those of the client.
+
+    Raises:
+        XinferenceError: The address is none.
+    """
+
+    def __init__(self, url: str, headers: dict[str, str]) -> None:
+        with renamed("Failed to connect"):
+            self.address = _errors.base_url(url)
+        self.headers = headers
+        self._http: httpx.AsyncClient | None = None
+
+    async def value(self, ask: Ask) -> Any:
+        """What a request is answered with, read from JSON.
+
+        Raises:
+            XinferenceError: The server refuses it, or cannot be reached.
+        """
+        response = await self._sent(ask)
+        with renamed(ask.what):
+            return _answers.value(_answer(response, await self._rest_of(response)))
+
+    async def data(self, ask: Ask) -> bytes:
+        """The same as it comes."""
+        response = await self._sent(ask)
+        with renamed(ask.what):
+            return await self._rest_of(response)
+
+    async def events(self, ask: Ask) -> AsyncGenerator[dict[str, Any]]:
+        """The pieces of an answer; it has begun when this returns."""
+        return self._events(ask, await self._sent(ask))
+
+    async def pieces(self, ask: Ask) -> AsyncGenerator[bytes]:
+        """The same as bytes, ``PIECE`` at a time."""
+        return self._pieces(ask, await self._sent(ask))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        http, self._http = self._http, None
+        if http is not None:
+            await http.aclose()
+
+    async def _events(self, ask: Ask, response: httpx.Response) -> AsyncGenerator[dict[str, Any]]:
+        lines = Lines()
+        with renamed(ask.what), _transport.told(self.address, None):
+            async with aclosing(response):
+                async for data in response.aiter_bytes():
+                    for line in lines.add(data):
+                        if (piece := _answers.piece(line)) is not None:
+                            yield piece
+                for line in lines.add(b"\n"):
+                    if (piece := _answers.piece(line)) is not None:
+                        yield piece
+
+    async def _pieces(self, ask: Ask, response: httpx.Response) -> AsyncGenerator[bytes]:
+        with renamed(ask.what), _transport.told(self.address, None):
+            async with aclosing(response):
+                async for data in response.aiter_bytes(PIECE):
+                    yield data
+
+    async def _sent(self, ask: Ask) -> httpx.Response:
+        import httpx  # takes as long to import as all the rest
+
+        if self._http is None:
+            self._http = httpx.AsyncClient(
+                limits=httpx.Limits(**_transport.LIMITS), **_transport.security(self.address)
+            )
+        made = _asks.content(ask)
+        headers = _transport.identity(None) | HEADERS | self.headers | made.pop("headers", {})
+        with renamed(ask.what), _transport.told(self.address, None):
+            request = self._http.build_request(
+                ask.method,
+                self.address + ask.path,
+                headers=headers,
+                timeout=httpx.Timeout(None, connect=_transport.CONNECT_SECONDS),
+                **made,
+            )
+            response = await self._http.send(request, stream=True)
+            if response.status_code != ask.good:
+                raise _answers.refusal(ask, _answer(response, await response.aread()))
+        return response
+
+    async def _rest_of(self, response: httpx.Response) -> bytes:
+        with _transport.told(self.address, None):
+            return await response.aread()
+
+
+def _answer(response: httpx.Response, body: bytes) -> Answer:
+    return Answer(str(response.url), response.status_code, response.headers, body)
