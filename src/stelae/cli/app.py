@@ -23,6 +23,7 @@ from stelae.cli import (
     extract,
     image,
     keys,
+    login,
     migrate,
     models,
     pull,
@@ -102,6 +103,7 @@ app.command("extract", rich_help_panel=USING)(extract.extract)
 app.command("image", rich_help_panel=USING)(image.image)
 app.command("transcribe", rich_help_panel=USING)(transcribe.transcribe)
 app.command("speak", rich_help_panel=USING)(speak.speak)
+app.command("login", rich_help_panel=USING)(login.login)
 app.command("verify", rich_help_panel=USING)(verify.verify)
 app.command("bench", rich_help_panel=USING)(bench.bench)
 app.command("models", rich_help_panel=MODELS)(models.models)

@@ -58,7 +58,8 @@ class AsyncClient(AsyncChats, AsyncMedia, AsyncCollections, AsyncPools):
 
     Args:
         url: Address of the server.
-        api_key: Key to show to the server; never part of a message.
+        api_key: Key to show to the server; never part of a message. ``None`` shows the one
+            that ``stelae login`` has kept for the address, if there is one.
         model: Name of the model for calls that name none. ``"default"`` is the
             server's own choice.
         timeout: Seconds for each request, its retries included; ``None`` waits for ever.

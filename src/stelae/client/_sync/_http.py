@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stelae.client import _collections, _errors, _streams, _transport
+from stelae.client import _collections, _errors, _login, _streams, _transport
 from stelae.client._collections import CollectionList, Deleted, DocumentList, Updated
 from stelae.client._streams import C, Events, P, Verb
 from stelae.client._values import ModelList, ServerInfo
@@ -43,7 +43,9 @@ class HttpBackend:
         import httpx  # takes as long to import as all the rest, and is only needed here
 
         self.address = _errors.base_url(url)
-        self._headers = _transport.identity(api_key)
+        self._headers = _transport.identity(
+            _login.key_of(self.address) if api_key is None else api_key
+        )
         self._owned = http is None
         self._http = http or httpx.Client(
             limits=httpx.Limits(**_transport.LIMITS), **_transport.security(self.address)
