@@ -150,6 +150,26 @@ class ModelSettings(_Group):
     is named."""
     preload: bool = False
     """Load at start instead of on first use."""
+    replicas: int = Field(default=1, ge=1, le=64)
+    """How many times it is loaded; calls go to the copy that has the fewest."""
+    gpus: tuple[tuple[int, ...], ...] | None = None
+    """GPUs that the worker of each copy sees, or one list for all; an empty list is the CPU."""
+    calls: int | None = Field(default=None, ge=1)
+    """Most calls of it worked on at once; more are refused with 429."""
+    cache_tokens: int | None = Field(default=None, ge=256)
+    """Tokens whose keys and values it keeps at once; ``limits.cache_tokens`` if not given."""
+    thinking: bool | None = None
+    """Whether it reasons before it answers, where requests do not say and it can do both."""
+    environment: dict[str, str] = {}
+    """Variables that its worker process gets."""
+    pinned: bool = False
+    """Keep it loaded when memory is short or nobody asks."""
+    idle_seconds: float | None = Field(default=None, gt=0)
+    """Time without calls after which it is unloaded."""
+    chat_template: str | None = None
+    """Template of conversations in the language of Jinja, in place of the checkpoint's."""
+    stops: tuple[str, ...] = ()
+    """Texts that end what it writes, beside those of the checkpoint."""
 
 
 class LimitSettings(_Group):
@@ -182,6 +202,16 @@ class LimitSettings(_Group):
     """Most messages of one stream worked on at once; a caller may ask for fewer."""
     drain_seconds: float = Field(default=25.0, ge=0)
     """Time that accepted requests get to finish when the server stops."""
+
+
+class LaunchSettings(_Group):
+    """Models that callers launch, under names of their own."""
+
+    sources: Literal["any", "known"] | None = None
+    """``any`` lets them name hub ids and folders of this machine, ``known`` only models that the
+    server knows by name. By default ``any``, unless others reach the server without a key."""
+    keep: bool = True
+    """Launch again at start what was launched when the server stopped."""
 
 
 class ClusterSettings(_Group):
@@ -349,6 +379,8 @@ class Settings(BaseSettings):
     """What the server accepts before it refuses."""
     cluster: ClusterSettings = ClusterSettings()
     """What this machine is among those that callers may ask for by name."""
+    launch: LaunchSettings = LaunchSettings()
+    """Models that callers launch, under names of their own."""
     store: StoreSettings = StoreSettings()
     """What outlives the server: files, batches and jobs."""
     cache: CacheSettings = CacheSettings()

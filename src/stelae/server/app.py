@@ -75,6 +75,13 @@ DIALECTS = (NATIVE, OPENAI, ANTHROPIC, OLLAMA, RERANK, XINFERENCE, SIE, CLIP)
 """Every HTTP dialect; each is answered on every HTTP port."""
 
 
+LAUNCHED = (
+    "replicas", "gpus", "calls", "cache_tokens", "thinking", "environment", "pinned",
+    "idle_seconds", "chat_template", "stops",
+)  # fmt: skip
+"""What a configured model states in the words of a launched one."""
+
+
 def build_catalog(settings: Settings) -> Catalog:
     """The models that the settings name, beside the embedded one."""
     hub = settings.hub
@@ -85,8 +92,14 @@ def build_catalog(settings: Settings) -> Catalog:
     return Catalog(entries, hub=options)
 
 
-def build_house(settings: Settings, catalog: Catalog) -> House:
-    """The rooms behind the dialects, as the settings want them."""
+def build_house(settings: Settings, catalog: Catalog, *, exposed: bool = False) -> House:
+    """The rooms behind the dialects, as the settings want them.
+
+    Args:
+        settings: Devices, limits, what is kept.
+        catalog: Knows which models there are.
+        exposed: Whether others on the network reach the server without a key.
+    """
     limits = settings.limits
     device = None if settings.device is None else Device(settings.device)
     defaults = Defaults(
@@ -100,6 +113,8 @@ def build_house(settings: Settings, catalog: Catalog) -> House:
         limits=Limits(batch_tokens=limits.batch_tokens, queue_tokens=limits.queue_tokens),
         load_wait=limits.load_seconds,
         pulls=settings.hub.pull,
+        anywhere=settings.launch.sources == "any" or not (settings.launch.sources or exposed),
+        keeps=settings.launch.keep,
     )
     log = ("--log", settings.log.format.value, "--log-level", settings.log.level)
     return build(
@@ -193,6 +208,7 @@ def _entry(name: str, model: ModelSettings, settings: Settings) -> ModelEntry:
         max_loras=model.max_loras,
         profiles={name: _profile(profile) for name, profile in model.profiles.items()},
         preload=model.preload or settings.preload,
+        **{name: getattr(model, name) for name in LAUNCHED},
     )
 
 

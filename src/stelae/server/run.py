@@ -49,22 +49,26 @@ def serve(
         tls = load(settings.tls.certificate, settings.tls.key)
         listeners = bind(settings.listen)
         check_tls(listeners, tls)
-        warn_if_open(settings, listeners)
+        if exposed(settings, listeners):
+            warn_if_open(listeners)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(settings, names, (listeners, tls), ready_file, preload))
     finally:
         close(listeners)
 
 
-def warn_if_open(settings: Settings, listeners: Sequence[Listener]) -> None:
-    """Say so if others on the network can use the server without a key."""
-    exposed = [listener.url for listener in listeners if not listener.loopback]
-    if exposed and not build_keys(settings):
-        log.get().warning(
-            "open_to_the_network",
-            listen=exposed,
-            advice="make a key with 'stelae keys create NAME', or listen on 127.0.0.1",
-        )
+def exposed(settings: Settings, listeners: Sequence[Listener]) -> bool:
+    """Whether others on the network can use the server without a key."""
+    return not (all(listener.loopback for listener in listeners) or build_keys(settings))
+
+
+def warn_if_open(listeners: Sequence[Listener]) -> None:
+    """Say that others on the network can use the server without a key."""
+    log.get().warning(
+        "open_to_the_network",
+        listen=[listener.url for listener in listeners if not listener.loopback],
+        advice="make a key with 'stelae keys create NAME', or listen on 127.0.0.1",
+    )
 
 
 class Stop:
@@ -104,7 +108,7 @@ async def _serve(
     catalog = build_catalog(settings)
     wanted = [catalog.register_argument(name).name for name in names]
     wanted += [name for name in catalog.names() if preload or catalog.entry(name).preload]
-    house = build_house(settings, catalog)
+    house = build_house(settings, catalog, exposed=exposed(settings, listeners))
     assembly = build_app(settings, house, listen=listen)
     carriers = Carriers(assembly, settings.limits, listeners, tls)
     await carriers.start()

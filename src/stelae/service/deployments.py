@@ -53,6 +53,8 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
         load_wait: How long a call without a deadline waits for its model to load.
         retry_failed: For how long a failed load answers calls before it is tried again.
         pulls: Whether callers may have models fetched that nobody named here.
+        anywhere: Whether callers may launch hub ids and folders that nobody named here.
+        keeps: Whether launches are kept for the next start of the server.
     """
 
     options: EngineOptions = EngineOptions()
@@ -61,6 +63,8 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
     load_wait: float = 60.0
     retry_failed: float = 10.0
     pulls: bool = False
+    anywhere: bool = True
+    keeps: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -118,6 +122,11 @@ class Deployments:
         self._defaults = defaults
         self._standings: dict[str, Standing] = {}
         self._closed = False
+
+    @property
+    def defaults(self) -> Defaults:
+        """How models are loaded unless their entries say otherwise."""
+        return self._defaults
 
     @property
     def pulls(self) -> bool:

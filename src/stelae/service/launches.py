@@ -18,6 +18,8 @@ from stelae.catalog.variants import Wish
 from stelae.errors import (
     Cancelled,
     Conflict,
+    Forbidden,
+    InvalidInput,
     ModelNotFound,
     ShuttingDown,
     StelaeError,
@@ -114,7 +116,7 @@ class Launches:
 
     async def start(self) -> None:
         """Launch again what was launched when the server stopped; nobody waits for that."""
-        if not await self._resumed():
+        if self._deployments.defaults.keeps and not await self._resumed():
             self._resuming = asyncio.create_task(self._resume(), name="launches-resume")
 
     async def stop(self) -> None:
@@ -360,6 +362,8 @@ class Launches:
         await self._keep(launch)
 
     async def _keep(self, launch: Launch) -> None:
+        if not self._deployments.defaults.keeps:
+            return
         data = msgspec.json.encode(Kept(call=launch.call, created=launch.created))
         try:
             await asyncio.to_thread(self._kept.keep, launch.uid, data)
@@ -401,7 +405,10 @@ class Launches:
     def _known(self, call: LaunchCall) -> ModelEntry:
         """The model that is meant, in its variant and in its place."""
         catalog = self._deployments.catalog
+        if call.path is not None or call.loras:
+            self._check_anywhere("loras" if call.path is None else "path")
         if Path(call.model).is_absolute():
+            self._check_anywhere("model")
             check_place(call.model, "model")
             return ModelEntry(name=name_of(Path(call.model)), source=call.model)
         card = catalog.card(call.model)
@@ -411,14 +418,40 @@ class Launches:
         try:
             known = catalog.variant(call.model, wish)
         except ModelNotFound:
-            if call.path is None:
-                raise
-            check_name(call.model, param="model")
-            known = ModelEntry(name=call.model, source=call.path)
+            known = self._unnamed(call)
         if call.path is None:
             return known
         files = () if is_gguf(Path(call.path)) else known.files
         return replace(known, source=call.path, revision=None, files=files)
+
+    def _unnamed(self, call: LaunchCall) -> ModelEntry:
+        """A model that is in a folder or on the hub, and that nobody named here.
+
+        Raises:
+            ModelNotFound: It is neither.
+            Forbidden: Callers may not launch such a model.
+            InvalidInput: A variant of it is asked for.
+        """
+        if call.path is not None:
+            check_name(call.model, param="model")
+            return ModelEntry(name=call.model, source=call.path)
+        known = self._deployments.catalog.on_hub(call.model)
+        self._check_anywhere("model")
+        if call.size is not None or call.quantization not in (None, "none"):
+            raise InvalidInput(
+                f"model={call.model[:128]!r} is a repository as it is: it has no sizes and "
+                "quantizations to choose",
+                param="model",
+            )
+        return known
+
+    def _check_anywhere(self, param: str) -> None:
+        if not self._deployments.defaults.anywhere:
+            raise Forbidden(
+                f"{param}: callers may launch only models that this server knows by name",
+                param=param,
+                hint="launch.sources = 'any' in the configuration lets them name others",
+            )
 
     def _taken(self, entry: ModelEntry) -> bool:
         """Whether a name means another model that is served, or one of the configuration."""
