@@ -33,12 +33,15 @@ class Extractor(msgspec.Struct, frozen=True, kw_only=True, tag="extractor", omit
         finds: What it finds.
         labels: The kinds that it was trained to tell apart, if the caller does not name them.
         threshold: Least score of what is returned if the caller does not say.
+        reading: The instruction at which it writes down the text of a picture, if it does; empty
+            for one that does nothing else.
     """
 
     layout: str
     finds: tuple[Finding, ...]
     labels: tuple[str, ...] = ()
     threshold: float = 0.5
+    reading: str | None = None
 
 
 class Classify(msgspec.Struct, frozen=True, kw_only=True, tag="classify"):

@@ -29,6 +29,7 @@ class Writer(NamedTuple):
         finds: What its answers hold.
         check: Refuses other models of the same class.
         text: The part of ``config.json`` that says how much it writes.
+        reading: The instruction at which it writes down what a picture says.
     """
 
     layout: str
@@ -36,6 +37,7 @@ class Writer(NamedTuple):
     finds: tuple[Finding, ...]
     check: Callable[[Json, str], None]
     text: str
+    reading: str
 
 
 def _check_florence(config: Json, file: str) -> None:
@@ -67,9 +69,10 @@ WRITERS = {
         (Finding.OBJECTS, Finding.ENTITIES, Finding.DATA),
         _check_florence,
         "text_config",
+        reading="<OCR>",
     ),
     "VisionEncoderDecoderModel": Writer(
-        "donut", "DonutImageProcessor", (Finding.DATA,), _check_donut, "decoder"
+        "donut", "DonutImageProcessor", (Finding.DATA,), _check_donut, "decoder", reading=""
     ),
 }
 """By class name in ``config.json``."""
@@ -110,7 +113,9 @@ def read_document(root: Path, entry: ModelEntry, source: Source) -> ModelSpec | 
         folder=str(root),
         backbone=backbone_of(root, architecture, {**config, **parts}),
         inputs=(Modality.IMAGE,),
-        extraction=Extractor(layout=writer.layout, finds=writer.finds, threshold=0.0),
+        extraction=Extractor(
+            layout=writer.layout, finds=writer.finds, threshold=0.0, reading=writer.reading
+        ),
         max_tokens=whole(entry, root, longest),
         tokenizer=tokenizer_of(root),
     )

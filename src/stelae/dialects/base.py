@@ -33,6 +33,7 @@ from stelae.service.lookout import Lookout
 from stelae.service.pools import Pools
 from stelae.service.registry import Registry
 from stelae.service.search import Search
+from stelae.service.tokens import Tokens
 from stelae.service.works import Kind, Works
 from stelae.telemetry.metrics import Metrics, Served
 
@@ -110,6 +111,7 @@ class Rooms:
     """Those that requests must show one of, if there are any."""
     fetcher: Fetcher = field(default_factory=Fetcher)
     gallery: Gallery = field(default_factory=Gallery)
+    tokens: Tokens = field(default_factory=Tokens)
     clip_model: str | None = None
     """What the settings say of the model for CLIP's clients that name none."""
 

@@ -69,6 +69,21 @@ class Fleet:
         standing, state = rooms.standing(entry.name), rooms.state(entry.name)
         return describe(entry, standing, state, rooms.replicas(entry.name))
 
+    async def spec(self, name: str) -> ModelSpec:
+        """What the checkpoint of a model says, which is read, or even fetched, for that.
+
+        Raises:
+            ModelNotFound: There is none of that name.
+            StelaeError: It cannot be had or served, and why.
+        """
+        entry, _ = self._deployments.catalog.resolve(name)
+        if (known := self._spec(entry.name)) is not None:
+            return known
+        await self._deployments.fetch(entry)
+        if (read := self._deployments.standing(entry.name).spec) is None:
+            raise ModelNotFound(f"model {name!r} was removed meanwhile", param="model")
+        return read
+
     def finding(self, kind: Finding) -> list[str]:
         """Names of models that find things of a kind, as far as is known; loaded ones first."""
         return self._able(lambda spec: spec.extraction and kind in spec.extraction.finds)
