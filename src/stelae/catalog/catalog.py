@@ -11,8 +11,6 @@ from msgspec.structs import replace
 
 from stelae.catalog.adapters import Adapters
 from stelae.catalog.checkpoint import read_spec
-from stelae.catalog.embedded import PACKAGE, embedded_folder
-from stelae.catalog.encoders import fetch_encoders
 from stelae.catalog.entry import (
     DEFAULT,
     EMBEDDED,
@@ -33,14 +31,24 @@ from stelae.catalog.families import (
     refused_models,
 )
 from stelae.catalog.family import Advice
-from stelae.catalog.hub import HubOptions, fetch, fetch_files, is_hub_id
+from stelae.catalog.hub import HubOptions, is_hub_id
+from stelae.catalog.hub_cache import cache_folder, is_cached
 from stelae.catalog.hub_progress import Progress
+from stelae.catalog.placing import placed
 from stelae.catalog.profiles import PLAIN, SEPARATORS, check_profiles, profile_of
 from stelae.catalog.registered import card_of, check_registration, entry_of
 from stelae.catalog.spec import ModelSpec, Source
 from stelae.catalog.variants import Wish, choose
 from stelae.catalog.weighing import Weight, weigh
-from stelae.errors import Conflict, Forbidden, InvalidInput, ModelNotFound, StelaeError
+from stelae.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    MissingDependency,
+    ModelLoadFailed,
+    ModelNotFound,
+    StelaeError,
+)
 from stelae.types import Card, ModelKind, Profile, Registration
 
 
@@ -170,7 +178,10 @@ class Catalog:
             own = self._registrations.pop(name, None)
             if own is None:
                 raise self._unregistered(name)
-            if self._entries.get(name) == _defined(own):
+            usual = _defined(own)
+            if self._launched.get(name) == usual:
+                self._launched[name] = None
+            if self._entries.get(name) == usual:
                 self._drop(name)
         return own
 
@@ -383,8 +394,26 @@ class Catalog:
         known = self._specs.get(entry.name)
         if known is not None:
             return known
-        folder, source = self._place(entry, progress)
+        folder, source = placed(entry, self._hub, progress)
         return read_spec(folder, entry, source, self._advice(entry, source))
+
+    def here(self, entry: ModelEntry) -> ModelSpec | None:
+        """What a model is, if its whole checkpoint is on this machine; nothing is fetched."""
+        folder = cache_folder(self._hub)
+        if is_hub_id(entry.source) and (folder is None or not is_cached(folder, entry.source)):
+            return None
+        try:
+            here, source = placed(entry, replace(self._hub, offline=True))
+            return read_spec(here, entry, source, self._advice(entry, source))
+        except (InvalidInput, MissingDependency, ModelLoadFailed, ModelNotFound):
+            return None
+
+    def unread(self, source: str) -> None:
+        """Forget what the models of a hub id are: their files are there no longer."""
+        with self._lock:
+            gone = [name for name, spec in self._specs.items() if spec.source.location == source]
+            for name in gone:
+                del self._specs[name]
 
     def keep(self, entry: ModelEntry, spec: ModelSpec) -> None:
         """Note what a model is: it is registered if it was not, and read no more from the hub."""
@@ -400,27 +429,6 @@ class Catalog:
             return None
         known = advices(self._families)
         return known.get(entry.source if source.kind == "hub" else entry.name)
-
-    def _place(self, entry: ModelEntry, progress: Progress | None) -> tuple[Path, Source]:
-        if entry.source == EMBEDDED:
-            return embedded_folder(), Source(kind="embedded", location=PACKAGE)
-        folder = Path(entry.source).expanduser()
-        if is_local(entry.source) or not is_hub_id(entry.source):
-            return folder.absolute(), Source(kind="folder", location=entry.source)
-        if entry.files:
-            return self._file(entry, progress)
-        snapshot = fetch(entry.source, entry.revision, self._hub, progress)
-        source = Source(
-            kind="hub",
-            location=entry.source,
-            revision=snapshot.revision,
-            beside=fetch_encoders(entry.source, snapshot.folder, self._hub),
-        )
-        return snapshot.folder, source
-
-    def _file(self, entry: ModelEntry, progress: Progress | None) -> tuple[Path, Source]:
-        folder = fetch_files(entry.source, entry.revision, self._hub, entry.files, progress)
-        return folder, Source(kind="hub", location=entry.source, revision=folder.name)
 
     def _unregistered(self, name: str) -> StelaeError:
         if name in cards(self._families):

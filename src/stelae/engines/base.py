@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
@@ -12,7 +12,7 @@ import msgspec
 from stelae.catalog.adapters import Adapters
 from stelae.catalog.spec import ModelSpec
 from stelae.errors import StelaeError
-from stelae.types import ComputeDtype, Task
+from stelae.types import Card, ComputeDtype, Task
 
 C = TypeVar("C", contravariant=True)
 F = TypeVar("F")
@@ -229,9 +229,14 @@ class Requirement:
     extra: str
 
 
-def _accept_all(spec: ModelSpec) -> str | None:
-    del spec
+def _accept_all(model: ModelSpec | Card) -> str | None:
+    del model
     return None
+
+
+def needs_ability(card: Card, abilities: Iterable[str], otherwise: str) -> str | None:
+    """What an engine says of a model before its files are here: nothing if it can one of these."""
+    return None if {*card.abilities} & {*abilities} else otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +254,8 @@ class EngineManifest:
         refuses: Says why a spec cannot be served, or ``None`` if it can.
         special: Whether it serves a few layouts only. That it does not serve a model
             tells nothing of the model, and is not told.
+        declines: Says why a model of some facts cannot be served, before its files are here.
+        packed: Formats of quantised weights that it reads beside, as variants name them.
         dtypes: Number formats that it computes in, on one device or another.
     """
 
@@ -261,6 +268,8 @@ class EngineManifest:
     preference: int = 0
     refuses: Callable[[ModelSpec], str | None] = field(default=_accept_all)
     special: bool = False
+    declines: Callable[[Card], str | None] = field(default=_accept_all)
+    packed: frozenset[str] = frozenset()
     dtypes: frozenset[ComputeDtype] = EVERYWHERE
 
 

@@ -129,7 +129,7 @@ def choose(spec: ModelSpec, wanted: str | None = None) -> Choice:
     reasons: list[str] = []
     lacking: MissingDependency | None = None
     able: list[EngineManifest] = []
-    for manifest in _by_preference():
+    for manifest in by_preference():
         refusal, telling = refused(manifest, spec), _may_serve(manifest, spec)
         if refusal is None and (lack := missing(manifest)) is not None:
             lacking, refusal, telling = lacking or lack, str(lack), True
@@ -167,7 +167,8 @@ def _may_serve(manifest: EngineManifest, spec: ModelSpec) -> bool:
     return not (manifest.special or manifest.tasks.isdisjoint(spec.tasks))
 
 
-def _by_preference() -> list[EngineManifest]:
+def by_preference() -> list[EngineManifest]:
+    """Engines that serve those who name none, the best first."""
     candidates = (m for m in manifests().values() if m.preference > 0)
     return sorted(candidates, key=lambda m: -m.preference)
 

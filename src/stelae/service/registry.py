@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 import msgspec
 
+from stelae.catalog.entry import ModelEntry
+from stelae.catalog.hub_cache import cache_folder, cached_repos, remove
 from stelae.catalog.registered import check_places
-from stelae.errors import Conflict, ModelNotFound, StelaeError
-from stelae.service.deployments import Deployments
+from stelae.catalog.shelf import Found, shelf
+from stelae.catalog.spec import ModelSpec
+from stelae.catalog.variants import Wish
+from stelae.engines.fitting import fits
+from stelae.errors import Conflict, ModelNotFound, NotFound, StelaeError
+from stelae.service.deployments import Deployments, Standing
 from stelae.service.keepsakes import Keepsakes
 from stelae.service.store import Store
 from stelae.telemetry.log import get
-from stelae.types import CachedModel, Card, EngineFit, ModelKind, Registration
+from stelae.types import (
+    CachedModel,
+    Card,
+    EngineFit,
+    ModelKind,
+    ModelState,
+    Registration,
+    Variant,
+)
 
 log = get()
 
 MOST = 1_000
 """Registrations that a server takes."""
 
-DRAIN_SECONDS = 25.0
-"""Time that calls of a model have to finish when its registration is taken back."""
+IDLE = (ModelState.AVAILABLE, ModelState.FAILED)
+"""States of models that read no files."""
+
+SHOWN = 128
+"""Characters of a name that a message repeats."""
 
 _DECODER = msgspec.json.Decoder(Registration)
 
@@ -72,7 +90,7 @@ class Registry:
         if card is None or kind not in {None, card.kind}:
             what = "model" if kind is None else f"model of the kind {kind!r}"
             raise ModelNotFound(
-                f"name={name[:128]!r}: no {what} of that name is known here", param="name"
+                f"name={name[:SHOWN]!r}: no {what} of that name is known here", param="name"
             )
         return card
 
@@ -88,7 +106,7 @@ class Registry:
         """
         if (found := self._catalog.registration(name)) is None:
             raise ModelNotFound(
-                f"name={name[:128]!r}: nobody registered a model of that name", param="name"
+                f"name={name[:SHOWN]!r}: nobody registered a model of that name", param="name"
             )
         return found
 
@@ -154,7 +172,23 @@ class Registry:
         Raises:
             ModelNotFound: There is none of that name and kind.
         """
-        raise NotImplementedError
+        card = self.card(name, kind)
+        return await asyncio.to_thread(self._engines, card)
+
+    def _engines(self, card: Card) -> list[EngineFit]:
+        return fits(card, dict(self._here(card)))
+
+    def _here(self, card: Card) -> Iterator[tuple[Variant, ModelSpec]]:
+        """Those variants whose files are on this machine, and what these say."""
+        for variant in card.variants:
+            wish = Wish(
+                format=variant.format,
+                size=variant.size,
+                quantization=variant.quantizations[0],
+            )
+            spec = self._catalog.here(self._catalog.variant(card.name, wish))
+            if spec is not None:
+                yield variant, spec
 
     async def cached(self, name: str | None = None) -> list[CachedModel]:
         """Models whose files are in the cache of the hub.
@@ -165,7 +199,9 @@ class Registry:
         Raises:
             StelaeError: The cache cannot be read.
         """
-        raise NotImplementedError
+        return [
+            model for model, _ in await self._shelf() if name in {None, model.model, model.source}
+        ]
 
     async def uncache(self, version: str) -> CachedModel:
         """Remove the files of a model from the cache of the hub, and nothing beside them.
@@ -181,4 +217,44 @@ class Registry:
             Conflict: A model that is loaded uses them.
             StelaeError: They cannot be removed.
         """
-        raise NotImplementedError
+        async with self._changing:
+            for model, repo in await self._shelf():
+                if model.version == version:
+                    self._check_unused(model.source)
+                    await asyncio.to_thread(remove, repo, model.files)
+                    self._catalog.unread(model.source)
+                    log.info("model_uncached", model=model.version, bytes=model.bytes)
+                    return model
+        raise NotFound(
+            f"version={version[:SHOWN]!r}: no files of that version are in the cache",
+            param="version",
+            hint="the list of cached models has the versions that there are",
+        )
+
+    async def _shelf(self) -> list[Found]:
+        folder = cache_folder(self._catalog.hub)
+        if folder is None:
+            return []
+        repos = await asyncio.to_thread(cached_repos, folder)
+        return await asyncio.to_thread(shelf, self.cards(), repos)
+
+    def _check_unused(self, source: str) -> None:
+        """Refuse to take files from a model that is loaded, or being fetched.
+
+        Raises:
+            Conflict: There is one.
+        """
+        for name in self._catalog.names():
+            entry, state = self._catalog.entry(name), self._deployments.state(name)
+            if state not in IDLE and source in _sources(entry, self._deployments.standing(name)):
+                raise Conflict(
+                    f"{source} cannot be removed: model {name!r} is {state}",
+                    hint="unload or terminate it first",
+                )
+
+
+def _sources(entry: ModelEntry, standing: Standing) -> set[str]:
+    """Hub ids whose files a model reads."""
+    beside = () if standing.spec is None else standing.spec.source.beside
+    loras = (source.partition("@")[0] for source in entry.loras.values())
+    return {entry.source, *beside, *loras}

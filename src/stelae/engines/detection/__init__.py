@@ -2,15 +2,22 @@
 
 from stelae.catalog.detection import LAYOUTS
 from stelae.catalog.spec import ModelSpec
-from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat
-from stelae.types import Task
+from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat, needs_ability
+from stelae.types import Card, Task
+
+ONLY = "it serves models that find objects in pictures only"
 
 
 def refuses(spec: ModelSpec) -> str | None:
     """Say why this engine cannot serve a model, or ``None`` if it can."""
     if spec.extraction is not None and spec.extraction.layout in LAYOUTS:
         return None
-    return "it serves models that find objects in pictures only"
+    return ONLY
+
+
+def declines(card: Card) -> str | None:
+    """Say why a model of these facts cannot be served, or ``None`` if it may."""
+    return needs_ability(card, ("objects",), ONLY)
 
 
 MANIFEST = EngineManifest(
@@ -27,4 +34,5 @@ MANIFEST = EngineManifest(
     preference=40,
     refuses=refuses,
     special=True,
+    declines=declines,
 )

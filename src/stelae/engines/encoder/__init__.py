@@ -2,9 +2,9 @@
 
 from stelae.catalog.operations import Foreign
 from stelae.catalog.spec import ModelSpec, Static
-from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat
+from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat, needs_ability
 from stelae.nn.architectures import known
-from stelae.types import Task
+from stelae.types import Card, Task
 
 
 def refuses(spec: ModelSpec) -> str | None:
@@ -19,6 +19,15 @@ def refuses(spec: ModelSpec) -> str | None:
     return None if foreign is None else f"it has no module {foreign.kind}"
 
 
+def declines(card: Card) -> str | None:
+    """Say why a model of these facts cannot be served, or ``None`` if it may."""
+    if "audio" in card.inputs:
+        return "it hears nothing"
+    if card.kind == "extract":
+        return needs_ability(card, ("classifications",), "it finds classes only")
+    return None
+
+
 MANIFEST = EngineManifest(
     name="encoder",
     tasks=frozenset({Task.ENCODE, Task.SCORE, Task.EXTRACT}),
@@ -28,4 +37,5 @@ MANIFEST = EngineManifest(
     needs=(Requirement("torch", extra="server"), Requirement("tokenizers", extra="server")),
     preference=100,
     refuses=refuses,
+    declines=declines,
 )

@@ -4,7 +4,7 @@ import sys
 
 from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat
-from stelae.types import Modality, Task
+from stelae.types import Card, Modality, Task
 
 # Quirk: openvino 2026.4 imports a package that can report use to its makers; without it the
 # library takes a stub of its own. tests/parity/test_openvino.py, test_nothing_can_be_reported.
@@ -28,6 +28,14 @@ def refuses(spec: ModelSpec) -> str | None:
     return None
 
 
+def declines(card: Card) -> str | None:
+    """Say why a model of these facts cannot be served, or ``None`` if it may."""
+    lacking = next((name for name in card.architectures if name not in ARCHITECTURES), None)
+    if Modality.IMAGE in card.inputs:
+        return "it reads no pictures"
+    return None if lacking is None else f"it builds no graph of {lacking}"
+
+
 MANIFEST = EngineManifest(
     name="openvino",
     tasks=frozenset({Task.CHAT}),
@@ -41,4 +49,5 @@ MANIFEST = EngineManifest(
     ),
     preference=30,
     refuses=refuses,
+    declines=declines,
 )

@@ -5,8 +5,8 @@ from stelae.catalog.fingerprint import weight_paths
 from stelae.catalog.operations import OwnPool, TermWeights
 from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.catalog.torch_file import TORCH_SUFFIXES
-from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat
-from stelae.types import Modality, Task
+from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat, needs_ability
+from stelae.types import Card, Modality, Task
 
 TORCH = tuple(TORCH_SUFFIXES)
 OWN_CODE = frozenset({"gte", "new"})
@@ -37,6 +37,15 @@ def _refuses_parts(spec: ModelSpec) -> str | None:
     return None if lacking is None else f"it has no {type(lacking).__name__} module"
 
 
+def declines(card: Card) -> str | None:
+    """Say why a model of these facts cannot be served, or ``None`` if it may."""
+    if card.inputs != ("text",):
+        return "it is given models for texts only"
+    if card.kind == "extract":
+        return needs_ability(card, ("classifications",), "it finds classes only")
+    return None
+
+
 MANIFEST = EngineManifest(
     name="sentence_transformers",
     tasks=frozenset({Task.ENCODE, Task.SCORE, Task.EXTRACT}),
@@ -46,4 +55,5 @@ MANIFEST = EngineManifest(
     needs=(Requirement("sentence_transformers", extra="server"),),
     preference=10,
     refuses=refuses,
+    declines=declines,
 )

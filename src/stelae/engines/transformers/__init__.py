@@ -3,7 +3,7 @@
 from stelae.catalog.pages import QUESTIONS
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat
-from stelae.types import Task
+from stelae.types import Card, OutputType, Task
 
 
 def refuses(spec: ModelSpec) -> str | None:
@@ -11,6 +11,12 @@ def refuses(spec: ModelSpec) -> str | None:
     if spec.backbone.architecture in QUESTIONS:
         return None
     return f"it serves {' and '.join(QUESTIONS)} only"
+
+
+def declines(card: Card) -> str | None:
+    """Say why a model of these facts cannot be served, or ``None`` if it may."""
+    pages = "image" in card.inputs and OutputType.MULTIVECTOR in card.abilities
+    return None if pages else f"it serves {' and '.join(QUESTIONS)} only"
 
 
 MANIFEST = EngineManifest(
@@ -22,5 +28,6 @@ MANIFEST = EngineManifest(
     needs=(Requirement("torch", extra="server"), Requirement("transformers", extra="server")),
     preference=20,
     refuses=refuses,
+    declines=declines,
     special=True,
 )

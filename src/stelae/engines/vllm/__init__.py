@@ -6,7 +6,7 @@ import os
 
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Device, EngineManifest, WeightFormat
-from stelae.types import Modality, Task
+from stelae.types import Card, Modality, Task
 
 PYTHON = "VLLM_PYTHON"
 """Names the interpreter of an environment with vLLM, in the environment of the server.
@@ -15,13 +15,17 @@ vLLM wants another PyTorch than ours, so the two cannot share one.
 """
 
 
-def refuses(spec: ModelSpec) -> str | None:
+def refuses(spec: ModelSpec | Card) -> str | None:
     """Say why this engine cannot serve a model, or ``None`` if it can."""
     if not os.environ.get(PYTHON):
         return f"{PYTHON} names no interpreter of an environment with vLLM"
     if Modality.IMAGE in spec.inputs:
         return "pictures are not passed on to vLLM"
     return None
+
+
+PACKED = frozenset({"fp8", "gptq", "awq", "bnb", "fp4"})
+"""Formats of quantised weights that vLLM reads; which of them also depends on the GPU."""
 
 
 MANIFEST = EngineManifest(
@@ -32,5 +36,7 @@ MANIFEST = EngineManifest(
     load="stelae.engines.vllm.engine:load",
     preference=40,
     refuses=refuses,
+    declines=refuses,
+    packed=PACKED,
     special=True,
 )
