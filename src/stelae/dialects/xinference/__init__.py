@@ -3,5 +3,8 @@
 from stelae.dialects.answers import house_error
 from stelae.dialects.base import Dialect
 from stelae.dialects.xinference.cluster import CLUSTER_OPERATIONS
+from stelae.dialects.xinference.handles import HANDLE_OPERATIONS
 
-DIALECT = Dialect("xinference", "Xinference's API", CLUSTER_OPERATIONS, house_error)
+DIALECT = Dialect(
+    "xinference", "Xinference's API", (*CLUSTER_OPERATIONS, *HANDLE_OPERATIONS), house_error
+)
