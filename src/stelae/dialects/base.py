@@ -25,6 +25,7 @@ from stelae.errors import (
 )
 from stelae.security.fetch import Fetcher
 from stelae.security.keys import KeyRing
+from stelae.service.autostart import Autostarts
 from stelae.service.fleet import Fleet
 from stelae.service.gallery import Gallery
 from stelae.service.inference import Inference
@@ -100,6 +101,7 @@ class Rooms:
     inference: Inference
     fleet: Fleet
     launches: Launches
+    autostarts: Autostarts
     registry: Registry
     pools: Pools
     lookout: Lookout

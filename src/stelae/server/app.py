@@ -262,6 +262,7 @@ def build_app(
         inference=house.inference,
         fleet=house.fleet,
         launches=house.launches,
+        autostarts=house.autostarts,
         registry=house.registry,
         pools=house.pools,
         lookout=house.lookout,

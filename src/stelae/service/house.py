@@ -10,11 +10,13 @@ from stelae.catalog.catalog import Catalog
 from stelae.cluster.controller import Controller
 from stelae.collections.shelf import Shelf
 from stelae.service.admission import Admission, Bounds
+from stelae.service.autostart import Autostarts
 from stelae.service.deployments import Defaults, Deployments
 from stelae.service.features import Features
 from stelae.service.fleet import Fleet
 from stelae.service.health import Health
 from stelae.service.inference import Inference
+from stelae.service.keeping import Keeping
 from stelae.service.launches import Launches
 from stelae.service.lookout import Lookout, Machine
 from stelae.service.pools import Pools
@@ -32,7 +34,9 @@ class House:
         inference: Answers calls.
         fleet: Knows the models.
         launches: Launches further ones, and takes them down.
+        autostarts: Launches them when the server starts.
         registry: Knows which can be launched, and takes registrations.
+        keeping: Unloads models, and makes room for others.
         pools: Leases sets of workers.
         lookout: Tells what there is to give.
         works: Does work in the background.
@@ -42,7 +46,9 @@ class House:
     inference: Inference
     fleet: Fleet
     launches: Launches
+    autostarts: Autostarts
     registry: Registry
+    keeping: Keeping
     pools: Pools
     lookout: Lookout
     works: Works
@@ -54,9 +60,11 @@ class House:
         await self.works.start()
         await self.fleet.start(names)
         await self.launches.start()
+        await self.autostarts.start()
 
     async def stop(self, drain: float) -> None:
         """Finish what is accepted and unload all; see ``Fleet.stop``."""
+        await self.autostarts.stop()
         await self.launches.stop()
         putting_down = asyncio.create_task(self.works.stop(), name="works-stop")
         try:
@@ -97,11 +105,14 @@ def build(
     fleet = Fleet(deployments, admission, health)
     inference = Inference(deployments, admission, health, pools, features)
     store = store or Store(state_folder())
+    launches = Launches(deployments, store)
     return House(
         inference=inference,
         fleet=fleet,
-        launches=Launches(deployments, store),
+        launches=launches,
+        autostarts=Autostarts(launches, store),
         registry=Registry(deployments, store),
+        keeping=deployments.keeping,
         pools=pools,
         lookout=Lookout(fleet, admission, machine),
         works=Works(store, inference, kinds),

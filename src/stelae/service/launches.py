@@ -264,6 +264,10 @@ class Launches:
         """Every launched model, the oldest first; not those that failed or were cancelled."""
         return [self.info(uid) for uid in self._launches]
 
+    def has(self, uid: str) -> bool:
+        """Whether a model is launched under a uid, or being launched."""
+        return uid in self._launches
+
     def info(self, uid: str) -> LaunchInfo:
         """How far a launch is, or why it ended early.
 
@@ -281,7 +285,7 @@ class Launches:
         error = None if stage is not Stage.FAILED else standing.error
         return LaunchInfo(
             uid=uid,
-            call=_shown(launch.call),
+            call=shown(launch.call),
             stage=stage,
             progress=part_of(standing, stage, len(replicas), wanted),
             files=() if standing.fetching is None else standing.fetching.files,
@@ -506,6 +510,6 @@ def _lettered(name: str) -> str:
     return check_uid(f"{name}-{''.join(secrets.choice(letters) for _ in range(8))}")
 
 
-def _shown(call: LaunchCall) -> LaunchCall:
+def shown(call: LaunchCall) -> LaunchCall:
     """A call without the values of its variables, which may be secrets."""
     return replace(call, environment=dict.fromkeys(call.environment, HIDDEN))

@@ -21,7 +21,7 @@ from stelae.errors import (
     NoCapacity,
     NotFound,
 )
-from stelae.types import LaunchCall, LaunchInfo, ReplicaInfo
+from stelae.types import Autostart, LaunchCall, LaunchInfo, ReplicaInfo
 
 
 class LaunchRequest(LaunchCall, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,6 +62,12 @@ class RemovedResponse(msgspec.Struct, frozen=True, kw_only=True):
     remaining: int
 
 
+class AutostartsResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """What is launched when the server starts, in that order."""
+
+    autostarts: list[Autostart]
+
+
 def _decoders(kind: Any) -> dict[convert.Media, Decoder[Any]]:
     return {
         convert.Media.JSON: msgspec.json.Decoder(kind),
@@ -70,6 +76,7 @@ def _decoders(kind: Any) -> dict[convert.Media, Decoder[Any]]:
 
 
 _LAUNCHES, _REPLICAS = _decoders(LaunchRequest), _decoders(ReplicaRequest)
+_PLANS = _decoders(Autostart)
 
 
 def _call(asked: LaunchRequest) -> LaunchCall:
@@ -127,6 +134,25 @@ async def remove_replica(request: Request, rooms: Rooms) -> Response:
     params = request.path_params
     left = await rooms.launches.remove_replica(params["uid"], params["number"])
     return convert.answer(RemovedResponse(remaining=left), request)
+
+
+async def list_autostarts(request: Request, rooms: Rooms) -> Response:
+    """What is launched when the server starts."""
+    return convert.answer(AutostartsResponse(autostarts=rooms.autostarts.all()), request)
+
+
+async def put_autostart(request: Request, rooms: Rooms) -> Response:
+    """Have a model launched when the server starts."""
+    plan = decode(_PLANS[convert.sent(request)], await read(request))
+    return convert.answer(await rooms.autostarts.put(plan), request)
+
+
+async def remove_autostart(request: Request, rooms: Rooms) -> Response:
+    """Have a model launched at start no more."""
+    uid = request.path_params["uid"]
+    plan = rooms.autostarts.get(uid)
+    await rooms.autostarts.remove(uid)
+    return convert.answer(plan, request)
 
 
 _BOTH = ("application/json", "application/msgpack")
@@ -204,6 +230,33 @@ LAUNCH_OPERATIONS = (
         handle=terminate,
         summary="Take a launched model down; what it has accepted is answered first.",
         response=LaunchInfo,
+        errors=(ModelNotFound,),
+        media=_BOTH,
+    ),
+    Operation(
+        method="GET",
+        path="/stelae/v1/autostarts",
+        handle=list_autostarts,
+        summary="List what is launched when the server starts.",
+        response=AutostartsResponse,
+        media=_BOTH,
+    ),
+    Operation(
+        method="POST",
+        path="/stelae/v1/autostarts",
+        handle=put_autostart,
+        summary="Have a model launched when the server starts, or change how.",
+        request=Autostart,
+        response=Autostart,
+        errors=(InvalidInput, Conflict),
+        media=_BOTH,
+    ),
+    Operation(
+        method="DELETE",
+        path="/stelae/v1/autostarts/{uid:path}",
+        handle=remove_autostart,
+        summary="Have a model launched at start no more; one that is launched stays so.",
+        response=Autostart,
         errors=(ModelNotFound,),
         media=_BOTH,
     ),

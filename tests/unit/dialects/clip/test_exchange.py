@@ -42,6 +42,7 @@ def rooms(server: Live) -> Rooms:
         inference=house.inference,
         fleet=house.fleet,
         launches=house.launches,
+        autostarts=house.autostarts,
         registry=house.registry,
         pools=house.pools,
         lookout=house.lookout,
