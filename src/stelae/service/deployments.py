@@ -36,6 +36,7 @@ from stelae.errors import (
 from stelae.scheduler.queue import Limits
 from stelae.service.fetching import Fetching
 from stelae.service.health import Health
+from stelae.service.keeping import Keep, Keeping
 from stelae.service.launch_rules import check_kind
 from stelae.telemetry.log import get
 from stelae.types import ComputeDtype, ModelState, Task
@@ -55,6 +56,7 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
         pulls: Whether callers may have models fetched that nobody named here.
         anywhere: Whether callers may launch hub ids and folders that nobody named here.
         keeps: Whether launches are kept for the next start of the server.
+        keep: How long models stay loaded, and in how much memory.
     """
 
     options: EngineOptions = EngineOptions()
@@ -65,6 +67,7 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
     pulls: bool = False
     anywhere: bool = True
     keeps: bool = True
+    keep: Keep = Keep()
 
 
 @dataclass(slots=True, eq=False)
@@ -120,6 +123,7 @@ class Deployments:
         self.controller = controller
         self._health = health
         self._defaults = defaults
+        self.keeping = Keeping(catalog, controller, defaults.keep, self._stop)
         self._standings: dict[str, Standing] = {}
         self._closed = False
 
@@ -155,7 +159,8 @@ class Deployments:
             )
         standing.calls += 1
         try:
-            yield
+            with self.keeping.using(entry.name):
+                yield
         finally:
             standing.calls -= 1
 
@@ -192,7 +197,7 @@ class Deployments:
             StelaeError: It cannot be loaded, and why.
         """
         entry = self.catalog.entry(name)
-        if not self.controller.replicas(entry.name):
+        if self.keeping.going(entry.name) or not self.controller.replicas(entry.name):
             if (known := self.standing(entry.name).spec) is not None:
                 _check_task(entry.name, known, task)
             await self._load_for_call(entry, timeout)
@@ -214,7 +219,7 @@ class Deployments:
         if replica is not None and replica.state is ModelState.FAILED:
             await self.unload(entry.name, 0.0)
             replica = None
-        if replica is None:
+        if replica is None or self.keeping.going(entry.name):
             await self._wait(entry.name, self._begin(entry, engine, dtype), None)
             replica = self.replica(entry.name)
         if replica is not None:
@@ -271,6 +276,11 @@ class Deployments:
             task.cancel()
         if under_way:
             await asyncio.wait(under_way)
+        await self._stop(name, drain)
+
+    async def _stop(self, name: str, drain: float) -> None:
+        """Unload a model, and let a load that waits for that go on."""
+        standing = self.standing(name)
         async with standing.lock:
             loaded = self.replica(name) is not None
             standing.stopping, standing.error, standing.pinned = True, None, False
@@ -286,6 +296,7 @@ class Deployments:
         self._closed = True
         names = [*self._standings]
         await asyncio.gather(*(self.unload(name, drain) for name in names))
+        await self.keeping.close()
 
     async def read_local(self, entries: Iterable[ModelEntry]) -> None:
         """Learn what the checkpoints on this machine are, without loading them."""
@@ -361,8 +372,10 @@ class Deployments:
         standing.started = time.monotonic()
         try:
             async with standing.lock:
+                await self.keeping.check(entry, self._dtype(entry, dtype))
                 deployment = await self._plan(entry, standing, engine, dtype)
-                await self._start_all(entry, deployment)
+                async with self.keeping.room(entry, deployment, entry.replicas):
+                    await self._start_all(entry, deployment)
         except StelaeError as error:
             log.error("model_load_failed", model=entry.name, code=error.code, error=error.message)
             return standing.failed(error)
@@ -406,7 +419,8 @@ class Deployments:
             taken = {replica.deployment.number for replica in there}
             number = next(n for n in range(len(taken) + 1) if n not in taken)
             entry, like = self.catalog.entry(name), there[0].deployment
-            replica = await self._start(entry, like, number, gpus)
+            async with self.keeping.room(entry, like, 1):
+                replica = await self._start(entry, like, number, gpus)
         log.info("replica_added", model=name, replica=number)
         return replica
 
@@ -420,7 +434,6 @@ class Deployments:
         spec, choice = await self._read(entry, standing, engine, standing.fetching)
         standing.fetching = None
         options, limits = self._defaults.options, self._defaults.limits
-        wanted = dtype or (entry.dtype if entry.dtype is not ComputeDtype.AUTO else options.dtype)
         alone = options.deterministic if entry.deterministic is None else entry.deterministic
         if entry.batch_tokens is not None:
             limits = replace(limits, batch_tokens=entry.batch_tokens)
@@ -432,7 +445,7 @@ class Deployments:
             others=tuple(other.name for other in choice.others),
             options=replace(
                 options,
-                dtype=wanted,
+                dtype=self._dtype(entry, dtype),
                 deterministic=alone,
                 adapters=self.catalog.adapters(entry),
                 cache_tokens=entry.cache_tokens or options.cache_tokens,
@@ -440,6 +453,10 @@ class Deployments:
             limits=limits,
             environment=entry.environment,
         )
+
+    def _dtype(self, entry: ModelEntry, asked: ComputeDtype | None) -> ComputeDtype:
+        own = entry.dtype if entry.dtype is not ComputeDtype.AUTO else None
+        return asked or own or self._defaults.options.dtype
 
     async def _read(
         self,

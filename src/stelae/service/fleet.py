@@ -111,7 +111,9 @@ class Fleet:
         """Whether requests should be sent here; answered from what is known, at once."""
         if self._admission.closed:
             return Readiness(ready=False, models=[], reason="the server is shutting down")
-        models = [self._health.of(replica) for replica in self._deployments.controller.replicas()]
+        there = self._deployments.controller.replicas()
+        up = [replica for replica in there if replica.state is not ModelState.STOPPING]
+        models = [self._health.of(replica) for replica in up]
         models += self._missing({model.name for model in models})
         good = {model.name for model in models if model.ok}
         bad = dict.fromkeys(model.name for model in models if model.name not in good)
@@ -196,6 +198,7 @@ class Fleet:
         entries = [catalog.entry(name) for name in catalog.names()]
         self._chores = [
             asyncio.create_task(self._health.watch(), name="health"),
+            asyncio.create_task(self._deployments.keeping.watch(), name="keeping"),
             asyncio.create_task(self._deployments.read_local(entries), name="read-local"),
         ]
         wanted = dict.fromkeys(catalog.entry(name).name for name in names)
