@@ -190,7 +190,15 @@ class LimitSettings(_Group):
     """Tokens whose keys and values a model that writes keeps at once, over all its requests; none
     of them can be longer. What does not fit waits."""
     load_seconds: float = Field(default=60.0, gt=0)
-    """Time that a request without a deadline waits for its model to load."""
+    """Time that a request without a deadline waits for its model to load, and a model for room."""
+    memory_bytes: ByteSize | None = Field(default=None, ge=1)
+    """Memory that all models together may take, in main memory; where another one needs room, those
+    longest unused are unloaded. Four fifths of what the machine or container has if not given."""
+    idle_seconds: float | None = Field(default=None, gt=0)
+    """Time without requests after which a model is unloaded; by default it stays. The next request
+    loads it again."""
+    residency_seconds: float = Field(default=30.0, ge=0)
+    """Time that a model stays once it is loaded, even where another one needs its room."""
     calls: int = Field(default=4096, ge=1)
     """Most requests worked on at once; more are refused with 503."""
     watchers: int = Field(default=256, ge=0)

@@ -59,10 +59,12 @@ from stelae.server.rpc_reflection import reflection
 from stelae.server.sockets import SocketBounds, Sockets
 from stelae.server.tidying import Tidier
 from stelae.service.admission import Bounds
+from stelae.service.budget import budget
 from stelae.service.deployments import Defaults
 from stelae.service.features import Features
 from stelae.service.gallery import Gallery
 from stelae.service.house import House, build
+from stelae.service.keeping import Keep
 from stelae.service.lookout import Machine
 from stelae.service.profiles import Profiles, profile_of
 from stelae.service.store import Store, state_folder
@@ -115,6 +117,7 @@ def build_house(settings: Settings, catalog: Catalog, *, exposed: bool = False) 
         pulls=settings.hub.pull,
         anywhere=settings.launch.sources == "any" or not (settings.launch.sources or exposed),
         keeps=settings.launch.keep,
+        keep=build_keep(settings),
     )
     log = ("--log", settings.log.format.value, "--log-level", settings.log.level)
     return build(
@@ -126,6 +129,18 @@ def build_house(settings: Settings, catalog: Catalog, *, exposed: bool = False) 
         store=build_store(settings),
         kinds=[kind for dialect in DIALECTS for kind in dialect.works],
         features=Features(settings.cache.bytes),
+    )
+
+
+def build_keep(settings: Settings) -> Keep:
+    """How long models stay loaded, and in how much memory."""
+    limits = settings.limits
+    return Keep(
+        memory_bytes=limits.memory_bytes or budget(),
+        idle=limits.idle_seconds,
+        residency=limits.residency_seconds,
+        patience=limits.load_seconds,
+        on_cards=settings.device in (None, "cuda") and bool(hardware.gpus()),
     )
 
 
