@@ -33,6 +33,7 @@ class Repo:
         sizes: Bytes that the list of files states, where they are not the true ones.
         break_off: Bytes after which the first answer with a file's content ends.
         outage: Status of every answer, if it is not to work.
+        holds: Content that is sent only once its event is set, by path.
     """
 
     files: dict[str, bytes]
@@ -43,6 +44,7 @@ class Repo:
     sizes: dict[str, int] = field(default_factory=dict)
     break_off: dict[str, int] = field(default_factory=dict)
     outage: int | None = None
+    holds: dict[str, threading.Event] = field(default_factory=dict)
 
 
 def repo_of(folder: Path, **options: Any) -> Repo:
@@ -133,6 +135,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.end_headers()
         if body:
+            if path in repo.holds:
+                self.wfile.flush()
+                repo.holds[path].wait()
             stop = start + repo.break_off.pop(path, len(data))
             self.wfile.write(data[start:stop])
             self.close_connection = stop < len(data)
