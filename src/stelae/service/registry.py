@@ -14,7 +14,7 @@ from stelae.catalog.shelf import Found, shelf
 from stelae.catalog.spec import ModelSpec
 from stelae.catalog.variants import Wish
 from stelae.engines.fitting import fits
-from stelae.errors import Conflict, ModelNotFound, NotFound, StelaeError
+from stelae.errors import Conflict, Forbidden, ModelNotFound, NotFound, StelaeError
 from stelae.service.deployments import Deployments, Standing
 from stelae.service.keepsakes import Keepsakes
 from stelae.service.store import Store
@@ -121,9 +121,11 @@ class Registry:
 
         Raises:
             InvalidInput: The document makes no sense, or a folder in it is no checkpoint.
+            Forbidden: Callers may only use models that this server knows.
             Conflict: The name is taken, or there are too many.
             StelaeError: It cannot be kept; then it is not registered.
         """
+        self._check_anywhere()
         async with self._changing:
             if len(self._catalog.registrations()) >= MOST:
                 raise Conflict(f"{MOST} models are registered, and no more are taken")
@@ -230,6 +232,13 @@ class Registry:
             param="version",
             hint="the list of cached models has the versions that there are",
         )
+
+    def _check_anywhere(self) -> None:
+        if not self._deployments.defaults.anywhere:
+            raise Forbidden(
+                "callers may launch only models that this server knows, and so register none",
+                hint="launch.sources = 'any' in the configuration lets them name others",
+            )
 
     async def _shelf(self) -> list[Found]:
         folder = cache_folder(self._catalog.hub)

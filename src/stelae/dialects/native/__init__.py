@@ -5,6 +5,7 @@ from stelae.dialects.native.collections import COLLECTION_OPERATIONS
 from stelae.dialects.native.convert import render_error
 from stelae.dialects.native.launches import LAUNCH_OPERATIONS
 from stelae.dialects.native.pools import POOL_OPERATIONS
+from stelae.dialects.native.registry import REGISTRY_OPERATIONS
 from stelae.dialects.native.routes import OPERATIONS
 from stelae.dialects.native.streams import STREAM_OPERATIONS
 
@@ -17,6 +18,7 @@ DIALECT = Dialect(
         *COLLECTION_OPERATIONS,
         *POOL_OPERATIONS,
         *LAUNCH_OPERATIONS,
+        *REGISTRY_OPERATIONS,
     ),
     render_error,
 )
