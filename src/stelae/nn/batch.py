@@ -50,6 +50,8 @@ class TokenBatch:
         lengths: Tokens of each packed sequence, shape ``(B,)``.
         starts: First token of each packed sequence, shape ``(B,)``.
         seen: Tokens of each packed sequence that others see, shape ``(B,)``.
+        bounds: First token of each packed sequence, and the end of the last; shape
+            ``(B + 1,)``, int32.
         skips: Tokens at the start of each sequence that pooling leaves out, shape
             ``(B,)``; ``None`` when there are none.
         order: Packed index to the caller's index, shape ``(B,)``.
@@ -63,6 +65,7 @@ class TokenBatch:
     lengths: Tensor
     starts: Tensor
     seen: Tensor
+    bounds: Tensor
     skips: Tensor | None
     order: NDArray[np.intp]
     groups: tuple[Group, ...]
@@ -117,6 +120,7 @@ def pack(
         lengths=torch.from_numpy(lengths).to(device),
         starts=torch.from_numpy(starts).to(device),
         seen=torch.from_numpy(visible).to(device),
+        bounds=torch.from_numpy(np.append(starts, len(ids)).astype(np.int32)).to(device),
         skips=torch.tensor([skips[i] for i in order], device=device) if any(skips) else None,
         order=order,
         groups=_groups(lengths, visible, starts),

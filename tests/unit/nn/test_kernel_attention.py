@@ -15,7 +15,7 @@ from torch import Tensor
 
 from stelae.nn.batch import TokenBatch, pack
 from stelae.nn.kernels import attention as kernel
-from stelae.nn.kernels import build
+from stelae.nn.kernels import build, varlen
 from stelae.nn.layers.attention import CAUSAL, EVERYWHERE, Span, attend, split
 
 HERE = Path(__file__).parent
@@ -77,7 +77,7 @@ def test_it_is_softmax_attention(
     batch, heads = batch_of(lengths), groups * served
     qkv = (scale * torch.randn(sum(lengths), (heads + 2 * groups) * width)).bfloat16()
     parts = split(qkv, heads, groups)
-    assert kernel.takes(*parts)
+    assert kernel.takes(*parts, batch)
     mixed = attend(*parts, batch, span=span)
     # Weights are rounded to 8 bits, and so is the sum: together at most 2**-8 of the values.
     bound = 2**-8 * parts[2].abs().max().item()
@@ -130,9 +130,10 @@ def test_weights_that_are_no_numbers_stay_in_their_sequence() -> None:
 def test_what_it_does_not_read_goes_to_pytorch(dtype: torch.dtype, width: int, layout: int) -> None:
     parts = split(torch.randn(30, 3 * 2 * width * layout).to(dtype), 2 * layout)
     q, k, v = (x[:, ::layout] for x in parts)
-    assert not kernel.takes(q, k, v)
-    mixed = attend(q, k, v, batch_of([10, 20]))
-    wanted = exact(q, k, v, batch_of([10, 20]), EVERYWHERE)
+    batch = batch_of([10, 20])
+    assert not kernel.takes(q, k, v, batch)
+    mixed = attend(q, k, v, batch)
+    wanted = exact(q, k, v, batch, EVERYWHERE)
     assert torch.allclose(mixed.double(), wanted, atol=2e-2)
 
 
@@ -174,3 +175,34 @@ def test_no_byte_is_read_or_written_out_of_place(tmp_path: Path) -> None:
         check=True,
     )
     subprocess.run([str(program)], check=True, env={"ASAN_OPTIONS": "detect_leaks=0"})
+
+
+def test_the_kernel_for_gpus_is_not_asked_elsewhere() -> None:
+    parts = split(torch.randn(30, 3 * 64).bfloat16(), 2)
+    assert not varlen.takes(*parts, batch_of([10, 20]))
+
+
+@pytest.mark.parametrize("fails", [RuntimeError, NotImplementedError, TypeError, None])
+def test_a_kernel_that_fails_or_errs_is_not_taken(
+    fails: type[Exception] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(q: Tensor, *rest: object, **named: object) -> Tensor:
+        if fails is not None:
+            raise fails("no such kernel")
+        return torch.zeros_like(q)
+
+    monkeypatch.setattr(varlen, "varlen_attn", wrong)
+    assert not varlen._sound.__wrapped__(torch.device("cpu"), torch.bfloat16, 32, False)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("span", [EVERYWHERE, CAUSAL, Span(20, 20)], ids=["all", "causal", "near"])
+@pytest.mark.parametrize("groups", [4, 2])
+def test_the_kernel_for_gpus_is_softmax_attention(span: Span, groups: int) -> None:
+    torch.manual_seed(3)
+    lengths = [1, 7, 64, 300]
+    batch = pack([np.zeros(n, np.int32) for n in lengths], device="cuda")
+    parts = split(torch.randn(sum(lengths), (4 + 2 * groups) * 64).bfloat16().cuda(), 4, groups)
+    mixed = attend(*parts, batch, span=span)
+    assert (mixed.double() - exact(*parts, batch, span)).abs().max() <= 2**-7 * 5

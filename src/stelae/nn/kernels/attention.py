@@ -39,14 +39,16 @@ def kernel() -> tuple[ctypes.CDLL | None, str]:
     return library, "attention by a kernel compiled here (AVX512-BF16)"
 
 
-def takes(q: Tensor, k: Tensor, v: Tensor) -> bool:
+def takes(q: Tensor, k: Tensor, v: Tensor, batch: TokenBatch) -> bool:
     """Whether the kernel is here and can read these.
 
     Args:
         q: Queries, shape ``(T, heads, d)``.
         k: Keys, shape ``(T, kv_heads, d)``.
         v: Values, shape as ``k``.
+        batch: Where each sequence lies.
     """
+    del batch  # sequences of every length will do
     parts, width = (q, k, v), q.shape[2]
     return (
         q.dtype == torch.bfloat16
@@ -63,9 +65,7 @@ def attend(
     k: Tensor,
     v: Tensor,
     batch: TokenBatch,
-    *,
-    before: int | None,
-    after: int | None,
+    window: tuple[int | None, int | None],
     scale: float | None,
 ) -> Tensor:
     """Softmax attention inside each sequence, of tensors that ``takes`` accepts.
@@ -75,8 +75,7 @@ def attend(
         k: Keys, shape ``(T, kv_heads, d)``.
         v: Values, shape as ``k``.
         batch: Where each sequence lies.
-        before: Places before it that a token sees; ``None`` for all.
-        after: Places after it.
+        window: Places before and after it that a token sees; ``None`` for all on that side.
         scale: Factor on the scores; ``None`` for ``1 / sqrt(d)``.
 
     Returns:
@@ -96,7 +95,7 @@ def attend(
         *(x.data_ptr() for x in (batch.starts, batch.lengths, batch.seen)),
         *(batch.size, heads, k.shape[1], width),
         width**-0.5 if scale is None else scale,
-        *(-1 if side is None else side for side in (before, after)),
+        *(-1 if side is None else side for side in window),
         torch.get_num_threads(),
     )
     if failed:

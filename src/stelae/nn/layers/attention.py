@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from stelae.nn.batch import Group, TokenBatch
-from stelae.nn.kernels import attention as kernel
+from stelae.nn.kernels import attention as compiled
+from stelae.nn.kernels import varlen
 
 Bias = Callable[[Tensor, Tensor], Tensor]
 """Added to the scaled scores of one group: from its queries and keys, each of shape
@@ -100,9 +101,12 @@ def attend(
         Vaswani et al. 2017, section 3.2 (arXiv:1706.03762); grouped keys: Ainslie et
         al. 2023 (arXiv:2305.13245); soft cap: Gemma Team 2024 (arXiv:2408.00118).
     """
-    if bias is None and softcap is None and kernel.takes(q, k, v):
-        before, after = span.before, span.after
-        return kernel.attend(q, k, v, batch, before=before, after=after, scale=scale)
+    if bias is None and softcap is None:
+        window = (span.before, span.after)
+        if compiled.takes(q, k, v, batch):
+            return compiled.attend(q, k, v, batch, window, scale)
+        if varlen.takes(q, k, v, batch):
+            return varlen.attend(q, k, v, batch, window, scale)
     heads, width = q.shape[1], v.shape[2]
     mixed = torch.empty(len(q), heads, width, dtype=q.dtype, device=q.device)
     for group in batch.groups:
