@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stelae.dialects.answers import error_body, error_headers, json_answer
+from stelae.dialects.answers import as_read, error_body, error_headers, json_answer
 from stelae.dialects.base import record_of
 from stelae.errors import StelaeError
 
@@ -34,7 +34,7 @@ def render_error(error: StelaeError, request: Request) -> Response:
     if any(path == bare or path.startswith(f"{bare}/") for bare in BARE):
         return _tei(error, request)
     body = {"message": str(error), **error_body(error, record_of(request))}
-    return json_answer(body, error.status, error_headers(error))
+    return json_answer(as_read(body, request), error.status, error_headers(error))
 
 
 def _tei(error: StelaeError, request: Request) -> Response:

@@ -6,7 +6,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stelae.dialects.answers import json_answer, result_headers
+from stelae.dialects.answers import json_answer, result_headers, tell_plainly
 from stelae.dialects.ask import offload, score
 from stelae.dialects.base import REFUSALS, Operation, Rooms, record_of
 from stelae.dialects.decode import decode, read
@@ -53,11 +53,13 @@ async def ranked(
     """
     body = await read(request)
     asked = await offload(len(body), decode, _REQUEST, body)
+    telling = spellings.spelling(asked, otherwise)
+    if telling is spellings.voyage:
+        tell_plainly(request)
     named = model_for(rooms.fleet, model or asked.model, ranks)
     result = await score(request, rooms, await score_call(asked, named, rooms.fetcher))
     made = ranking(asked, named, result, rooms.fleet.model(result.model))
-    answer = spellings.spelling(asked, otherwise)(made)
-    return json_answer(answer, headers=result_headers(result, record_of(request)))
+    return json_answer(telling(made), headers=result_headers(result, record_of(request)))
 
 
 RERANK_OPERATIONS = (

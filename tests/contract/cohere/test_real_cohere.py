@@ -1,0 +1,49 @@
+"""The unmodified ``cohere`` client, two generations of it, against a server of ours.
+
+Each version runs in an environment of its own (``tools/clients.py``). Where one cannot be made,
+its checks are skipped and say why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import fix_rerank
+import pytest
+import pytest_asyncio
+from compatibility import Page
+from live import Live
+from repo import ROOT
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
+
+VERSIONS = {"7.3.1": "cohere-7.3.1", "5.21.1": "cohere-5.21.1"}
+
+PAGE = Page(
+    folder=Path(__file__).parent,
+    file=ROOT / "docs" / "compatibility" / "cohere.md",
+    columns=tuple(VERSIONS),
+    text="""# Cohere's own client
+
+The unmodified `cohere` package against a server of this version: each row is a check in
+`tests/contract/cohere/checks.py`, run by `make test` with every version in an environment of its
+own (`tools/clients.py`). The table is written by those tests.
+
+{table}
+
+[Reranking](../rerank.md) says how to use it, and what differs.
+""",
+)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def servers(zoo: Path) -> AsyncIterator[tuple[Live, Live]]:
+    async with fix_rerank.serving(zoo) as made:
+        yield made
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_real_client_finds_what_it_asks_for(version: str, servers: tuple[Live, Live]) -> None:
+    await PAGE.check(version, VERSIONS[version], *(server.url for server in servers))
