@@ -41,11 +41,14 @@ WORDS = [
         (r"\b_async\b", "_sync"),
         (r"\basync_each\b", "each"),
         (r"\bSIEAsyncClient\b", "SIEClient"),
-        (r"\bAsync(Backend|Chats|Client|Crew|Feed|Gate|Generator|HttpBackend|Iterator)\b", r"\1"),
+        (
+            r"\bAsync(Backend|Chats|Client|Crew|Feed|Gate|Generator|HttpBackend|Iterator)\b",
+            r"\1",
+        ),
         (r"\bAsync(Batches|Files|Jobs|Renewal|Rest|Texts|Writing)\b", r"\1"),
         (r"\bAsync(Machines|Registry)\b", r"\1"),
         (r"\bAsync(\w*)ModelHandle\b", r"\1ModelHandle"),
-        (r"\bAsync(Collection|Collections|Job|Media|Pools|Sender)\b", r"\1"),
+        (r"\bAsync(Collection|Collections|Job|Launches|Media|Pools|Sender)\b", r"\1"),
     ]
 ]
 

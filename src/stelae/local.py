@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from functools import partial
 from types import ModuleType
@@ -42,9 +42,12 @@ from stelae.types import (
     ExtractResult,
     IndexCall,
     IndexResult,
+    LaunchCall,
+    LaunchInfo,
     ModelInfo,
     Pool,
     PoolSpec,
+    ReplicaInfo,
     ScoreCall,
     ScoreResult,
     SearchCall,
@@ -113,7 +116,7 @@ class LocalBackend:
 
     def __init__(self, catalog: Catalog, options: EngineOptions) -> None:
         controller = LocalController(Placement.THREAD)
-        self._house = build(catalog, controller, defaults=Defaults(options=options))
+        self._house = build(catalog, controller, defaults=Defaults(options=options, keeps=False))
         asked = self._house.inference
         self._streams: dict[str, Stream] = {
             CHAT.name: asked.chat,
@@ -225,6 +228,39 @@ class LocalBackend:
     ) -> int:
         """Forget documents."""
         return self._answer(self._house.search.delete(name, ids, condition), timeout)
+
+    def launch(self, call: LaunchCall, timeout: float | None) -> LaunchInfo:
+        """Begin to launch a model."""
+        return self._answer(self._house.launches.launch(call), timeout)
+
+    def launches(self, timeout: float | None) -> list[LaunchInfo]:
+        """All launched models."""
+        return self._answer(_called(self._house.launches.all), timeout)
+
+    def launched(self, uid: str, timeout: float | None) -> LaunchInfo:
+        """How far a launch is."""
+        return self._answer(_called(partial(self._house.launches.info, uid)), timeout)
+
+    def cancel_launch(self, uid: str, timeout: float | None) -> LaunchInfo:
+        """Give a launch up."""
+        return self._answer(self._house.launches.cancel(uid), timeout)
+
+    def terminate(self, uid: str, timeout: float | None) -> LaunchInfo:
+        """Take a launched model down."""
+        info = self.launched(uid, timeout)
+        self._answer(self._house.launches.terminate(uid), timeout)
+        return info
+
+    def add_replica(
+        self, uid: str, gpus: Sequence[int] | None, timeout: float | None
+    ) -> ReplicaInfo:
+        """Load a launched model once more."""
+        given = None if gpus is None else tuple(gpus)
+        return self._answer(self._house.launches.add_replica(uid, given), timeout)
+
+    def remove_replica(self, uid: str, number: int, timeout: float | None) -> int:
+        """Stop one replica of a launched model."""
+        return self._answer(self._house.launches.remove_replica(uid, number), timeout)
 
     def server(self, timeout: float | None) -> ServerInfo:
         """This process."""

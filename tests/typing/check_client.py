@@ -31,11 +31,13 @@ from stelae.types import (
     Delta,
     Finish,
     ImagePiece,
+    LaunchInfo,
     Message,
     ModelInfo,
     OutputType,
     Quantization,
     Ragged,
+    ReplicaInfo,
     Role,
     Sparse,
     SparseVector,
@@ -153,6 +155,7 @@ async def awaited(client: AsyncClient, lines: AsyncIterator[str]) -> None:
     assert_type(client.stream_speak("a text"), AsyncGenerator[bytes])
     assert_type(await client.models(), list[ModelInfo])
     assert_type(await client.server(), ServerInfo)
+    assert_type(await client.get_model("mine"), AsyncClient)
     async with AsyncClient() as entered:
         assert_type(entered, AsyncClient)
 
@@ -185,6 +188,12 @@ def verbs(client: Client) -> None:
     assert_type(client.load("m", dtype="bfloat16"), ModelInfo)
     assert_type(client.unload("m"), ModelInfo)
     assert_type(client.server(), ServerInfo)
+    assert_type(client.launch_model("m", uid="mine", replicas=2, wait=False), LaunchInfo)
+    assert_type(client.get_model("mine"), Client)
+    assert_type(client.list_models(), list[LaunchInfo])
+    assert_type(client.add_replica("mine", gpus=[0]), ReplicaInfo)
+    assert_type(client.remove_replica("mine", 1), int)
+    client.launch_model("m", replica=2)  # type: ignore[call-arg]  # wrong on purpose
     client.load("m", dtype="int4")  # type: ignore[arg-type]  # wrong on purpose
 
 

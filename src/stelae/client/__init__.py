@@ -25,6 +25,7 @@ from stelae.client._collections import Indexed
 from stelae.client._hearing import TranscribeOptions, Transcript
 from stelae.client._imaging import ImageOptions, Picture, Pictures
 from stelae.client._items import ItemLike
+from stelae.client._launches import LaunchOptions
 from stelae.client._messages import tool_result
 from stelae.client._options import EncodeOptions, ExtractOptions, ScoreOptions
 from stelae.client._retry import RetryPolicy
@@ -55,6 +56,7 @@ __all__ = [
     "ImageOptions",
     "Indexed",
     "ItemLike",
+    "LaunchOptions",
     "Picture",
     "Pictures",
     "Reply",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Protocol
 
 from stelae.client._streams import C, P, Verb
@@ -17,9 +17,12 @@ from stelae.types import (
     ExtractResult,
     IndexCall,
     IndexResult,
+    LaunchCall,
+    LaunchInfo,
     ModelInfo,
     Pool,
     PoolSpec,
+    ReplicaInfo,
     ScoreCall,
     ScoreResult,
     SearchCall,
@@ -131,6 +134,36 @@ class AsyncBackend(Protocol):
         self, name: str, ids: list[str], condition: dict[str, Any] | None, timeout: float | None
     ) -> int:
         """Forget documents."""
+        ...
+
+    async def launch(self, call: LaunchCall, timeout: float | None) -> LaunchInfo:
+        """Begin to launch a model."""
+        ...
+
+    async def launches(self, timeout: float | None) -> list[LaunchInfo]:
+        """All launched models."""
+        ...
+
+    async def launched(self, uid: str, timeout: float | None) -> LaunchInfo:
+        """How far a launch is."""
+        ...
+
+    async def cancel_launch(self, uid: str, timeout: float | None) -> LaunchInfo:
+        """Give a launch up."""
+        ...
+
+    async def terminate(self, uid: str, timeout: float | None) -> LaunchInfo:
+        """Take a launched model down."""
+        ...
+
+    async def add_replica(
+        self, uid: str, gpus: Sequence[int] | None, timeout: float | None
+    ) -> ReplicaInfo:
+        """Load a launched model once more."""
+        ...
+
+    async def remove_replica(self, uid: str, number: int, timeout: float | None) -> int:
+        """Stop one replica of a launched model."""
         ...
 
     async def aclose(self) -> None:

@@ -14,6 +14,7 @@ from stelae.client._async._chat import AsyncChats
 from stelae.client._async._collections import AsyncCollections
 from stelae.client._async._crew import STREAMS, AnyIterable, async_each
 from stelae.client._async._http import AsyncHttpBackend
+from stelae.client._async._launches import AsyncLaunches
 from stelae.client._async._media import AsyncMedia
 from stelae.client._async._pools import AsyncPools
 from stelae.client._async._sender import AsyncSender
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     import httpx
 
 
-class AsyncClient(AsyncChats, AsyncMedia, AsyncCollections, AsyncPools):
+class AsyncClient(AsyncChats, AsyncMedia, AsyncCollections, AsyncLaunches, AsyncPools):
     """Asks the models of a Stelae server: for vectors, scores, texts, pictures and sound.
 
     A client keeps its connections open between calls; use it as a context

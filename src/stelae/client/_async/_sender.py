@@ -125,6 +125,13 @@ class AsyncSender:
         seconds = _options.seconds(timeout, "timeout") or self._timeout
         return await self._send(once, Deadline.after(seconds), AsyncCrew())
 
+    async def once(
+        self, ask: Callable[[float | None], Coroutine[Any, Any, R]], timeout: float | None
+    ) -> R:
+        """The answer to a request that must not be carried out twice: it is sent once."""
+        self._check_open()
+        return await ask(_options.seconds(timeout, "timeout") or self._timeout)
+
     async def told(
         self, tell: Callable[[float | None], AsyncGenerator[list[P]]], timeout: float | None
     ) -> AsyncGenerator[P]:
@@ -147,14 +154,17 @@ class AsyncSender:
         self._retries.budget.earn()
         attempt = 0
         while True:
-            if self.closed:
-                raise RuntimeError("this client is closed; make a new one")
+            self._check_open()
             attempt += 1
             try:
                 return await once(deadline.left())
             except StelaeError as error:
                 seconds = self._retries.wait(error, attempt, deadline)
             await crew.pause(seconds)
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise RuntimeError("this client is closed; make a new one")
 
 
 async def _begun(

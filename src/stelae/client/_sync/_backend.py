@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any, Protocol
 
 from stelae.client._streams import C, P, Verb
@@ -18,9 +18,12 @@ from stelae.types import (
     ExtractResult,
     IndexCall,
     IndexResult,
+    LaunchCall,
+    LaunchInfo,
     ModelInfo,
     Pool,
     PoolSpec,
+    ReplicaInfo,
     ScoreCall,
     ScoreResult,
     SearchCall,
@@ -132,6 +135,36 @@ class Backend(Protocol):
         self, name: str, ids: list[str], condition: dict[str, Any] | None, timeout: float | None
     ) -> int:
         """Forget documents."""
+        ...
+
+    def launch(self, call: LaunchCall, timeout: float | None) -> LaunchInfo:
+        """Begin to launch a model."""
+        ...
+
+    def launches(self, timeout: float | None) -> list[LaunchInfo]:
+        """All launched models."""
+        ...
+
+    def launched(self, uid: str, timeout: float | None) -> LaunchInfo:
+        """How far a launch is."""
+        ...
+
+    def cancel_launch(self, uid: str, timeout: float | None) -> LaunchInfo:
+        """Give a launch up."""
+        ...
+
+    def terminate(self, uid: str, timeout: float | None) -> LaunchInfo:
+        """Take a launched model down."""
+        ...
+
+    def add_replica(
+        self, uid: str, gpus: Sequence[int] | None, timeout: float | None
+    ) -> ReplicaInfo:
+        """Load a launched model once more."""
+        ...
+
+    def remove_replica(self, uid: str, number: int, timeout: float | None) -> int:
+        """Stop one replica of a launched model."""
         ...
 
     def close(self) -> None:

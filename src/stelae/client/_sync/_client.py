@@ -15,6 +15,7 @@ from stelae.client._sync._chat import Chats
 from stelae.client._sync._collections import Collections
 from stelae.client._sync._crew import STREAMS, AnyIterable, each
 from stelae.client._sync._http import HttpBackend
+from stelae.client._sync._launches import Launches
 from stelae.client._sync._media import Media
 from stelae.client._sync._pools import Pools
 from stelae.client._sync._sender import Sender
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     import httpx
 
 
-class Client(Chats, Media, Collections, Pools):
+class Client(Chats, Media, Collections, Launches, Pools):
     """Asks the models of a Stelae server: for vectors, scores, texts, pictures and sound.
 
     A client keeps its connections open between calls; use it as a context

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stelae.client import _collections, _errors, _login, _streams, _transport
+from stelae.client import _collections, _errors, _launches, _login, _streams, _transport
 from stelae.client._collections import CollectionList, Deleted, DocumentList, Updated
+from stelae.client._launches import LaunchList, Remaining
 from stelae.client._streams import C, Events, P, Verb
 from stelae.client._values import ModelList, ServerInfo
 from stelae.types import (
@@ -20,9 +21,12 @@ from stelae.types import (
     ExtractResult,
     IndexCall,
     IndexResult,
+    LaunchCall,
+    LaunchInfo,
     ModelInfo,
     Pool,
     PoolSpec,
+    ReplicaInfo,
     ScoreCall,
     ScoreResult,
     SearchCall,
@@ -174,6 +178,38 @@ class HttpBackend:
         path = _collections.path(name, "delete")
         body = arrays.pack({"ids": ids, "filter": condition})
         return (self._ask("POST", path, Deleted, timeout, body)).deleted
+
+    def launch(self, call: LaunchCall, timeout: float | None) -> LaunchInfo:
+        """Begin to launch a model."""
+        return self._ask("POST", "launches", LaunchInfo, timeout, arrays.pack(call))
+
+    def launches(self, timeout: float | None) -> list[LaunchInfo]:
+        """All launched models."""
+        return (self._ask("GET", "launches", LaunchList, timeout)).launches
+
+    def launched(self, uid: str, timeout: float | None) -> LaunchInfo:
+        """How far one is."""
+        return self._ask("GET", _launches.path(uid), LaunchInfo, timeout)
+
+    def cancel_launch(self, uid: str, timeout: float | None) -> LaunchInfo:
+        """Give one up."""
+        return self._ask("POST", _launches.path(uid, "cancel"), LaunchInfo, timeout)
+
+    def terminate(self, uid: str, timeout: float | None) -> LaunchInfo:
+        """Take one down."""
+        return self._ask("DELETE", _launches.path(uid), LaunchInfo, timeout)
+
+    def add_replica(
+        self, uid: str, gpus: Sequence[int] | None, timeout: float | None
+    ) -> ReplicaInfo:
+        """Load one once more."""
+        path, body = _launches.path(uid, "replicas"), _launches.gpus_body(gpus)
+        return self._ask("POST", path, ReplicaInfo, timeout, body, _errors.JSON)
+
+    def remove_replica(self, uid: str, number: int, timeout: float | None) -> int:
+        """Stop one of its replicas."""
+        path = _launches.path(uid, f"replicas/{int(number)}")
+        return (self._ask("DELETE", path, Remaining, timeout)).remaining
 
     def close(self) -> None:
         """Close the connections, unless the caller brought them."""

@@ -126,6 +126,13 @@ class Sender:
         seconds = _options.seconds(timeout, "timeout") or self._timeout
         return self._send(once, Deadline.after(seconds), Crew())
 
+    def once(
+        self, ask: Callable[[float | None], R], timeout: float | None
+    ) -> R:
+        """The answer to a request that must not be carried out twice: it is sent once."""
+        self._check_open()
+        return ask(_options.seconds(timeout, "timeout") or self._timeout)
+
     def told(
         self, tell: Callable[[float | None], Generator[list[P]]], timeout: float | None
     ) -> Generator[P]:
@@ -148,14 +155,17 @@ class Sender:
         self._retries.budget.earn()
         attempt = 0
         while True:
-            if self.closed:
-                raise RuntimeError("this client is closed; make a new one")
+            self._check_open()
             attempt += 1
             try:
                 return once(deadline.left())
             except StelaeError as error:
                 seconds = self._retries.wait(error, attempt, deadline)
             crew.pause(seconds)
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise RuntimeError("this client is closed; make a new one")
 
 
 def _begun(
