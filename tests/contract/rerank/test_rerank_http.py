@@ -149,6 +149,8 @@ async def test_the_only_reranker_answers_those_who_name_none() -> None:
     asked = {"query": GROUP.query, "texts": DOCUMENTS}
     both = {"pairs": PAIRS, "twin": PAIRS, "fake": FAKE}
     async with live(models=both) as made, httpx.AsyncClient(base_url=made.url) as http:
+        for name in both:
+            await made.house.fleet.spec(name)
         refused = await http.post("/rerank", json=asked)
         assert refused.status_code == 422
         assert "pairs, twin" in refused.json()["error"]
@@ -234,8 +236,12 @@ async def test_bad_input_is_named(
     answer = await http.post(path, json={**ASKED, **changed})
     assert answer.status_code == 400, answer.text
     said = answer.json()
-    assert said["error"]["param"] == param
     assert said["message"] == said["detail"]
+    if {"top_k", "truncation"} & changed.keys():  # Voyage's, which reads a sentence alone
+        assert "error" not in said
+        assert param in said["detail"]
+    else:
+        assert said["error"]["param"] == param
     assert "/src/" not in answer.text
 
 

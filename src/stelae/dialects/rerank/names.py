@@ -45,7 +45,7 @@ def model_for(fleet: Fleet, named: str | None, can: Can) -> str:
     for choice in (loaded, able, unread):
         if len(choice) == 1:
             return choice[0].name
-    names = ", ".join(model.name for model in (loaded or able)[:SHOWN]) or "none here"
+    names = ", ".join(model.name for model in (loaded or unread)[:SHOWN]) or "none here"
     raise InvalidInput(
         f"model is missing, and it is not plain which one is meant (those that can: {names})",
         param="model",
