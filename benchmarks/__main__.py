@@ -18,6 +18,7 @@ NAMES = {
     "startup": "time until ready and memory, against infinity",
     "openmp": "what waiting OpenMP threads do to latency beside a busy process",
     "roofline": "fraction of the matrix-multiply rate in process, and where the rest goes",
+    "gpu": "tokens/s on a GPU against SentenceTransformer, and the matrix rate reached",
     "linear": "matrix multiplies: plain and prepacked, fp32 and bf16",
     "architectures": "cost per token of each architecture at equal arithmetic",
     "memory": "how far one huge request makes the processes grow",
