@@ -66,10 +66,7 @@ def made(name: str, config: PretrainedConfig) -> Path:
 def samples(kind: str, count: int) -> list[str]:
     """Texts of the lengths of a kind, or all of 128 tokens (``equal``)."""
     rng, said = random.Random(1), words()
-    if kind == "equal":
-        lengths = [128] * count
-    else:
-        lengths = [LENGTHS[kind](rng) for _ in range(count)]
+    lengths = [128] * count if kind == "equal" else [LENGTHS[kind](rng) for _ in range(count)]
     texts = []
     for length in lengths:
         start = rng.randrange(len(said) - length)
