@@ -55,6 +55,7 @@ class Registry:
         self._deployments = deployments
         self._catalog = deployments.catalog
         self._kept = Keepsakes(store, "registration")
+        self._lasting: set[str] = set()
         self._changing = asyncio.Lock()
 
     async def start(self) -> None:
@@ -65,6 +66,7 @@ class Registry:
             log.warning("registrations_unread", error=str(error))
             return
         for name, data in kept:
+            self._lasting.add(name)
             try:
                 self._catalog.add_registration(_DECODER.decode(data))
             except (msgspec.DecodeError, StelaeError) as error:
@@ -135,6 +137,7 @@ class Registry:
                 if persist:
                     data = msgspec.json.encode(registration)
                     await asyncio.to_thread(self._kept.keep, registration.name, data)
+                    self._lasting.add(registration.name)
             except StelaeError:
                 self._catalog.remove_registration(registration.name)
                 raise
@@ -156,8 +159,9 @@ class Registry:
         async with self._changing:
             if kind is not None:
                 self.card(name, kind)
-            if self._catalog.registration(name) is not None:
+            if name in self._lasting and self._catalog.registration(name) is not None:
                 await asyncio.to_thread(self._kept.drop, name)
+                self._lasting.discard(name)
             gone = self._catalog.remove_registration(name)
         log.info("model_unregistered", model=name)
         return gone

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from fix_house import house
+from fix_house import encode, house
 
 from stelae.errors import Conflict, Forbidden, InvalidInput, ModelNotFound, StelaeError
 from stelae.service.house import House
@@ -112,3 +112,27 @@ async def test_well_known_models_stay(tmp_path: Path) -> None:
             await made.unregister("bge-m3")
         with pytest.raises(ModelNotFound):
             await made.unregister("nobody")
+
+
+async def test_second_server_of_a_store_registers_what_need_not_last(tmp_path: Path) -> None:
+    async with registry(tmp_path) as first:
+        await first.register(MINE)
+        async with registry(tmp_path) as second:
+            assert second.registrations() == []  # the log says why
+            with pytest.raises(Conflict, match="another server"):
+                await second.register(MINE)
+            await second.register(MINE, persist=False)
+            await second.unregister("mine")
+        assert first.registration("mine") == MINE
+
+
+async def test_registered_folder_is_served_under_its_name(zoo: Path, tmp_path: Path) -> None:
+    folder = str(zoo / "bert-dense")
+    vectors = Registration(name="vectors", kind="embedding", weights=(Weights(source=folder),))
+    async with house(store=Store(tmp_path)) as made:
+        await made.registry.register(vectors)
+        found = await encode(made, "a text", model="vectors")
+        assert found.model == "vectors"
+        await made.registry.unregister("vectors")
+        with pytest.raises(ModelNotFound):
+            await encode(made, "a text", model="vectors")
