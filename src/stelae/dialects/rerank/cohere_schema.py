@@ -90,10 +90,14 @@ class CohereMeta(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str] | None
 
 
+Numbers = list[float]
+"""A vector; in the Struct below ``float`` is a field."""
+
+
 class CohereEmbeddings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Vectors by number format; those asked for."""
 
-    float: list[list[float]] | None = None
+    float: list[Numbers] | None = None
     int8: list[list[int]] | None = None
     uint8: list[list[int]] | None = None
     binary: list[list[int]] | None = None

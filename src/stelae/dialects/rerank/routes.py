@@ -16,8 +16,6 @@ from stelae.dialects.rerank.ranking import ranking, score_call
 from stelae.dialects.rerank.schema import (
     RerankRequest,
     RerankResponse,
-    TeiRanked,
-    VoyageRerankResponse,
 )
 from stelae.dialects.rerank.spellings import Spelling
 
@@ -70,7 +68,7 @@ RERANK_OPERATIONS = (
         summary="Rank documents, as Cohere's, Jina's, Voyage's and Xinference's clients ask.",
         request=RerankRequest,
         example=_EXAMPLE,
-        response=RerankResponse | VoyageRerankResponse,
+        response=RerankResponse,
         errors=REFUSALS,
     ),
     Operation(
@@ -90,7 +88,6 @@ RERANK_OPERATIONS = (
         summary="Rank texts, as TEI's clients ask; documents as on /v1/rerank.",
         request=RerankRequest,
         example={"query": "How tall is it?", "texts": _DOCUMENTS},
-        response=list[TeiRanked] | RerankResponse | VoyageRerankResponse,
         errors=REFUSALS,
     ),
 )
