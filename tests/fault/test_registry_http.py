@@ -164,6 +164,19 @@ async def test_bodies_that_are_no_document_are_refused(
     assert (await http.get(f"{V1}/registrations")).json()["registrations"] == []
 
 
+async def test_values_that_json_lacks_are_refused(http: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "application/msgpack"}
+    for value in (msgspec.msgpack.Ext(5, b"x"), b"bytes", {1: 2}, 2**64 - 1):
+        body = msgspec.msgpack.encode(MINE | {"extra": {"own": value}, "persist": False})
+        answer = await http.post(f"{V1}/registrations", content=body, headers=headers)
+        taken = isinstance(value, int)
+        assert answer.status_code == (200 if taken else 400), value
+    told = await http.get(f"{V1}/registrations", headers={"Accept": "application/msgpack"})
+    (own,) = msgspec.msgpack.decode(told.content)["registrations"]
+    assert own["extra"] == {"own": 2**64 - 1}
+    assert (await http.delete(f"{V1}/registrations/mine")).status_code == 200
+
+
 async def test_registration_is_there_after_a_restart(tmp_path: Path) -> None:
     store = {"folder": str(tmp_path / "store")}
     async with live(store=store) as server, httpx.AsyncClient(base_url=server.url) as first:

@@ -162,8 +162,8 @@ def _inputs(registration: Registration) -> Iterator[str]:
 
 
 def _check_size(registration: Registration) -> None:
-    if not _shallow(registration.extra, MAX_DEPTH):
-        raise InvalidInput(f"extra: nested more than {MAX_DEPTH} levels deep", param="extra")
+    if (wrong := _no_json(registration.extra, MAX_DEPTH)) is not None:
+        raise InvalidInput(f"extra: {wrong}", param="extra")
     size = len(msgspec.json.encode(registration))
     if size > MAX_BYTES:
         raise InvalidInput(
@@ -304,9 +304,17 @@ def _is_checkpoint(path: Path) -> bool:
         return False
 
 
-def _shallow(value: Any, depth: int) -> bool:
-    if isinstance(value, dict):
-        return depth > 0 and all(_shallow(inner, depth - 1) for inner in value.values())
-    if isinstance(value, list):
-        return depth > 0 and all(_shallow(inner, depth - 1) for inner in value)
-    return True
+def _no_json(value: Any, depth: int) -> str | None:
+    """Why a value cannot be told again in any form; ``None`` if it can."""
+    if isinstance(value, dict | list):
+        if depth == 0:
+            return f"nested more than {MAX_DEPTH} levels deep"
+        if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
+            return "names of fields are texts"
+        inner = value.values() if isinstance(value, dict) else value
+        return next((wrong for each in inner if (wrong := _no_json(each, depth - 1))), None)
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return "numbers have up to 64 bits"
+    if value is None or isinstance(value, str | int | float):
+        return None
+    return f"a value of the type {type(value).__name__} is none of JSON"

@@ -125,6 +125,15 @@ def test_documents_that_make_no_sense_are_refused(fields: dict[str, Any], param:
     assert refused.value.param == param
 
 
+@pytest.mark.parametrize(
+    "value", [b"bytes", {1: 2}, {(1, 2): 3}, 2**64, -(2**63) - 1, int("9" * 4000), object(), (1,)]
+)
+def test_what_json_cannot_say_is_refused(value: Any) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        check_registration(registration(extra={"own": [value]}))
+    assert refused.value.param == "extra"
+
+
 def test_deep_documents_are_refused() -> None:
     deep: Any = {}
     for _ in range(200):
