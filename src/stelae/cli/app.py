@@ -27,6 +27,7 @@ from stelae.cli import (
     migrate,
     models,
     pull,
+    registry,
     score,
     serve,
     speak,
@@ -106,6 +107,12 @@ app.command("speak", rich_help_panel=USING)(speak.speak)
 app.command("login", rich_help_panel=USING)(login.login)
 app.command("verify", rich_help_panel=USING)(verify.verify)
 app.command("bench", rich_help_panel=USING)(bench.bench)
+app.command("registrations", rich_help_panel=MODELS)(registry.registrations)
+app.command("register", rich_help_panel=MODELS)(registry.register)
+app.command("unregister", rich_help_panel=MODELS)(registry.unregister)
+app.command("engine", rich_help_panel=MODELS)(registry.engine)
+app.command("cached", rich_help_panel=MODELS)(registry.cached)
+app.command("rm", rich_help_panel=MODELS)(registry.rm)
 app.command("models", rich_help_panel=MODELS)(models.models)
 app.command("ps", rich_help_panel=MODELS)(models.ps)
 app.command("load", rich_help_panel=MODELS)(models.load)

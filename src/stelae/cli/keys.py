@@ -13,10 +13,10 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 @app.callback()
 def group() -> None:
-    """Make and revoke the keys that a server here asks for; it need not be restarted.
+    """Make and revoke the keys that a server here asks for.
 
-    They are kept as hashes in keys.json in the folder of the store (store.folder). From the first
-    one on every request must show a key.
+    It need not be restarted. They are kept as hashes in keys.json in the folder of the store
+    (store.folder). From the first one on every request must show a key.
     """
 
 

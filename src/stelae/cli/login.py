@@ -16,11 +16,11 @@ def login(
     ] = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Keep the key of a server, for these commands and for Python's client.
+    """Keep the key of a server.
 
-    It is asked for without being shown, or read from stdin, and tried before it is kept: in
-    stelae/logins.json in your folder for settings, which only you can read. A key given in another
-    way (STELAE_API_KEY, api_key=) counts before it.
+    These commands and Python's client show it from then on. It is asked for without being shown, or
+    read from stdin, and tried before it is kept: in stelae/logins.json in your folder for settings,
+    which only you can read. A key given in another way (STELAE_API_KEY, api_key=) counts before it.
     """
     from stelae.cli import logging_in
     from stelae.cli.output import Output

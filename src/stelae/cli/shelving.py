@@ -1,0 +1,151 @@
+"""Which engines serve a model, and which files of models are on the server's disk."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import typer
+
+from stelae.cli.native import Native, Where
+from stelae.cli.output import Output, size
+from stelae.cli.sheets import sheet, whole
+from stelae.errors import InvalidInput, NotFound
+from stelae.types import CachedModel, EngineFit, Variant
+
+ENGINE = ("Name", "Engine", "Format", "Size (in billions)", "Quantization")
+CACHED = ("name", "format", "size", "quantization", "disk", "version", "path")
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """What a list of engines is cut down to; ``None`` leaves all in.
+
+    Attributes:
+        engine: This engine.
+        format: This format, in any case.
+        size: This size in billions.
+        quantization: This quantisation, in any case.
+    """
+
+    engine: str | None = None
+    format: str | None = None
+    size: str | None = None
+    quantization: str | None = None
+
+    def takes(self, engine: str, variant: Variant, quantization: str) -> bool:
+        """Whether a line stays."""
+        wanted = (self.engine, self.format, self.quantization)
+        given = (engine, variant.format, quantization)
+        same = all(
+            w is None or w.casefold() == g.casefold() for w, g in zip(wanted, given, strict=True)
+        )
+        return same and (self.size is None or _same_size(self.size, variant.size))
+
+
+def engines(name: str, only: Only, where: Where, out: Output) -> None:
+    """List what serves a model; why an engine does not is told on stderr.
+
+    Raises:
+        ModelNotFound: There is no model of that name.
+    """
+    with Native(where) as native:
+        found = native.engines(name)
+    if out.json:
+        out.document(msgspec.to_builtins(found))
+        return
+    for line in sheet(ENGINE, list(rows(name, found, only))):
+        out.line(line)
+    for fit in found:
+        if not fit.variants and only.engine in {None, fit.engine}:
+            out.note(f"{fit.engine}: {fit.reason}")
+
+
+def rows(name: str, found: Iterable[EngineFit], only: Only) -> Iterator[list[Any]]:
+    """A row for each engine and variant."""
+    for fit in found:
+        for variant in fit.variants:
+            for quantization in variant.quantizations:
+                if only.takes(fit.engine, variant, quantization):
+                    billions = whole(variant.size)
+                    yield [name, fit.engine, variant.format, billions, quantization]
+
+
+def cached(name: str | None, where: Where, out: Output) -> None:
+    """List the models whose files are on the server's disk."""
+    with Native(where) as native:
+        found = native.cached(name)
+    if out.json:
+        out.document(msgspec.to_builtins(found))
+    elif found:
+        out.table([_row(model) for model in found], CACHED)
+    else:
+        out.note("no files of models are in the cache" if name is None else f"none of {name}")
+
+
+def remove(which: str, where: Where, out: Output, *, sure: bool) -> None:
+    """Remove the files of a model, once a person is sure.
+
+    Args:
+        which: A version, or a name that only one version has.
+        where: The server.
+        out: Says things.
+        sure: Whether that was said already.
+
+    Raises:
+        NotFound: There are none.
+        InvalidInput: There are several versions, or nobody can be asked.
+        Conflict: A loaded model uses them.
+    """
+    with Native(where) as native:
+        model = _meant(which, native.cached())
+        if not sure:
+            _ask(model)
+        gone = native.uncache(model.version)
+    if out.json:
+        out.document(msgspec.to_builtins(gone))
+    else:
+        out.note(f"{gone.version} is removed: {size(gone.bytes)}")
+
+
+def _meant(which: str, found: list[CachedModel]) -> CachedModel:
+    exact = [model for model in found if model.version == which]
+    named = exact or [model for model in found if which in (model.model, model.source)]
+    if not named:
+        raise NotFound(f"no files of {which!r} are in the cache", hint="stelae cached")
+    if len(named) > 1:
+        versions = ", ".join(model.version for model in named)
+        raise InvalidInput(f"{which!r} has several versions: {versions}", param="version")
+    return named[0]
+
+
+def _ask(model: CachedModel) -> None:
+    if not sys.stdin.isatty():
+        raise InvalidInput("nobody can be asked here: --yes says that you are sure", param="yes")
+    typer.confirm(
+        f"Remove {model.version} ({len(model.files)} files, {size(model.bytes)}) in {model.path}?",
+        abort=True,
+        err=True,
+    )
+
+
+def _row(model: CachedModel) -> dict[str, Any]:
+    return {
+        "name": model.model,
+        "format": model.format or None,
+        "size": None if model.size is None else f"{model.size:g}B",
+        "quantization": model.quantization or None,
+        "disk": size(model.bytes) + ("" if model.complete else " (broken off)"),
+        "version": model.version,
+        "path": model.path,
+    }
+
+
+def _same_size(wanted: str, known: float | None) -> bool:
+    try:
+        return float(wanted.replace("_", ".")) == known
+    except ValueError:
+        return False
