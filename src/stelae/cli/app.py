@@ -23,6 +23,7 @@ from stelae.cli import (
     extract,
     image,
     keys,
+    launch,
     login,
     migrate,
     models,
@@ -107,6 +108,9 @@ app.command("speak", rich_help_panel=USING)(speak.speak)
 app.command("login", rich_help_panel=USING)(login.login)
 app.command("verify", rich_help_panel=USING)(verify.verify)
 app.command("bench", rich_help_panel=USING)(bench.bench)
+app.command("launch", rich_help_panel=MODELS)(launch.launch)
+app.command("list", rich_help_panel=MODELS)(launch.list_launched)
+app.command("terminate", rich_help_panel=MODELS)(launch.terminate)
 app.command("registrations", rich_help_panel=MODELS)(registry.registrations)
 app.command("register", rich_help_panel=MODELS)(registry.register)
 app.command("unregister", rich_help_panel=MODELS)(registry.unregister)
