@@ -16,6 +16,7 @@ from stelae.dialects.rerank.ranking import ranking, score_call
 from stelae.dialects.rerank.schema import (
     RerankRequest,
     RerankResponse,
+    TeiRanked,
 )
 from stelae.dialects.rerank.spellings import Spelling
 
@@ -88,6 +89,7 @@ RERANK_OPERATIONS = (
         summary="Rank texts, as TEI's clients ask; documents as on /v1/rerank.",
         request=RerankRequest,
         example={"query": "How tall is it?", "texts": _DOCUMENTS},
+        response=list[TeiRanked] | RerankResponse,
         errors=REFUSALS,
     ),
 )
