@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from stelae.dialects.xinference.documents import EXTRA
-from stelae.dialects.xinference.kinds import abilities_told
+import msgspec
+
+from stelae.dialects.xinference.documents import EXTRA, registration_of
+from stelae.dialects.xinference.kinds import TYPES, abilities_told
+from stelae.errors import InvalidInput
 from stelae.types import Card, Registration, Variant
 
 
@@ -17,9 +20,7 @@ def document_of(card: Card, registration: Registration | None = None) -> dict[st
         registration: What a user registered, if it is not well-known: what the document said
             that it was made of is said again as it was.
     """
-    own: dict[str, Any] = {}
-    if registration is not None:
-        own = registration.extra.get(EXTRA) or _particulars(registration)
+    own = {} if registration is None else _own(registration)
     made = {
         "version": 2,
         "model_name": card.name,
@@ -27,7 +28,19 @@ def document_of(card: Card, registration: Registration | None = None) -> dict[st
         **_FACTS[card.kind](card),
         "model_specs": [_spec(variant) for variant in card.variants],
     }
-    return {**made, **own} if isinstance(own, dict) else made
+    return {**made, **own}
+
+
+def _own(registration: Registration) -> dict[str, Any]:
+    """What its author wrote of a model: the document, if it was made of one."""
+    if (paper := registration.extra.get(EXTRA)) is None:
+        return _particulars(registration)
+    try:  # what came in our own words may have anything among its extras
+        made = registration_of(TYPES[registration.kind], msgspec.json.encode(paper).decode())
+    except InvalidInput:
+        return _particulars(registration)
+    own: dict[str, Any] = made.extra[EXTRA]
+    return own if made == registration else _particulars(registration)
 
 
 def _particulars(registration: Registration) -> dict[str, Any]:

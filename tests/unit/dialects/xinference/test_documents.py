@@ -342,3 +342,19 @@ def test_deep_and_large_documents_are_refused(text: str) -> None:
     with pytest.raises(StelaeError) as refused:
         Catalog().add_registration(registration_of("LLM", text))
     assert refused.value.status == 400
+
+
+@pytest.mark.parametrize("own", [5, [], {}, {"model_specs": 5}, {"model_name": "other"}, LLM_1])
+def test_extras_that_are_not_its_document_are_not_told(own: Any) -> None:
+    mine = Registration(
+        name="mine", kind="llm", weights=(Weights(source="org/repo"),), extra={"xinference": own}
+    )
+    told = document_of(card_of(mine), mine)
+    assert (told["model_name"], told["version"]) == ("mine", 2)
+    assert told["model_specs"][0]["model_id"] == "org/repo"
+
+
+def test_document_that_is_told_can_be_changed_without_changing_what_is_kept() -> None:
+    mine = read("LLM", LLM_2)
+    document_of(card_of(mine), mine)["model_specs"][0]["cache_status"] = True
+    assert document_of(card_of(mine), mine)["model_specs"] == LLM_2["model_specs"]
