@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from stelae.catalog.catalog import Catalog
@@ -16,6 +17,7 @@ from stelae.cluster.local import LocalController
 from stelae.cluster.replica import Replica
 from stelae.service.house import House, build
 from stelae.service.inference import Caller
+from stelae.service.store import Store
 from stelae.types import EncodeCall, EncodeResult, Item
 
 FAKE = ModelEntry(name="fake", source=EMBEDDED, aliases=("alias",), engine="fake")
@@ -56,11 +58,13 @@ class Gate:
 async def house(controller: Controller | None = None, **more: Any) -> AsyncIterator[House]:
     """A house with the models ``fake``, ``other`` and ``broken``, stopped in the end."""
     catalog = Catalog([FAKE, OTHER, BROKEN])
-    made = build(catalog, controller or LocalController(Placement.THREAD), **more)
-    try:
-        yield made
-    finally:
-        await made.stop(0.0)
+    with TemporaryDirectory() as folder:
+        kept = {"store": Store(Path(folder))} | more
+        made = build(catalog, controller or LocalController(Placement.THREAD), **kept)
+        try:
+            yield made
+        finally:
+            await made.stop(0.0)
 
 
 async def encode(

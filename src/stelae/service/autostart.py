@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from stelae.errors import Conflict, InvalidInput, ModelNotFound, StelaeError
 from stelae.service.keepsakes import Keepsakes
 from stelae.service.launch_rules import check_launch, check_uid
-from stelae.service.launches import AGAIN_SECONDS, HIDDEN, Launches, shown
+from stelae.service.launches import AGAIN_SECONDS, HIDDEN, LOOKS, Launches, read_kept, shown
 from stelae.service.store import Store
 from stelae.telemetry.log import get
 from stelae.types import Autostart
@@ -102,7 +102,7 @@ class Autostarts:
         return plan
 
     async def _start(self) -> None:
-        while True:
+        for _ in range(LOOKS):
             if await self._taken_up():
                 break
             await asyncio.sleep(AGAIN_SECONDS)
@@ -112,11 +112,9 @@ class Autostarts:
 
     async def _taken_up(self) -> bool:
         """Whether all is read that can be."""
-        try:
-            kept = await asyncio.to_thread(self._kept.all)
-        except StelaeError as error:  # no reason not to answer other calls
-            log.warning("autostart_unread", error=str(error))
-            return not isinstance(error, Conflict)
+        kept = await read_kept(self._kept)
+        if kept is None:
+            return False
         for uid, data in kept:
             try:
                 self._plans.setdefault(uid, msgspec.json.decode(data, type=Autostart))

@@ -21,6 +21,7 @@ from stelae.errors import (
     Forbidden,
     InvalidInput,
     ModelNotFound,
+    QueueFull,
     ShuttingDown,
     StelaeError,
     from_info,
@@ -44,8 +45,8 @@ log = get()
 DRAIN_SECONDS = 25.0
 """Time that calls of a model have to finish when it is taken down."""
 
-AGAIN_SECONDS = 5.0
-"""Time between two looks at a store that somebody else uses."""
+AGAIN_SECONDS, LOOKS = 5.0, 24
+"""Time between two looks at a store that the server before still uses, and how many there are."""
 
 ENDED = 256
 """Launches that failed or were cancelled, of which it is still told why."""
@@ -129,18 +130,16 @@ class Launches:
         await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _resume(self) -> None:
-        while True:
+        for _ in range(LOOKS):
             await asyncio.sleep(AGAIN_SECONDS)
             if await self._resumed():
                 return
 
     async def _resumed(self) -> bool:
         """Whether all is said that can be: launched again, or the store cannot be used."""
-        try:
-            kept = await asyncio.to_thread(self._kept.all)
-        except StelaeError as error:  # no reason not to answer other calls
-            log.warning("launches_unread", error=str(error))
-            return not isinstance(error, Conflict)
+        kept = await read_kept(self._kept)
+        if kept is None:
+            return False
         for uid, data in kept:
             try:
                 found = msgspec.json.decode(data, type=Kept)
@@ -469,6 +468,17 @@ class Launches:
         if self._deployments.state(uid) not in (ModelState.AVAILABLE, ModelState.FAILED):
             return replace(entry, model=there.model, kind=there.kind) != there
         return catalog.card(uid) is None and _weights(there) != _weights(entry)
+
+
+async def read_kept(kept: Keepsakes) -> list[tuple[str, bytes]] | None:
+    """What was kept; nothing if the store cannot be used, ``None`` if another server uses it."""
+    try:
+        return await asyncio.to_thread(kept.all)
+    except (Conflict, QueueFull):
+        return None
+    except StelaeError as error:  # no reason not to answer other calls
+        log.warning("launches_unread", error=str(error))
+        return []
 
 
 def _optioned(known: ModelEntry, uid: str, call: LaunchCall) -> ModelEntry:

@@ -15,6 +15,7 @@ from stelae.catalog.hub import HubOptions
 from stelae.errors import Cancelled, HubUnreachable
 from stelae.service.fetching import Fetching
 from stelae.service.house import House, build
+from stelae.service.store import Store
 from stelae.types import FileProgress, LaunchCall, Stage
 
 CHAT = Path(__file__).parents[2] / "data" / "chat"
@@ -40,7 +41,7 @@ def release(repo: Repo) -> None:
 async def house_of(hub: Hub, cache: Path) -> AsyncIterator[tuple[House, Gate]]:
     gate = Gate()
     catalog = Catalog(hub=HubOptions(endpoint=hub.url, cache=str(cache)))
-    made = build(catalog, gate)
+    made = build(catalog, gate, store=Store(cache / "store"))
     try:
         yield made, gate
     finally:

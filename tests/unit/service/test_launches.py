@@ -14,7 +14,9 @@ from stelae.errors import (
     Conflict,
     InvalidInput,
     ModelNotFound,
+    ModelNotReady,
     NotFound,
+    RateLimited,
     StelaeError,
 )
 from stelae.service.house import House
@@ -38,7 +40,6 @@ async def test_a_launched_model_answers_under_its_uid() -> None:
     async with house() as made:
         info = await made.launches.launch(call())
         assert (info.uid, info.call.uid) == ("mine", "mine")
-        assert info.progress < 1.0
         ready = await made.launches.ready("mine")
         assert (ready.stage, ready.progress) == (Stage.READY, 1.0)
         assert [(r.number, r.state) for r in ready.replicas] == [(0, ModelState.READY)]
@@ -47,14 +48,14 @@ async def test_a_launched_model_answers_under_its_uid() -> None:
 
 async def test_replicas_are_numbered_and_all_take_calls() -> None:
     async with house() as made:
-        await made.launches.launch(call(replicas=3))
+        await made.launches.launch(call(replicas=2))
         info = await made.launches.ready("mine")
-        assert [r.number for r in info.replicas] == [0, 1, 2]
+        assert [r.number for r in info.replicas] == [0, 1]
         held = [
             asyncio.create_task(encode(made, "!sleep 0.2", model="mine", timeout=10))
-            for _ in range(3)
+            for _ in range(2)
         ]
-        await until(lambda: [r.in_flight for r in made.launches.info("mine").replicas] == [1] * 3)
+        await until(lambda: [r.in_flight for r in made.launches.info("mine").replicas] == [1, 1])
         await asyncio.gather(*held)
 
 
@@ -200,3 +201,107 @@ async def test_slashes_and_dots_may_stand_in_a_uid(uid: str) -> None:
         info = await made.launches.launch(call(uid))
         assert info.uid == uid.strip()
         await made.launches.ready(info.uid)
+
+
+async def test_a_model_that_serves_already_is_launched_as_it_is() -> None:
+    gate = Gate(held=False)
+    async with house(gate) as made:
+        await encode(made, "a", model="alias")
+        info = await made.launches.launch(call(uid=None))
+        assert info.uid == "fake"
+        await made.launches.ready("fake")
+        assert len(gate.launches) == 1
+        assert (await encode(made, "a", model="alias")).dense is not None
+
+
+async def test_a_model_that_serves_already_is_not_changed_by_a_launch() -> None:
+    async with house() as made:
+        await made.fleet.load("fake")
+        with pytest.raises(Conflict, match="another uid"):
+            await made.launches.launch(call(uid="fake", max_tokens=8))
+        other = await made.launches.launch(call(uid=None, max_tokens=8))
+        assert other.uid.startswith("fake-")
+        await made.launches.ready(other.uid)
+        assert made.fleet.model("fake").max_tokens == 256
+
+
+async def test_the_alias_of_another_model_is_no_uid() -> None:
+    async with house() as made:
+        for uid in ("alias", "minilm", "default"):
+            with pytest.raises(Conflict):
+                await made.launches.launch(call(uid=uid))
+
+
+async def test_an_unloaded_launch_is_loaded_by_the_next_call() -> None:
+    async with house() as made:
+        await made.launches.launch(call(replicas=2))
+        await made.launches.ready("mine")
+        await made.fleet.unload("mine")
+        assert made.launches.info("mine").stage is Stage.PENDING
+        await encode(made, "a", model="mine")
+        await until(lambda: len(made.launches.info("mine").replicas) == 2)
+
+
+async def test_calls_beyond_those_launched_for_are_refused() -> None:
+    async with house() as made:
+        await made.launches.launch(call(calls=2))
+        await made.launches.ready("mine")
+        held = [asyncio.create_task(encode(made, "!sleep 0.2", model="mine")) for _ in range(2)]
+        await until(lambda: made.launches.info("mine").replicas[0].in_flight == 2)
+        with pytest.raises(RateLimited, match="Rate limit reached"):
+            await encode(made, "a", model="mine")
+        await encode(made, "a", model="fake")
+        await asyncio.gather(*held)
+        await encode(made, "a", model="mine")
+
+
+async def test_a_replica_is_not_added_to_what_is_not_loaded() -> None:
+    gate = Gate()
+    async with house(gate) as made:
+        await made.launches.launch(call())
+        await until(lambda: len(gate.launches) == 1)
+        adding = asyncio.create_task(made.launches.add_replica("mine"))
+        await asyncio.sleep(0)
+        await made.launches.terminate("mine")
+        with pytest.raises(ModelNotReady):
+            await adding
+        assert list(gate.replicas()) == []
+
+
+async def test_whoever_stops_waiting_ends_no_launch() -> None:
+    gate = Gate()
+    async with house(gate) as made:
+        await made.launches.launch(call())
+        waiting = asyncio.create_task(made.launches.ready("mine"))
+        await until(lambda: len(gate.launches) == 1)
+        waiting.cancel()
+        gate.open()
+        assert (await made.launches.ready("mine")).stage is Stage.READY
+
+
+async def test_launches_that_were_kept_and_fail_keep_their_uid(tmp_path: Path) -> None:
+    async with kept_house(tmp_path) as made:
+        await made.launches.launch(call(environment={}))
+        await made.launches.ready("mine")
+        await asyncio.to_thread(_break, made)
+    async with kept_house(tmp_path) as made:
+        await until(lambda: made.launches.info("mine").stage is Stage.FAILED)
+        with pytest.raises(StelaeError, match="no folder"):
+            await encode(made, "a", model="mine")
+        assert made.fleet.ready().ready
+
+
+def _break(made: House) -> None:
+    """Let what is kept name a model that cannot be loaded."""
+    kept = made.launches._kept
+    ((uid, data),) = kept.all()
+    kept.keep(uid, data.replace(b'"model":"fake"', b'"model":"broken"'))
+
+
+async def test_what_is_kept_and_makes_no_sense_is_left_out(tmp_path: Path) -> None:
+    async with kept_house(tmp_path) as made:
+        made.launches._kept.keep("odd", b"{}")
+        made.launches._kept.keep("old", b'{"call": {"model": "gone", "uid": "old"}, "created": 1}')
+    async with kept_house(tmp_path) as made:
+        assert made.launches.all() == []
+        assert made.fleet.ready().ready
