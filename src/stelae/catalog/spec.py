@@ -248,6 +248,11 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Kinds of representation it makes."""
         return tuple(dict.fromkeys(chain.output for chain in self.chains))
 
+    @property
+    def reads_pictures(self) -> bool:
+        """Whether it writes down what pictures say."""
+        return self.extraction is not None and self.extraction.reading is not None
+
     @cached_property
     def answers(self) -> tuple[Task, ...]:
         """What it can be asked to do: its tasks, and what follows from them."""

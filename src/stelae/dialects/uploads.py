@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -30,6 +31,8 @@ first, pages on OpenAI's client the second; what stands beside them counts more.
 TEXTS = ("", "text/plain", "application/json")
 """Media types of fields that are no files, unless they have a file's name."""
 
+_QUOTED = re.compile(r"'([\w.-]*)'")
+_LISTED = re.compile(r"\['[\w.-]*'(?:, '[\w.-]*')*\]")
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -159,9 +162,17 @@ def _add(fields: dict[str, Any], field: str, text: str) -> None:
     name = _bare(field)
     if name in fields or name != field:
         before = fields.get(name, [])
-        fields[name] = [*(before if isinstance(before, list) else [before]), text]
+        fields[name] = [*(before if isinstance(before, list) else [before]), *_words(text)]
     else:
         fields[name] = text
+
+
+def _words(text: str) -> list[str]:
+    """One of a list's texts, or all of them.
+
+    # Quirk: xinference-client 2.12 (async) writes ``['word', 'segment']`` into one field.
+    """
+    return _QUOTED.findall(text) if _LISTED.fullmatch(text) else [text]
 
 
 def _text(part: Part) -> str:

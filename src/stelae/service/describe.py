@@ -69,9 +69,9 @@ def _instructed(spec: ModelSpec) -> bool:
 
 
 def _abilities(spec: ModelSpec) -> tuple[str, ...]:
-    """What it can do beside talking, if it writes."""
+    """What it can do beside talking, if it writes; whether it writes down what pictures say."""
     if (writes := spec.generation) is None:
-        return ()
+        return ("ocr",) if spec.reads_pictures else ()
     able = {"tools": bool(writes.tools), "thinking": bool(writes.reasoning)}
     return tuple(name for name, can in able.items() if can)
 

@@ -39,7 +39,7 @@ ABLE: dict[ModelKind, Callable[[ModelSpec], bool]] = {
     "embedding": lambda spec: Task.ENCODE in spec.tasks,
     "rerank": lambda spec: Task.SCORE in spec.tasks,
     "extract": lambda spec: Task.EXTRACT in spec.answers,
-    "image": lambda spec: spec.imaging is not None,
+    "image": lambda spec: spec.imaging is not None or spec.reads_pictures,
     "audio": lambda spec: (
         spec.hearing is not None or spec.speaking is not None or Modality.AUDIO in spec.inputs
     ),

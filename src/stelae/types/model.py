@@ -24,7 +24,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
         token_dimensions: Width of its token vectors; 0 if it gives none out.
         labels: Names of its scores, if it gives several to each pair.
         instructions: Whether it was trained to follow instructions.
-        abilities: What a model that writes can do beside: ``tools``, ``thinking``.
+        abilities: What a model that writes can do beside: ``tools``, ``thinking``; ``ocr`` of one
+            that writes down what pictures say.
         languages: Codes of the languages that it hears or reads aloud, if it says.
         voices: Voices that it reads aloud with, the first unless another is asked for.
         matryoshka: Widths it was trained to be cut to; empty if not trained for it.

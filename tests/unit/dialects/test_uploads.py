@@ -59,6 +59,14 @@ async def test_further_fields_stand_in_kwargs_and_extra_body() -> None:
         assert (read.prompt, read.guidance, read.n) == ("a cat", 5.0, None)
 
 
+async def test_list_that_python_wrote_into_one_field_is_a_list() -> None:
+    for text, words in (("['a', 'b-2.c']", ["a", "b-2.c"]), ("['a']", ["a"]), ("['", ["['"])):
+        read, _ = await ask(data={"words[]": text}, files=FILE)
+        assert read.words == words
+        plain, _ = await ask(data={"prompt": text}, files=FILE)
+        assert plain.prompt == text
+
+
 async def test_lists_are_written_with_brackets_or_by_repeating() -> None:
     for name, texts in (("words[]", ["a"]), ("words[]", ["a", "b"]), ("words", ["a", "b", "c"])):
         read, _ = await ask(data={name: texts}, files=FILE)

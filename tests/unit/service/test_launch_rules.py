@@ -6,6 +6,7 @@ import pytest
 from fix_house import house
 
 from stelae.catalog.catalog import Catalog
+from stelae.catalog.entry import ModelEntry
 from stelae.errors import Forbidden, InvalidInput, ModelNotFound
 from stelae.service.deployments import Defaults
 from stelae.service.launch_rules import check_kind, check_launch
@@ -146,3 +147,12 @@ async def test_a_folder_beside_the_server_is_not_taken_for_a_name(
     async with house() as made:
         with pytest.raises(ModelNotFound):
             await made.launches.launch(call(model="local-name"))
+
+
+def test_model_that_writes_down_pictures_is_for_them_and_for_finding(zoo: Path) -> None:
+    spec = Catalog().read(ModelEntry(name="m", source=str(zoo / "florence2")))
+    assert spec.reads_pictures
+    check_kind("m", "image", spec)
+    check_kind("m", "extract", spec)
+    with pytest.raises(InvalidInput, match="image"):
+        check_kind("m", "audio", spec)

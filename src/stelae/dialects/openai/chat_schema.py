@@ -142,7 +142,7 @@ class ChatRequest(Sampled, frozen=True, kw_only=True):
         modalities: Only ``["text"]``.
         audio: Not accepted.
         web_search_options: Not accepted.
-        top_k: (Stelae) Keep so many of the likeliest tokens.
+        top_k: (Stelae) Keep so many of the likeliest tokens; 0 or -1 for all.
         min_p: (Stelae) Keep tokens at least so likely, measured by the likeliest.
         repetition_penalty: (Stelae) Divides scores of tokens that were there before.
         repeat_penalty: The same by another name.

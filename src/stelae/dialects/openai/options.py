@@ -25,6 +25,9 @@ SAME = (
 )  # fmt: skip
 """Fields of a request that a call has too; ``null`` leaves the call's own."""
 
+ALL = -1
+"""Value of ``top_k`` that keeps all tokens, as vLLM and Xinference write it; 0 does too."""
+
 
 def understood(decoder: Decoder[T], body: bytes) -> T:
     """Decode a body; what stands in an ``extra_body`` counts as if it stood beside it.
@@ -47,6 +50,8 @@ def sampling(request: Sampled, **more: Any) -> Sampling:
         InvalidInput: A key of ``logit_bias`` is no token.
     """
     given = {name: getattr(request, name) for name in SAME} | more
+    if request.top_k == ALL:
+        given["top_k"] = 0
     fields = {name: value for name, value in given.items() if value is not None}
     if request.repeat_penalty is not None:
         fields.setdefault("repetition_penalty", request.repeat_penalty)

@@ -27,6 +27,7 @@ ABILITIES: dict[ModelKind, dict[str, tuple[str, ...]]] = {
         "text2image": ("text-to-image",),
         "image2image": ("image-to-image",),
         "inpainting": ("inpainting",),
+        "ocr": ("ocr",),
     },
     "audio": {
         "audio2text": ("transcribe", "translate"),

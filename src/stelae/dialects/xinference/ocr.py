@@ -111,7 +111,7 @@ def _reader(spec: ModelSpec) -> Reader:
     Raises:
         UnsupportedTask: It does not.
     """
-    if spec.extraction is not None and spec.extraction.reading is not None:
+    if spec.reads_pictures:
         return _extracted
     if Task.CHAT in spec.answers and Modality.IMAGE in spec.inputs:
         return _written

@@ -205,6 +205,11 @@ def test_names_for_the_same_thing_are_all_known() -> None:
     assert call(stop="x").sampling.stop == ["x"]
 
 
+@pytest.mark.parametrize("given", [0, -1])
+def test_all_tokens_are_kept_in_both_spellings(given: int) -> None:
+    assert call(top_k=given).sampling.top_k == 0
+
+
 def test_what_stands_outside_counts_more_than_extra_body() -> None:
     made = call(top_k=3, seed=None, extra_body={"top_k": 5, "seed": 7})
     assert (made.sampling.top_k, made.sampling.seed) == (3, 7)
