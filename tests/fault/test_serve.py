@@ -88,8 +88,8 @@ async def served(folder: Path, *arguments: str) -> AsyncIterator[Started]:
         yield Started(process, ready["listen"][0], ready)
 
 
-def embedding(text: str) -> dict[str, str]:
-    return {"model": "fake", "input": text}
+def embedding(text: str, model: str = "fake") -> dict[str, str]:
+    return {"model": model, "input": text}
 
 
 async def test_ready_file_and_log_tell_where_the_server_is(tmp_path: Path) -> None:
@@ -128,6 +128,24 @@ async def test_every_line_is_json_if_asked_for(tmp_path: Path) -> None:
         200,
         "fake",
     )
+
+
+async def test_launches_outlive_a_server_that_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STELAE_STORE__FOLDER", str(tmp_path / "store"))
+    asked = {"model": "fake", "uid": "mine", "replicas": 2, "wait": True}
+    async with served(tmp_path) as started, httpx.AsyncClient(timeout=WAIT) as http:
+        made = await http.post(f"{started.url}/stelae/v1/launches", json=asked)
+        assert made.json()["stage"] == "ready"
+        await started.stop(signal.SIGKILL)
+    (tmp_path / "ready.json").unlink()
+    async with served(tmp_path) as started, httpx.AsyncClient(timeout=WAIT) as http:
+        again = (await http.get(f"{started.url}/stelae/v1/launches/mine")).json()
+        assert (again["call"], again["created"]) == (made.json()["call"], made.json()["created"])
+        answer = await http.post(f"{started.url}/v1/embeddings", json=embedding("a", "mine"))
+        assert answer.status_code == 200
+        await started.stop()
 
 
 async def test_accepted_requests_are_answered_when_the_server_stops(tmp_path: Path) -> None:
