@@ -143,6 +143,13 @@ class Deployments:
         standing.spec, standing.choice = None, None
         standing.error, standing.attempts = None, 0
 
+    def forget(self, name: str) -> None:
+        """Keep nothing of a model that was taken down, unless it is loaded anew already."""
+        standing = self.standing(name)
+        if standing.loading is None and not self.controller.replicas(name):
+            del self._standings[name]
+            self._health.forget(name)
+
     @contextmanager
     def using(self, entry: ModelEntry) -> Iterator[None]:
         """Count a call of a model while it is worked on.

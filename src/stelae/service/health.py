@@ -64,6 +64,11 @@ class Health:
         """A call was answered, which is as good as a check."""
         self._answered[_key(replica)] = time.monotonic()
 
+    def forget(self, name: str) -> None:
+        """Keep nothing of a model that is there no more."""
+        self._answered = {key: at for key, at in self._answered.items() if key[0] != name}
+        self._reasons = {key: why for key, why in self._reasons.items() if key[0] != name}
+
     def of(self, replica: Replica) -> ModelHealth:
         """How a replica does, from what is known now."""
         last = self._answered.get(_key(replica))

@@ -281,7 +281,8 @@ class Launches:
         stage, wanted = stage_of(standing, rooms.state(uid)), launch.call.replicas
         if launch.coming_up and stage in (Stage.READY, Stage.FAILED):
             stage = Stage.LOADING  # a first load is over once it is said to be
-        error = None if stage is not Stage.FAILED else standing.error
+        failures = [standing.error, *(replica.error for replica in replicas)]
+        error = next(filter(None, failures), None) if stage is Stage.FAILED else None
         return LaunchInfo(
             uid=uid,
             call=shown(launch.call),
@@ -345,7 +346,7 @@ class Launches:
             launch.loading.cancel()
         info = self.info(uid)
         await rooms.unload(uid, drain)
-        rooms.known_anew(uid)
+        rooms.forget(uid)
         del self._launches[uid]
         stage = Stage.CANCELLED if isinstance(why, Cancelled) else Stage.FAILED
         self._ended[uid] = replace(info, stage=stage, replicas=(), progress=0.0, error=why.info)
@@ -377,6 +378,8 @@ class Launches:
             await self._drop(launch.uid)
 
     async def _drop(self, uid: str) -> None:
+        if not self._deployments.defaults.keeps:
+            return  # what is there was kept by others
         try:
             await asyncio.to_thread(self._kept.drop, uid)
         except StelaeError as error:

@@ -305,3 +305,16 @@ async def test_what_is_kept_and_makes_no_sense_is_left_out(tmp_path: Path) -> No
     async with kept_house(tmp_path) as made:
         assert made.launches.all() == []
         assert made.fleet.ready().ready
+
+
+async def test_nothing_is_kept_of_models_that_were_taken_down() -> None:
+    async with house() as made:
+        rooms = made.inference._deployments
+        before = set(rooms._standings)
+        for number in range(3):
+            await made.launches.launch(call(uid=f"mine-{number}"))
+            await made.launches.ready(f"mine-{number}")
+            await made.launches.terminate(f"mine-{number}")
+        assert set(rooms._standings) <= before | {"fake", "other", "broken"}
+        assert rooms._health._answered == {}
+        assert await asyncio.to_thread(made.launches._kept.all) == []
