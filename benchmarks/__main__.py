@@ -10,6 +10,7 @@ NAMES = {
     "inprocess": "tokens/s against SentenceTransformer.encode, same weights and threads",
     "http": "texts/s and latency over HTTP against infinity",
     "sie": "texts/s from SIE's own client, against sie-server",
+    "xinference": "embeddings, rankings, cold start and sizes against Xinference",
     "clip": "documents/s from the original CLIP client, against clip-server; --null: Jina",
     "chat": "tokens/s of chats over HTTP, against libraries in process and their servers",
     "pictures": "pictures/s in batches and one by one, against diffusers in process",

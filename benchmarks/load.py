@@ -25,6 +25,7 @@ class Load:
         seconds: How long is counted.
         warmup: How long is not counted, first.
         base64: Ask for base64 vectors, as the ``openai`` client does.
+        bodies: What to send instead, as it is.
     """
 
     url: str
@@ -35,6 +36,7 @@ class Load:
     seconds: float = 6.0
     warmup: float = 2.0
     base64: bool = False
+    bodies: Sequence[object] = ()
 
 
 @dataclass
@@ -102,15 +104,16 @@ async def _answer(reader: asyncio.StreamReader) -> int:
 
 def _requests(load: Load) -> Iterator[bytes]:
     where = urlsplit(load.url)
-    for first in range(0, len(load.texts) - load.per_request + 1, load.per_request):
-        body: dict[str, object] = {
-            "model": load.model,
-            "input": load.texts[first : first + load.per_request],
-        }
-        if load.base64:
-            body["encoding_format"] = "base64"
+    for body in load.bodies or _embedding(load):
         data = json.dumps(body).encode()
         yield (
             f"POST {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
         ).encode() + data
+
+
+def _embedding(load: Load) -> Iterator[object]:
+    form = {"encoding_format": "base64"} if load.base64 else {}
+    for first in range(0, len(load.texts) - load.per_request + 1, load.per_request):
+        texts = load.texts[first : first + load.per_request]
+        yield {"model": load.model, "input": texts, **form}

@@ -35,6 +35,11 @@ a peer is not installed in .cache/peers. infinity needs these pins to start:
 sie-server needs Python 3.12 and 8 GB:
   python3.12 -m venv .cache/peers/sie
   .cache/peers/sie/bin/pip install sie-server==0.10.1
+xinference loads no model beside a torchvision that has no build for this torch:
+  python3 -m venv .cache/peers/xinference
+  .cache/peers/xinference/bin/pip install torch==2.13.0
+  .cache/peers/xinference/bin/pip install xinference==4.1.0 sentence-transformers torch==2.13.0
+  .cache/peers/xinference/bin/pip uninstall -y torchvision
 """
 
 SIE_MODEL = """sie_id: bench
@@ -121,6 +126,20 @@ def sie() -> Contender:
         "/v1/embeddings",
         "/readyz",
         ("--preload", "bench"),
+    )
+
+
+def xinference() -> Contender:
+    """Xinference without logins and environments of its own; models are launched afterwards."""
+    return Contender(
+        "xinference",
+        (
+            *("/usr/bin/env", f"XINFERENCE_HOME={checkpoint.CACHE / 'xinference'}"),
+            *("XINFERENCE_AUTH_ADVANCED=0", "XINFERENCE_ENABLE_VIRTUAL_ENV=0"),
+            *(str(PEERS / "xinference/bin/xinference-local"), "-H", "127.0.0.1", "-p", "{port}"),
+        ),
+        "/v1/embeddings",
+        "/v1/cluster/auth",
     )
 
 
