@@ -32,12 +32,15 @@ from stelae.service.deployments import Defaults
 from stelae.service.house import build
 from stelae.service.inference import Caller
 from stelae.types import (
+    CachedModel,
     Capacity,
+    Card,
     CollectionInfo,
     ComputeDtype,
     Document,
     EncodeCall,
     EncodeResult,
+    EngineFit,
     ExtractCall,
     ExtractResult,
     IndexCall,
@@ -45,8 +48,10 @@ from stelae.types import (
     LaunchCall,
     LaunchInfo,
     ModelInfo,
+    ModelKind,
     Pool,
     PoolSpec,
+    Registration,
     ReplicaInfo,
     ScoreCall,
     ScoreResult,
@@ -261,6 +266,39 @@ class LocalBackend:
     def remove_replica(self, uid: str, number: int, timeout: float | None) -> int:
         """Stop one replica of a launched model."""
         return self._answer(self._house.launches.remove_replica(uid, number), timeout)
+
+    def cards(self, kind: ModelKind | None, timeout: float | None) -> list[Card]:
+        """Models that can be launched."""
+        return self._answer(_called(partial(self._house.registry.cards, kind)), timeout)
+
+    def card(self, name: str, timeout: float | None) -> Card:
+        """One of them."""
+        return self._answer(_called(partial(self._house.registry.card, name)), timeout)
+
+    def registrations(self, kind: ModelKind | None, timeout: float | None) -> list[Registration]:
+        """What users registered."""
+        return self._answer(_called(partial(self._house.registry.registrations, kind)), timeout)
+
+    def register(self, registration: Registration, persist: bool, timeout: float | None) -> Card:
+        """Make a model known while this process lives, whatever ``persist`` says."""
+        del persist
+        return self._answer(self._house.registry.register(registration, persist=False), timeout)
+
+    def unregister(self, name: str, timeout: float | None) -> Registration:
+        """Take a registration back."""
+        return self._answer(self._house.registry.unregister(name), timeout)
+
+    def engines(self, name: str, timeout: float | None) -> list[EngineFit]:
+        """What engines make of a model."""
+        return self._answer(self._house.registry.engines(name), timeout)
+
+    def cached(self, name: str | None, timeout: float | None) -> list[CachedModel]:
+        """Models whose files are here."""
+        return self._answer(self._house.registry.cached(name), timeout)
+
+    def uncache(self, version: str, timeout: float | None) -> CachedModel:
+        """Remove the files of one."""
+        return self._answer(self._house.registry.uncache(version), timeout)
 
     def server(self, timeout: float | None) -> ServerInfo:
         """This process."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from stelae.errors import (
     NotFound,
     StelaeError,
 )
+from stelae.service.keepsakes import Keepsakes
+from stelae.service.store import Store, state_folder
 from stelae.types import FileProgress, LaunchCall, LaunchInfo, Stage
 
 
@@ -179,6 +182,19 @@ async def test_the_same_without_await(server: Live) -> None:
                 model.terminate_model("mine")
 
     await asyncio.to_thread(use)
+
+
+def test_models_in_this_process_leave_those_of_servers_alone(
+    zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with closing(Store(state_folder())) as store:
+        Keepsakes(store, "launch").keep("mine", b"{}")
+    with stelae.local(zoo / "bert-mean") as client:
+        client.launch_model(zoo / "bert-mean", uid="mine")
+        client.terminate_model("mine")
+    with closing(Store(state_folder())) as store:
+        assert Keepsakes(store, "launch").all() == [("mine", b"{}")]
 
 
 async def test_models_are_launched_in_this_process_too(zoo: Path) -> None:

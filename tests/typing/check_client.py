@@ -28,7 +28,10 @@ from stelae.client import (
     tool_result,
 )
 from stelae.types import (
+    CachedModel,
+    Card,
     Delta,
+    EngineFit,
     Finish,
     ImagePiece,
     LaunchInfo,
@@ -37,6 +40,7 @@ from stelae.types import (
     OutputType,
     Quantization,
     Ragged,
+    Registration,
     ReplicaInfo,
     Role,
     Sparse,
@@ -193,6 +197,11 @@ def verbs(client: Client) -> None:
     assert_type(client.list_models(), list[LaunchInfo])
     assert_type(client.add_replica("mine", gpus=[0]), ReplicaInfo)
     assert_type(client.remove_replica("mine", 1), int)
+    assert_type(client.cards("llm"), list[Card])
+    assert_type(client.register_model({"name": "m"}), Card)
+    assert_type(client.registrations(), list[Registration])
+    assert_type(client.engines("m"), list[EngineFit])
+    assert_type(client.cached_models(), list[CachedModel])
     client.launch_model("m", replica=2)  # type: ignore[call-arg]  # wrong on purpose
     client.load("m", dtype="int4")  # type: ignore[arg-type]  # wrong on purpose
 

@@ -21,13 +21,12 @@ from stelae.errors import (
     Forbidden,
     InvalidInput,
     ModelNotFound,
-    QueueFull,
     ShuttingDown,
     StelaeError,
     from_info,
 )
 from stelae.service.deployments import Deployments
-from stelae.service.keepsakes import Keepsakes
+from stelae.service.keepsakes import AGAIN_SECONDS, LOOKS, Keepsakes
 from stelae.service.launch_rules import (
     check_gpus,
     check_launch,
@@ -36,6 +35,7 @@ from stelae.service.launch_rules import (
     wrong_kind,
 )
 from stelae.service.progress import coming, part_of, replica_info, stage_of
+from stelae.service.registry import Registry
 from stelae.service.store import Store
 from stelae.telemetry.log import get
 from stelae.types import LaunchCall, LaunchInfo, ModelState, ReplicaInfo, Stage
@@ -44,9 +44,6 @@ log = get()
 
 DRAIN_SECONDS = 25.0
 """Time that calls of a model have to finish when it is taken down."""
-
-AGAIN_SECONDS, LOOKS = 5.0, 24
-"""Time between two looks at a store that the server before still uses, and how many there are."""
 
 ENDED = 256
 """Launches that failed or were cancelled, of which it is still told why."""
@@ -102,15 +99,19 @@ class Launches:
 
     Args:
         deployments: Loads models.
+        registry: Has the models that users registered.
         store: Keeps launches for the next start of the server.
     """
 
-    def __init__(self, deployments: Deployments, store: Store) -> None:
+    def __init__(self, deployments: Deployments, registry: Registry, store: Store) -> None:
         self._deployments = deployments
+        self._registry = registry
         self._kept = Keepsakes(store, "launch")
         self._launches: dict[str, Launch] = {}
         self._ended: OrderedDict[str, LaunchInfo] = OrderedDict()
         self._resuming: asyncio.Task[None] | None = None
+        self._writing = asyncio.Lock()
+        self._records: set[asyncio.Task[None]] = set()
         self._closed = False
 
     # -- life --------------------------------------------------------------------------------
@@ -127,7 +128,7 @@ class Launches:
         under_way = [task for task in tasks if task is not None]
         for task in under_way:
             task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        await asyncio.gather(*under_way, *self._records, return_exceptions=True)
 
     async def _resume(self) -> None:
         for _ in range(LOOKS):
@@ -137,9 +138,10 @@ class Launches:
 
     async def _resumed(self) -> bool:
         """Whether all is said that can be: launched again, or the store cannot be used."""
-        kept = await read_kept(self._kept)
+        kept = await self._kept.read()
         if kept is None:
             return False
+        await self._registry.take_up()  # whose models may be among them
         for uid, data in kept:
             try:
                 found = msgspec.json.decode(data, type=Kept)
@@ -169,7 +171,7 @@ class Launches:
         entry = self._entry(call)
         launch = Launch(replace(call, uid=entry.name), entry)
         self._begin(launch)
-        await self._keep(launch)
+        await self._record(launch.uid)
         return self.info(launch.uid)
 
     async def ready(self, uid: str) -> LaunchInfo:
@@ -352,7 +354,7 @@ class Launches:
         self._ended[uid] = replace(info, stage=stage, replicas=(), progress=0.0, error=why.info)
         while len(self._ended) > ENDED:
             self._ended.popitem(last=False)
-        await self._drop(uid)
+        await self._record(uid)
         log.info("launch_over", model=uid, stage=stage)
 
     async def _resize(self, launch: Launch) -> None:
@@ -363,27 +365,28 @@ class Launches:
         launch.call = replace(launch.call, replicas=count)
         launch.entry = replace(launch.entry, replicas=count)
         self._deployments.catalog.cover(launch.entry)
-        await self._keep(launch)
+        await self._record(launch.uid)
 
-    async def _keep(self, launch: Launch) -> None:
-        if not self._deployments.defaults.keeps:
-            return
-        data = msgspec.json.encode(Kept(call=launch.call, created=launch.created))
-        try:
-            await asyncio.to_thread(self._kept.keep, launch.uid, data)
-        except StelaeError as error:  # it is served all the same
-            log.warning("launch_not_kept", model=launch.uid, error=str(error))
-            return
-        if self._launches.get(launch.uid) is not launch:  # it ended meanwhile
-            await self._drop(launch.uid)
-
-    async def _drop(self, uid: str) -> None:
+    async def _record(self, uid: str) -> None:
+        """Have kept what is launched under a uid now, or nothing; also if the caller leaves."""
         if not self._deployments.defaults.keeps:
             return  # what is there was kept by others
-        try:
-            await asyncio.to_thread(self._kept.drop, uid)
-        except StelaeError as error:
-            log.warning("launch_not_forgotten", model=uid, error=str(error))
+        work = asyncio.create_task(self._write(uid), name=f"record-{uid}")
+        self._records.add(work)
+        work.add_done_callback(self._records.discard)
+        await asyncio.shield(work)
+
+    async def _write(self, uid: str) -> None:
+        async with self._writing:  # one after the other, so that the last one counts
+            launch = self._launches.get(uid)
+            try:
+                if launch is None:
+                    await asyncio.to_thread(self._kept.drop, uid)
+                else:
+                    kept = Kept(call=launch.call, created=launch.created)
+                    await asyncio.to_thread(self._kept.keep, uid, msgspec.json.encode(kept))
+            except StelaeError as error:  # it is served all the same
+                log.warning("launch_not_kept", model=uid, error=str(error))
 
     # -- what is meant -----------------------------------------------------------------------
 
@@ -471,17 +474,6 @@ class Launches:
         if self._deployments.state(uid) not in (ModelState.AVAILABLE, ModelState.FAILED):
             return replace(entry, model=there.model, kind=there.kind) != there
         return catalog.card(uid) is None and _weights(there) != _weights(entry)
-
-
-async def read_kept(kept: Keepsakes) -> list[tuple[str, bytes]] | None:
-    """What was kept; nothing if the store cannot be used, ``None`` if another server uses it."""
-    try:
-        return await asyncio.to_thread(kept.all)
-    except (Conflict, QueueFull):
-        return None
-    except StelaeError as error:  # no reason not to answer other calls
-        log.warning("launches_unread", error=str(error))
-        return []
 
 
 def _optioned(known: ModelEntry, uid: str, call: LaunchCall) -> ModelEntry:

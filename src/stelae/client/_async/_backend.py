@@ -8,11 +8,14 @@ from typing import Any, Protocol
 from stelae.client._streams import C, P, Verb
 from stelae.client._values import ServerInfo
 from stelae.types import (
+    CachedModel,
     Capacity,
+    Card,
     CollectionInfo,
     Document,
     EncodeCall,
     EncodeResult,
+    EngineFit,
     ExtractCall,
     ExtractResult,
     IndexCall,
@@ -20,8 +23,10 @@ from stelae.types import (
     LaunchCall,
     LaunchInfo,
     ModelInfo,
+    ModelKind,
     Pool,
     PoolSpec,
+    Registration,
     ReplicaInfo,
     ScoreCall,
     ScoreResult,
@@ -164,6 +169,42 @@ class AsyncBackend(Protocol):
 
     async def remove_replica(self, uid: str, number: int, timeout: float | None) -> int:
         """Stop one replica of a launched model."""
+        ...
+
+    async def cards(self, kind: ModelKind | None, timeout: float | None) -> list[Card]:
+        """Models that can be launched."""
+        ...
+
+    async def card(self, name: str, timeout: float | None) -> Card:
+        """One of them."""
+        ...
+
+    async def registrations(
+        self, kind: ModelKind | None, timeout: float | None
+    ) -> list[Registration]:
+        """What users registered."""
+        ...
+
+    async def register(
+        self, registration: Registration, persist: bool, timeout: float | None
+    ) -> Card:
+        """Make a model known."""
+        ...
+
+    async def unregister(self, name: str, timeout: float | None) -> Registration:
+        """Take a registration back."""
+        ...
+
+    async def engines(self, name: str, timeout: float | None) -> list[EngineFit]:
+        """What engines make of a model."""
+        ...
+
+    async def cached(self, name: str | None, timeout: float | None) -> list[CachedModel]:
+        """Models whose files are here."""
+        ...
+
+    async def uncache(self, version: str, timeout: float | None) -> CachedModel:
+        """Remove the files of one."""
         ...
 
     async def aclose(self) -> None:

@@ -17,6 +17,7 @@ from stelae.client._async._http import AsyncHttpBackend
 from stelae.client._async._launches import AsyncLaunches
 from stelae.client._async._media import AsyncMedia
 from stelae.client._async._pools import AsyncPools
+from stelae.client._async._registry import AsyncRegistry
 from stelae.client._async._sender import AsyncSender
 from stelae.client._gather import EncodingTable, ExtractTable, Gathered, ScoreTable
 from stelae.client._items import Chunk, ItemLike, Packer
@@ -51,7 +52,9 @@ if TYPE_CHECKING:
     import httpx
 
 
-class AsyncClient(AsyncChats, AsyncMedia, AsyncCollections, AsyncLaunches, AsyncPools):
+class AsyncClient(
+    AsyncChats, AsyncMedia, AsyncCollections, AsyncLaunches, AsyncRegistry, AsyncPools
+):
     """Asks the models of a Stelae server: for vectors, scores, texts, pictures and sound.
 
     A client keeps its connections open between calls; use it as a context

@@ -9,11 +9,14 @@ from typing import Any, Protocol
 from stelae.client._streams import C, P, Verb
 from stelae.client._values import ServerInfo
 from stelae.types import (
+    CachedModel,
     Capacity,
+    Card,
     CollectionInfo,
     Document,
     EncodeCall,
     EncodeResult,
+    EngineFit,
     ExtractCall,
     ExtractResult,
     IndexCall,
@@ -21,8 +24,10 @@ from stelae.types import (
     LaunchCall,
     LaunchInfo,
     ModelInfo,
+    ModelKind,
     Pool,
     PoolSpec,
+    Registration,
     ReplicaInfo,
     ScoreCall,
     ScoreResult,
@@ -165,6 +170,42 @@ class Backend(Protocol):
 
     def remove_replica(self, uid: str, number: int, timeout: float | None) -> int:
         """Stop one replica of a launched model."""
+        ...
+
+    def cards(self, kind: ModelKind | None, timeout: float | None) -> list[Card]:
+        """Models that can be launched."""
+        ...
+
+    def card(self, name: str, timeout: float | None) -> Card:
+        """One of them."""
+        ...
+
+    def registrations(
+        self, kind: ModelKind | None, timeout: float | None
+    ) -> list[Registration]:
+        """What users registered."""
+        ...
+
+    def register(
+        self, registration: Registration, persist: bool, timeout: float | None
+    ) -> Card:
+        """Make a model known."""
+        ...
+
+    def unregister(self, name: str, timeout: float | None) -> Registration:
+        """Take a registration back."""
+        ...
+
+    def engines(self, name: str, timeout: float | None) -> list[EngineFit]:
+        """What engines make of a model."""
+        ...
+
+    def cached(self, name: str | None, timeout: float | None) -> list[CachedModel]:
+        """Models whose files are here."""
+        ...
+
+    def uncache(self, version: str, timeout: float | None) -> CachedModel:
+        """Remove the files of one."""
         ...
 
     def close(self) -> None:

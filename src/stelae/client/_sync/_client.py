@@ -18,6 +18,7 @@ from stelae.client._sync._http import HttpBackend
 from stelae.client._sync._launches import Launches
 from stelae.client._sync._media import Media
 from stelae.client._sync._pools import Pools
+from stelae.client._sync._registry import Registry
 from stelae.client._sync._sender import Sender
 from stelae.client._gather import EncodingTable, ExtractTable, Gathered, ScoreTable
 from stelae.client._items import Chunk, ItemLike, Packer
@@ -52,7 +53,9 @@ if TYPE_CHECKING:
     import httpx
 
 
-class Client(Chats, Media, Collections, Launches, Pools):
+class Client(
+    Chats, Media, Collections, Launches, Registry, Pools
+):
     """Asks the models of a Stelae server: for vectors, scores, texts, pictures and sound.
 
     A client keeps its connections open between calls; use it as a context

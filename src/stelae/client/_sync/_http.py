@@ -6,17 +6,21 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stelae.client import _collections, _errors, _launches, _login, _streams, _transport
+from stelae.client import _collections, _errors, _launches, _login, _registry, _streams, _transport
 from stelae.client._collections import CollectionList, Deleted, DocumentList, Updated
 from stelae.client._launches import LaunchList, Remaining
+from stelae.client._registry import CachedList, CardList, FitList, RegistrationList
 from stelae.client._streams import C, Events, P, Verb
 from stelae.client._values import ModelList, ServerInfo
 from stelae.types import (
+    CachedModel,
     Capacity,
+    Card,
     CollectionInfo,
     Document,
     EncodeCall,
     EncodeResult,
+    EngineFit,
     ExtractCall,
     ExtractResult,
     IndexCall,
@@ -24,8 +28,10 @@ from stelae.types import (
     LaunchCall,
     LaunchInfo,
     ModelInfo,
+    ModelKind,
     Pool,
     PoolSpec,
+    Registration,
     ReplicaInfo,
     ScoreCall,
     ScoreResult,
@@ -210,6 +216,47 @@ class HttpBackend:
         """Stop one of its replicas."""
         path = _launches.path(uid, f"replicas/{int(number)}")
         return (self._ask("DELETE", path, Remaining, timeout)).remaining
+
+    def cards(self, kind: ModelKind | None, timeout: float | None) -> list[Card]:
+        """Models that can be launched."""
+        path = _registry.listing("cards", kind)
+        return (self._ask("GET", path, CardList, timeout)).cards
+
+    def card(self, name: str, timeout: float | None) -> Card:
+        """One of them."""
+        return self._ask("GET", _registry.path("cards", name), Card, timeout)
+
+    def registrations(
+        self, kind: ModelKind | None, timeout: float | None
+    ) -> list[Registration]:
+        """What users registered."""
+        path = _registry.listing("registrations", kind)
+        return (self._ask("GET", path, RegistrationList, timeout)).registrations
+
+    def register(
+        self, registration: Registration, persist: bool, timeout: float | None
+    ) -> Card:
+        """Make a model known."""
+        body = _registry.body(registration, persist)
+        return self._ask("POST", "registrations", Card, timeout, body)
+
+    def unregister(self, name: str, timeout: float | None) -> Registration:
+        """Take a registration back."""
+        path = _registry.path("registrations", name)
+        return self._ask("DELETE", path, Registration, timeout)
+
+    def engines(self, name: str, timeout: float | None) -> list[EngineFit]:
+        """What engines make of a model."""
+        path = _registry.path("engines", name)
+        return (self._ask("GET", path, FitList, timeout)).engines
+
+    def cached(self, name: str | None, timeout: float | None) -> list[CachedModel]:
+        """Models whose files are here."""
+        return (self._ask("GET", _registry.cached(name), CachedList, timeout)).models
+
+    def uncache(self, version: str, timeout: float | None) -> CachedModel:
+        """Remove the files of one."""
+        return self._ask("DELETE", _registry.path("cached", version), CachedModel, timeout)
 
     def close(self) -> None:
         """Close the connections, unless the caller brought them."""
