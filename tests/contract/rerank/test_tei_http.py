@@ -170,6 +170,14 @@ async def test_usage_of_many_pairs_is_counted_whole(http: httpx.AsyncClient) -> 
     assert await counted() - before == 2 * alone > 0
 
 
+async def test_many_pairs_keep_their_places(http: httpx.AsyncClient) -> None:
+    pairs = [[str(n), str(n) if n % 3 else "other"] for n in range(300)]
+    made = await told(http, "/tei/fake/predict", inputs=pairs)
+    assert [row[0]["score"] for row in made] == [float(bool(n % 3)) for n in range(300)]
+    bad = await http.post("/tei/fake/predict", json={"inputs": [*pairs, ["a", "!bad"]]})
+    assert "inputs[300]" in bad.json()["error"]
+
+
 async def test_tokens_are_those_of_the_tokenizer(http: httpx.AsyncClient, zoo: Path) -> None:
     tokenizer = Tokenizer.from_file(str(zoo / "bert-mean" / "tokenizer.json"))
     tokenizer.no_padding()

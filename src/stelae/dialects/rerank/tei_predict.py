@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +24,9 @@ from stelae.errors import InvalidInput, UnsupportedTask, from_info
 from stelae.types import Item, ModelInfo, ScoreCall, ScoreResult, Task, Truncate
 
 _REQUEST = msgspec.json.Decoder(TeiPredictRequest)
+
+AT_ONCE = 64
+"""First texts whose pairs are under way at once."""
 
 Pair = tuple[str, str]
 
@@ -94,7 +97,7 @@ async def _scored(
         )
         for first, places in grouped.items()
     ]
-    results = await _all([score(request, rooms, call) for call in calls])
+    results = await _all(request, rooms, calls)
     _count(request, results)
     several = _several(asked.inputs)
     for places, result in zip(grouped.values(), results, strict=True):
@@ -102,9 +105,15 @@ async def _scored(
     return list(zip(grouped.values(), results, strict=True))
 
 
-async def _all(scoring: Sequence[Coroutine[Any, Any, ScoreResult]]) -> list[ScoreResult]:
-    """Results in order; when one fails, the others end."""
-    tasks = [asyncio.ensure_future(one) for one in scoring]
+async def _all(request: Request, rooms: Rooms, calls: Sequence[ScoreCall]) -> list[ScoreResult]:
+    """Results in order, some at a time; when one fails, the others end."""
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def in_turn(call: ScoreCall) -> ScoreResult:
+        async with turns:
+            return await score(request, rooms, call)
+
+    tasks = [asyncio.ensure_future(in_turn(call)) for call in calls]
     try:
         return await asyncio.gather(*tasks)
     finally:
