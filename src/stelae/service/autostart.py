@@ -9,9 +9,10 @@ import msgspec
 from msgspec.structs import replace
 
 from stelae.errors import Conflict, InvalidInput, ModelNotFound, StelaeError
-from stelae.service.keepsakes import Keepsakes
+from stelae.service.keepsakes import AGAIN_SECONDS, LOOKS, Keepsakes
 from stelae.service.launch_rules import check_launch, check_uid
-from stelae.service.launches import AGAIN_SECONDS, HIDDEN, LOOKS, Launches, read_kept, shown
+from stelae.service.launches import HIDDEN, Launches, shown
+from stelae.service.registry import Registry
 from stelae.service.store import Store
 from stelae.telemetry.log import get
 from stelae.types import Autostart
@@ -29,11 +30,13 @@ class Autostarts:
 
     Args:
         launches: Launches it.
+        registry: Has the models that users registered.
         store: Keeps it.
     """
 
-    def __init__(self, launches: Launches, store: Store) -> None:
+    def __init__(self, launches: Launches, registry: Registry, store: Store) -> None:
         self._launches = launches
+        self._registry = registry
         self._kept = Keepsakes(store, "autostart")
         self._plans: dict[str, Autostart] = {}
         self._starting: asyncio.Task[None] | None = None
@@ -112,9 +115,10 @@ class Autostarts:
 
     async def _taken_up(self) -> bool:
         """Whether all is read that can be."""
-        kept = await read_kept(self._kept)
+        kept = await self._kept.read()
         if kept is None:
             return False
+        await self._registry.take_up()  # whose models may be among them
         for uid, data in kept:
             try:
                 self._plans.setdefault(uid, msgspec.json.decode(data, type=Autostart))

@@ -66,6 +66,7 @@ class House:
         """Finish what is accepted and unload all; see ``Fleet.stop``."""
         await self.autostarts.stop()
         await self.launches.stop()
+        await self.registry.stop()
         putting_down = asyncio.create_task(self.works.stop(), name="works-stop")
         try:
             await self.fleet.stop(drain)  # refuses calls at once, whatever works take to end
@@ -105,13 +106,14 @@ def build(
     fleet = Fleet(deployments, admission, health)
     inference = Inference(deployments, admission, health, pools, features)
     store = store or Store(state_folder())
-    launches = Launches(deployments, store)
+    registry = Registry(deployments, store)
+    launches = Launches(deployments, registry, store)
     return House(
         inference=inference,
         fleet=fleet,
         launches=launches,
-        autostarts=Autostarts(launches, store),
-        registry=Registry(deployments, store),
+        autostarts=Autostarts(launches, registry, store),
+        registry=registry,
         keeping=deployments.keeping,
         pools=pools,
         lookout=Lookout(fleet, admission, machine),

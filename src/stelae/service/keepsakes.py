@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from sqlite3 import Connection
 
+from stelae.errors import Conflict, QueueFull, StelaeError
 from stelae.service.store import Store
+from stelae.telemetry.log import get
+
+log = get()
 
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS keepsakes (kind TEXT, name TEXT, created REAL, data BLOB, "
     "PRIMARY KEY (kind, name))"
 )
 
+AGAIN_SECONDS, LOOKS = 5.0, 24
+"""Time between two looks at a store that the server before still uses, and how many there are."""
+
 
 class Keepsakes:
     """The documents of one kind in a store; unlike notes they do not grow old.
 
-    Methods block; call them in a thread.
+    Methods other than ``read`` block; call them in a thread.
 
     Args:
         store: Keeps them.
@@ -67,6 +75,20 @@ class Keepsakes:
                 "SELECT name, data FROM keepsakes WHERE kind = ? ORDER BY created, name",
                 (self._kind,),
             ).fetchall()
+
+    async def read(self) -> list[tuple[str, bytes]] | None:
+        """The same, from an event loop; none either where the store cannot be used.
+
+        Returns:
+            ``None`` while another server uses the store, perhaps the one before.
+        """
+        try:
+            return await asyncio.to_thread(self.all)
+        except (Conflict, QueueFull):
+            return None
+        except StelaeError as error:  # no reason not to answer other calls
+            log.warning("store_unread", what=self._kind, error=str(error))
+            return []
 
     @contextmanager
     def _open(self) -> Iterator[Connection]:

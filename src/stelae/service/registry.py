@@ -16,7 +16,7 @@ from stelae.catalog.variants import Wish
 from stelae.engines.fitting import fits
 from stelae.errors import Conflict, Forbidden, ModelNotFound, NotFound, StelaeError
 from stelae.service.deployments import Deployments, Standing
-from stelae.service.keepsakes import Keepsakes
+from stelae.service.keepsakes import AGAIN_SECONDS, LOOKS, Keepsakes
 from stelae.service.store import Store
 from stelae.telemetry.log import get
 from stelae.types import (
@@ -57,20 +57,45 @@ class Registry:
         self._kept = Keepsakes(store, "registration")
         self._lasting: set[str] = set()
         self._changing = asyncio.Lock()
+        self._taken_up = False
+        self._waiting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Take up the registrations that were kept; what cannot be is logged and left out."""
-        try:
-            kept = await asyncio.to_thread(self._kept.all)
-        except StelaeError as error:  # no reason not to answer other calls
-            log.warning("registrations_unread", error=str(error))
-            return
-        for name, data in kept:
-            self._lasting.add(name)
-            try:
-                self._catalog.add_registration(_DECODER.decode(data))
-            except (msgspec.DecodeError, StelaeError) as error:
-                log.warning("registration_left_out", model=name, error=str(error))
+        """Take up the registrations that were kept; nobody waits for a store that is in use."""
+        if not await self.take_up():
+            self._waiting = asyncio.create_task(self._wait(), name="registry-wait")
+
+    async def stop(self) -> None:
+        """Wait for the store no longer."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+            await asyncio.gather(self._waiting, return_exceptions=True)
+
+    async def _wait(self) -> None:
+        for _ in range(LOOKS):
+            await asyncio.sleep(AGAIN_SECONDS)
+            if await self.take_up():
+                return
+
+    async def take_up(self) -> bool:
+        """Take up what was kept, once; what cannot be is logged and left out.
+
+        Returns:
+            Whether that is done, as far as it can be: not while another server uses the store.
+        """
+        async with self._changing:
+            if self._taken_up:
+                return True
+            if (kept := await self._kept.read()) is None:
+                return False
+            self._taken_up = True
+            for name, data in kept:
+                self._lasting.add(name)
+                try:
+                    self._catalog.add_registration(_DECODER.decode(data))
+                except (msgspec.DecodeError, StelaeError) as error:
+                    log.warning("registration_left_out", model=name, error=str(error))
+        return True
 
     # -- what there is -----------------------------------------------------------------------
 

@@ -6,14 +6,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from fix_house import encode, house
 
 from stelae.errors import Conflict, Forbidden, InvalidInput, ModelNotFound, StelaeError
 from stelae.service.house import House
+from stelae.service.keepsakes import Keepsakes
 from stelae.service.registry import Registry
 from stelae.service.store import Store
-from stelae.types import Registration, Weights
+from stelae.types import LaunchCall, Registration, Weights
 
 MINE = Registration(
     name="mine",
@@ -124,6 +126,32 @@ async def test_second_server_of_a_store_registers_what_need_not_last(tmp_path: P
             await second.register(MINE, persist=False)
             await second.unregister("mine")
         assert first.registration("mine") == MINE
+
+
+async def test_kept_models_come_once_the_server_before_lets_the_store_go(tmp_path: Path) -> None:
+    before = Store(tmp_path)
+    Keepsakes(before, "registration").keep("mine", msgspec.json.encode(MINE))
+    async with registry(tmp_path) as made:
+        assert made.registrations() == []
+        assert not await made.take_up()
+        before.close()
+        assert await made.take_up()
+        assert made.registrations() == [MINE]
+        assert await made.take_up()
+
+
+async def test_launches_find_registered_models_after_a_restart(zoo: Path, tmp_path: Path) -> None:
+    folder = str(zoo / "bert-dense")
+    vectors = Registration(name="vectors", kind="embedding", weights=(Weights(source=folder),))
+    async with house(store=Store(tmp_path)) as made:
+        await made.start()
+        await made.registry.register(vectors)
+        await made.launches.launch(LaunchCall(model="vectors", uid="ours"))
+        await made.launches.ready("ours")
+    async with house(store=Store(tmp_path)) as made:
+        await made.start()
+        await made.launches.ready("ours")
+        assert (await encode(made, "a text", model="ours")).model == "ours"
 
 
 async def test_registered_folder_is_served_under_its_name(zoo: Path, tmp_path: Path) -> None:
