@@ -34,9 +34,20 @@ HEADERS += (
 )
 """Headers that are compared; the others differ from run to run."""
 
-VOLATILE = ("created", "listen", "memory_bytes", "pid", "request_id", "timing", "uptime_s")
+VOLATILE = (
+    "address",
+    "created",
+    "listen",
+    "memory_bytes",
+    "pid",
+    "request_id",
+    "timing",
+    "uptime_s",
+)
 VOLATILE += ("version", "endTime", "requestId", "startTime")
-"""Fields whose values differ from run to run."""
+"""Fields whose values differ from run to run, as every UUID does."""
+
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -72,10 +83,15 @@ def settled(value: Any) -> Any:
     """A body with what differs from run to run replaced by its type."""
     if isinstance(value, dict):
         return {
-            name: f"<{type(inner).__name__}>" if name in VOLATILE else settled(inner)
+            name: f"<{type(inner).__name__}>" if drawn(name, inner) else settled(inner)
             for name, inner in value.items()
         }
     return [settled(inner) for inner in value] if isinstance(value, list) else value
+
+
+def drawn(name: str, value: Any) -> bool:
+    """Whether a field's value differs from run to run."""
+    return name in VOLATILE or (isinstance(value, str) and UUID.fullmatch(value) is not None)
 
 
 def shown(answer: httpx.Response) -> dict[str, Any]:
