@@ -18,18 +18,22 @@ class Canned:
     Attributes:
         url: Where it listens.
         answers: Status and body, a value for JSON or the bytes, by ``"METHOD /path"``.
+        headers: Further headers of all answers.
         asked: ``"METHOD /path"``, the headers in lower case and the body of all requests.
     """
 
     url: str = ""
     answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
 
 
 @contextmanager
-def canned(answers: dict[str, tuple[int, Any]]) -> Iterator[Canned]:
+def canned(
+    answers: dict[str, tuple[int, Any]], headers: dict[str, str] | None = None
+) -> Iterator[Canned]:
     """Serve on a free port of this machine, from threads."""
-    told = Canned(answers=answers)
+    told = Canned(answers=answers, headers=headers or {})
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -47,7 +51,8 @@ def canned(answers: dict[str, tuple[int, Any]]) -> Iterator[Canned]:
             data = value if isinstance(value, bytes) else json.dumps(value).encode()
             self.send_response(status)
             self.send_header("content-length", str(len(data)))
-            self.send_header("retry-after", "30")
+            for name, said in told.headers.items():
+                self.send_header(name, said)
             self.end_headers()
             self.wfile.write(data)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fix_canned import canned
 
+from stelae.client import _login
 from stelae.xinference import (
     AsyncClient,
     ChatModelHandle,
@@ -63,6 +64,26 @@ def test_login_reaches_handles_that_are_there_already() -> None:
         assert len(server.asked) == before + 1
 
 
+def test_key_that_was_kept_for_the_server_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with canned(UP) as server:
+        _login.keep(server.url, "kept")
+        for key, shown in ((None, "Bearer kept"), ("mine", "Bearer mine")):
+            with Client(server.url, key) as client:
+                client.describe_model("mine")
+            assert server.asked[-1][1]["authorization"] == shown
+
+
+def test_arguments_without_a_use_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    answers = {"POST /v1/models": (200, {"model_uid": "mine"})}
+    with canned(answers, {"X-Stelae-Ignored": "n_worker"}) as server, Client(server.url) as client:
+        for _ in range(2):
+            client.launch_model("qwen3", n_worker=2)
+    assert caplog.messages == ["/v1/models: the server has no use for n_worker"]
+
+
 def test_handles_outlive_their_client() -> None:
     with canned(UP) as server:
         client = Client(server.url)
@@ -78,7 +99,8 @@ def test_handles_outlive_their_client() -> None:
 
 def test_errors_say_what_was_tried_and_keep_their_parts() -> None:
     refusal = {"detail": "it loads", "error": {"code": "model_not_ready", "message": "it loads"}}
-    with canned({"GET /v1/models/mine": (503, refusal)}) as server, Client(server.url) as client:
+    answers = {"GET /v1/models/mine": (503, refusal)}
+    with canned(answers, {"retry-after": "30"}) as server, Client(server.url) as client:
         with pytest.raises(RuntimeError) as raised:
             client.describe_model("mine")
         error = raised.value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self, cast
 
-from stelae.client import _transport
+from stelae.client import _errors, _login, _transport
 from stelae.xinference import _answers, _models, _registry
 from stelae.xinference._asks import Ask
 from stelae.xinference._async.handles import (
@@ -51,7 +51,8 @@ class AsyncClient(AsyncRegistry, AsyncMachines):
 
     Args:
         base_url: The same.
-        api_key: Key to show to the server.
+        api_key: Key to show to the server; ``None`` shows the one that ``stelae login`` has kept
+            for the address, if there is one.
 
     Raises:
         XinferenceError: The address or the key is none.
@@ -59,7 +60,8 @@ class AsyncClient(AsyncRegistry, AsyncMachines):
 
     def __init__(self, base_url: str, api_key: str | None = None) -> None:
         with renamed("Failed to connect"):
-            shown = _transport.identity(api_key).get("authorization")
+            kept = _login.key_of(_errors.base_url(base_url)) if api_key is None else api_key
+            shown = _transport.identity(kept).get("authorization")
         self._rest = AsyncRest(base_url, {} if shown is None else {"authorization": shown})
         self.base_url = self._rest.address
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,11 @@ from stelae.xinference.errors import renamed
 
 if TYPE_CHECKING:
     import httpx
+
+log = logging.getLogger("stelae.xinference")
+
+IGNORED = "x-stelae-ignored"
+"""Header with the names of arguments that mean nothing to the server."""
 
 HEADERS = {"accept": "*/*"}
 
@@ -45,6 +51,7 @@ class AsyncRest:
             self.address = _errors.base_url(url)
         self.headers = headers
         self._http: httpx.AsyncClient | None = None
+        self._noted: set[tuple[str, str]] = set()
 
     async def value(self, ask: Ask) -> Any:
         """What a request is answered with, read from JSON.
@@ -114,7 +121,15 @@ class AsyncRest:
             response = await self._http.send(request, stream=True)
             if response.status_code != ask.good:
                 raise _answers.refusal(ask, _answer(response, await response.aread()))
+        self._note(ask, response)
         return response
+
+    def _note(self, ask: Ask, response: httpx.Response) -> None:
+        """Tell once of arguments that the server has no use for."""
+        names = response.headers.get(IGNORED)
+        if names and (ask.path, names) not in self._noted:
+            self._noted.add((ask.path, names))
+            log.warning("%s: the server has no use for %s", ask.path, names)
 
     async def _rest_of(self, response: httpx.Response) -> bytes:
         with _transport.told(self.address, None):

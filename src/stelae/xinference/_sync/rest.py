@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,11 @@ from stelae.xinference.errors import renamed
 
 if TYPE_CHECKING:
     import httpx
+
+log = logging.getLogger("stelae.xinference")
+
+IGNORED = "x-stelae-ignored"
+"""Header with the names of arguments that mean nothing to the server."""
 
 HEADERS = {"accept": "*/*"}
 
@@ -46,6 +52,7 @@ class Rest:
             self.address = _errors.base_url(url)
         self.headers = headers
         self._http: httpx.Client | None = None
+        self._noted: set[tuple[str, str]] = set()
 
     def value(self, ask: Ask) -> Any:
         """What a request is answered with, read from JSON.
@@ -115,7 +122,15 @@ class Rest:
             response = self._http.send(request, stream=True)
             if response.status_code != ask.good:
                 raise _answers.refusal(ask, _answer(response, response.read()))
+        self._note(ask, response)
         return response
+
+    def _note(self, ask: Ask, response: httpx.Response) -> None:
+        """Tell once of arguments that the server has no use for."""
+        names = response.headers.get(IGNORED)
+        if names and (ask.path, names) not in self._noted:
+            self._noted.add((ask.path, names))
+            log.warning("%s: the server has no use for %s", ask.path, names)
 
     def _rest_of(self, response: httpx.Response) -> bytes:
         with _transport.told(self.address, None):
