@@ -238,6 +238,7 @@ class Fleet:
             state=self._deployments.state(name),
             memory_bytes=sum(vitals.memory_bytes for vitals in told),
             restarts=sum(replica.restarts for replica in replicas),
+            evictions=self._deployments.keeping.rests(name),
             queue_calls=sum(vitals.calls for vitals in told),
             queue_tokens=sum(vitals.tokens for vitals in told),
             batches=sum(vitals.batches for vitals in told),

@@ -61,6 +61,12 @@ BATCH_TOKENS = Family("stelae_batch_tokens_total", "counter", ("model",), "Token
 RESTARTS = Family(
     "stelae_worker_restarts_total", "counter", ("model",), "Workers replaced after they ended."
 )
+EVICTIONS = Family(
+    "stelae_model_evictions_total",
+    "counter",
+    ("model", "reason"),
+    "Times a model was unloaded because it was idle, or for memory.",
+)
 STATE = Family(
     "stelae_model_state", "gauge", ("model", "state"), "1 for the state that a model is in."
 )
@@ -73,7 +79,7 @@ INFO = Family("stelae_info", "gauge", ("version",), "1, with the version of the 
 FAMILIES = (
     REQUESTS, DURATION, IN_FLIGHT, BODY_BYTES, WATCHERS, STAGE, TOKENS, ITEMS, REMEMBERED,
     TRUNCATED, ERRORS, QUEUE_CALLS, QUEUE_TOKENS, BATCHES, BATCH_ENTRIES, BATCH_TOKENS,
-    RESTARTS, STATE, MEMORY, SERVER_MEMORY, INFO,
+    RESTARTS, EVICTIONS, STATE, MEMORY, SERVER_MEMORY, INFO,
 )  # fmt: skip
 """All metrics, in the order in which they are documented."""
 
@@ -85,6 +91,7 @@ class ModelSample(msgspec.Struct, frozen=True, kw_only=True):
     state: ModelState
     memory_bytes: int = 0
     restarts: int = 0
+    evictions: dict[str, int] = {}
     queue_calls: int = 0
     queue_tokens: int = 0
     batches: int = 0
@@ -204,3 +211,7 @@ class _Gauges(Collector):
         yield counter(BATCH_ENTRIES, [((s.model,), s.batch_entries) for s in samples])
         yield counter(BATCH_TOKENS, [((s.model,), s.batch_tokens) for s in samples])
         yield counter(RESTARTS, [((s.model,), s.restarts) for s in samples])
+        yield counter(
+            EVICTIONS,
+            [((s.model, why), times) for s in samples for why, times in s.evictions.items()],
+        )

@@ -87,6 +87,9 @@ async def test_a_call_makes_way_for_its_model(tmp_path: Path) -> None:
             np.testing.assert_array_equal(result.dense, [vector("hello", 384)])
         assert loaded(doors) == {"b", "c"}
         assert made.fleet.model("a").state is ModelState.AVAILABLE
+        samples = {sample.model: sample for sample in made.fleet.samples()}
+        assert samples["a"].evictions == {"idle": 0, "memory": 1}
+        assert samples["b"].evictions == {"idle": 0, "memory": 0}
         await encode(made, "again", model="a")
         assert loaded(doors) == {"a", "c"}
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -21,7 +22,7 @@ def one(metrics: Metrics, name: str, **labels: str) -> float:
     return values(metrics)[name, frozenset(labels.items())]
 
 
-def sample(**fields: int) -> ModelSample:
+def sample(**fields: Any) -> ModelSample:
     return ModelSample(model="m", state=ModelState.READY, **fields)
 
 
@@ -51,6 +52,14 @@ def test_models_are_asked_at_each_scrape() -> None:
     metrics.watch(lambda: [sample(batches=next(batches))], lambda: 7, "0.1")
     assert one(metrics, "stelae_batches_total", model="m") == 1
     assert one(metrics, "stelae_batches_total", model="m") == 5
+
+
+def test_evictions_are_counted_by_reason() -> None:
+    metrics = Metrics()
+    metrics.watch(lambda: [sample(evictions={"idle": 2, "memory": 3})], lambda: 7, "0.1")
+    name = "stelae_model_evictions_total"
+    assert one(metrics, name, model="m", reason="idle") == 2
+    assert one(metrics, name, model="m", reason="memory") == 3
 
 
 def test_state_is_one_for_the_present_state_only() -> None:
