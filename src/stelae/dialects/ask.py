@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from msgspec.structs import replace
 from starlette.requests import Request
 
-from stelae.dialects.base import Asking, Rooms, record_of
+from stelae.dialects.base import Asking, Rooms, name_of, record_of
 from stelae.errors import DeadlineExceeded, InputTooLong, InvalidInput, ModelNotFound, StelaeError
 from stelae.service.inference import Caller
 from stelae.telemetry.metrics import Served
@@ -129,11 +130,24 @@ async def _told(
 ) -> AsyncGenerator[list[AnyPiece]]:
     record = record_of(request)
     record.model = rooms.fleet.model(call.model).name
-    async with aclosing(verb(call, caller or caller_of(request))) as made:
+    stream = verb(call, caller or caller_of(request))
+    if record.called:
+        name = name_of(request, record.called)
+        stream = rooms.following.through(stream, name, record.model, partial(_part, call))
+    async with aclosing(stream) as made:
         async for pieces in made:
             if (usage := pieces[-1].usage) is not None:
                 record.served = _served(record.model, getattr(call, "n", 1), usage)
             yield pieces
+
+
+def _part(call: AnyStreamCall, pieces: Sequence[object]) -> float:
+    """How far a call is with some pieces, 0 to 1; a text is half done until it ends."""
+    match pieces[-1]:
+        case ImagePiece(steps=steps) as piece if isinstance(call, ImageCall) and steps:
+            return (piece.index + piece.step / steps) / call.n
+        case _:
+            return 0.5
 
 
 def _served(model: str, items: int, usage: AnyUsage) -> Served:

@@ -27,6 +27,7 @@ from stelae.security.fetch import Fetcher
 from stelae.security.keys import KeyRing
 from stelae.service.autostart import Autostarts
 from stelae.service.fleet import Fleet
+from stelae.service.following import Following, Name
 from stelae.service.gallery import Gallery
 from stelae.service.inference import Inference
 from stelae.service.launches import Launches
@@ -51,13 +52,27 @@ REFUSAL = "stelae.refusal"
 
 @dataclass(slots=True)
 class Record:
-    """What is known of a request, for the log and the metrics; never its text."""
+    """What is known of a request, for the log and the metrics; never its text.
+
+    Attributes:
+        id: Names it, in the log and to its caller.
+        started: When it arrived, by the clock of ``time.perf_counter``.
+        key_id: The key that was shown.
+        route: Template of its path.
+        dialect: Whose protocol it is in.
+        called: The name that its caller gave it, to follow or end it by.
+        model: Who answers.
+        status: Of the answer.
+        error: Code of what went wrong.
+        served: What it adds to the counters.
+    """
 
     id: str
     started: float = field(default_factory=time.perf_counter)
     key_id: str | None = None
     route: str = ""
     dialect: str = ""
+    called: str = ""
     model: str = ""
     status: int = 0
     error: str = ""
@@ -114,6 +129,7 @@ class Rooms:
     fetcher: Fetcher = field(default_factory=Fetcher)
     gallery: Gallery = field(default_factory=Gallery)
     tokens: Tokens = field(default_factory=Tokens)
+    following: Following = field(default_factory=Following)
     clip_model: str | None = None
     """What the settings say of the model for CLIP's clients that name none."""
 
@@ -372,6 +388,8 @@ class Dialect:
         errors: Errors in its shape.
         speaks: Whether headers are those of a client of this protocol; such requests it
             answers on paths that other protocols have too.
+        guesses: Whether ``speaks`` may be true of other clients too; then it counts for nothing
+            on paths that the protocol does not have.
         places: Paths that it has for itself with all below them: errors from before the dialects
             are in its shape there, whoever asks.
         feeds: What it tells on WebSockets.
@@ -386,6 +404,7 @@ class Dialect:
     operations: Sequence[Operation]
     errors: RenderError
     speaks: Callable[[Headers], bool] | None = None
+    guesses: bool = False
     places: Sequence[str] = ()
     feeds: Sequence[Feed] = ()
     talks: Sequence[Talk] = ()
@@ -432,6 +451,11 @@ def address_of(request: Request, about: About) -> str:
 def owner_of(request: Request | Asking) -> str:
     """Whose is what a request keeps here: its key's; nobody's on a server without keys."""
     return record_of(request).key_id or ""
+
+
+def name_of(request: Request | Asking, given: str) -> Name:
+    """What a call is followed by that its caller named."""
+    return Name(given, owner_of(request))
 
 
 def hold_of(request: Request | Asking) -> Callable[[int], None]:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer
 from stelae.dialects.ask import begun, opened, speak, transcribe
-from stelae.dialects.base import REFUSALS, Handle, Operation, Rooms
+from stelae.dialects.base import REFUSALS, Handle, Operation, Rooms, record_of
 from stelae.dialects.events import ChunksResponse, EventsResponse
 from stelae.dialects.openai.audio_events import dictated, spoken
 from stelae.dialects.openai.audio_read import (
@@ -58,6 +58,7 @@ def _written_down(*, translate: bool) -> Handle:
     async def handle(request: Request, rooms: Rooms) -> Response:
         form, files = await asked(request, TranscriptionRequest)
         call = transcribe_call(form, recording(files), translate=translate)
+        record_of(request).called = form.request_id or ""
         script = Script(
             form.response_format or TranscriptFormat.JSON, granularities(form), translate
         )
@@ -84,6 +85,7 @@ async def create_speech(request: Request, rooms: Rooms) -> Response:
     """Read a text aloud; sound is sent as it is made."""
     form, files = await asked(request, SpeechRequest)
     call = speech_call(form, files)
+    record_of(request).called = form.request_id or ""
     with fields_as_sent(SpeechCall, SpeechRequest, SPOKEN):
         first, made = await opened(speak(request, rooms, call))
     headers = {} if first[0].rate is None else {RATE: str(first[0].rate)}

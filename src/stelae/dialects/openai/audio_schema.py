@@ -46,6 +46,7 @@ class TranscriptionRequest(msgspec.Struct, frozen=True, kw_only=True):
         vad_filter: (faster-whisper) Whether stretches without a voice are left out.
         beam_size: (faster-whisper) Width of the search at temperature 0.
         stream: Whether the answer is told in events.
+        request_id: (Xinference) A name to follow or end the request by.
         include: ``logprobs`` is refused, for none are told of tokens.
         known_speaker_names: Refused: speakers are not told apart.
         known_speaker_references: Likewise.
@@ -64,6 +65,7 @@ class TranscriptionRequest(msgspec.Struct, frozen=True, kw_only=True):
     vad_filter: bool | None = None
     beam_size: int | None = None
     stream: bool | None = None
+    request_id: str | None = None
     include: list[str] | str | None = None
     known_speaker_names: list[str] | str | None = None
     known_speaker_references: list[str] | str | None = None
@@ -155,6 +157,7 @@ class SpeechRequest(msgspec.Struct, frozen=True, kw_only=True):
         stream: Accepted: sound is sent as it is made in any case.
         language: (Stelae) Language of the text, for models that read several.
         seed: (Stelae) Decides what chance decides.
+        request_id: (Xinference) A name to follow or end the request by.
         instructions: Refused: no model here is told how to speak.
     """
 
@@ -167,6 +170,7 @@ class SpeechRequest(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool | None = None
     language: str | None = None
     seed: int | None = None
+    request_id: str | None = None
     instructions: str | None = None
 
 

@@ -39,6 +39,7 @@ async def chat_completions(request: Request, rooms: Rooms) -> Response:
     body = await read(request)
     asked = await offload(len(body), understood, CHAT, body)
     call = await chat_call(asked, rooms.fetcher)
+    record_of(request).called = asked.request_id or ""
     made = await begun(chat(request, rooms, call))
     shape = ChatShape(record_of(request).model, older=is_older(asked))
     return await _answer(request, asked, call.n, made, shape)
@@ -49,6 +50,7 @@ async def completions(request: Request, rooms: Rooms) -> Response:
     body = await read(request)
     asked = await offload(len(body), understood, COMPLETION, body)
     calls = completion_calls(asked)
+    record_of(request).called = asked.request_id or ""
     made = await begun(chats(request, rooms, calls))
     shape = CompletionShape(record_of(request).model, echoed(asked, calls))
     return await _answer(request, asked, sum(call.n for call in calls), made, shape)

@@ -106,6 +106,7 @@ class Sampled(msgspec.Struct, frozen=True, kw_only=True):
     guided_json_object: bool | None = None
     lora_name: str | None = None
     lora_adapter: str | None = None
+    request_id: str | None = None
     user: str | None = None
 
 
@@ -158,6 +159,7 @@ class ChatRequest(Sampled, frozen=True, kw_only=True):
         chat_template: Not accepted: the model's own is used.
         lora_name: (Stelae) One of the model's adapters.
         lora_adapter: The same, as SIE's SDK says it.
+        request_id: (Xinference) A name to follow or end the request by.
         user: Accepted and not used.
     """
 

@@ -44,6 +44,7 @@ def _made(name: str, wanted: Wanted) -> Handle:
         read, files = await asked(request, ImageRequest)
         call = await image_call(read, files, wanted, rooms.fetcher)
         call = replace(call, model=_model(rooms, call))
+        record_of(request).called = read.request_id or ""
         with fields_as_sent(ImageCall, ImageRequest, SENT):
             made = await begun(image(request, rooms, call))
             exhibit = Exhibit(

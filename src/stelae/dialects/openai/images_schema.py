@@ -50,6 +50,7 @@ class ImageRequest(msgspec.Struct, frozen=True, kw_only=True):
         scheduler: (Stelae) How noise is taken away, by the name of its class.
         lora_name: (Stelae) One of the model's adapters.
         truncate: (Stelae) ``end`` to cut a prompt that is too long, which is refused otherwise.
+        request_id: (Xinference) A name to follow or end the request by.
         background: ``transparent`` is refused: pictures here have none.
         markup: Refused.
     """
@@ -75,6 +76,7 @@ class ImageRequest(msgspec.Struct, frozen=True, kw_only=True):
     scheduler: str | None = None
     lora_name: str | None = None
     truncate: Truncate | None = None
+    request_id: str | None = None
     background: str | None = None
     markup: Any = None
 
