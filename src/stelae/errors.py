@@ -28,6 +28,7 @@ same request may succeed later; a dialect maps the code to its own body.
     │   ├── OutOfMemory 503         memory ran out after all recovery
     │   └── WorkerDied 503          the worker ended and the retry failed too
     ├── MissingDependency 501       a package of an extra is not installed
+    ├── RateLimited 429             more calls at once than the model was launched for
     ├── QueueFull 503               refused at once; try again after ``retry_after``
     ├── ModelNotReady 503           still loading
     ├── LoraLoading 503             the model is ready, the adapter asked for still loads
