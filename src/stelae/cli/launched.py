@@ -11,6 +11,7 @@ from stelae.catalog.families import cards
 from stelae.catalog.variants import Wish, choose
 from stelae.cli import kinds, reach
 from stelae.cli.output import Output
+from stelae.cli.reach import Where
 from stelae.cli.sheets import sheet, whole
 from stelae.errors import InvalidInput
 from stelae.types import Chosen, LaunchInfo, ModelInfo, ModelKind, Task
@@ -37,7 +38,7 @@ KINDS: dict[Task, ModelKind] = {
 """What a model is for that no list knows, by the first of these tasks that it has."""
 
 
-def show(where: tuple[str | None, str | None], out: Output) -> None:
+def show(where: Where, out: Output) -> None:
     """List the launched models.
 
     Raises:

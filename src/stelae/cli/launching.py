@@ -12,6 +12,7 @@ import msgspec
 
 from stelae.cli import kinds, reach
 from stelae.cli.output import Output, console, size
+from stelae.cli.reach import Where
 from stelae.client import Client
 from stelae.errors import InvalidInput, from_info
 from stelae.types import LaunchInfo, Stage
@@ -23,9 +24,6 @@ SECONDS = 60.0
 """For one answer of the server: what it begins it goes on with."""
 
 UNDER_WAY = (Stage.PENDING, Stage.DOWNLOADING, Stage.LOADING)
-
-Where = tuple[str | None, str | None]
-"""Address of the server, and the key to show."""
 
 
 def options_of(

@@ -18,6 +18,10 @@ PATIENT = RetryPolicy(attempts=10, base=0.5, ceiling=15.0, patience=120.0)
 """For long jobs: a server that restarts is waited for."""
 
 
+Where = tuple[str | None, str | None]
+"""Address of a server, and the key to show, as commands are given them."""
+
+
 def connect(server: str | None, key: str | None, **options: Any) -> Client:
     """A client of the server that a command was pointed at.
 

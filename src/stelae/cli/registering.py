@@ -6,10 +6,10 @@ from pathlib import Path
 
 import msgspec
 
-from stelae.cli import kinds
-from stelae.cli.native import Native, Where
+from stelae.cli import kinds, reach
 from stelae.cli.needs import need
 from stelae.cli.output import Output
+from stelae.cli.reach import Where
 from stelae.cli.sheets import sheet
 from stelae.errors import InvalidInput
 from stelae.types import Card, ModelKind, Registration
@@ -51,8 +51,8 @@ def register(file: Path, word: str | None, where: Where, out: Output, *, persist
         Conflict: The name is taken.
     """
     registration = registration_in(file.read_bytes(), word)
-    with Native(where) as native:
-        card = native.register(registration, persist=persist)
+    with reach.connect(*where, timeout=60.0) as client:
+        card = client.register_model(registration, persist=persist)
     if out.json:
         out.document(msgspec.to_builtins(card))
     else:
@@ -90,8 +90,8 @@ def unregister(name: str, where: Where, out: Output) -> None:
         ModelNotFound: Nobody registered that name.
         Forbidden: It is a well-known model.
     """
-    with Native(where) as native:
-        gone = native.unregister(name)
+    with reach.connect(*where, timeout=60.0) as client:
+        gone = client.unregister_model(name)
     if out.json:
         out.document(msgspec.to_builtins(gone))
     else:
@@ -120,5 +120,5 @@ def _here(kind: ModelKind) -> list[Card]:
 
 
 def _there(kind: ModelKind, where: Where) -> list[Card]:
-    with Native(where) as native:
-        return native.cards(kind)
+    with reach.connect(*where, timeout=60.0) as client:
+        return client.cards(kind)

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import typer
 
-from stelae.cli.native import Native, Where
+from stelae.cli import reach
 from stelae.cli.output import Output, size
+from stelae.cli.reach import Where
 from stelae.cli.sheets import sheet, whole
 from stelae.errors import InvalidInput, NotFound
 from stelae.types import CachedModel, EngineFit, Variant
@@ -52,8 +53,8 @@ def engines(name: str, only: Only, where: Where, out: Output) -> None:
     Raises:
         ModelNotFound: There is no model of that name.
     """
-    with Native(where) as native:
-        found = native.engines(name)
+    with reach.connect(*where, timeout=60.0) as client:
+        found = client.engines(name)
     if out.json:
         out.document(msgspec.to_builtins(found))
         return
@@ -76,8 +77,8 @@ def rows(name: str, found: Iterable[EngineFit], only: Only) -> Iterator[list[Any
 
 def cached(name: str | None, where: Where, out: Output) -> None:
     """List the models whose files are on the server's disk."""
-    with Native(where) as native:
-        found = native.cached(name)
+    with reach.connect(*where, timeout=60.0) as client:
+        found = client.cached_models(name)
     if out.json:
         out.document(msgspec.to_builtins(found))
     elif found:
@@ -100,11 +101,11 @@ def remove(which: str, where: Where, out: Output, *, sure: bool) -> None:
         InvalidInput: There are several versions, or nobody can be asked.
         Conflict: A loaded model uses them.
     """
-    with Native(where) as native:
-        model = _meant(which, native.cached())
+    with reach.connect(*where, timeout=60.0) as client:
+        model = _meant(which, client.cached_models())
         if not sure:
             _ask(model)
-        gone = native.uncache(model.version)
+        gone = client.remove_cached(model.version)
     if out.json:
         out.document(msgspec.to_builtins(gone))
     else:
