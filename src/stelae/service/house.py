@@ -64,15 +64,18 @@ class House:
 
     async def stop(self, drain: float) -> None:
         """Finish what is accepted and unload all; see ``Fleet.stop``."""
-        await self.autostarts.stop()
-        await self.launches.stop()
         await self.registry.stop()
-        putting_down = asyncio.create_task(self.works.stop(), name="works-stop")
+        putting_down = asyncio.create_task(self._put_down(drain), name="put-down")
         try:
             await self.fleet.stop(drain)  # refuses calls at once, whatever works take to end
         finally:
             await putting_down
             await self.search.stop()
+
+    async def _put_down(self, drain: float) -> None:
+        await self.launches.stop(drain)  # first, so that loads that end now are no failures
+        await self.autostarts.stop()
+        await self.works.stop()  # closes the store, which those before may still use
 
 
 def build(

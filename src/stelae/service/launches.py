@@ -111,7 +111,7 @@ class Launches:
         self._ended: OrderedDict[str, LaunchInfo] = OrderedDict()
         self._resuming: asyncio.Task[None] | None = None
         self._writing = asyncio.Lock()
-        self._records: set[asyncio.Task[None]] = set()
+        self._chores: set[asyncio.Task[None]] = set()
         self._closed = False
 
     # -- life --------------------------------------------------------------------------------
@@ -121,14 +121,20 @@ class Launches:
         if self._deployments.defaults.keeps and not await self._resumed():
             self._resuming = asyncio.create_task(self._resume(), name="launches-resume")
 
-    async def stop(self) -> None:
-        """Launch nothing any more; what is launched is so again when the server starts."""
+    async def stop(self, drain: float = 1.0) -> None:
+        """Launch nothing any more; what is launched is so again when the server starts.
+
+        Args:
+            drain: Seconds for what is being taken down now.
+        """
         self._closed = True
         tasks = [self._resuming, *(launch.loading for launch in self._launches.values())]
         under_way = [task for task in tasks if task is not None]
         for task in under_way:
             task.cancel()
-        await asyncio.gather(*under_way, *self._records, return_exceptions=True)
+        await asyncio.gather(*under_way, return_exceptions=True)
+        if self._chores:
+            await asyncio.wait(self._chores, timeout=drain)
 
     async def _resume(self) -> None:
         for _ in range(LOOKS):
@@ -330,7 +336,7 @@ class Launches:
             await self._deployments.load(launch.uid)
         except StelaeError as error:
             log.error("launch_failed", model=launch.uid, code=error.code, error=error.message)
-            if not launch.again:
+            if not (launch.again or self._closed):
                 self._end(launch, 0.0, error)
 
     def _end(self, launch: Launch, drain: float, why: StelaeError) -> asyncio.Task[None]:
@@ -339,6 +345,8 @@ class Launches:
             launch.why = why
             work = self._take_down(launch, drain, why)
             launch.ending = asyncio.create_task(work, name=f"terminate-{launch.uid}")
+            self._chores.add(launch.ending)
+            launch.ending.add_done_callback(self._chores.discard)
         return launch.ending
 
     async def _take_down(self, launch: Launch, drain: float, why: StelaeError) -> None:
@@ -372,8 +380,8 @@ class Launches:
         if not self._deployments.defaults.keeps:
             return  # what is there was kept by others
         work = asyncio.create_task(self._write(uid), name=f"record-{uid}")
-        self._records.add(work)
-        work.add_done_callback(self._records.discard)
+        self._chores.add(work)
+        work.add_done_callback(self._chores.discard)
         await asyncio.shield(work)
 
     async def _write(self, uid: str) -> None:

@@ -56,7 +56,7 @@ async def test_replicas_are_numbered_and_all_take_calls() -> None:
             for _ in range(2)
         ]
         await until(lambda: [r.in_flight for r in made.launches.info("mine").replicas] == [1, 1])
-        await asyncio.gather(*held)
+        assert {made.replica for made in await asyncio.gather(*held)} == {0, 1}
 
 
 async def test_a_replica_that_is_added_takes_the_lowest_free_number() -> None:
@@ -318,3 +318,12 @@ async def test_nothing_is_kept_of_models_that_were_taken_down() -> None:
         assert set(rooms._standings) <= before | {"fake", "other", "broken"}
         assert rooms._health._answered == {}
         assert await asyncio.to_thread(made.launches._kept.all) == []
+
+
+async def test_a_server_that_stops_while_a_model_loads_launches_it_again(tmp_path: Path) -> None:
+    gate = Gate()
+    async with kept_house(tmp_path, gate) as made:
+        await made.launches.launch(call())
+        await until(lambda: len(gate.launches) == 1)
+    async with kept_house(tmp_path) as made:
+        assert (await made.launches.ready("mine")).stage is Stage.READY
