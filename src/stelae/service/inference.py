@@ -220,7 +220,7 @@ class Inference:
             replica = await self._deployments.serving(entry.name, task, _patience(caller))
             result = await self._answered(replica, bare(call, entry.name), caller, deadline)
         self._health.answered(replica)
-        return result
+        return _of(result, replica)
 
     async def _answered(
         self, replica: Replica, call: AnyCall, caller: Caller, deadline: float | None
@@ -239,6 +239,14 @@ class Inference:
             fingerprint = replica.info.fingerprint
             return await self._features.encode(call, fingerprint, caller.key_id, run)
         return await run(call)
+
+
+def _of(result: Any, replica: Replica) -> Any:
+    """A result with the number of the replica that made it, where it tells that."""
+    number = replica.deployment.number
+    return (
+        replace(result, replica=number) if number and isinstance(result, EncodeResult) else result
+    )
 
 
 async def _checked(check: Callable[[AnyCall], int], call: AnyCall) -> int:
