@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_origin
 
 import msgspec
@@ -17,6 +17,9 @@ from stelae.server.listeners import Claim
 
 _ATTRIBUTES = re.compile(r"^Attributes:\n", re.MULTILINE)
 _REF = "#/components/schemas/{name}"
+
+Schemas = Mapping[Any, dict[str, Any]]
+"""How each type is referred to; of two types of one name by more than that."""
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,12 +36,10 @@ class ErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 def document(claims: Sequence[Claim], version: str) -> dict[str, Any]:
     """The OpenAPI 3.1 document of everything that is answered."""
-    kinds = [
-        t for c in claims for t in (c.operation.request, c.operation.response) if t is not None
-    ]
-    _, components = msgspec.json.schema_components(
-        [*dict.fromkeys(kinds), ErrorAnswer], schema_hook=_array, ref_template=_REF
-    )
+    found = (t for c in claims for t in (c.operation.request, c.operation.response))
+    kinds = [*dict.fromkeys(t for t in found if t is not None), ErrorAnswer]
+    told, components = msgspec.json.schema_components(kinds, schema_hook=_array, ref_template=_REF)
+    schemas = dict(zip(kinds, told, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     named: Counter[str] = Counter()
     for claim in claims:
@@ -46,7 +47,9 @@ def document(claims: Sequence[Claim], version: str) -> dict[str, Any]:
         name = f"{claim.dialect.name}_{claim.operation.handle.__name__}"
         named[name] += 1  # what answers on several paths has a name for each
         name += f"_{named[name]}" if named[name] > 1 else ""
-        paths.setdefault(path, {})[claim.operation.method.lower()] = _operation(claim, name)
+        paths.setdefault(path, {})[claim.operation.method.lower()] = _operation(
+            claim, name, schemas
+        )
     tags = {c.dialect.name: c.dialect.summary for c in claims}
     return {
         "openapi": "3.1.0",
@@ -57,7 +60,7 @@ def document(claims: Sequence[Claim], version: str) -> dict[str, Any]:
     }
 
 
-def _operation(claim: Claim, name: str) -> dict[str, Any]:
+def _operation(claim: Claim, name: str, schemas: Schemas) -> dict[str, Any]:
     operation = claim.operation
     shown: dict[str, Any] = {
         "tags": [claim.dialect.name],
@@ -67,21 +70,24 @@ def _operation(claim: Claim, name: str) -> dict[str, Any]:
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
             for name in PARAMETER.findall(operation.path)
         ],
-        "responses": _responses(claim),
+        "responses": _responses(claim, schemas),
     }
     if operation.request is not None:
         data = [m for m in operation.media if m.startswith("application/")]
-        content = _content(operation.request, operation.takes or data)
+        content = _content(operation.request, operation.takes or data, schemas)
         if operation.example is not None:
             content[next(iter(content))]["example"] = operation.example
         shown["requestBody"] = {"required": True, "content": content}
     return shown
 
 
-def _responses(claim: Claim) -> dict[str, Any]:
+def _responses(claim: Claim, schemas: Schemas) -> dict[str, Any]:
     operation = claim.operation
     answers: dict[str, Any] = {
-        "200": {"description": "OK", "content": _content(operation.response, operation.media)}
+        "200": {
+            "description": "OK",
+            "content": _content(operation.response, operation.media, schemas),
+        }
     }
     for error in sorted(operation.errors, key=lambda e: e.status):
         said = f"`{error.code}`: {inspect.getdoc(error)}"
@@ -89,16 +95,13 @@ def _responses(claim: Claim) -> dict[str, Any]:
         if status in answers:
             answers[status]["description"] += f"\n{said}"
         else:
-            content = _content(ErrorAnswer, ["application/json"])
+            content = _content(ErrorAnswer, ["application/json"], schemas)
             answers[status] = {"description": said, "content": content}
     return answers
 
 
-def _content(kind: Any, media: Sequence[str]) -> dict[str, Any]:
-    if kind is None:
-        return {name: {} for name in media}
-    (schema,), _ = msgspec.json.schema_components([kind], schema_hook=_array, ref_template=_REF)
-    return {name: {"schema": schema} for name in media}
+def _content(kind: Any, media: Sequence[str], schemas: Schemas) -> dict[str, Any]:
+    return {name: {} if kind is None else {"schema": schemas[kind]} for name in media}
 
 
 def _array(kind: Any) -> dict[str, Any]:
