@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from binascii import b2a_base64
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -12,18 +11,19 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stelae.dialects.answers import error_fields, error_headers, json_answer
+from stelae.dialects.answers import as_read, error_fields, error_headers, json_answer
 from stelae.dialects.base import record_of
-from stelae.dialects.openai.schema import EmbeddingRequest, EncodingFormat, Model, ModelList
+from stelae.dialects.openai import spelled
+from stelae.dialects.openai.schema import EmbeddingRequest, Model, ModelList
 from stelae.errors import EngineFailed, ErrorInfo, InvalidInput, StelaeError, from_info
 from stelae.types import (
     EmbeddingDtype,
     EncodeCall,
     EncodeResult,
     Item,
+    Matrix,
     ModelInfo,
     OutputType,
-    Truncate,
 )
 from stelae.wire.arrays import Buffer
 from stelae.wire.slices import json_slices
@@ -85,7 +85,8 @@ def fields_as_sent(
         yield
     except StelaeError as error:
         param = error.param
-        if param not in call.__struct_fields__ or param in request.__struct_fields__:
+        own = param in request.__struct_fields__ and param not in names
+        if param not in call.__struct_fields__ or own:
             raise
         info = msgspec.structs.replace(error.info, param=names.get(param))
         raise from_info(info) from error
@@ -93,18 +94,23 @@ def fields_as_sent(
 
 def sent(request: EmbeddingRequest) -> dict[str, str]:
     """Fields of the call by those of this request that they stand for."""
-    return SENT | ({"outputs": "return_sparse"} if request.return_sparse else {})
+    outputs = {"outputs": "return_sparse"} if request.return_sparse else {}
+    return SENT | outputs | spelled.names(request)
 
 
-def encode_call(request: EmbeddingRequest, told: Mapping[int, Item] = NONE) -> EncodeCall:
+def encode_call(
+    request: EmbeddingRequest, told: Mapping[int, Item] = NONE, purpose: Mapping[str, Any] = {}
+) -> EncodeCall:
     """The call that a request means.
 
     Args:
         request: The request.
         told: Items of its input that are told by objects, by their index.
+        purpose: Fields that say what the vectors are for; see ``spelled.purpose``.
 
     Raises:
-        InvalidInput: The input is empty or mixes texts with token ids.
+        InvalidInput: The input is empty or mixes texts with token ids, or a field would not be
+            heeded.
     """
     longest = request.truncate_prompt_tokens
     return EncodeCall(
@@ -112,10 +118,9 @@ def encode_call(request: EmbeddingRequest, told: Mapping[int, Item] = NONE) -> E
         items=_items(request.input, told),
         outputs=(OutputType.SPARSE if request.return_sparse else OutputType.DENSE,),
         dtype=EmbeddingDtype.FLOAT32,
-        dimensions=request.dimensions,
-        normalize=request.normalize_embedding,
-        truncate=request.truncate or Truncate.END,
         max_tokens=None if longest is None or longest < 0 else longest,
+        **spelled.call_fields(request),
+        **purpose,
     )
 
 
@@ -184,18 +189,16 @@ def _is_list(given: str | list[Any] | dict[str, Any]) -> bool:
 def _data(result: EncodeResult, request: EmbeddingRequest) -> Iterator[dict[str, Any]]:
     """What is told of each item, made when it is written."""
     kind = "sparse_embedding" if request.return_sparse else "embedding"
-    rows = _weights(result) if request.return_sparse else _vectors(result, request.encoding_format)
+    rows = _weights(result) if request.return_sparse else spelled.written(_vectors(result), request)
     for index, (row, cut) in enumerate(zip(rows, result.truncated.tolist(), strict=True)):
         said = {"object": kind, "index": index, "embedding": row}
         yield said | {"truncated": True} if cut else said
 
 
-def _vectors(result: EncodeResult, form: EncodingFormat | None) -> Iterator[Any]:
+def _vectors(result: EncodeResult) -> Matrix:
     if result.dense is None:
         raise EngineFailed(f"model '{result.model}' returned no vectors")
-    base64 = form is EncodingFormat.BASE64
-    for row in np.ascontiguousarray(result.dense, dtype="<f4"):
-        yield b2a_base64(row, newline=False).decode("ascii") if base64 else row
+    return np.asarray(result.dense, dtype="<f4")
 
 
 def _weights(result: EncodeResult) -> Iterator[dict[str, float]]:
@@ -234,7 +237,8 @@ def render_error(error: StelaeError, request: Request) -> Response:
         headers["X-Should-Retry"] = "true"
     elif error.code in NEVER_AGAIN:
         headers["X-Should-Retry"] = "false"
-    return json_answer({"error": fields, "detail": str(error)}, error.status, headers)
+    body = as_read({"error": fields, "detail": str(error)}, request)
+    return json_answer(body, error.status, headers)
 
 
 def error_object(error: StelaeError, request: Request) -> dict[str, Any]:

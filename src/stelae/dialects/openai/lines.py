@@ -26,6 +26,7 @@ from stelae.dialects.openai.responses.read import response_call
 from stelae.dialects.openai.responses.routes import RESPONSE
 from stelae.dialects.openai.responses.telling import Telling
 from stelae.dialects.openai.schema import EmbeddingRequest
+from stelae.dialects.openai.spelled import refuse_purposes
 from stelae.dialects.several import summed
 from stelae.dialects.writing import Gathered, gather
 from stelae.errors import InvalidInput
@@ -44,6 +45,7 @@ NOTHING = Fetcher()
 async def embeddings(body: bytes, inference: Inference, caller: Caller) -> bytes:
     """Texts, token ids, pictures or recordings to vectors."""
     asked = decode(EMBED, body)
+    refuse_purposes(asked)
     call = convert.encode_call(asked, await told_items(asked.input, NOTHING))
     with convert.fields_as_sent(names=convert.sent(asked)):
         result = await inference.encode(call, caller)

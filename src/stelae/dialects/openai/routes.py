@@ -6,12 +6,12 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stelae.dialects.answers import json_answer, result_headers
+from stelae.dialects.answers import json_answer, result_headers, tell_plainly
 from stelae.dialects.ask import encode, offload, render
 from stelae.dialects.base import Operation, Rooms, record_of
 from stelae.dialects.decode import decode, read
 from stelae.dialects.items import told_items
-from stelae.dialects.openai import convert
+from stelae.dialects.openai import convert, spelled
 from stelae.dialects.openai.schema import EmbeddingRequest, EmbeddingResponse, Model, ModelList
 from stelae.dialects.pieces import PiecesResponse
 from stelae.errors import (
@@ -30,8 +30,11 @@ async def embeddings(request: Request, rooms: Rooms) -> Response:
     """Texts, token ids, pictures or recordings to vectors."""
     body = await read(request)
     asked = await offload(len(body), decode, _REQUEST, body)
+    if asked.truncation is not None:
+        tell_plainly(request)
     told = await told_items(asked.input, rooms.fetcher)
-    call = await offload(len(body), convert.encode_call, asked, told)
+    purpose = await spelled.purpose(asked, rooms.fleet)
+    call = await offload(len(body), convert.encode_call, asked, told, purpose)
     with convert.fields_as_sent(names=convert.sent(asked)):
         result = await encode(request, rooms, call)
     pieces = await render(convert.embedding_pieces, result, asked)

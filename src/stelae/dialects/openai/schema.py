@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from stelae.dialects.codes import Code
 from stelae.types import ModelInfo, Truncate
 
 TokenId = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
@@ -21,6 +22,15 @@ class EncodingFormat(StrEnum):
 
     FLOAT = "float"
     BASE64 = "base64"
+
+
+class EmbeddingType(StrEnum):
+    """Number formats of vectors, as Jina's clients name them."""
+
+    FLOAT = "float"
+    BASE64 = "base64"
+    BINARY = "binary"
+    UBINARY = "ubinary"
 
 
 class EmbeddingRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,12 +45,21 @@ class EmbeddingRequest(msgspec.Struct, frozen=True, kw_only=True):
         encoding_format: ``base64`` holds little-endian float32 numbers.
         dimensions: Width to cut vectors to; only for models trained for it.
         truncate: (Stelae) What to do with a text that is too long: ``end``, the
-            default, ``start`` or ``error``.
+            default, ``start`` or ``error``. (Jina) Whether it is cut, not refused.
         truncate_prompt_tokens: Most tokens of a text, special ones included; as many as the model
             reads if negative.
         normalize_embedding: Whether vectors get unit length; as the model says if absent.
         return_sparse: Whether weights of terms are told in place of vectors, by the ids of their
             tokens; for models that make them.
+        task: (Jina) What the vectors are for: ``retrieval.query``, ``retrieval.passage``, or the
+            name of a prompt of the model.
+        embedding_type: (Jina) Number format, ``base64`` for the bytes of float32 numbers.
+        normalized: (Jina) As ``normalize_embedding``.
+        late_chunking: (Jina) Refused if true.
+        input_type: (Voyage) As ``task``: ``query`` or ``document``.
+        output_dimension: (Voyage) As ``dimensions``.
+        output_dtype: (Voyage) Number format.
+        truncation: (Voyage) Whether texts that are too long are cut; else they are refused.
         user: Accepted and not used.
     """
 
@@ -48,10 +67,18 @@ class EmbeddingRequest(msgspec.Struct, frozen=True, kw_only=True):
     input: str | list[str | TokenId | list[TokenId] | dict[str, Any]] | dict[str, Any]
     encoding_format: EncodingFormat | None = None
     dimensions: int | None = None
-    truncate: Truncate | None = None
+    truncate: Truncate | bool | None = None
     truncate_prompt_tokens: int | None = None
     normalize_embedding: bool | None = None
     return_sparse: bool | None = None
+    task: str | None = None
+    embedding_type: EmbeddingType | None = None
+    normalized: bool | None = None
+    late_chunking: bool | None = None
+    input_type: str | None = None
+    output_dimension: int | None = None
+    output_dtype: Code | None = None
+    truncation: bool | None = None
     user: str | None = None
 
 
@@ -68,7 +95,7 @@ class Embedding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         object: ``embedding``, or ``sparse_embedding`` for weights of terms.
         index: Place of its text in the request.
-        embedding: The numbers, or base64 of them as little-endian float32; or weights by the ids
+        embedding: The numbers, or base64 of them, float32 as little-endian; or weights by the ids
             of tokens.
         truncated: (Stelae) Present and true if the text was cut.
     """
