@@ -167,6 +167,7 @@ OCR_OPERATIONS = (
         handle=ocr,
         summary="Write down what a picture says; a form with `image`.",
         request=OcrRequest,
+        example={"model": "reader", "image": "https://example.com/page.png"},
         takes=("multipart/form-data", "application/json"),
         errors=REFUSALS,
     ),
