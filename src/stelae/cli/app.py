@@ -21,6 +21,7 @@ from stelae.cli import (
     embed,
     exits,
     extract,
+    generate,
     image,
     keys,
     launch,
@@ -101,6 +102,7 @@ app.add_typer(keys.app, name="keys", rich_help_panel=SERVING)
 app.command("embed", rich_help_panel=USING)(embed.embed)
 app.command("score", rich_help_panel=USING)(score.score)
 app.command("chat", rich_help_panel=USING)(chat.chat)
+app.command("generate", rich_help_panel=USING)(generate.generate)
 app.command("extract", rich_help_panel=USING)(extract.extract)
 app.command("image", rich_help_panel=USING)(image.image)
 app.command("transcribe", rich_help_panel=USING)(transcribe.transcribe)
