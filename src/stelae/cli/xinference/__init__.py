@@ -1,0 +1,1 @@
+"""Xinference's command line in its own spelling: ``python -m stelae.xinference``."""
