@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match, Route, Router
+from starlette.routing import Match, Route, Router, compile_path
 from starlette.types import Receive, Scope, Send
 
 from stelae.catalog.catalog import Catalog
@@ -136,7 +137,7 @@ def build_keep(settings: Settings) -> Keep:
     """How long models stay loaded, and in how much memory."""
     limits = settings.limits
     return Keep(
-        memory_bytes=limits.memory_bytes or budget(),
+        memory_bytes=int(limits.memory_bytes or budget()),
         idle=limits.idle_seconds,
         residency=limits.residency_seconds,
         patience=limits.load_seconds,
@@ -299,7 +300,7 @@ def build_app(
         errors=_renderer(spoken),
         sockets=Sockets(spoken, rooms, reception, bounds),
         cors=settings.cors.origins,
-        open_paths=[claim.operation.path for claim in claims if claim.operation.open],
+        open_paths=[claim.operation.path for claim in claims if claim.open],
         strangers=[claim.operation.path for claim in claims if claim.operation.stranger],
     )
     told = [*spoken, health(spoken)]
@@ -330,14 +331,17 @@ def build_reception(
 
 
 class Paths:
-    """From method and path to endpoint: at once for plain paths, else by Starlette's router."""
+    """From method and path to endpoint: at once for plain paths, else by Starlette's router.
+
+    Where several templates fit a path, the one counts that says most of it.
+    """
 
     def __init__(
         self, claims: Iterable[Claim], rooms: Rooms, dialects: Sequence[Dialect] = ()
     ) -> None:
         self._plain: dict[tuple[str, str], Endpoint | Shared] = {}
         self._routes: list[Route] = []
-        for claim in claims:
+        for claim in sorted(claims, key=_said, reverse=True):
             operation = claim.operation
             endpoint = _endpoint(claim, rooms, dialects)
             self._routes.append(Route(operation.path, endpoint, methods=[operation.method]))
@@ -365,6 +369,11 @@ class Paths:
         return ", ".join(sorted({name for route in matching for name in route.methods or ()}))
 
 
+def _said(claim: Claim) -> int:
+    """How much a template says of the paths that fit it: letters outside its parameters."""
+    return len(re.sub(r"\{[^}]*\}", "", claim.operation.path))
+
+
 def _endpoint(claim: Claim, rooms: Rooms, dialects: Sequence[Dialect]) -> Endpoint | Shared:
     *before, own = (
         Endpoint(c.operation, c.dialect, rooms, _renderer(dialects, c.dialect.errors))
@@ -375,12 +384,12 @@ def _endpoint(claim: Claim, rooms: Rooms, dialects: Sequence[Dialect]) -> Endpoi
 
 def _renderer(dialects: Sequence[Dialect], otherwise: RenderError = house_error) -> RenderError:
     """Errors in the shape of the dialect whose client or place it is, whoever answers there."""
-    recognising = [(dialect.speaks, dialect.errors) for dialect in dialects if dialect.speaks]
+    recognising = [(_recognised(dialect), dialect.errors) for dialect in dialects]
     places = [(place, dialect.errors) for dialect in dialects for place in dialect.places]
 
     def render(error: StelaeError, request: Request) -> Response:
-        for speaks, errors in recognising:
-            if speaks(request.headers):
+        for recognised, errors in recognising:
+            if recognised(request):
                 return errors(error, request)
         path = request.scope["path"]
         for place, errors in places:
@@ -389,6 +398,19 @@ def _renderer(dialects: Sequence[Dialect], otherwise: RenderError = house_error)
         return otherwise(error, request)
 
     return render
+
+
+def _recognised(dialect: Dialect) -> Callable[[Request], bool]:
+    """Whether a request comes from a client of a dialect."""
+    speaks = dialect.speaks
+    if speaks is None:
+        return lambda request: False
+    if not dialect.guesses:
+        return lambda request: speaks(request.headers)
+    own = [compile_path(operation.path)[0] for operation in dialect.operations]
+    return lambda request: (
+        speaks(request.headers) and any(path.match(request.scope["path"]) for path in own)
+    )
 
 
 def _document(claims: list[Claim]) -> Callable[[], bytes]:

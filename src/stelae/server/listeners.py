@@ -29,7 +29,10 @@ SCHEMES = ("http", "https", "grpc", "grpcs")
 Key = tuple[str, str]
 """A method and a path."""
 
-SHARED: dict[Key, str] = {}
+SHARED: dict[Key, str] = {
+    ("GET", "/v1/models"): "xinference",
+    ("GET", "/v1/models/{:path}"): "xinference",
+}
 """Rules for paths that several dialects claim: the dialect that answers for all."""
 
 
@@ -166,6 +169,11 @@ class Claim:
     dialect: Dialect
     operation: Operation
     before: tuple[Claim, ...] = ()
+
+    @property
+    def open(self) -> bool:
+        """Whether it is reached without a key, whoever asks."""
+        return self.operation.open and all(claim.open for claim in self.before)
 
 
 def shape(operation: Operation) -> tuple[str, str]:

@@ -17,7 +17,7 @@ import inspect
 import json
 import urllib.request
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from types import GeneratorType
 from typing import Any
@@ -103,14 +103,23 @@ class Place:
 
     def ask(self, path: str, method: str = "GET", body: Any = None) -> tuple[int, Any]:
         """What the server says to a request without any client: status and JSON."""
+        return self.talk(path, method, body)[:2]
+
+    def folder(self) -> str:
+        """A folder with a checkpoint."""
+        told = self.ask("/stelae/v1/models/bge-small-en-v1.5")[1]
+        return str(told["source"]).removeprefix("folder:")
+
+    def talk(self, path: str, method: str, body: Any) -> tuple[int, Any, Mapping[str, str]]:
+        """The same, and the headers."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, method=method)  # noqa: S310  # ours
         request.add_header("content-type", "application/json")
         try:
             with urllib.request.urlopen(request) as answer:  # noqa: S310  # ours
-                return answer.status, json.loads(answer.read())
+                return answer.status, json.loads(answer.read()), answer.headers
         except HTTPError as error:
-            return error.code, json.loads(error.read())
+            return error.code, json.loads(error.read()), error.headers
 
     async def raised(
         self, call: Any, prefix: str, *words: str, kind: type[Exception] = RuntimeError

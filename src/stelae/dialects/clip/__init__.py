@@ -14,6 +14,7 @@ DIALECT = Dialect(
     OPERATIONS,
     render_error,
     speaks,
+    guesses=True,
     talks=TALKS,
     rpcs=RPCS,
     descriptors=DESCRIPTORS,

@@ -132,7 +132,5 @@ OPERATIONS = (
     _documents("DELETE", "/delete", delete, "Forget documents.", {"parameters": {"ids": ["a"]}}),
     _page("/dry_run", dry_run, "Ready to be asked."),
     _page("/openapi.json", openapi, "The paths that the client chooses from."),
-    Operation(
-        method="GET", path="/status", handle=status, summary="What answers here.", quiet=True
-    ),
+    _page("/status", status, "What answers here."),
 )

@@ -13,8 +13,9 @@ from starlette.responses import Response
 
 from stelae.dialects.answers import as_read, error_fields, error_headers, json_answer
 from stelae.dialects.base import record_of
+from stelae.dialects.listing import Listed, listing
 from stelae.dialects.openai import spelled
-from stelae.dialects.openai.schema import EmbeddingRequest, Model, ModelList
+from stelae.dialects.openai.schema import EmbeddingRequest, ModelList
 from stelae.errors import EngineFailed, ErrorInfo, InvalidInput, StelaeError, from_info
 from stelae.types import (
     EmbeddingDtype,
@@ -218,13 +219,12 @@ def _first_failure(errors: dict[int, ErrorInfo], *, lone: bool) -> StelaeError:
     return from_info(msgspec.structs.replace(info, message=message, param=param))
 
 
-def model(info: ModelInfo, created: int) -> Model:
+def model(info: ModelInfo, created: float) -> Listed:
     """A model as this protocol lists it."""
-    fields = {name: getattr(info, name) for name in info.__struct_fields__}
-    return Model(id=info.name, created=created, object="model", owned_by="stelae", **fields)
+    return Listed(**listing(info, created))
 
 
-def model_list(infos: list[ModelInfo], created: int) -> ModelList:
+def model_list(infos: list[ModelInfo], created: float) -> ModelList:
     """All models as this protocol lists them."""
     return ModelList(object="list", data=[model(info, created) for info in infos])
 

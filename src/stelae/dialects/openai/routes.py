@@ -11,8 +11,9 @@ from stelae.dialects.ask import encode, offload, render
 from stelae.dialects.base import Operation, Rooms, record_of
 from stelae.dialects.decode import decode, read
 from stelae.dialects.items import told_items
+from stelae.dialects.listing import Listed
 from stelae.dialects.openai import convert, spelled
-from stelae.dialects.openai.schema import EmbeddingRequest, EmbeddingResponse, Model, ModelList
+from stelae.dialects.openai.schema import EmbeddingRequest, EmbeddingResponse, ModelList
 from stelae.dialects.pieces import PiecesResponse
 from stelae.errors import (
     DeadlineExceeded,
@@ -45,13 +46,13 @@ async def embeddings(request: Request, rooms: Rooms) -> Response:
 async def list_models(request: Request, rooms: Rooms) -> Response:
     """Every model that can be asked for."""
     del request
-    return json_answer(convert.model_list(rooms.fleet.models(), int(rooms.about.started)))
+    return json_answer(convert.model_list(rooms.fleet.models(), rooms.about.started))
 
 
 async def get_model(request: Request, rooms: Rooms) -> Response:
     """One model, by any of its names."""
     info = rooms.fleet.model(request.path_params["id"])
-    return json_answer(convert.model(info, int(rooms.about.started)))
+    return json_answer(convert.model(info, rooms.about.started))
 
 
 OPERATIONS = (
@@ -79,7 +80,7 @@ OPERATIONS = (
         path="/v1/models/{id:path}",
         handle=get_model,
         summary="Describe one model.",
-        response=Model,
+        response=Listed,
         errors=(ModelNotFound,),
     ),
 )  # fmt: skip

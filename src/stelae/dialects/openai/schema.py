@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import msgspec
 
 from stelae.dialects.codes import Code
-from stelae.types import ModelInfo, Truncate
+from stelae.dialects.listing import Listed
+from stelae.types import Truncate
 
 TokenId = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 
@@ -124,27 +125,11 @@ class EmbeddingResponse(msgspec.Struct, frozen=True, kw_only=True):
     usage: EmbeddingUsage
 
 
-class Model(ModelInfo, frozen=True, kw_only=True):
-    """A model as this protocol lists it, with what Stelae knows of it beside.
-
-    Attributes:
-        id: The name to ask for.
-        created: Unix time at which this server learnt of it.
-        object: Always ``model``.
-        owned_by: Always ``stelae``.
-    """
-
-    id: str
-    created: int
-    object: str
-    owned_by: str
-
-
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):
     """What ``GET /v1/models`` answers."""
 
     object: str
-    data: list[Model]
+    data: list[Listed]
 
 
 class FileObject(msgspec.Struct, frozen=True, kw_only=True):
