@@ -141,7 +141,7 @@ class Keeping:
             stay = self._stays.of(entry.name)
             stay.pinned, stay.idle = entry.pinned, entry.idle_seconds
             if (most := self._keep.memory_bytes) is not None:
-                each = await self._each(entry, deployment, most)
+                each = await self._each(entry, deployment, replicas, most)
                 await self._claim(entry.name, each, replicas, most)
             try:
                 yield
@@ -156,13 +156,19 @@ class Keeping:
             self._weights[entry.name] = known
         return footprint(known[1], dtype, on_card=self._keep.on_cards)
 
-    async def _each(self, entry: ModelEntry, deployment: Deployment, most: int) -> Footprint:
-        """What a replica takes: as measured when it was last loaded so, else by its files."""
+    async def _each(
+        self, entry: ModelEntry, deployment: Deployment, replicas: int, most: int
+    ) -> Footprint:
+        """What a replica takes: as measured when it was last loaded so, else by its files.
+
+        What it once grew to does not keep it out for ever: it gets all that there may be.
+        """
         stay = self._stays.of(entry.name)
         guess = await self._guess(entry, deployment.options.dtype)
         stay.estimate = guess.bytes
         if stay.measured and stay.manner == manner_of(deployment):
-            return Footprint(measured=min(stay.measured, most))
+            left = most - self._stays.pinned(beside=entry.name)
+            return Footprint(measured=min(stay.measured, max(guess.bytes, left // replicas)))
         return guess
 
     async def _claim(self, name: str, each: Footprint, replicas: int, most: int) -> None:

@@ -132,6 +132,17 @@ async def test_a_model_that_was_loaded_before_is_expected_to_hold_what_it_held(
     assert set(bench.boxes) == {"small", "most"}
 
 
+async def test_what_a_model_once_grew_to_does_not_keep_it_out(make: Make) -> None:
+    bench = make()
+    await bench.load(bench.entry("pinned", 4 * GB, pinned=True))
+    grown = bench.entry("grown", 3 * GB)
+    await bench.load(grown, real=20 * GB)
+    await bench.keeping.look()
+    assert bench.gone == ["grown"]
+    await bench.load(grown)
+    assert set(bench.boxes) == {"pinned", "grown"}
+
+
 async def test_models_in_use_and_pinned_ones_never_make_way(make: Make) -> None:
     bench = make()
     await bench.load(bench.entry("pinned", pinned=True))
