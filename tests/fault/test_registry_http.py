@@ -188,10 +188,17 @@ async def test_registration_is_there_after_a_restart(tmp_path: Path) -> None:
         assert [each["name"] for each in own] == ["mine"]
 
 
-async def test_server_that_is_closed_to_other_models_registers_none() -> None:
+async def test_server_that_is_closed_to_other_models_changes_none() -> None:
     async with (
         live(launch={"sources": "known"}) as server,
         httpx.AsyncClient(base_url=server.url) as closed,
     ):
-        answer = await closed.post(f"{V1}/registrations", json=MINE)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+        for method, path in (
+            ("POST", "registrations"),
+            ("DELETE", "registrations/mine"),
+            ("DELETE", "cached/bge-m3--pytorch--none"),
+        ):
+            body = MINE if method == "POST" else None
+            answer = await closed.request(method, f"{V1}/{path}", json=body)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+        assert (await closed.get(f"{V1}/cards/bge-m3")).status_code == 200

@@ -148,11 +148,11 @@ class Registry:
 
         Raises:
             InvalidInput: The document makes no sense, or a folder in it is no checkpoint.
-            Forbidden: Callers may only use models that this server knows.
+            Forbidden: Callers may not change what the server knows.
             Conflict: The name is taken, or there are too many.
             StelaeError: It cannot be kept; then it is not registered.
         """
-        self._check_anywhere()
+        self._check_open()
         async with self._changing:
             if len(self._catalog.registrations()) >= MOST:
                 raise Conflict(f"{MOST} models are registered, and no more are taken")
@@ -178,9 +178,10 @@ class Registry:
 
         Raises:
             ModelNotFound: Nobody registered that name.
-            Forbidden: It is a well-known model.
+            Forbidden: It is a well-known model, or callers may not change what the server knows.
             StelaeError: It cannot be forgotten.
         """
+        self._check_open()
         async with self._changing:
             if kind is not None:
                 self.card(name, kind)
@@ -246,8 +247,10 @@ class Registry:
         Raises:
             NotFound: There is nothing of that version.
             Conflict: A model that is loaded uses them.
+            Forbidden: Callers may not change what the server knows.
             StelaeError: They cannot be removed.
         """
+        self._check_open()
         async with self._changing:
             for model, repo in await self._shelf():
                 if model.version == version:
@@ -262,11 +265,16 @@ class Registry:
             hint="the list of cached models has the versions that there are",
         )
 
-    def _check_anywhere(self) -> None:
+    def _check_open(self) -> None:
+        """Refuse changes where callers are to use what the server knows, and nothing else.
+
+        Raises:
+            Forbidden: It is so.
+        """
         if not self._deployments.defaults.anywhere:
             raise Forbidden(
-                "callers may launch only models that this server knows, and so register none",
-                hint="launch.sources = 'any' in the configuration lets them name others",
+                "callers may use the models that this server knows by name, and add or remove none",
+                hint="launch.sources = 'any' in the configuration lets them do that",
             )
 
     async def _shelf(self) -> list[Found]:

@@ -215,7 +215,7 @@ REGISTRY_OPERATIONS = (
         handle=remove_cached,
         summary="Remove the files of a model from the cache of the hub.",
         response=CachedModel,
-        errors=(NotFound, Conflict),
+        errors=(NotFound, Conflict, Forbidden),
         media=_BOTH,
     ),
 )
