@@ -260,3 +260,12 @@ async def test_bad_input_is_a_sentence_with_its_kind(
     said = answer.json()
     assert word in said["error"]
     assert said["error_type"] == ("Backend" if status == 424 else "Validation")
+
+
+@pytest.mark.parametrize("path", ["/embed", "/rerank", "/tei/fake/embed", "/tei/fake/nowhere"])
+async def test_errors_from_before_the_paths_are_sentences_too(path: str) -> None:
+    keyed = live(models={"fake": FAKE}, api_keys=["sesame"])
+    async with keyed as made, httpx.AsyncClient(base_url=made.url) as http:
+        answer = await http.post(path, json={"inputs": "a"})
+    assert answer.status_code == 401
+    assert isinstance(answer.json()["error"], str)
