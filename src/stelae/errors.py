@@ -350,8 +350,8 @@ BY_CODE = _tree(StelaeError)
 
 
 RETRYABLE = frozenset(
-    {"queue_full", "model_not_ready", "lora_loading", "no_capacity", "provisioning"}
-) | {"shutting_down", "worker_died", "out_of_memory"}
+    {"queue_full", "rate_limited", "model_not_ready", "lora_loading", "no_capacity"}
+) | {"provisioning", "shutting_down", "worker_died", "out_of_memory"}
 """Codes of errors after which the same request may succeed."""
 
 

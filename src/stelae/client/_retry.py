@@ -13,7 +13,14 @@ from stelae.errors import DeadlineExceeded, InvalidInput, OutOfMemory, ProtocolE
 Clock = Callable[[], float]
 
 REFUSED = frozenset(
-    {"queue_full", "model_not_ready", "lora_loading", "no_capacity", "provisioning"}
+    {
+        "queue_full",
+        "rate_limited",
+        "model_not_ready",
+        "lora_loading",
+        "no_capacity",
+        "provisioning",
+    }
 )
 """Codes that mean "not now": nothing was done, and waiting is the cure."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from grpc import StatusCode
 
 from stelae.dialects.answers import error_headers
-from stelae.errors import BodyTooLarge, NoSuchPath, QueueFull, StelaeError
+from stelae.errors import BodyTooLarge, NoSuchPath, QueueFull, RateLimited, StelaeError
 
 BY_CLASS: tuple[tuple[type[StelaeError], StatusCode], ...] = (
     (NoSuchPath, StatusCode.UNIMPLEMENTED),
     (QueueFull, StatusCode.RESOURCE_EXHAUSTED),
+    (RateLimited, StatusCode.RESOURCE_EXHAUSTED),
     (BodyTooLarge, StatusCode.RESOURCE_EXHAUSTED),
 )
 """Errors whose HTTP status does not tell enough."""

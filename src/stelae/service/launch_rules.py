@@ -7,8 +7,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from stelae.catalog.entry import is_local
+from msgspec.structs import replace
+
+from stelae.catalog.entry import GGUF, ModelEntry, is_gguf, is_local
 from stelae.catalog.spec import ModelSpec
+from stelae.catalog.variants import PLAIN
 from stelae.engines import hardware, registry
 from stelae.errors import InvalidInput
 from stelae.types import LaunchCall, Modality, ModelKind, Task
@@ -21,6 +24,8 @@ MOST = 2**31
 MOST_VARIABLES, LONGEST_VALUE = 64, 32_768
 
 _REPLICA = re.compile(r".+-rep\d+")
+_QUANTIZATION = re.compile(r"[\w-]{1,32}", re.ASCII)
+GGUF_FORMATS = frozenset({"gguf", "ggufv2"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 GUARDED = re.compile(
@@ -101,6 +106,35 @@ def check_place(path: str, param: str) -> None:
             f"{param}={path[:256]!r}: the server has no such folder, nor a GGUF file",
             param=param,
         )
+
+
+def unnamed_variant(entry: ModelEntry, call: LaunchCall) -> ModelEntry:
+    """A folder or repository that nobody named here, in the variant that is asked for.
+
+    Of GGUF files it is the one with the quantisation in its name. Others are as they are: a size
+    may be stated with a ``path``, where it tells what lies there and chooses nothing.
+
+    Raises:
+        InvalidInput: There is nothing of the kind to choose.
+    """
+    if call.size is not None and call.path is None:
+        raise InvalidInput(f"size={call.size}: {entry.source!r} has one size", param="size")
+    wanted = (call.quantization or PLAIN).strip()
+    if wanted.casefold() == PLAIN or is_gguf(Path(entry.source)):
+        return entry
+    if (call.format or "").casefold() not in GGUF_FORMATS:
+        raise InvalidInput(
+            f"quantization={wanted[:64]!r}: {entry.source!r} is served as it is; of GGUF files "
+            "one may be chosen, with format='ggufv2'",
+            param="quantization",
+        )
+    if not _QUANTIZATION.fullmatch(wanted):
+        raise InvalidInput(
+            f"quantization={wanted[:64]!r}: letters, digits, - and _ were expected",
+            param="quantization",
+        )
+    spellings = dict.fromkeys((wanted, wanted.upper(), wanted.lower()))
+    return replace(entry, files=tuple(f"*{spelling}*{GGUF}" for spelling in spellings))
 
 
 def check_kind(name: str, kind: ModelKind | None, spec: ModelSpec) -> None:

@@ -19,7 +19,6 @@ from stelae.errors import (
     Cancelled,
     Conflict,
     Forbidden,
-    InvalidInput,
     ModelNotFound,
     ShuttingDown,
     StelaeError,
@@ -32,6 +31,7 @@ from stelae.service.launch_rules import (
     check_launch,
     check_place,
     check_uid,
+    unnamed_variant,
     wrong_kind,
 )
 from stelae.service.progress import coming, part_of, replica_info, stage_of
@@ -427,7 +427,8 @@ class Launches:
         if Path(call.model).is_absolute():
             self._check_anywhere("model")
             check_place(call.model, "model")
-            return ModelEntry(name=name_of(Path(call.model)), source=call.model)
+            plain = ModelEntry(name=name_of(Path(call.model)), source=call.model)
+            return unnamed_variant(plain, call)
         card = catalog.card(call.model)
         if card is not None and call.kind is not None and call.kind != card.kind:
             raise wrong_kind(call.model, call.kind, card.kind)
@@ -451,16 +452,10 @@ class Launches:
         """
         if call.path is not None:
             check_name(call.model, param="model")
-            return ModelEntry(name=call.model, source=call.path)
+            return unnamed_variant(ModelEntry(name=call.model, source=call.path), call)
         known = self._deployments.catalog.on_hub(call.model)
         self._check_anywhere("model")
-        if call.size is not None or call.quantization not in (None, "none"):
-            raise InvalidInput(
-                f"model={call.model[:128]!r} is a repository as it is: it has no sizes and "
-                "quantizations to choose",
-                param="model",
-            )
-        return known
+        return unnamed_variant(known, call)
 
     def _check_anywhere(self, param: str) -> None:
         if not self._deployments.defaults.anywhere:

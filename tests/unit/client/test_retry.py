@@ -126,6 +126,7 @@ def test_retryable_codes_are_those_that_waiting_can_cure() -> None:
     codes = {code for code, kind in BY_CODE.items() if retryable(kind("x"))}
     assert codes == {
         "queue_full",
+        "rate_limited",
         "model_not_ready",
         "lora_loading",
         "no_capacity",

@@ -9,7 +9,7 @@ from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
 from stelae.errors import Forbidden, InvalidInput, ModelNotFound
 from stelae.service.deployments import Defaults
-from stelae.service.launch_rules import check_kind, check_launch
+from stelae.service.launch_rules import check_kind, check_launch, unnamed_variant
 from stelae.types import LaunchCall
 
 CLOSED = Defaults(anywhere=False)
@@ -156,3 +156,33 @@ def test_model_that_writes_down_pictures_is_for_them_and_for_finding(zoo: Path) 
     check_kind("m", "extract", spec)
     with pytest.raises(InvalidInput, match="image"):
         check_kind("m", "audio", spec)
+
+
+@pytest.mark.parametrize(
+    ("more", "files"),
+    [
+        ({}, ()),
+        ({"quantization": "none", "format": "pytorch"}, ()),
+        ({"quantization": "Q4_K_M", "format": "ggufv2"}, ("*Q4_K_M*.gguf", "*q4_k_m*.gguf")),
+        ({"quantization": "q8_0", "format": "GGUF"}, ("*q8_0*.gguf", "*Q8_0*.gguf")),
+    ],
+)
+def test_a_gguf_file_is_chosen_by_its_quantisation(
+    more: dict[str, object], files: tuple[str, ...]
+) -> None:
+    entry = ModelEntry(name="m", source="org/m-GGUF")
+    assert unnamed_variant(entry, call(**more)).files == files
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"size": 7}, "size"),
+        ({"quantization": "int4"}, "quantization"),
+        ({"quantization": "../*", "format": "ggufv2"}, "quantization"),
+    ],
+)
+def test_variants_of_a_repository_as_it_is_are_refused(more: dict[str, object], param: str) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        unnamed_variant(ModelEntry(name="m", source="org/m"), call(**more))
+    assert raised.value.param == param
