@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
+
+from msgspec import Struct
 
 from reference.markdown import anchor, code, codes, joined, prose, table
 from reference.schemas import words
@@ -80,9 +82,17 @@ def operation(operation: Operation) -> tuple[str, ...]:
     )
 
 
-def linked(kind: type | None) -> str:
-    """A message's name, linked to its fields."""
-    return "" if kind is None else f"[{kind.__name__}]({anchor(kind.__name__)})"
+def linked(kind: Any) -> str:
+    """The names of messages, linked to their fields; empty where plain values are told."""
+    return " or ".join(link(name) for name in dict.fromkeys(messages(kind)))
+
+
+def messages(kind: Any) -> Iterator[str]:
+    """The names of the messages that a type is made of."""
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        yield kind.__name__
+    for part in get_args(kind):
+        yield from messages(part)
 
 
 def message(name: str, schemas: dict[str, Any]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from stelae.types import ModelInfo
 
 
-class Listed(ModelInfo, frozen=True, kw_only=True):
+class ListedModel(ModelInfo, frozen=True, kw_only=True):
     """A model as OpenAI's clients read it, with what Stelae knows of it beside.
 
     Attributes:

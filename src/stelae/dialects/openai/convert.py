@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from stelae.dialects.answers import as_read, error_fields, error_headers, json_answer
 from stelae.dialects.base import record_of
-from stelae.dialects.listing import Listed, listing
+from stelae.dialects.listing import ListedModel, listing
 from stelae.dialects.openai import spelled
 from stelae.dialects.openai.schema import EmbeddingRequest, ModelList
 from stelae.errors import EngineFailed, ErrorInfo, InvalidInput, StelaeError, from_info
@@ -219,9 +219,9 @@ def _first_failure(errors: dict[int, ErrorInfo], *, lone: bool) -> StelaeError:
     return from_info(msgspec.structs.replace(info, message=message, param=param))
 
 
-def model(info: ModelInfo, created: float) -> Listed:
+def model(info: ModelInfo, created: float) -> ListedModel:
     """A model as this protocol lists it."""
-    return Listed(**listing(info, created))
+    return ListedModel(**listing(info, created))
 
 
 def model_list(infos: list[ModelInfo], created: float) -> ModelList:

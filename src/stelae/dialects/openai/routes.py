@@ -11,7 +11,7 @@ from stelae.dialects.ask import encode, offload, render
 from stelae.dialects.base import Operation, Rooms, record_of
 from stelae.dialects.decode import decode, read
 from stelae.dialects.items import told_items
-from stelae.dialects.listing import Listed
+from stelae.dialects.listing import ListedModel
 from stelae.dialects.openai import convert, spelled
 from stelae.dialects.openai.schema import EmbeddingRequest, EmbeddingResponse, ModelList
 from stelae.dialects.pieces import PiecesResponse
@@ -80,7 +80,7 @@ OPERATIONS = (
         path="/v1/models/{id:path}",
         handle=get_model,
         summary="Describe one model.",
-        response=Listed,
+        response=ListedModel,
         errors=(ModelNotFound,),
     ),
 )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from stelae.dialects.codes import Code
-from stelae.dialects.listing import Listed
+from stelae.dialects.listing import ListedModel
 from stelae.types import Truncate
 
 TokenId = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
@@ -129,7 +129,7 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
     """What ``GET /v1/models`` answers."""
 
     object: str
-    data: list[Listed]
+    data: list[ListedModel]
 
 
 class FileObject(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from stelae.dialects.decode import fit
 from stelae.dialects.xinference.engine_words import engine_of
 from stelae.dialects.xinference.kinds import kind_of
-from stelae.dialects.xinference.launch_schema import InstanceRequest, LaunchRequest
+from stelae.dialects.xinference.launch_schema import XinferenceInstance, XinferenceLaunch
 from stelae.dialects.xinference.placement import gpus_of, replicas_of
 from stelae.errors import InvalidInput
 from stelae.types import ComputeDtype, LaunchCall
@@ -61,12 +61,12 @@ def understand(
         InvalidInput: A field does not fit, or asks for what this server does not do.
     """
     given = {name: value for name, value in fields.items() if value is not None or name in _NULLS}
-    asked = fit(LaunchRequest, given)
-    unknown = given.keys() - set(LaunchRequest.__struct_fields__)
+    asked = fit(XinferenceLaunch, given)
+    unknown = given.keys() - set(XinferenceLaunch.__struct_fields__)
     return Understood(_call(asked, cards), (*_ignored(asked, hosts), *sorted(unknown)))
 
 
-def _call(asked: LaunchRequest, cards: int) -> LaunchCall:
+def _call(asked: XinferenceLaunch, cards: int) -> LaunchCall:
     _refuse(asked)
     kind = kind_of(asked.model_type)
     return LaunchCall(
@@ -93,7 +93,7 @@ def _call(asked: LaunchRequest, cards: int) -> LaunchCall:
     )
 
 
-def _refuse(asked: LaunchRequest) -> None:
+def _refuse(asked: XinferenceLaunch) -> None:
     """Refuse what would change the answers and cannot be done.
 
     Raises:
@@ -117,7 +117,7 @@ def _refuse(asked: LaunchRequest) -> None:
             raise InvalidInput(f"{param}: {reason}", param=param)
 
 
-def _ignored(asked: LaunchRequest, hosts: Collection[str]) -> list[str]:
+def _ignored(asked: XinferenceLaunch, hosts: Collection[str]) -> list[str]:
     """What is asked for that means nothing here, and changes no answer."""
     configs = asked.replica_config or []
     workers = [device.worker_ip for config in configs for device in config.devices]
@@ -139,13 +139,13 @@ def _host(worker: str) -> str:
     return worker.rpartition(":")[0] or worker
 
 
-def _longest(asked: LaunchRequest) -> int | None:
+def _longest(asked: XinferenceLaunch) -> int | None:
     """The longest input, under whichever of its names; the least counts."""
     given = (asked.max_model_len, asked.context_length, asked.n_ctx, asked.max_tokens)
     return min((length for length in given if length is not None), default=None)
 
 
-def _dtype(asked: LaunchRequest) -> ComputeDtype | None:
+def _dtype(asked: XinferenceLaunch) -> ComputeDtype | None:
     given = asked.torch_dtype or asked.dtype or ("float16" if asked.use_fp16 else None)
     if given is None:
         return None
@@ -157,7 +157,7 @@ def _dtype(asked: LaunchRequest) -> ComputeDtype | None:
         ) from error
 
 
-def of_version(asked: InstanceRequest) -> dict[str, Any]:
+def of_version(asked: XinferenceInstance) -> dict[str, Any]:
     """The body of a launch for one version of a model: ``NAME--7B--FORMAT--QUANTIZATION``."""
     name, *rest = asked.model_version.split("--")
     fields: dict[str, Any] = {

@@ -59,7 +59,7 @@ class ReplicaConfig(msgspec.Struct, frozen=True, kw_only=True):
     devices: list[Devices] = []
 
 
-class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
+class XinferenceLaunch(msgspec.Struct, frozen=True, kw_only=True):
     """A model to launch; ``null`` is the default of every field but ``n_gpu``.
 
     What means nothing here, as do fields of other names, is told back in the header
@@ -146,12 +146,12 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     idle_seconds: float | None = None
 
 
-class InstanceRequest(msgspec.Struct, frozen=True, kw_only=True):
+class XinferenceInstance(msgspec.Struct, frozen=True, kw_only=True):
     """A version of a model to launch.
 
     Attributes:
         model_version: As ``GET /v1/models/{type}/{name}/versions`` tells it.
-        model_uid: As of ``LaunchRequest``, and all below.
+        model_uid: As of ``XinferenceLaunch``, and all below.
         model_type: Type.
         model_engine: Engine.
         replica: Replicas.

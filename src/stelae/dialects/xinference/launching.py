@@ -13,7 +13,7 @@ from stelae.dialects.answers import json_answer
 from stelae.dialects.base import Operation, Rooms, record_of
 from stelae.dialects.decode import decode, read
 from stelae.dialects.xinference.launch_read import SENT, Understood, of_version, understand
-from stelae.dialects.xinference.launch_schema import InstanceRequest, Launched, LaunchRequest
+from stelae.dialects.xinference.launch_schema import Launched, XinferenceInstance, XinferenceLaunch
 from stelae.dialects.xinference.models import address_of
 from stelae.dialects.xinference.refusals import refused
 from stelae.errors import InvalidInput, ModelLoadFailed, NoCapacity, UnsupportedTask
@@ -24,7 +24,7 @@ log = get()
 TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 _FIELDS = msgspec.json.Decoder(dict[str, Any])
-_INSTANCE = msgspec.json.Decoder(InstanceRequest)
+_INSTANCE = msgspec.json.Decoder(XinferenceInstance)
 
 
 async def launch(request: Request, rooms: Rooms) -> Response:
@@ -88,7 +88,7 @@ LAUNCHING_OPERATIONS = (
         path="/v1/models",
         handle=launch,
         summary="Launch a model; `wait_ready=false` does not wait until it answers.",
-        request=LaunchRequest,
+        request=XinferenceLaunch,
         example={"model_name": "all-MiniLM-L6-v2", "model_type": "embedding"},
         response=Launched,
         errors=(InvalidInput, UnsupportedTask, ModelLoadFailed, NoCapacity),
@@ -98,7 +98,7 @@ LAUNCHING_OPERATIONS = (
         path="/v1/models/instance",
         handle=launch_version,
         summary="Launch one version of a model.",
-        request=InstanceRequest,
+        request=XinferenceInstance,
         example={"model_version": "qwen3--0.6B--pytorch--none", "model_uid": "my-chat"},
         response=Launched,
         errors=(InvalidInput, UnsupportedTask, ModelLoadFailed, NoCapacity),

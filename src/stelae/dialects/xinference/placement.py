@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from stelae.dialects.xinference.launch_schema import Devices, LaunchRequest, ReplicaConfig
+from stelae.dialects.xinference.launch_schema import Devices, ReplicaConfig, XinferenceLaunch
 from stelae.errors import InvalidInput
 
 Gpus = tuple[tuple[int, ...], ...] | None
@@ -15,7 +15,7 @@ AUTO = "auto"
 _DEVICE = re.compile(r"(?:cuda|gpu)(?::(\d{1,4}))?")
 
 
-def replicas_of(asked: LaunchRequest) -> int:
+def replicas_of(asked: XinferenceLaunch) -> int:
     """How many replicas are asked for.
 
     Raises:
@@ -45,7 +45,7 @@ def positive(given: int | str, param: str) -> int:
     return int(text[:9])
 
 
-def gpus_of(asked: LaunchRequest, cards: int) -> Gpus:
+def gpus_of(asked: XinferenceLaunch, cards: int) -> Gpus:
     """The GPUs that are asked for.
 
     Args:
@@ -82,7 +82,7 @@ def _shared_out(given: int | list[int], replicas: int) -> Gpus:
     return tuple(tuple(cards[each * n : each * (n + 1)]) for n in range(replicas))
 
 
-def _configured(asked: LaunchRequest, configs: list[ReplicaConfig], cards: int) -> Gpus:
+def _configured(asked: XinferenceLaunch, configs: list[ReplicaConfig], cards: int) -> Gpus:
     beside = {
         "worker_ip": asked.worker_ip is not None,
         "gpu_idx": asked.gpu_idx is not None,

@@ -22,7 +22,7 @@ MOST = 64
 """Replicas added at once."""
 
 
-class ReplicaRequest(msgspec.Struct, frozen=True, kw_only=True):
+class XinferenceReplicas(msgspec.Struct, frozen=True, kw_only=True):
     """Replicas to add.
 
     Attributes:
@@ -38,7 +38,7 @@ class ReplicaRequest(msgspec.Struct, frozen=True, kw_only=True):
     model_engine: str | None = None
 
 
-_DECODER = msgspec.json.Decoder(ReplicaRequest)
+_DECODER = msgspec.json.Decoder(XinferenceReplicas)
 
 
 async def list_replicas(request: Request, rooms: Rooms) -> Response:
@@ -52,7 +52,7 @@ async def add_replicas(request: Request, rooms: Rooms) -> Response:
     """Load a launched model once more, or several times; answers when they do."""
     uid = request.path_params["uid"]
     body = await whole(request)
-    asked = decode(_DECODER, body) if body.strip() else ReplicaRequest()
+    asked = decode(_DECODER, body) if body.strip() else XinferenceReplicas()
     with refused():
         rooms.launches.info(uid)
         places = _places(asked, rooms)
@@ -63,7 +63,7 @@ async def add_replicas(request: Request, rooms: Rooms) -> Response:
     return json_answer({"replica": len(told), "replicas": told})
 
 
-def _places(asked: ReplicaRequest, rooms: Rooms) -> list[tuple[int, ...] | None]:
+def _places(asked: XinferenceReplicas, rooms: Rooms) -> list[tuple[int, ...] | None]:
     """The GPUs of each replica that is added; ``None`` for those that the launch gave."""
     if asked.model_engine is not None:
         raise InvalidInput(
@@ -117,7 +117,7 @@ REPLICA_OPERATIONS = (
         path="/v1/models/{uid:path}/replicas",
         handle=add_replicas,
         summary="Add replicas to a launched model.",
-        request=ReplicaRequest,
+        request=XinferenceReplicas,
         example={"replica": 1},
         errors=(InvalidInput, ModelNotReady, NoCapacity),
     ),

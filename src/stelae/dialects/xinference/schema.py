@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 
-from stelae.dialects.listing import Listed
+from stelae.dialects.listing import ListedModel
 
 Unset = msgspec.UnsetType
 UNSET = msgspec.UNSET
 
 
-class XinferenceModel(Listed, frozen=True, kw_only=True):
+class XinferenceModel(ListedModel, frozen=True, kw_only=True):
     """A model as ``GET /v1/models`` shows it: keys of all types, and those of its own type.
 
     Attributes:
