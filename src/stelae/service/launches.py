@@ -91,6 +91,11 @@ class Launch:
         """Whether its first load is under way."""
         return self.loading is not None and not self.loading.done()
 
+    @property
+    def up(self) -> bool:
+        """Whether its first load is over, and its end has not begun."""
+        return self.loading is not None and self.loading.done() and self.ending is None
+
 
 class Launches:
     """Launches by uid; a launched model is an entry of the catalog like any other.
@@ -289,6 +294,8 @@ class Launches:
         stage, wanted = stage_of(standing, rooms.state(uid)), launch.call.replicas
         if launch.coming_up and stage in (Stage.READY, Stage.FAILED):
             stage = Stage.LOADING  # a first load is over once it is said to be
+        elif launch.up and stage is Stage.PENDING:
+            stage = Stage.READY  # it was unloaded, and the next call has it loaded again
         failures = [standing.error, *(replica.error for replica in replicas)]
         error = next(filter(None, failures), None) if stage is Stage.FAILED else None
         return LaunchInfo(

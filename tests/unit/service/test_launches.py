@@ -237,7 +237,8 @@ async def test_an_unloaded_launch_is_loaded_by_the_next_call() -> None:
         await made.launches.launch(call(replicas=2))
         await made.launches.ready("mine")
         await made.fleet.unload("mine")
-        assert made.launches.info("mine").stage is Stage.PENDING
+        info = made.launches.info("mine")
+        assert (info.stage, info.replicas) == (Stage.READY, ())
         await encode(made, "a", model="mine")
         await until(lambda: len(made.launches.info("mine").replicas) == 2)
 

@@ -26,7 +26,7 @@ from stelae.service.footprint import WORKER
 from stelae.service.house import House, build
 from stelae.service.keeping import Keep
 from stelae.service.store import Store
-from stelae.types import ComputeDtype, LaunchCall, ModelState
+from stelae.types import ComputeDtype, LaunchCall, ModelState, Stage
 
 EACH = 91_000_000 + WORKER
 """A little more than the embedded model is expected to take with numbers of 32 bits."""
@@ -205,6 +205,20 @@ async def test_what_cannot_fit_is_refused_before_anything_large_is_fetched(
             with pytest.raises(ModelTooLarge, match=r"needs about 4,000\.\d GB of memory"):
                 await made.launches.ready("huge")
         assert {Path(path).name for path in hub.fetched()} == {"config.json"}
+
+
+async def test_a_launched_model_that_made_way_still_answers(tmp_path: Path) -> None:
+    doors = Doors()
+    async with home(doors, tmp_path, 1) as made:
+        launch = LaunchCall(model="a", uid="mine", dtype=ComputeDtype.FLOAT32)
+        await made.launches.launch(launch)
+        await made.launches.ready("mine")
+        await encode(made, "hello", model="b")
+        assert loaded(doors) == {"b"}
+        info = await made.launches.ready("mine")  # nobody need launch it again
+        assert (info.stage, info.progress, info.replicas) == (Stage.READY, 1.0, ())
+        await encode(made, "hello", model="mine")
+        assert len(made.launches.info("mine").replicas) == 1
 
 
 async def test_a_launch_of_more_copies_than_fit_is_refused(tmp_path: Path) -> None:
