@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from threading import Lock
@@ -163,9 +164,16 @@ class Catalog:
         check_registration(registration)
         name = registration.name
         with self._lock:
-            if name in self._registrations or self._found(name) is not None:
+            if self._means_something(name):
                 raise Conflict(f"name={name!r} means a model already; choose another", param="name")
             self._registrations[name] = registration
+
+    def _means_something(self, name: str) -> bool:
+        """Whether a name reaches a model, by itself or with one of its profiles."""
+        with suppress(ModelNotFound, InvalidInput):
+            self.resolve(name)
+            return True
+        return False
 
     def remove_registration(self, name: str) -> Registration:
         """Forget what a user registered; models that were launched of it stay.

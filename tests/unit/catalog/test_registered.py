@@ -10,7 +10,7 @@ from stelae.catalog.entry import ModelEntry
 from stelae.catalog.registered import MAX_BYTES, check_places, check_registration
 from stelae.catalog.variants import Wish
 from stelae.errors import Conflict, Forbidden, InvalidInput, ModelNotFound
-from stelae.types import Registration, Weights
+from stelae.types import Profile, Registration, Weights
 
 
 def registration(name: str = "mine", **fields: Any) -> Registration:
@@ -73,6 +73,16 @@ def test_names_mean_one_model(name: str) -> None:
     with pytest.raises(Conflict, match="means a model already"):
         catalog.add_registration(registration(name))
     assert len(catalog.registrations()) == 1
+
+
+def test_names_of_profiles_are_taken_too() -> None:
+    fast = {"fast": Profile(normalize=True)}
+    catalog = Catalog([ModelEntry(name="taken", source="/a", profiles=fast)])
+    for name in ("taken:fast", "taken@fast", "bge-m3:default"):
+        with pytest.raises(Conflict):
+            catalog.add_registration(registration(name))
+    catalog.add_registration(registration("taken:7b"))
+    assert catalog.entry("taken:7b").source == "org/repo"
 
 
 def test_registration_that_is_taken_back_is_forgotten() -> None:
