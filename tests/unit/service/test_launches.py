@@ -9,6 +9,7 @@ import pytest
 from fix_house import Gate, encode, house
 from fix_replicas import until
 
+from stelae.engines.base import Device
 from stelae.errors import (
     Cancelled,
     Conflict,
@@ -21,7 +22,7 @@ from stelae.errors import (
 )
 from stelae.service.house import House
 from stelae.service.store import Store
-from stelae.types import LaunchCall, ModelState, Stage
+from stelae.types import ComputeDtype, LaunchCall, ModelState, Stage
 
 
 def call(uid: str | None = "mine", **more: object) -> LaunchCall:
@@ -328,3 +329,32 @@ async def test_a_server_that_stops_while_a_model_loads_launches_it_again(tmp_pat
         await until(lambda: len(gate.launches) == 1)
     async with kept_house(tmp_path) as made:
         assert (await made.launches.ready("mine")).stage is Stage.READY
+
+
+async def test_options_of_a_launch_reach_the_worker(tmp_path: Path) -> None:
+    gate = Gate()
+    async with house(gate) as made:
+        asked = call(
+            dtype=ComputeDtype.BFLOAT16,
+            cache_tokens=4096,
+            batch_tokens=77,
+            max_tokens=9,
+            gpus=((),),
+            loras={"law": str(tmp_path)},
+            environment={"GREETING": "hello"},
+        )
+        await made.launches.launch(asked)
+        await until(lambda: len(gate.launches) == 1)
+        (runs,) = gate.launches
+        options = runs.options
+        assert (options.dtype, options.cache_tokens) == (ComputeDtype.BFLOAT16, 4096)
+        assert (options.device, options.adapters.sources) == (Device.CPU, {"law": str(tmp_path)})
+        assert (runs.limits.batch_tokens, runs.spec.max_tokens) == (77, 9)
+        assert (runs.gpus, runs.environment, runs.number) == ((), {"GREETING": "hello"}, 0)
+
+
+async def test_an_adapter_of_a_launch_is_no_adapter_of_its_model(tmp_path: Path) -> None:
+    async with house() as made:
+        await made.launches.launch(call(loras={"law": str(tmp_path)}))
+        assert made.fleet.model("mine").loras == ("law",)
+        assert made.fleet.model("fake").loras == ()
