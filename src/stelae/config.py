@@ -320,6 +320,9 @@ class LogSettings(_Group):
     """Least severity that is written."""
     access: bool = True
     """Write one event per request."""
+    lines: int = Field(default=1000, ge=0, le=100_000)
+    """Latest lines that a running server tells those who may ask it (``stelae logs``); 0 keeps
+    none."""
 
 
 class HubSettings(_Group):

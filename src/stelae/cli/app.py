@@ -26,6 +26,7 @@ from stelae.cli import (
     keys,
     launch,
     login,
+    logs,
     migrate,
     models,
     pull,
@@ -99,6 +100,7 @@ SERVING, USING, MODELS, HERE = "Serve", "Use", "Models", "This machine"
 
 app.command("serve", rich_help_panel=SERVING)(serve.serve)
 app.add_typer(keys.app, name="keys", rich_help_panel=SERVING)
+app.command("logs", rich_help_panel=SERVING)(logs.logs)
 app.command("embed", rich_help_panel=USING)(embed.embed)
 app.command("score", rich_help_panel=USING)(score.score)
 app.command("chat", rich_help_panel=USING)(chat.chat)

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from stelae.telemetry.latest import LATEST
+
 TAIL_LINES = 40
 """Lines of a worker's standard error kept for the report of its death."""
 
@@ -106,7 +108,9 @@ class Relay(asyncio.Protocol):
         with suppress(OSError):  # we may have no standard error, or it may be full
             os.write(2, data)
         *lines, self._rest = (self._rest + data)[-(64 << 10) :].split(b"\n")
-        self.lines.extend(line.decode(errors="replace") for line in lines)
+        for line in (line.decode(errors="replace") for line in lines):
+            self.lines.append(line)
+            LATEST.add(line)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The worker has closed its end."""

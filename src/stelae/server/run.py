@@ -18,6 +18,7 @@ from stelae.server.carriers import Carriers, check_tls
 from stelae.server.listeners import Listener, bind, close
 from stelae.server.ready import announced
 from stelae.telemetry import log
+from stelae.telemetry.latest import LATEST
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -43,7 +44,10 @@ def serve(
     Raises:
         StelaeError: The server could not start, and why.
     """
-    log.configure(json=settings.log.format is LogFormat.JSON, level=settings.log.level)
+    LATEST.keep(settings.log.lines)
+    log.configure(
+        json=settings.log.format is LogFormat.JSON, level=settings.log.level, latest=LATEST
+    )
     listeners: list[Listener] = []
     try:
         tls = load(settings.tls.certificate, settings.tls.key)

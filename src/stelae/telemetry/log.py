@@ -6,10 +6,12 @@ import io
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import orjson
 import structlog
+
+from stelae.telemetry.latest import Copied, Latest
 
 Event = MutableMapping[str, Any]
 
@@ -17,19 +19,27 @@ QUIET = ("httpx", "httpcore", "huggingface_hub", "urllib3", "filelock", "uvicorn
 """Libraries of which only warnings are of interest."""
 
 
-def configure(*, json: bool, level: str = "info", stream: TextIO | None = None) -> None:
+def configure(
+    *,
+    json: bool,
+    level: str = "info",
+    stream: TextIO | None = None,
+    latest: Latest | None = None,
+) -> None:
     """Set up logging of this process, other libraries included.
 
     Args:
         json: One JSON object a line instead of text for people.
         level: Least severity that is written.
         stream: Where to write; standard error if not given.
+        latest: Keeps what is written, beside.
     """
     out = stream or sys.stderr
+    written = out if latest is None else cast("TextIO", Copied(out, latest))
     structlog.configure(
         processors=_processors(json=json, colors=out.isatty()),
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=out),
+        logger_factory=structlog.WriteLoggerFactory(file=written),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_Forward()], level=level.upper(), force=True)
