@@ -149,6 +149,7 @@ class Deployments:
         if standing.loading is None and not self.controller.replicas(name):
             del self._standings[name]
             self._health.forget(name)
+            self.keeping.forget(name)
 
     @contextmanager
     def using(self, entry: ModelEntry) -> Iterator[None]:

@@ -107,6 +107,11 @@ class Keeping:
         rests = self._stays.of(name).rests
         return {reason.value: rests[reason] for reason in Reason}
 
+    def forget(self, name: str) -> None:
+        """Keep nothing of a model that is there no more."""
+        self._weights.pop(name, None)
+        self._stays.forget(name)
+
     # -- room --------------------------------------------------------------------------------
 
     async def check(self, entry: ModelEntry, dtype: ComputeDtype) -> None:

@@ -83,6 +83,11 @@ class Stays:
             self._stays[name] = stay = Stay(used=now, since=now)
         return stay
 
+    def forget(self, name: str) -> None:
+        """Know nothing of a model any more, unless something of it is under way."""
+        if (stay := self._stays.get(name)) and not (stay.uses or stay.claimed or stay.going):
+            del self._stays[name]
+
     @contextmanager
     def using(self, name: str) -> Iterator[None]:
         """Count a call for a model while it is under way."""

@@ -351,6 +351,20 @@ async def test_a_folder_with_other_weights_is_weighed_anew(make: Make) -> None:
         await bench.keeping.check(bench.entry("a", 12 * GB), ComputeDtype.FLOAT32)
 
 
+async def test_nothing_is_kept_of_a_model_that_is_forgotten(make: Make) -> None:
+    bench = make()
+    await bench.load(bench.entry("a", 8 * GB))
+    await bench.load(bench.entry("b", 8 * GB))
+    bench.keeping.forget("a")
+    assert bench.keeping.rests("a") == {"idle": 0, "memory": 0}
+    with bench.keeping.using("b"):
+        bench.keeping.forget("b")  # a call is under way: it stays known, and loaded
+        waiting = bench.begin(bench.entry("c", 8 * GB))
+        await bench.settle()
+        assert not waiting.done()
+    await waiting
+
+
 # -- thrash ----------------------------------------------------------------------------------
 
 
