@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -213,8 +214,12 @@ def listed(
 
 def here(folder: Path) -> dict[str, int]:
     """Bytes of the files of a folder and of those in it, by path."""
-    files = (file for pattern in ("*", "*/*") for file in folder.glob(pattern) if file.is_file())
-    return {file.relative_to(folder).as_posix(): file.stat().st_size for file in files}
+    sizes = {}
+    for file in (*folder.glob("*"), *folder.glob("*/*")):
+        with suppress(OSError):  # whoever opens it tells why not
+            if file.is_file():
+                sizes[file.relative_to(folder).as_posix()] = file.stat().st_size
+    return sizes
 
 
 def further(folder: Path, names: Sequence[str]) -> list[str]:

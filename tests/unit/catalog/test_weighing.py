@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,14 @@ def test_a_gguf_file_weighs_its_size_and_is_never_widened(tmp_path: Path) -> Non
 
 def test_a_folder_that_is_not_there_weighs_nothing(tmp_path: Path) -> None:
     assert weigh(entry(tmp_path / "none"), HubOptions()).bytes == 0
+
+
+def test_files_that_cannot_be_looked_at_weigh_nothing(edited: Edit) -> None:
+    folder = edited("bert-mean", "config.json")
+    whole = weigh(entry(folder), HubOptions())
+    (folder / "model-00001-of-00002.safetensors").symlink_to("model-00001-of-00002.safetensors")
+    os.mkfifo(folder / "model-00002-of-00002.safetensors")
+    assert weigh(entry(folder), HubOptions()) == whole
 
 
 def test_a_model_of_the_hub_is_weighed_without_its_weights(
