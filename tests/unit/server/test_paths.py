@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import house_error
-from stelae.dialects.base import RECORD, Dialect, Operation, Record, RenderError, Rooms
+from stelae.dialects.base import RECORD, Dialect, Handle, Operation, Record, RenderError, Rooms
 from stelae.errors import InvalidInput
 from stelae.server.app import Paths
 from stelae.server.listeners import Claim
@@ -72,14 +73,51 @@ async def test_errors_are_in_the_shape_of_the_client_that_asks() -> None:
     assert await status_of(app, (b"x-own", b"1")) == 418
 
 
-async def status_of(app: Paths, *headers: tuple[bytes, bytes]) -> int:
+async def test_a_guess_at_the_client_counts_only_on_the_protocols_own_paths() -> None:
+    async def wrong(request: Request, rooms: Rooms) -> Response:
+        raise InvalidInput("no")
+
+    def told(status: int) -> RenderError:
+        return lambda error, request: Response(status_code=status)
+
+    def asks(headers: Headers) -> bool:
+        return "x-own" in headers
+
+    mine = Operation(method="GET", path="/x", handle=wrong, summary="")
+    plain = Dialect("plain", "", [mine], told(400))
+    for path, status in (("/y", 400), ("/x", 418), ("/{id}", 418)):
+        own = Operation(method="POST", path=path, handle=wrong, summary="")
+        guessing = Dialect("own", "", [own], told(418), speaks=asks, guesses=True)
+        app = Paths([Claim(plain, mine)], NO_ROOMS, [plain, guessing])
+        assert await status_of(app, (b"x-own", b"1")) == status
+
+
+async def test_of_templates_that_fit_the_one_counts_that_says_most() -> None:
+    def told(status: int) -> Handle:
+        async def handle(request: Request, rooms: Rooms) -> Response:
+            return Response(status_code=status)
+
+        return handle
+
+    paths = ("/{any:path}", "/x", "/{id}/progress", "/x/{id:path}", "/x/{id:path}/progress")
+    claims = []
+    for number, path in enumerate(paths):
+        operation = Operation(method="GET", path=path, handle=told(200 + number), summary="")
+        claims.append(Claim(Dialect("d", "", [operation], house_error), operation))
+    app = Paths(claims, NO_ROOMS)
+    asked = {"/x": 201, "/x/progress": 202, "/x/a": 203, "/x/a/b/progress": 204, "/y": 200}
+    for path, status in asked.items():
+        assert await status_of(app, path=path) == status
+
+
+async def status_of(app: Paths, *headers: tuple[bytes, bytes], path: str = "/x") -> int:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
         sent.append(message)
 
     scope: dict[str, Any] = {
-        "type": "http", "method": "GET", "path": "/x", "headers": headers, RECORD: Record("1"),
+        "type": "http", "method": "GET", "path": path, "headers": headers, RECORD: Record("1"),
     }  # fmt: skip
     await app(scope, NO_ROOMS, send)
     return int(sent[0]["status"])

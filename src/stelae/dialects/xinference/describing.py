@@ -73,7 +73,8 @@ def _ended(rooms: Rooms, uid: str) -> Exception | None:
         told = rooms.launches.info(uid)
     except ModelNotFound:
         return None
-    return None if told.error is None else from_info(told.error)
+    failed = told.stage is Stage.FAILED and told.error is not None
+    return from_info(told.error) if failed else None
 
 
 DESCRIBING_OPERATIONS = (
