@@ -34,6 +34,7 @@ from stelae.cli import (
     score,
     serve,
     speak,
+    top,
     transcribe,
     verify,
     version,
@@ -100,6 +101,7 @@ SERVING, USING, MODELS, HERE = "Serve", "Use", "Models", "This machine"
 
 app.command("serve", rich_help_panel=SERVING)(serve.serve)
 app.add_typer(keys.app, name="keys", rich_help_panel=SERVING)
+app.command("top", rich_help_panel=SERVING)(top.top)
 app.command("logs", rich_help_panel=SERVING)(logs.logs)
 app.command("embed", rich_help_panel=USING)(embed.embed)
 app.command("score", rich_help_panel=USING)(score.score)

@@ -63,13 +63,7 @@ class Output:
 
     def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
         """Print rows under their column names; numbers stand to the right."""
-        table = Table(box=SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False)
-        for name in columns:
-            number = bool(rows) and all(isinstance(row.get(name), int | float) for row in rows)
-            table.add_column(name.upper(), justify="right" if number else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*(cell(row.get(name)) for name in columns))
-        self._print(table)
+        self._print(board(rows, columns, terminal=sys.stdout.isatty()))
 
     def facts(self, values: Mapping[str, Any]) -> None:
         """Print names and values, one pair a line."""
@@ -115,6 +109,23 @@ class Output:
             out.print(table)
         # A pipe gets no padding: what ends a line is the last word of its last column.
         sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
+
+def board(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, terminal: bool) -> Table:
+    """Rows under their column names; numbers stand to the right.
+
+    Args:
+        rows: Values by column.
+        columns: Their order.
+        terminal: Whether there is a line below the names.
+    """
+    table = Table(box=SIMPLE_HEAD if terminal else None, pad_edge=False)
+    for name in columns:
+        number = bool(rows) and all(isinstance(row.get(name), int | float) for row in rows)
+        table.add_column(name.upper(), justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(cell(row.get(name)) for name in columns))
+    return table
 
 
 def printable(text: str) -> str:
