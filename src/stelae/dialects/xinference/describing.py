@@ -73,8 +73,9 @@ def _ended(rooms: Rooms, uid: str) -> Exception | None:
         told = rooms.launches.info(uid)
     except ModelNotFound:
         return None
-    failed = told.stage is Stage.FAILED and told.error is not None
-    return from_info(told.error) if failed else None
+    if told.stage is not Stage.FAILED or told.error is None:
+        return None
+    return from_info(told.error)
 
 
 DESCRIBING_OPERATIONS = (
