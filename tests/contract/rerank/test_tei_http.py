@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 from fix_rerank import PAIRS, PROMPTS
+from huggingface_hub import InferenceClient
 from live import FAKE, Live, live
 from scipy.special import softmax
 from tokenizers import Tokenizer
@@ -210,6 +212,28 @@ async def test_models_are_described(http: httpx.AsyncClient) -> None:
     assert told["auto_truncate"] is True
     assert (await http.get("/tei/plain/health")).status_code == 200
     assert (await http.get("/tei/none/health")).status_code == 404
+
+
+async def test_the_hubs_own_client_asks_at_the_models_address(
+    http: httpx.AsyncClient, server: Live
+) -> None:
+    hub = InferenceClient(f"{server.url}/tei/plain")
+    made = await asyncio.to_thread(hub.feature_extraction, TEXTS, normalize=True)
+    expected = await told(http, "/tei/plain/embed", inputs=TEXTS)
+    assert np.array_equal(np.array(made), np.array(expected, np.float32))
+    hub = InferenceClient(f"{server.url}/tei/plain/similarity")
+    near = await asyncio.to_thread(hub.sentence_similarity, TEXTS[0], other_sentences=TEXTS)
+    assert near[0] == pytest.approx(1, abs=1e-5)
+
+
+async def test_a_models_address_does_what_the_model_is_for(http: httpx.AsyncClient) -> None:
+    asked = {"query": TEXTS[0], "texts": TEXTS}
+    assert await told(http, "/tei/pairs", **asked) == await told(http, "/tei/pairs/rerank", **asked)
+    classes = await told(http, "/tei/labels", inputs=TEXTS)
+    assert classes == await told(http, "/tei/labels/predict", inputs=TEXTS)
+    vectors = await told(http, "/tei/org/three", inputs=TEXTS)
+    assert vectors == await told(http, "/tei/org/three/embed", inputs=TEXTS)
+    assert (await http.post("/tei/none", json={"inputs": "a"})).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -53,12 +53,22 @@ def kind_of(spec: ModelSpec) -> dict[str, Any]:
     """``embedding`` with how tokens are put together, or ``reranker`` or ``classifier``."""
     if spec.scoring is None:
         return {"embedding": {"pooling": _pooling(spec)}}
-    labels = spec.scoring.labels if isinstance(spec.scoring, Classify) else ONE_LABEL
+    labels = labels_of(spec)
     told = {
         "id2label": {str(number): label for number, label in enumerate(labels)},
         "label2id": {label: number for number, label in enumerate(labels)},
     }
-    return {"classifier" if len(labels) > 1 else "reranker": told}
+    return {"classifier" if classifies(spec) else "reranker": told}
+
+
+def labels_of(spec: ModelSpec) -> tuple[str, ...]:
+    """Names of the scores of a model that reads pairs."""
+    return spec.scoring.labels if isinstance(spec.scoring, Classify) else ONE_LABEL
+
+
+def classifies(spec: ModelSpec) -> bool:
+    """Whether a model that reads pairs gives several scores."""
+    return len(labels_of(spec)) > 1
 
 
 def _pooling(spec: ModelSpec) -> str:

@@ -12,7 +12,7 @@ from stelae.dialects.rerank.routes import ranked
 from stelae.dialects.rerank.schema import RerankRequest, TeiRanked
 from stelae.dialects.rerank.spellings import tei as as_tei
 from stelae.dialects.rerank.tei import embed, embed_all, embed_sparse, similarity
-from stelae.dialects.rerank.tei_info import info
+from stelae.dialects.rerank.tei_info import classifies, info
 from stelae.dialects.rerank.tei_predict import predict
 from stelae.dialects.rerank.tei_schema import (
     TeiDecodeRequest,
@@ -26,6 +26,7 @@ from stelae.dialects.rerank.tei_schema import (
     TeiWeight,
 )
 from stelae.dialects.rerank.tei_tokens import detokenize, tokenize
+from stelae.types import OutputType
 
 _TEXT = {"inputs": "Hello, world"}
 
@@ -33,6 +34,15 @@ _TEXT = {"inputs": "Hello, world"}
 async def rerank(request: Request, rooms: Rooms) -> Response:
     """Texts by how well they fit a query, by the model that the path names."""
     return await ranked(request, rooms, as_tei, request.path_params["model"])
+
+
+async def whatever(request: Request, rooms: Rooms) -> Response:
+    """What the model that the path names is made for: ranks, classes, vectors or weights."""
+    spec = await rooms.fleet.spec(request.path_params["model"])
+    if spec.scoring is not None:
+        return await (predict if classifies(spec) else rerank)(request, rooms)
+    dense = OutputType.DENSE in spec.outputs
+    return await (embed if dense else embed_sparse)(request, rooms)
 
 
 async def health(request: Request, rooms: Rooms) -> Response:
@@ -156,4 +166,12 @@ def _named(operation: Operation) -> Operation:
     )
 
 
-TEI_OPERATIONS = (*_BARE, *(_named(operation) for operation in (*_BARE, *_OWN)))
+_WHATEVER = Operation(
+    method="POST",
+    path="/tei/{model:path}",
+    handle=whatever,
+    summary="What the model that the path names is made for, as the hub's own client asks.",
+    errors=REFUSALS,
+)
+
+TEI_OPERATIONS = (*_BARE, *(_named(operation) for operation in (*_BARE, *_OWN)), _WHATEVER)
