@@ -7,14 +7,10 @@ from typing import Annotated
 import typer
 
 from stelae.cli import options
-from stelae.cli.completing import complete_served
 
 
 def generate(
-    model: Annotated[
-        str,
-        typer.Argument(metavar="MODEL", help="Name of the model.", autocompletion=complete_served),
-    ],
+    model: options.ModelArgument,
     prompt: Annotated[
         str | None,
         typer.Argument(metavar="PROMPT", help="How the text begins; all of stdin without it."),

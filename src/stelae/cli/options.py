@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from stelae.cli.completing import complete_served
+
 # Literals, not the enums of ``stelae.types``: those import NumPy, and every
 # ``--help`` would pay for it. A test holds the two together.
 DtypeName = Literal["auto", "float32", "bfloat16", "float16", "int8"]
@@ -85,7 +87,10 @@ Lora = Annotated[
     str | None,
     typer.Option("--lora", metavar="NAME", help="One of the model's adapters."),
 ]
-ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Name of the model.")]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="Name of the model.", autocompletion=complete_served),
+]
 ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", "-c", metavar="FILE", help="Settings as TOML or YAML."),

@@ -7,11 +7,17 @@ from typing import Annotated
 import typer
 
 from stelae.cli import options
+from stelae.cli.completing import complete_known
 
 
 def pull(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A known name or a hub id, as ORG/NAME.")
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="A known name or a hub id, as ORG/NAME.",
+            autocompletion=complete_known,
+        ),
     ],
     revision: Annotated[
         str | None,
