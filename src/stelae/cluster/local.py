@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from stelae.cluster.controller import Placement
 from stelae.cluster.deployment import Deployment
 from stelae.cluster.patience import Patience
 from stelae.cluster.process import ProcessReplica
 from stelae.cluster.replica import Replica
 from stelae.cluster.thread import ThreadReplica
+from stelae.engines import hardware
+from stelae.engines.base import Device
 from stelae.errors import InvalidInput
 
 
@@ -21,6 +25,7 @@ class LocalController:
         placement: Where replicas live.
         patience: How worker processes are watched and replaced.
         arguments: Further arguments of the workers' command line.
+        cards: GPUs of this machine, for replicas that are not told which they see.
     """
 
     def __init__(
@@ -28,10 +33,12 @@ class LocalController:
         placement: Placement = Placement.PROCESS,
         patience: Patience | None = None,
         arguments: Sequence[str] = (),
+        cards: int | None = None,
     ) -> None:
         self._placement = placement
         self._patience = patience or Patience()
         self._arguments = tuple(arguments)
+        self._cards = len(hardware.gpus()) if cards is None else cards
         self._replicas: dict[str, list[Replica]] = {}
 
     async def launch(self, deployment: Deployment) -> Replica:
@@ -66,7 +73,20 @@ class LocalController:
         if self._placement is Placement.THREAD:
             _check_thread(deployment)
             return ThreadReplica(deployment)
-        return ProcessReplica(deployment, self._patience, self._arguments)
+        return ProcessReplica(spread(deployment, self._cards), self._patience, self._arguments)
+
+
+def spread(deployment: Deployment, cards: int) -> Deployment:
+    """A further replica on a GPU of its own where there are several; the first sees them all.
+
+    Args:
+        deployment: The replica; one that is told what it sees, or to compute elsewhere, is let be.
+        cards: GPUs of this machine.
+    """
+    elsewhere = deployment.options.device not in (None, Device.CUDA)
+    if deployment.gpus is not None or deployment.number == 0 or cards < 2 or elsewhere:
+        return deployment
+    return replace(deployment, gpus=(deployment.number % cards,))
 
 
 def _check_thread(deployment: Deployment) -> None:

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from stelae.cluster.child import VISIBLE, surroundings
 from stelae.cluster.controller import Placement
-from stelae.cluster.local import LocalController
+from stelae.cluster.local import LocalController, spread
 from stelae.cluster.process import ProcessReplica
+from stelae.engines.base import Device, EngineOptions
 from stelae.errors import InvalidInput
 
 needs_proc = pytest.mark.skipif(
@@ -81,3 +82,14 @@ async def test_models_that_share_a_process_have_no_variables_of_their_own(
 ) -> None:
     with pytest.raises(InvalidInput, match="placement"):
         await LocalController(Placement.THREAD).launch(replace(deployment(), **own))
+
+
+def test_further_replicas_have_a_gpu_of_their_own_where_there_are_several() -> None:
+    def seen(cards: int, **more: object) -> list[tuple[int, ...] | None]:
+        like = replace(deployment(), **more)
+        return [spread(replace(like, number=n), cards).gpus for n in range(4)]
+
+    assert seen(0) == seen(1) == [None] * 4
+    assert seen(3) == [None, (1,), (2,), (0,)]
+    assert seen(3, gpus=(2,)) == [(2,)] * 4
+    assert seen(3, options=EngineOptions(device=Device.CPU)) == [None] * 4
