@@ -40,6 +40,11 @@ def models(zoo: Path, root: Path) -> dict[str, dict[str, Any]]:
         "whisper-large-v3": fix_media.settings(root, "listener", fix_media.LISTENER),
         "kokoro": fix_media.settings(root, "speaker", fix_media.SPEAKER),
         "clip": {"source": str(zoo / "clip")},
+        "bge-m3": {"source": str(zoo / "bge-m3")},
+        "clap": {"source": str(zoo / "clap")},
+        "got-ocr2_0": {"source": str(zoo / "florence2")},
+        "qwen2-vl-instruct": fix_told.settings(zoo / "qwen2-vl-chat"),
+        "detr": {"source": str(zoo / "detr")},
         "fake": FAKE,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -303,3 +304,38 @@ async def test_unknown_models_are_not_found_anywhere(there: httpx.AsyncClient) -
         assert (path, status, code) == (path, 404, "model_not_found")
         if not path.startswith("images/"):  # those may leave their model open
             assert (await refused(there, path, **body))[0] == 400
+
+
+# -- requests with names ---------------------------------------------------------------------
+
+
+async def followed(there: httpx.AsyncClient, name: str) -> float:
+    """How far a request is, once it is known."""
+    while (told := await there.get(f"/v1/requests/{name}/progress")).status_code != 200:
+        continue
+    part: float = told.json()["progress"]
+    return part
+
+
+@pytest.mark.parametrize("word", ["!wait", "!more"])
+async def test_request_with_a_name_is_ended_by_it(there: httpx.AsyncClient, word: str) -> None:
+    body = {"model": "painter", "prompt": f"a {word}", "kwargs": {"request_id": f"r{word[1:]}"}}
+    async with asyncio.TaskGroup() as tasks:
+        answer = tasks.create_task(there.post("/v1/images/generations", json=body))
+        assert 0 <= await followed(there, f"r{word[1:]}") < 1
+        path = f"/v1/models/painter/requests/r{word[1:]}/abort"
+        assert (await there.post(path, json={"block_duration": 3})).json() == {"msg": "DONE"}
+    told = answer.result()
+    assert (told.status_code, told.json()["error"]["code"]) == (409, "conflict")
+    assert "ended by its caller" in told.json()["detail"]
+
+
+async def test_chat_that_streams_is_ended_in_the_middle(there: httpx.AsyncClient) -> None:
+    said = [{"role": "user", "content": "one two !more"}]
+    body = {"model": "sees", "messages": said, "request_id": "talk", "stream": True}
+    async with there.stream("POST", "/v1/chat/completions", json=body) as answer:
+        lines = answer.aiter_lines()
+        assert (await anext(lines)).startswith("data: ")
+        await there.post("/v1/models/sees/requests/talk/abort", json={})
+        rest = [line async for line in lines if line]
+    assert "ended by its caller" in rest[-1]
