@@ -55,7 +55,7 @@ def refusal(ask: Ask, answer: Answer) -> XinferenceError:
     if not isinstance(detail, str):
         detail = f"{answer.url} answered {answer.status}: {_shown(answer, said.get('detail'))}"
     return XinferenceError(
-        f"{ask.what}, detail: {detail}",
+        f"{ask.what}{ask.joint}{detail}",
         detail=detail,
         status=answer.status,
         code=_code(told),

@@ -38,6 +38,7 @@ class Ask:
         fields: Sent as a form in place of that; what is ``None`` is left out.
         files: Of the form.
         good: The one status that is no error.
+        joint: What stands in messages between what is tried and why it failed.
     """
 
     what: str
@@ -48,6 +49,7 @@ class Ask:
     fields: Mapping[str, Any] = field(default_factory=dict)
     files: Sequence[FilePart] = ()
     good: int = 200
+    joint: str = ", detail: "
 
 
 def segment(name: str) -> str:

@@ -79,19 +79,20 @@ def stop() -> Ask:
 def relaunch(who: str, path: str, python: str | None, request_id: str | None) -> Ask:
     """To start a part of the server anew."""
     body = {"python_executable": python, "request_id": request_id}
-    return Ask(what=f"Failed to relaunch {who}", method="POST", path=path, body=body, good=RELOADED)
+    what = f"Failed to relaunch {who}"
+    return Ask(what=what, method="POST", path=path, body=body, good=RELOADED, joint=": ")
 
 
 def relaunched(who: str, operation: str) -> Ask:
     """How far that is."""
     path = f"/v1/{who.lower()}-relaunches/{segment(operation)}"
-    return Ask(what=f"Failed to get {who} relaunch", method="GET", path=path)
+    return Ask(what=f"Failed to get {who} relaunch", method="GET", path=path, joint=": ")
 
 
 def relaunches(who: str) -> Ask:
     """All of these."""
     path = f"/v1/{who.lower()}-relaunches"
-    return Ask(what=f"Failed to list {who} relaunches", method="GET", path=path)
+    return Ask(what=f"Failed to list {who} relaunches", method="GET", path=path, joint=": ")
 
 
 def _path(kind: str, name: str) -> str:
