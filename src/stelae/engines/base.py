@@ -144,7 +144,7 @@ class BatchEngine(Protocol[C, F, R, Res]):
     """A loaded model that answers in batches.
 
     ``open`` may be called, and jobs prepared and finished, in several threads at
-    once; ``run`` runs in one thread only, always the same.
+    once; ``run`` runs in one thread only, always the same, unless the engine is ``Wide``.
     """
 
     @property
@@ -166,6 +166,23 @@ class BatchEngine(Protocol[C, F, R, Res]):
 
     def close(self) -> None:
         """Free what the engine holds."""
+        ...
+
+
+@runtime_checkable
+class Wide(Protocol):
+    """A batch engine that several threads may run at once.
+
+    Attributes:
+        lanes: How many of them, at most.
+        cores: Processors that they share.
+    """
+
+    lanes: int
+    cores: int
+
+    def spread(self, threads: int) -> None:
+        """Let ``run`` use so many threads when it is next called by the calling thread."""
         ...
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import platform
+from collections.abc import Callable
+from functools import cache
 
 import torch
 
@@ -44,3 +47,32 @@ def faithful_dtype(options: EngineOptions) -> tuple[torch.dtype, str]:
     if options.dtype is ComputeDtype.AUTO:
         return torch.float32, "float32: the library computes in it"
     return getattr(torch, options.dtype.value), f"{options.dtype.value}: asked for"
+
+
+MOST_LANES = 4
+"""Batches at once; the interpreter, of which they all need a little, is one."""
+
+
+def lanes_of(options: EngineOptions, device: torch.device) -> int:
+    """How many batches may run at once where an engine keeps nothing between two layers.
+
+    One on a GPU; one where adapters are put into the layers, or where each text has to give
+    the same bits whatever runs beside it.
+    """
+    alone = device.type != Device.CPU.value or options.deterministic or options.adapters.sources
+    return 1 if alone else min(MOST_LANES, options.threads or cores())
+
+
+def spread(threads: int) -> None:
+    """Let torch use so many threads for what the calling thread computes, and no other."""
+    torch.get_num_threads()  # what torch sets in each thread, once, is set before
+    (_openmp() or torch.set_num_threads)(threads)
+
+
+@cache
+def _openmp() -> Callable[[int], None] | None:
+    """OpenMP's own call, which concerns the calling thread alone, where it is to be had."""
+    try:
+        return ctypes.CDLL(None).omp_set_num_threads
+    except AttributeError:
+        return None

@@ -25,6 +25,9 @@ from stelae.scheduler.entry import Batch, Entry, S, Slot
 PATIENCE = 4.0
 """How many times its own running time an entry lets others pass."""
 
+TRIFLE = 0.004
+"""Seconds of work that are not shared out."""
+
 SMOOTHING = 0.2
 """Weight of the newest batch in the measured rate."""
 
@@ -71,6 +74,7 @@ class Queue(Generic[S]):
         self._heap: list[tuple[float, int, Entry[S]]] = []
         self._ticket = count()
         self._tokens = 0
+        self._ready = 0
         self._calls = 0
 
     @property
@@ -111,11 +115,20 @@ class Queue(Generic[S]):
         """Add prepared entries of an admitted call."""
         for entry in entries:
             heapq.heappush(self._heap, (self._due(entry), next(self._ticket), entry))
+            self._ready += entry.cost
 
-    def take(self, now: float) -> Batch[S]:
-        """Give out the next batch; empty when nothing waits."""
+    def take(self, now: float, takers: int = 1) -> Batch[S]:
+        """Give out the next batch; empty when nothing waits.
+
+        Args:
+            now: Clock reading.
+            takers: How many could run a batch now, this one counted: what waits is shared
+                among them, if it is more than a trifle.
+        """
         batch: Batch[S] = Batch()
         bound = min(self.limits.batch_tokens, self.rate * self.limits.batch_seconds)
+        if takers > 1:
+            bound = min(bound, max(self._ready / takers, self.rate * TRIFLE))
         while self._heap and len(batch.entries) < self.limits.batch_items:
             entry = self._heap[0][2]
             alive, late = entry.slot.alive, _late(entry.slot, now)
@@ -123,6 +136,7 @@ class Queue(Generic[S]):
             if alive and not late and full:
                 break
             heapq.heappop(self._heap)
+            self._ready -= entry.cost
             if not alive:
                 continue
             if late:

@@ -1,10 +1,11 @@
 """The threads around a queue: prepare, run, finish.
 
 A small call is prepared in the thread that submits it, so that one short text
-costs a single hand-over, to the device thread. Larger calls are prepared by a
+costs a single hand-over, to a device thread. Larger calls are prepared by a
 helper thread, a few items at a time and in turns, while the device already
 works on their first items. ``finish`` runs where the last row arrived if it is
-little work, else in the helper thread.
+little work, else in the helper thread. An engine that is ``Wide`` has several
+device threads, which share what waits.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from stelae.engines.base import AnyBatchEngine
+from stelae.engines.base import AnyBatchEngine, Wide
 from stelae.engines.memory import Housekeeper
 from stelae.errors import (
     DeadlineExceeded,
@@ -31,6 +32,7 @@ from stelae.scheduler.entry import Batch, Entry
 from stelae.scheduler.pending import Pending
 from stelae.scheduler.queue import Depth, Limits, Queue
 from stelae.scheduler.stats import RunnerStats
+from stelae.scheduler.width import Width
 
 INLINE_ITEMS = 16
 """Calls of at most so many items are finished in the thread that has their last row."""
@@ -52,8 +54,12 @@ class Runner:
         self._closed = False
         self._stats = RunnerStats()
         self._housekeeper = Housekeeper()
+        self._lanes = engine.lanes if isinstance(engine, Wide) else 1
+        self._width = Width(engine.cores if isinstance(engine, Wide) else 1, self._lanes)
+        self._running = 0
+        serving = [self._serve_device] * self._lanes
         self._threads = [
-            threading.Thread(target=self._serve_device, name="stelae-device", daemon=True),
+            *(threading.Thread(target=s, name="stelae-device", daemon=True) for s in serving),
             threading.Thread(target=self._serve_chores, name="stelae-prepare", daemon=True),
         ]
         for thread in self._threads:
@@ -227,18 +233,24 @@ class Runner:
                 self._entries_ready.wait_for(lambda: self._queue.waiting or self._closed)
                 if self._closed:
                     return
-                batch = self._queue.take(time.monotonic())
+                batch = self._queue.take(time.monotonic(), self._lanes - self._running)
+                alone = not (self._running or self._queue.waiting)
+                self._running += 1
+                if self._queue.waiting:
+                    self._entries_ready.notify()
             for pending in {entry.slot for entry in batch.late}:
                 self._fail(pending, _too_late(pending))
             if batch.entries:
-                self._run(batch)
+                self._run(batch, alone)
+            with self._lock:
+                self._running -= 1
 
-    def _run(self, batch: Batch[Pending]) -> None:
+    def _run(self, batch: Batch[Pending], alone: bool) -> None:
         calls = {entry.slot for entry in batch.entries}
         started = time.monotonic()
         for pending in calls:
             pending.first_run = pending.first_run or started
-        rows = self._rows(batch.entries)
+        rows = self._spread(batch, alone, started)
         self._housekeeper.after_batch()
         seconds = time.monotonic() - started
         with self._lock:
@@ -260,6 +272,18 @@ class Runner:
                 self._finish(pending)
             else:
                 self._put_chore(pending)
+
+    def _spread(self, batch: Batch[Pending], alone: bool, now: float) -> list[Any]:
+        """Run a batch with as many threads as it should have."""
+        if not isinstance(self.engine, Wide) or self._lanes == 1:
+            return self._rows(batch.entries)
+        threads = self._width.choose(batch.cost / self._queue.rate, now, alone=alone)
+        self.engine.spread(threads)
+        began = time.thread_time()
+        rows = self._rows(batch.entries)
+        ended = time.monotonic()
+        self._width.observe(threads, time.thread_time() - began, ended - now, ended)
+        return rows
 
     def _rows(self, entries: Sequence[Entry[Pending]]) -> list[Any]:
         """One row per entry, or its error; a failing batch is halved until the culprit is alone."""

@@ -95,3 +95,26 @@ def test_rate_follows_what_is_measured() -> None:
     for _ in range(100):
         queue.observe(5000, 1.0)
     assert abs(queue.rate - 5000) < 1
+
+
+def test_what_waits_is_shared_among_those_that_could_run_it() -> None:
+    queue: Queue[Slot] = Queue(Limits(tokens_per_second=1000))
+    arrive(queue, 0.0, *[50] * 8)
+    assert queue.take(0.0, 2).cost == 200
+    assert queue.take(0.0, 1).cost == 200
+    assert not queue.waiting
+
+
+def test_a_trifle_is_not_shared_out() -> None:
+    queue: Queue[Slot] = Queue(Limits(tokens_per_second=10_000))
+    arrive(queue, 0.0, *[5] * 8)
+    assert queue.take(0.0, 4).cost == 40
+
+
+def test_work_of_calls_that_left_is_not_counted_for_others() -> None:
+    queue: Queue[Slot] = Queue(Limits(tokens_per_second=1000))
+    gone = arrive(queue, 0.0, *[100] * 10)
+    queue.release(gone)
+    assert not queue.take(0.0, 2).entries
+    arrive(queue, 0.0, 60, 60)
+    assert queue.take(0.0, 2).cost == 60

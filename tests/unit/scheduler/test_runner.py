@@ -264,3 +264,46 @@ def test_a_huge_call_is_not_prepared_far_ahead_of_the_device() -> None:
     np.testing.assert_array_equal(result.dense, [vector(t) for t in texts])
     assert max(engine.ahead) <= 64 + PREPARE_ITEMS
     runner.close()
+
+
+class WideEngine(FakeEngine):
+    """Ends its first batch only when another has begun."""
+
+    lanes, cores = 2, 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.another = threading.Event()
+        self.threads: list[int] = []
+
+    def spread(self, threads: int) -> None:
+        self.threads.append(threads)
+
+    def run(self, batch: Sequence[Any]) -> Sequence[Any]:
+        if self.entered.is_set():
+            self.another.set()
+        self.entered.set()
+        assert self.another.wait(WAIT)
+        return super().run(batch)
+
+
+def test_a_wide_engine_runs_two_batches_at_once_and_shares_a_call_between_them() -> None:
+    engine = WideEngine()
+    runner = Runner(engine, Limits(tokens_per_second=100))
+    texts = [f"text number {i}" for i in range(PREPARE_ITEMS)]
+    result = runner.submit(call(*texts)).result(WAIT)
+    np.testing.assert_array_equal(result.dense, [vector(t) for t in texts])
+    assert sum(engine.batches) == len(texts)
+    runner.close()
+
+
+def test_a_failing_batch_of_a_wide_engine_leaves_its_lane_working() -> None:
+    engine = WideEngine()
+    engine.another.set()
+    runner = Runner(engine, Limits())
+    for _ in range(3):
+        broken = runner.submit(call("a", "!fail")).result(WAIT)
+        assert isinstance(from_info(broken.errors[1]), EngineFailed)
+        np.testing.assert_array_equal(broken.dense[0], vector("a"))
+    assert set(engine.threads) <= {1, 4, 8}
+    runner.close()

@@ -12,7 +12,7 @@ from stelae.engines.base import EngineOptions
 from stelae.engines.encoder.adapters import adapters_of
 from stelae.engines.encoder.model import TextEncoder
 from stelae.engines.encoder.pictures import PictureEncoder, Towers
-from stelae.engines.runtime import device_of, dtype_of, name_of
+from stelae.engines.runtime import device_of, dtype_of, lanes_of, name_of, spread
 from stelae.engines.text.engine import TextEngine
 from stelae.engines.text.features import Features, TextModel, Tokenizer
 from stelae.engines.text.tokenizer import tokenizer_of
@@ -44,6 +44,8 @@ def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
         notes=(note, *_kernels(dtype, device)),
         media=None if pictures is None else pictures.intake,
         adapters=adapters_of(spec, texts, options),
+        lanes=lanes_of(options, device),
+        spread=spread,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from stelae.catalog.fingerprint import adapted_fingerprint, fingerprint, weights_digest
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineInfo, Job
+from stelae.engines.hardware import cores
 from stelae.engines.text.adapters import AdaptedJob, Library, NoAdapters
 from stelae.engines.text.encode import EncodeJob
 from stelae.engines.text.features import Features, Output, TextModel, Tokenizer
@@ -32,6 +33,12 @@ class TextEngine:
         notes: Choices made while loading and why.
         media: Reads its pictures or recordings, if it has any.
         adapters: Its adapters.
+        lanes: Batches that the model may compute at once.
+        spread: Sets how many threads the model uses in the calling one, if there are lanes.
+
+    Attributes:
+        lanes: As given.
+        cores: Processors that the lanes share.
     """
 
     def __init__(
@@ -45,8 +52,12 @@ class TextEngine:
         notes: tuple[str, ...] = (),
         media: Media | None = None,
         adapters: Library = NONE,
+        lanes: int = 1,
+        spread: Callable[[int], None] = lambda threads: None,
     ) -> None:
         self.spec = spec
+        self.lanes, self.cores = lanes, cores()
+        self._spread = spread
         self._intake = Intake(spec, tokenizer, media)
         self._model, self.adapters = model, adapters
         self._info = EngineInfo(
@@ -77,6 +88,9 @@ class TextEngine:
 
     def run(self, batch: Sequence[Features]) -> Sequence[Output]:
         return self._model.run(batch)
+
+    def spread(self, threads: int) -> None:
+        self._spread(threads)
 
     def close(self) -> None:
         self.adapters.close()

@@ -1,0 +1,55 @@
+"""How many threads a batch gets: pure state, no threads, no clock of its own.
+
+Batches beside each other, each with few threads, get more out of a processor than one batch with
+many: no thread of theirs waits for another at the end of each layer. What runs alone would leave
+processors idle, so it gets them all, unless something else has them: then every layer would wait
+for the one thread that is kept off its processor.
+"""
+
+from __future__ import annotations
+
+QUICK = 0.002
+"""Seconds of one thread below which more of them are not worth waking."""
+
+CROWDED = 0.7
+"""Share of its time that the first of many threads runs at least, where processors are free."""
+
+MEMORY = 2.0
+"""Seconds for which a crowded processor is remembered."""
+
+
+class Width:
+    """Decides the threads of each batch.
+
+    Args:
+        cores: Threads to share out.
+        lanes: Batches that may run at once.
+    """
+
+    def __init__(self, cores: int, lanes: int) -> None:
+        self._cores, self._narrow = cores, max(1, cores // lanes)
+        self._crowded_until = 0.0
+
+    def choose(self, seconds: float, now: float, *, alone: bool) -> int:
+        """Threads for the next batch.
+
+        Args:
+            seconds: How long it is expected to take.
+            now: Clock reading.
+            alone: Whether nothing else runs or waits.
+        """
+        if not alone or now < self._crowded_until:
+            return self._narrow
+        return 1 if seconds < QUICK else self._cores
+
+    def observe(self, threads: int, ran: float, seconds: float, now: float) -> None:
+        """Learn from a batch.
+
+        Args:
+            threads: Those that it had.
+            ran: Seconds for which its first thread was on a processor.
+            seconds: Seconds that it took.
+            now: Clock reading.
+        """
+        if threads > self._narrow and ran < CROWDED * seconds:
+            self._crowded_until = now + MEMORY

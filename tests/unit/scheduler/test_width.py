@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from stelae.scheduler.width import MEMORY, QUICK, Width
+
+LONG = 10 * QUICK
+
+
+def test_what_runs_alone_has_all_processors_and_what_has_company_its_share() -> None:
+    width = Width(8, 4)
+    assert width.choose(LONG, 0.0, alone=True) == 8
+    assert width.choose(LONG, 0.0, alone=False) == 2
+
+
+def test_what_is_done_at_once_wakes_nobody() -> None:
+    assert Width(8, 4).choose(QUICK / 2, 0.0, alone=True) == 1
+
+
+@pytest.mark.parametrize(("cores", "lanes"), [(1, 1), (2, 2), (3, 2), (2, 4)])
+def test_everything_has_a_thread_at_least(cores: int, lanes: int) -> None:
+    width = Width(cores, lanes)
+    assert width.choose(LONG, 0.0, alone=False) == max(1, cores // lanes)
+
+
+def test_a_crowded_processor_is_not_shared_out_for_a_while() -> None:
+    width = Width(2, 2)
+    width.observe(2, ran=0.01, seconds=0.05, now=10.0)
+    assert width.choose(LONG, 10.1, alone=True) == 1
+    assert width.choose(LONG, 10.1 + MEMORY, alone=True) == 2
+
+
+def test_threads_that_ran_all_the_time_say_that_there_is_room() -> None:
+    width = Width(2, 2)
+    width.observe(2, ran=0.048, seconds=0.05, now=10.0)
+    width.observe(1, ran=0.01, seconds=0.05, now=10.0)  # few threads say nothing of many
+    assert width.choose(LONG, 10.1, alone=True) == 2
