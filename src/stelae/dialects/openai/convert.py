@@ -155,6 +155,10 @@ def _token_item(index: int, ids: list[int]) -> Item:
     return Item(token_ids=ids)
 
 
+FEW = 16
+"""Items of which an answer is written in one go."""
+
+
 def embedding_body(result: EncodeResult, request: EmbeddingRequest) -> bytes:
     """The answer's JSON.
 
@@ -172,10 +176,10 @@ def embedding_pieces(result: EncodeResult, request: EmbeddingRequest) -> list[Bu
     """
     if result.errors:
         raise _first_failure(result.errors, lone=not _is_list(request.input))
-    tokens = result.usage.tokens
+    tokens, data = result.usage.tokens, _data(result, request)
     body = {
         "object": "list",
-        "data": _data(result, request),
+        "data": list(data) if len(result.tokens) <= FEW else data,
         "model": request.model,
         "model_replica": f"{request.model}-rep{result.replica}",
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
