@@ -1,0 +1,147 @@
+"""Launches that take their time, over HTTP: what is told meanwhile, and how they end early."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from fix_house import Gate, house
+from fix_replicas import until
+
+from stelae.config import Settings
+from stelae.server.app import build_app
+
+BODY = {"model_name": "fake", "model_type": "embedding", "model_uid": "org/mine"}
+
+
+@asynccontextmanager
+async def serving(gate: Gate | None = None, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    async with house(gate) as made:
+        edge = build_app(Settings(**settings), made, listen=["http://127.0.0.1:9997"]).edge
+        transport = httpx.ASGITransport(edge)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:9997") as http:
+            yield http
+
+
+async def test_a_model_that_is_being_launched_is_told_of_and_cannot_be_had_yet() -> None:
+    gate = Gate()
+    async with serving(gate) as http:
+        answer = await http.post("/v1/models", params={"wait_ready": "False"}, json=BODY)
+        assert (answer.status_code, answer.json()) == (200, {"model_uid": "org/mine"})
+        await until(lambda: len(gate.launches) == 1)
+        described = await http.get("/v1/models/org/mine")
+        assert (described.status_code, described.headers["retry-after"]) == (503, "30")
+        progress = (await http.get("/v1/models/org/mine/progress")).json()
+        assert (progress["stage"], progress["progress"] < 1) == ("loading", True)
+        assert [r["replica_model_uid"] for r in progress["replicas"]] == ["org/mine-rep0"]
+        (instance,) = (await http.get("/v1/models/instances")).json()
+        assert (instance["model_uid"], instance["status"]) == ("org/mine", "LOADING")
+        gate.open()
+        await until_ready(http, "org/mine")
+        assert (await http.get("/v1/models/org/mine")).json()["id"] == "org/mine"
+
+
+async def until_ready(http: httpx.AsyncClient, uid: str) -> None:
+    async with asyncio.timeout(20):
+        while (await http.get(f"/v1/models/{uid}/progress")).json()["progress"] < 1:  # noqa: ASYNC110  # what is asked has no event to wait for
+            await asyncio.sleep(0.005)
+
+
+async def test_who_waits_for_a_launch_that_is_cancelled_is_told_so() -> None:
+    gate = Gate()
+    async with serving(gate) as http:
+        waiting = asyncio.create_task(http.post("/v1/models", json=BODY))
+        await until(lambda: len(gate.launches) == 1)
+        cancelled = await http.post("/v1/models/org/mine/cancel")
+        assert (cancelled.status_code, cancelled.content) == (200, b"null")
+        told = await waiting
+        assert told.status_code == 499
+        assert "cancelled" in told.json()["detail"]
+        assert (await http.get("/v1/models/org/mine")).status_code == 404
+        assert (await http.get("/v1/models/instances")).json() == []
+
+
+async def test_a_model_may_be_terminated_while_it_loads() -> None:
+    gate = Gate()
+    async with serving(gate) as http:
+        waiting = asyncio.create_task(http.post("/v1/models", json=BODY))
+        await until(lambda: len(gate.launches) == 1)
+        gone = await http.delete("/v1/models/org/mine")
+        assert (gone.status_code, gone.content) == (200, b"null")
+        assert (await waiting).status_code == 499
+
+
+async def test_of_two_launches_of_one_uid_one_is_told_that_it_is_taken() -> None:
+    gate = Gate()
+    async with serving(gate) as http:
+        first = asyncio.create_task(http.post("/v1/models", json=BODY))
+        await until(lambda: len(gate.launches) == 1)
+        second = await http.post("/v1/models", json=BODY)
+        assert second.status_code == 400
+        assert second.json()["error"]["details"]["code"] == "conflict"
+        gate.open()
+        assert (await first).json() == {"model_uid": "org/mine"}
+
+
+async def test_a_model_that_cannot_be_loaded_is_not_there_and_it_is_told_why() -> None:
+    body = {**BODY, "model_name": "broken", "model_type": None}
+    async with serving() as http:
+        failed = await http.post("/v1/models", json={**body, "model_type": "embedding"})
+        assert failed.status_code >= 400
+        reason = failed.json()["detail"]
+        assert reason
+        assert (await http.get("/v1/models/org/mine")).json()["detail"] == reason
+        assert (await http.get("/v1/models/instances")).json() == []
+        again = await http.post("/v1/models", json=BODY)
+        assert again.status_code == 200
+
+
+@pytest.mark.parametrize("uid", ["org/mine", "org%2Fmine"])
+async def test_uids_with_slashes_are_reached_however_they_are_written(uid: str) -> None:
+    async with serving() as http:
+        await http.post("/v1/models", json=BODY)
+        for start in ("", "http://127.0.0.1:9997/", "http://127.0.0.1:9997//"):
+            told = await http.get(f"{start}/v1/models/{uid}")
+            assert told.json()["model_uid"] == "org/mine"
+        (replica,) = (await http.get(f"/v1/models/{uid}/replicas")).json()
+        assert replica["replica_model_uid"] == "org/mine-rep0"
+
+
+async def test_words_of_the_protocol_win_over_uids() -> None:
+    async with serving() as http:
+        for word in ("instances", "prompts", "families", "vllm-supported"):
+            told = await http.get(f"/v1/models/{word}")
+            assert told.status_code == 200
+            assert "id" not in told.json()
+
+
+async def test_a_server_with_keys_tells_only_that_it_has_some() -> None:
+    async with serving(api_keys=["sesame"]) as http:
+        assert (await http.get("/v1/cluster/auth")).json() == {"auth": True}
+        for path in ("/v1/models/vllm-supported", "/v1/admin/setup/status", "/status"):
+            assert (await http.get(path)).status_code == 200
+        for path in ("/v1/models", "/v1/workers", "/v1/models/families", "/v1/autostart/models"):
+            assert (await http.get(path)).status_code == 401
+        wrong = await http.post("/token", json={"username": "a", "password": "b"})
+        assert (wrong.status_code, bool(wrong.json()["detail"])) == (401, True)
+        token = await http.post("/token", json={"username": "a", "password": "sesame"})
+        again = {"refresh_token": token.json()["refresh_token"]}
+        assert (await http.post("/v1/auth/refresh", json=again)).json() == token.json()
+        shown = {"Authorization": f"Bearer {token.json()['access_token']}"}
+        assert (await http.get("/v1/models", headers=shown)).status_code == 200
+        assert (await http.post("/v1/auth/refresh", json={})).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{", b'"a"', b"null", b'{"model_name": {"a": 1}}', b"\xff"]
+)
+async def test_bodies_that_are_none_are_refused(body: bytes) -> None:
+    async with serving() as http:
+        for path in ("/v1/models", "/v1/models/instance", "/v1/model_registrations/LLM"):
+            told = await http.post(path, content=body)
+            assert told.status_code == 400
+            assert isinstance(told.json()["detail"], str)
