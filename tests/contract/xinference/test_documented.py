@@ -187,3 +187,32 @@ async def test_ranks(whose: str, server: Live, place: Path) -> None:
     best = told["results"][0]
     assert (best["index"], best["document"]) == (0, "A man is eating food.")
     assert told["id"]
+
+
+@pytest.mark.parametrize("kind", ["LLM", "embedding", "image", "audio"])
+async def test_lists_of_registrations(kind: str, server: Live, place: Path) -> None:
+    # ``xinference`` itself is not to be had without its server.
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "stelae.xinference", "registrations", "-t", kind),
+        cwd=place,
+        env={"XINFERENCE_ENDPOINT": server.url},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, told = await running.communicate()
+    wanted = cells((HERE / "documented" / f"registrations_{kind}.txt").read_text("utf-8"))
+    found = cells(told.decode())
+    assert found[0] == wanted[0]
+    assert {row[1]: without_abilities(row) for row in wanted}.items() <= {
+        row[1]: without_abilities(row) for row in found
+    }.items()
+
+
+def cells(table: str) -> list[list[str]]:
+    """The cells of a table, row by row, without the dashes."""
+    rows = [re.split(r"\s{2,}", line.strip()) for line in table.splitlines() if line.strip()]
+    return [row for row in rows if not row[0].startswith("--")]
+
+
+def without_abilities(row: list[str]) -> list[str]:
+    """A row without what a chat model can do: there the guide counts as releases before 1.0 did."""
+    return [*row[:3], row[4]] if row[0] == "LLM" else row
