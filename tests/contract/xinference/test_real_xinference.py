@@ -38,6 +38,21 @@ asynchronous, against a server of this version: each row is a check in
 (`tools/clients.py`). The table is written by those tests.
 
 {table}
+
+What differs on purpose:
+
+* `list_models` has every model that can be asked for, also those that nobody has launched; a call
+  loads them. Terminating one of the settings unloads it.
+* A model that is unknown is answered with 404 where it is described, and with 400 elsewhere.
+* Options of a launch that mean nothing on one machine are told back in `X-Stelae-Ignored`:
+  [launching](../xinference-launch.md).
+* `abort_cluster` and the `relaunch` calls are refused: a server is stopped by whoever runs it.
+* `reload_model` loads a model as it was launched; a changed configuration is refused.
+* The password of `login` is a key of the server; there are no users.
+* Videos and worlds are refused: no engine here makes them.
+
+The asynchronous client before 3.0 tells the status of an error and not its sentence, and cannot
+send `wait_ready=False`.
 """,
 )
 

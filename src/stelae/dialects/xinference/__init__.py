@@ -15,6 +15,7 @@ from stelae.dialects.xinference.refusals import render_error
 from stelae.dialects.xinference.registrations import REGISTRATION_OPERATIONS
 from stelae.dialects.xinference.reload import RELOAD_OPERATIONS
 from stelae.dialects.xinference.replicas import REPLICA_OPERATIONS
+from stelae.dialects.xinference.updates import UPDATE_OPERATIONS
 from stelae.dialects.xinference.versions import VERSION_OPERATIONS
 
 DIALECT = Dialect(
@@ -28,6 +29,7 @@ DIALECT = Dialect(
         *PROGRESS_OPERATIONS,
         *REPLICA_OPERATIONS,
         *VERSION_OPERATIONS,
+        *UPDATE_OPERATIONS,
         *RELOAD_OPERATIONS,
         *ASKED_OPERATIONS,
         *AUTOSTART_OPERATIONS,

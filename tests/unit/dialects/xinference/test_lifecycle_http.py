@@ -119,6 +119,17 @@ async def test_words_of_the_protocol_win_over_uids() -> None:
             assert "id" not in told.json()
 
 
+async def test_the_registry_is_changed_by_people_alone() -> None:
+    async with serving() as http:
+        told = await http.post("/v1/models/update_type", json={"model_type": "llm"})
+        assert (told.status_code, told.json()["data"]["model_type"]) == (200, "LLM")
+        wrong = await http.post("/v1/models/update_type", json={"model_type": "poem"})
+        assert wrong.status_code == 400
+        body = {"model_path": "/models/a", "model_family": "a"}
+        refused = await http.post("/v1/models/llm/auto-register", json=body)
+        assert refused.status_code == 403
+
+
 async def test_a_server_with_keys_tells_only_that_it_has_some() -> None:
     async with serving(api_keys=["sesame"]) as http:
         assert (await http.get("/v1/cluster/auth")).json() == {"auth": True}
