@@ -76,6 +76,19 @@ def launch(
         int | None,
         typer.Option("--max-tokens", metavar="N", min=1, help="Longest input, if shorter."),
     ] = None,
+    cache_tokens: Annotated[
+        int | None,
+        typer.Option(
+            "--cache-tokens",
+            metavar="N",
+            min=256,
+            help="Tokens that it keeps at once, if it writes.",
+        ),
+    ] = None,
+    batch_tokens: Annotated[
+        int | None,
+        typer.Option("--batch-tokens", metavar="N", min=1, help="Most tokens of one batch."),
+    ] = None,
     loras: Annotated[
         list[str] | None,
         typer.Option("--lora", metavar="NAME=SOURCE", help="An adapter: a folder or a hub id."),
@@ -123,6 +136,8 @@ def launch(
         gpus=gpus,
         calls=calls,
         max_tokens=max_tokens,
+        cache_tokens=cache_tokens,
+        batch_tokens=batch_tokens,
         loras=loras,
         environment=environment,
         thinking=thinking,
