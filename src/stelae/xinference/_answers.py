@@ -98,7 +98,10 @@ def _shown(answer: Answer, detail: Any) -> str:
 
 
 def _code(told: Mapping[str, Any]) -> str:
-    code = told.get("code")
+    """The word for an error; details have it where the protocol's status says less."""
+    details = told.get("details")
+    within = details.get("code") if isinstance(details, dict) else None
+    code = within or told.get("code")
     return code if isinstance(code, str) else ""
 
 
