@@ -74,6 +74,7 @@ UPDATE_OPERATIONS = (
         handle=update,
         summary="Say that there is nothing to fetch.",
         request=RefreshTypeRequest,
+        example={"model_type": "LLM"},
         response=RefreshTypeResponse,
         errors=(InvalidInput,),
     ),
