@@ -59,14 +59,15 @@ def launch_call(
     Raises:
         InvalidInput: An option is not one of those it takes, or of the wrong type.
     """
-    fields: dict[str, Any] = {"model": os.fspath(model), "uid": uid, **options}
-    if fields.get("path") is not None:
-        fields["path"] = os.fspath(fields["path"])
-    if "loras" in fields:
-        fields["loras"] = {name: os.fspath(place) for name, place in fields["loras"].items()}
     try:
+        fields: dict[str, Any] = {"model": os.fspath(model), "uid": uid, **options}
+        if fields.get("path") is not None:
+            fields["path"] = os.fspath(fields["path"])
+        if "loras" in fields:
+            given = dict(fields["loras"]).items()
+            fields["loras"] = {name: os.fspath(place) for name, place in given}
         return msgspec.convert(fields, LaunchCall)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, TypeError, ValueError) as error:
         raise InvalidInput(f"an argument of launch_model is wrong: {error}") from error
 
 
