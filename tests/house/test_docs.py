@@ -56,6 +56,7 @@ def of(language: str) -> list[Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)  # a page loads several models in a process of its own
 @pytest.mark.parametrize("page", of("python"), ids=name)
 async def test_python_blocks_run_one_after_the_other(
     page: Path, zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -70,6 +71,7 @@ async def test_python_blocks_run_one_after_the_other(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)  # all pages' calls, and the models that they load
 async def test_calls_with_curl_are_answered(
     zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
