@@ -274,6 +274,8 @@ class EngineManifest:
         declines: Says why a model of some facts cannot be served, before its files are here.
         packed: Formats of quantised weights that it reads beside, as variants name them.
         dtypes: Number formats that it computes in, on one device or another.
+        roofline: ``module:function`` as ``stelae.engines.roofline.Measure``, if it can tell what
+            a model reaches of the machine's multiply rate.
     """
 
     name: str
@@ -288,6 +290,7 @@ class EngineManifest:
     declines: Callable[[Card], str | None] = field(default=_accept_all)
     packed: frozenset[str] = frozenset()
     dtypes: frozenset[ComputeDtype] = EVERYWHERE
+    roofline: str | None = None
 
 
 AnyBatchEngine = BatchEngine[Any, Any, Any, Any]

@@ -38,4 +38,5 @@ MANIFEST = EngineManifest(
     preference=100,
     refuses=refuses,
     declines=declines,
+    roofline="stelae.engines.encoder.roofline:measure",
 )

@@ -1,0 +1,116 @@
+"""What is measured of an encoder beside the machine's multiply rate: laws, no times."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+
+import msgspec
+import pytest
+import torch
+from fix_arch import texts_of
+
+from stelae.catalog.catalog import Catalog
+from stelae.catalog.spec import ModelSpec
+from stelae.engines import registry
+from stelae.engines.base import EngineOptions
+from stelae.engines.encoder.roofline import flop_of
+from stelae.engines.encoder.watch import LINEARS, Watch
+from stelae.engines.registry import Choice
+from stelae.engines.roofline import Roofline, measure
+from stelae.errors import InvalidInput, UnsupportedTask
+from stelae.nn.backbone import backbone_class
+from stelae.nn.batch import pack
+from stelae.nn.layers.linear import GatedLinear, Linear
+
+TEXTS = ["a text", "another one, which is longer", "a third"]
+
+
+@pytest.fixture(scope="module")
+def spec() -> ModelSpec:
+    return Catalog().spec("default")
+
+
+@pytest.fixture(scope="module")
+def found(spec: ModelSpec) -> Roofline:
+    return measure(spec, registry.choose(spec), EngineOptions(), TEXTS, 0.0)
+
+
+def test_arithmetic_of_the_default_model_is_that_of_a_bert(
+    spec: ModelSpec, found: Roofline
+) -> None:
+    config = spec.backbone.config
+    h, i, layers = (
+        config[name] for name in ("hidden_size", "intermediate_size", "num_hidden_layers")
+    )
+    assert found.flop_per_token == 2 * (4 * h * h + 2 * h * i) * layers
+
+
+@pytest.mark.parametrize("name", ["BertModel", "AlbertModel"])
+def test_arithmetic_counts_a_layer_as_often_as_it_runs(name: str) -> None:
+    sizes = {"hidden_size": 16, "embedding_size": 16, "intermediate_size": 48}
+    rest = {"num_hidden_layers": 3, "num_attention_heads": 2, "vocab_size": 100}
+    model = backbone_class(name).from_config({**sizes, **rest, "max_position_embeddings": 64})
+    batch = pack(texts_of())
+    with torch.inference_mode(), Watch(lambda: 0.0) as watch:
+        model(batch)
+    tokens, per_layer = len(batch.ids), 2 * (4 * 16 * 16 + 2 * 16 * 48)
+    embedding = 2 * 16 * 16 if name == "AlbertModel" else 0  # from its width to the layers'
+    assert flop_of(watch.products) == tokens * (3 * per_layer + embedding)
+
+
+def test_gate_and_its_other_half_are_two_products() -> None:
+    with torch.inference_mode(), Watch(lambda: 0.0) as watch:
+        GatedLinear(8, 12, "gelu")(torch.zeros(5, 8))
+    assert watch.products == {(8, 12): 10}
+
+
+def test_watch_times_what_runs_and_then_looks_away() -> None:
+    before, ticks = sys.getprofile(), itertools.count()
+    with torch.inference_mode(), Watch(lambda: float(next(ticks))) as watch:
+        layer = Linear(4, 4)
+        layer(torch.zeros(1, 4))
+        layer.add(torch.zeros(1, 4), torch.zeros(1, 4))
+    assert watch.spent == {LINEARS: 2.0}
+    assert sys.getprofile() is before
+
+
+def test_shares_add_up(found: Roofline) -> None:
+    assert sum(part.share for part in found.parts) == pytest.approx(1)
+    (model,) = (part for part in found.parts if part.parts)
+    assert sum(part.share for part in model.parts) == pytest.approx(model.share)
+    assert [part.name for part in model.parts] == ["linears", "attention", "norms", "glue"]
+
+
+def test_rate_is_arithmetic_times_tokens(found: Roofline) -> None:
+    rate = found.flop_per_token * found.limit_tokens_per_s
+    assert found.gflop_per_s * 1e9 == pytest.approx(rate)
+    assert found.fraction == pytest.approx(found.tokens_per_s / found.limit_tokens_per_s)
+
+
+def test_threads_are_as_before(found: Roofline, spec: ModelSpec) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        measure(spec, registry.choose(spec), EngineOptions(), TEXTS, 0.0)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_texts_that_cannot_run_are_refused(spec: ModelSpec) -> None:
+    with pytest.raises(InvalidInput, match="none of the 0 texts"):
+        measure(spec, registry.choose(spec), EngineOptions(), [], 0.0)
+
+
+def test_other_engines_are_refused_by_name(spec: ModelSpec) -> None:
+    choice = Choice(registry.manifests()["fake"], "asked for")
+    with pytest.raises(UnsupportedTask, match=r"served by 'fake' \(asked for\)") as refused:
+        measure(spec, choice, EngineOptions(), TEXTS, 0.0)
+    assert refused.value.param == "model"
+
+
+def test_models_without_vectors_are_refused(spec: ModelSpec) -> None:
+    scorer = msgspec.structs.replace(spec, chains=())
+    with pytest.raises(UnsupportedTask, match="makes none"):
+        measure(scorer, registry.choose(spec), EngineOptions(), TEXTS, 0.0)
