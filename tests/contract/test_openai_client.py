@@ -55,6 +55,20 @@ def tokenizer_of(zoo: Path) -> Tokenizer:
     return tokenizer
 
 
+async def test_usage_of_a_thousand_calls_at_once_is_the_tokens_that_were_sent(
+    zoo: Path, url: str
+) -> None:
+    texts = [
+        " ".join(["ferry", "leaves", "at", "seven"] * (i % 4 + 1)) + str(i) for i in range(1000)
+    ]
+    sent = sum(len(e.ids) for e in tokenizer_of(zoo).encode_batch(texts))
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        answers = await asyncio.gather(
+            *(client.post("/v1/embeddings", json={"model": MODEL, "input": t}) for t in texts)
+        )
+    assert sum(a.json()["usage"]["total_tokens"] for a in answers) == sent
+
+
 async def test_one_text_gives_one_vector(client: AsyncOpenAI) -> None:
     answer = await client.embeddings.create(model="fake", input="hello")
     assert (answer.object, answer.model) == ("list", "fake")
