@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -55,6 +56,7 @@ def tokenizer_of(zoo: Path) -> Tokenizer:
     return tokenizer
 
 
+@pytest.mark.timeout(180)  # the client takes most of it
 async def test_usage_of_a_thousand_calls_at_once_is_the_tokens_that_were_sent(
     zoo: Path, url: str
 ) -> None:
@@ -62,9 +64,18 @@ async def test_usage_of_a_thousand_calls_at_once_is_the_tokens_that_were_sent(
         " ".join(["ferry", "leaves", "at", "seven"] * (i % 4 + 1)) + str(i) for i in range(1000)
     ]
     sent = sum(len(e.ids) for e in tokenizer_of(zoo).encode_batch(texts))
-    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [  # several: the time that one takes to find a connection grows with their number
+            await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=60))
+            for _ in range(20)
+        ]
         answers = await asyncio.gather(
-            *(client.post("/v1/embeddings", json={"model": MODEL, "input": t}) for t in texts)
+            *(
+                clients[i % len(clients)].post(
+                    "/v1/embeddings", json={"model": MODEL, "input": text}
+                )
+                for i, text in enumerate(texts)
+            )
         )
     assert sum(a.json()["usage"]["total_tokens"] for a in answers) == sent
 
