@@ -23,6 +23,7 @@ NAMES = {
     "linear": "matrix multiplies: plain and prepacked, fp32 and bf16",
     "architectures": "cost per token of each architecture at equal arithmetic",
     "memory": "how far one huge request makes the processes grow",
+    "flood": "how long short texts wait while long ones saturate the server",
     "stalls": "how long others wait beside one huge answer",
     "adapters": "what adapters cost in a batch",
     "maxsim": "late interaction against plain NumPy",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import random
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
@@ -13,15 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.profiler import ProfilerActivity, profile, record_function
 
 from benchmarks import report
 from benchmarks.texts import LENGTHS
+from stelae.engines.encoder.watch import ATTENTION, LINEARS, NORMS, Watch
 from stelae.engines.hardware import calm_openmp
 from stelae.nn.backbone import Backbone, backbone_class
 from stelae.nn.batch import TokenBatch, pack
 from stelae.nn.kernels.attention import kernel
-from stelae.nn.layers import postnorm
 from stelae.nn.layers.linear import prepack
 
 MODELS: dict[str, dict[str, Any]] = {
@@ -39,12 +37,8 @@ COMMON = {"vocab_size": 1000, "num_attention_heads": 12, "max_position_embedding
 ROWS = 1024
 """Tokens in the multiplies that are the limit."""
 
-PARTS = {
-    "mkldnn::_linear_pointwise": "linears",
-    "aten::native_layer_norm": "norms",
-    "attention": "attention",
-}
-"""Where operators belong; all others are glue."""
+PARTS = (LINEARS, ATTENTION, NORMS)
+"""What is told apart; all else is glue."""
 
 Work = Callable[[], object]
 
@@ -93,31 +87,12 @@ def seconds(work: Work, clock: Callable[[], float], times: int = 1) -> float:
     return (clock() - started) / times
 
 
-def parts(work: Work) -> dict[str, float]:
+def parts(work: Work, clock: Callable[[], float]) -> dict[str, float]:
     """Shares of the time of a run, by what takes it."""
-    attend = postnorm.attend
-
-    def recorded(*given: Any, **named: Any) -> Tensor:
-        with record_function("attention"):
-            return attend(*given, **named)
-
-    postnorm.attend = recorded  # the kernel is no operator, which the profiler would see
-    try:
-        with profile(activities=[ProfilerActivity.CPU]) as told:
-            work()
-    finally:
-        postnorm.attend = attend
-    found: dict[str, float] = defaultdict(float)
-    inside = 0.0
-    for event in told.key_averages():
-        part = PARTS.get(event.key, "glue")
-        spent = event.cpu_time_total if part == "attention" else event.self_cpu_time_total
-        if part == "attention":
-            inside = event.cpu_time_total - event.self_cpu_time_total
-        found[part] += spent
-    found["glue"] -= inside  # operators within attention are counted with it
-    whole = sum(found.values())
-    return {name: value / whole for name, value in found.items()}
+    with Watch(clock) as watch:
+        whole = seconds(work, clock)
+    shares = {part: watch.spent[part] / whole for part in PARTS}
+    return {**shares, "glue": 1 - sum(shares.values())}
 
 
 @torch.inference_mode()
@@ -145,7 +120,7 @@ def main(arguments: Sequence[str]) -> None:
     measured = ("model", "texts", "us/token", "limit us", "fraction")
     named = "CPU time" if options.threads == 1 else "wall time"
     title = f"{options.threads} thread(s), {named}, batches of {options.tokens} tokens"
-    report.table(title, (*measured, "linears", "attention", "norms", "glue"), rows)
+    report.table(title, (*measured, *PARTS, "glue"), rows)
 
 
 def _row(
@@ -165,12 +140,12 @@ def _row(
         if turn:
             limits.append(limit)
             spent.append(took)
-    shares = parts(lambda: model(batch))
+    shares = parts(lambda: model(batch), clock)
     return (
         name,
         kind,
         f"{1e6 * median(spent):.1f}",
         f"{1e6 * median(limits):.1f}",
         f"{report.ratio(limits, spent):.2f}",
-        *(f"{shares.get(part, 0.0):.0%}" for part in ("linears", "attention", "norms", "glue")),
+        *(f"{shares[part]:.0%}" for part in (*PARTS, "glue")),
     )
