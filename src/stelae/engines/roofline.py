@@ -14,9 +14,8 @@ import msgspec
 from msgspec.structs import replace
 
 from stelae.catalog.spec import ModelSpec
-from stelae.engines.base import Device, EngineOptions
+from stelae.engines.base import Device, EngineManifest, EngineOptions
 from stelae.engines.hardware import bound_onednn, calm_openmp
-from stelae.engines.registry import Choice
 from stelae.errors import UnsupportedTask
 from stelae.types import Modality, Task
 
@@ -68,13 +67,17 @@ Measure = Callable[[ModelSpec, EngineOptions, Sequence[str], float], Roofline]
 
 
 def measure(
-    spec: ModelSpec, choice: Choice, options: EngineOptions, texts: Sequence[str], seconds: float
+    spec: ModelSpec,
+    manifest: EngineManifest,
+    options: EngineOptions,
+    texts: Sequence[str],
+    seconds: float,
 ) -> Roofline:
     """Load a model into this process, on one thread of the CPU, and measure it.
 
     Args:
         spec: The model.
-        choice: The engine that serves it.
+        manifest: The engine that serves it.
         options: How to load it; device and threads are those that are measured.
         texts: What to encode, in turn.
         seconds: How long.
@@ -82,11 +85,10 @@ def measure(
     Raises:
         UnsupportedTask: The engine cannot tell, or the model makes no vectors of texts.
     """
-    manifest = choice.manifest
     if manifest.roofline is None:
         raise UnsupportedTask(
             f"model '{spec.name}': a roofline is measured of models that the encoder engine serves "
-            f"on the CPU, and this one is served by '{manifest.name}' ({choice.reason})",
+            f"on the CPU, and this one is served by '{manifest.name}'",
             param="model",
         )
     if Task.ENCODE not in spec.tasks or Modality.TEXT not in spec.inputs:

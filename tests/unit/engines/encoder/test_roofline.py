@@ -11,12 +11,11 @@ import torch
 from fix_arch import texts_of
 
 from stelae.catalog.catalog import Catalog
-from stelae.catalog.spec import ModelSpec
+from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.engines import registry
 from stelae.engines.base import EngineOptions
 from stelae.engines.encoder.roofline import flop_of
 from stelae.engines.encoder.watch import LINEARS, Watch
-from stelae.engines.registry import Choice
 from stelae.engines.roofline import Roofline, measure
 from stelae.errors import InvalidInput, UnsupportedTask
 from stelae.nn.backbone import backbone_class
@@ -33,12 +32,13 @@ def spec() -> ModelSpec:
 
 @pytest.fixture(scope="module")
 def found(spec: ModelSpec) -> Roofline:
-    return measure(spec, registry.choose(spec), EngineOptions(), TEXTS, 0.0)
+    return measure(spec, registry.choose(spec).manifest, EngineOptions(), TEXTS, 0.0)
 
 
 def test_arithmetic_of_the_default_model_is_that_of_a_bert(
     spec: ModelSpec, found: Roofline
 ) -> None:
+    assert isinstance(spec.backbone, Backbone)
     config = spec.backbone.config
     h, i, layers = (
         config[name] for name in ("hidden_size", "intermediate_size", "num_hidden_layers")
@@ -92,7 +92,7 @@ def test_threads_are_as_before(found: Roofline, spec: ModelSpec) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        measure(spec, registry.choose(spec), EngineOptions(), TEXTS, 0.0)
+        measure(spec, registry.choose(spec).manifest, EngineOptions(), TEXTS, 0.0)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
@@ -100,17 +100,16 @@ def test_threads_are_as_before(found: Roofline, spec: ModelSpec) -> None:
 
 def test_texts_that_cannot_run_are_refused(spec: ModelSpec) -> None:
     with pytest.raises(InvalidInput, match="none of the 0 texts"):
-        measure(spec, registry.choose(spec), EngineOptions(), [], 0.0)
+        measure(spec, registry.choose(spec).manifest, EngineOptions(), [], 0.0)
 
 
 def test_other_engines_are_refused_by_name(spec: ModelSpec) -> None:
-    choice = Choice(registry.manifests()["fake"], "asked for")
-    with pytest.raises(UnsupportedTask, match=r"served by 'fake' \(asked for\)") as refused:
-        measure(spec, choice, EngineOptions(), TEXTS, 0.0)
+    with pytest.raises(UnsupportedTask, match="served by 'fake'") as refused:
+        measure(spec, registry.manifests()["fake"], EngineOptions(), TEXTS, 0.0)
     assert refused.value.param == "model"
 
 
 def test_models_without_vectors_are_refused(spec: ModelSpec) -> None:
     scorer = msgspec.structs.replace(spec, chains=())
     with pytest.raises(UnsupportedTask, match="makes none"):
-        measure(scorer, registry.choose(spec), EngineOptions(), TEXTS, 0.0)
+        measure(scorer, registry.choose(spec).manifest, EngineOptions(), TEXTS, 0.0)
