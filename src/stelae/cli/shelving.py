@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import typer
+from msgspec.structs import replace
 
 from stelae.cli import reach
 from stelae.cli.output import Output, size
@@ -52,17 +53,48 @@ def engines(name: str, only: Only, where: Where, out: Output) -> None:
 
     Raises:
         ModelNotFound: There is no model of that name.
+        InvalidInput: No engine, or no variant of the model, is as asked for.
     """
     with reach.connect(*where, timeout=60.0) as client:
         found = client.engines(name)
+    kept = [*cut(found, only)]
+    if any(fit.variants for fit in found) and not any(fit.variants for fit in kept):
+        raise _unserved(name, found, only)
     if out.json:
-        out.document(msgspec.to_builtins(found))
+        out.document(msgspec.to_builtins(kept))
         return
-    for line in sheet(ENGINE, list(rows(name, found, only))):
+    for line in sheet(ENGINE, list(rows(name, kept, only))):
         out.line(line)
-    for fit in found:
-        if not fit.variants and only.engine in {None, fit.engine}:
+    for fit in kept:
+        if fit.reason and not fit.variants:
             out.note(f"{fit.engine}: {fit.reason}")
+
+
+def cut(found: Iterable[EngineFit], only: Only) -> Iterator[EngineFit]:
+    """The engines that were asked for, with the variants that were asked for."""
+    for fit in found:
+        variants = []
+        for variant in fit.variants:
+            wanted = tuple(q for q in variant.quantizations if only.takes(fit.engine, variant, q))
+            if wanted:
+                variants.append(replace(variant, quantizations=wanted))
+        if only.engine is None or only.engine.casefold() == fit.engine.casefold():
+            yield replace(fit, variants=tuple(variants))
+
+
+def _unserved(name: str, found: Iterable[EngineFit], only: Only) -> InvalidInput:
+    """The refusal of what no engine serves, with what is served in its place."""
+    columns = [*zip(*rows(name, found, Only()), strict=True)][1:]
+    asked = (only.engine, only.format, only.size, only.quantization)
+    words = ("engine", "format", "size", "quantization")
+    served = [
+        f"{word} {', '.join(dict.fromkeys(map(str, column)))}"
+        for word, column, given in zip(words, columns, asked, strict=True)
+        if given is not None
+    ]
+    first = next(word for word, given in zip(words, asked, strict=True) if given is not None)
+    message = f"no engine here serves {name!r} so; there is {'; '.join(served)}"
+    return InvalidInput(message, param=first)
 
 
 def rows(name: str, found: Iterable[EngineFit], only: Only) -> Iterator[list[Any]]:

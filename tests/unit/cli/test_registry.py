@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from stelae.cli.app import app
 from stelae.cli.registering import registration_in
-from stelae.cli.shelving import Only, rows
+from stelae.cli.shelving import Only, cut, rows
 from stelae.errors import InvalidInput
 from stelae.types import EngineFit, Variant
 
@@ -142,6 +142,35 @@ FITS = [
         (Only(size="0_5"), [("pytorch", 0.5, "none")]),
         (Only(size="many"), []),
         (Only(format="GGUFv2", quantization="Q4_K"), [("ggufv2", 7, "Q4_K")]),
+    ],
+)
+def test_only_what_was_asked_for_is_left_of_engines(
+    only: Only, kept: list[tuple[Any, ...]]
+) -> None:
+    left = [(fit.engine, fit.variants) for fit in cut(FITS, only)]
+    assert [
+        (variant.format, variant.size, quantization)
+        for _, variants in left
+        for variant in variants
+        for quantization in variant.quantizations
+    ] == kept
+    assert only.engine is None or [engine for engine, _ in left] == [only.engine.lower()]
+
+
+@pytest.mark.asyncio
+async def test_variants_that_no_engine_serves_are_refused_with_those_that_there_are(
+    server: str,
+) -> None:
+    told = await run(server, "engine", "qwen3", "--size", "0.7", "--format", "pytorch", check=2)
+    assert "size 0.6, 1.7" in told.stderr
+    assert told.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("only", "kept"),
+    [
+        (Only(), [("pytorch", 0.5, "none"), ("ggufv2", 7, "Q4_K"), ("ggufv2", 7, "Q8_0")]),
+        (Only(engine="LLAMA_CPP", quantization="q8_0"), [("ggufv2", 7, "Q8_0")]),
     ],
 )
 def test_engines_are_told_line_by_line(only: Only, kept: list[tuple[Any, ...]]) -> None:

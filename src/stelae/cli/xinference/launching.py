@@ -128,7 +128,16 @@ def adapters(
 
 
 def pairs(texts: Sequence[str] | None) -> dict[str, str] | None:
-    """Names and what is said of them; ``None`` if nothing is."""
+    """Names and what is said of them; ``None`` if nothing is.
+
+    Raises:
+        InvalidInput: One of the two words is missing.
+    """
+    for text in texts or ():
+        if PAIR not in text:
+            raise InvalidInput(
+                f"{text!r}: two words were expected, a name and its value", param=text
+            )
     return None if not texts else dict(text.split(PAIR, 1) for text in texts)
 
 

@@ -9,7 +9,7 @@ from stelae.dialects.decode import fit
 from stelae.dialects.xinference.engine_words import engine_of
 from stelae.dialects.xinference.kinds import kind_of
 from stelae.dialects.xinference.launch_schema import XinferenceInstance, XinferenceLaunch
-from stelae.dialects.xinference.placement import gpus_of, replicas_of
+from stelae.dialects.xinference.placement import AUTO, gpus_of, replicas_of
 from stelae.errors import InvalidInput
 from stelae.types import ComputeDtype, LaunchCall
 
@@ -63,7 +63,8 @@ def understand(
     given = {name: value for name, value in fields.items() if value is not None or name in _NULLS}
     asked = fit(XinferenceLaunch, given)
     unknown = given.keys() - set(XinferenceLaunch.__struct_fields__)
-    return Understood(_call(asked, cards), (*_ignored(asked, hosts), *sorted(unknown)))
+    call = _call(asked, cards)
+    return Understood(call, (*_ignored(asked, call, hosts), *sorted(unknown)))
 
 
 def _call(asked: XinferenceLaunch, cards: int) -> LaunchCall:
@@ -117,10 +118,11 @@ def _refuse(asked: XinferenceLaunch) -> None:
             raise InvalidInput(f"{param}: {reason}", param=param)
 
 
-def _ignored(asked: XinferenceLaunch, hosts: Collection[str]) -> list[str]:
+def _ignored(asked: XinferenceLaunch, call: LaunchCall, hosts: Collection[str]) -> list[str]:
     """What is asked for that means nothing here, and changes no answer."""
     configs = asked.replica_config or []
     workers = [device.worker_ip for config in configs for device in config.devices]
+    placed = asked.gpu_idx is not None or bool(configs)
     told = {
         "n_worker": asked.n_worker > 1,
         "worker_ip": asked.worker_ip is not None and _host(asked.worker_ip) not in hosts,
@@ -131,6 +133,9 @@ def _ignored(asked: XinferenceLaunch, hosts: Collection[str]) -> list[str]:
         "virtual_env_find_links": bool(asked.virtual_env_find_links),
         "trust_remote_code": asked.trust_remote_code,
         "reasoning_content": not asked.reasoning_content,
+        "enable_thinking": asked.enable_thinking is not None and call.kind != "llm",
+        "n_gpu": asked.gpu_idx is not None and asked.n_gpu != AUTO,
+        "device": asked.device.strip().casefold() != AUTO and (placed or asked.n_gpu != AUTO),
     }
     return [name for name, ignored in told.items() if ignored]
 

@@ -13,6 +13,7 @@ Gpus = tuple[tuple[int, ...], ...] | None
 CPU: Gpus = ((),)
 AUTO = "auto"
 _DEVICE = re.compile(r"(?:cuda|gpu)(?::(\d{1,4}))?")
+_COUNT = re.compile(r"[0-9]{1,9}")
 
 
 def replicas_of(asked: XinferenceLaunch) -> int:
@@ -40,9 +41,9 @@ def positive(given: int | str, param: str) -> int:
         InvalidInput: It is none.
     """
     text = str(given).strip()
-    if isinstance(given, bool) or not (text.isascii() and text.isdigit() and int(text[:9]) > 0):
+    if isinstance(given, bool) or not (_COUNT.fullmatch(text) and int(text) > 0):
         raise InvalidInput(f"{param}={given!r:.40}: a number from 1 was expected", param=param)
-    return int(text[:9])
+    return int(text)
 
 
 def gpus_of(asked: XinferenceLaunch, cards: int) -> Gpus:
@@ -129,7 +130,16 @@ def _place(given: ReplicaConfig, param: str, cards: int) -> tuple[int, ...] | No
         return (device.gpu_idx,) if isinstance(device.gpu_idx, int) else tuple(device.gpu_idx)
     if device.n_gpu == AUTO:
         return None
-    return tuple(range(_number(device.n_gpu, cards, f"{param}.devices[0].n_gpu")))
+    return first_cards(device.n_gpu, cards, f"{param}.devices[0].n_gpu")
+
+
+def first_cards(n_gpu: int | str | None, cards: int, param: str) -> tuple[int, ...]:
+    """So many GPUs, from the first on; none is the CPU.
+
+    Raises:
+        InvalidInput: That is no number, or more than there are.
+    """
+    return tuple(range(_number(n_gpu, cards, param)))
 
 
 def _number(given: int | str | None, cards: int, param: str) -> int:
@@ -143,8 +153,8 @@ def _number(given: int | str | None, cards: int, param: str) -> int:
         )
     if int(text[:9]) > cards:
         raise InvalidInput(
-            f"{param}={given}: this machine has {cards or 'no'} GPU{'s' * (cards > 1)}; choose "
-            "'auto', or null for the CPU",
+            f"{param}={given!s:.40}: this machine has {_said(cards)}; choose 'auto', or null for "
+            "the CPU",
             param=param,
         )
     return int(text[:9])
@@ -161,5 +171,14 @@ def _device(device: str, cards: int) -> Gpus:
             f"device={device!r:.40}: auto, cpu, cuda or cuda:N was expected", param="device"
         )
     card = int(found[1] or 0)
-    _number(card + 1, cards, "device")
+    if card >= cards:
+        raise InvalidInput(
+            f"device={device!r:.40}: this machine has {_said(cards)}; choose auto or cpu",
+            param="device",
+        )
     return ((card,),)
+
+
+def _said(cards: int) -> str:
+    """How many GPUs there are, in words."""
+    return f"{cards or 'no'} GPU{'s' * (cards > 1)}"

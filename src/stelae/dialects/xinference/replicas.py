@@ -12,7 +12,7 @@ from stelae.dialects.answers import json_answer
 from stelae.dialects.base import Operation, Rooms
 from stelae.dialects.decode import decode, whole
 from stelae.dialects.xinference.launch_schema import ReplicaConfig
-from stelae.dialects.xinference.placement import AUTO, place_of, positive
+from stelae.dialects.xinference.placement import AUTO, first_cards, place_of, positive
 from stelae.dialects.xinference.progress import replica_of
 from stelae.dialects.xinference.refusals import refused
 from stelae.errors import InvalidInput, ModelNotReady, NoCapacity
@@ -76,19 +76,19 @@ def _places(asked: XinferenceReplicas, rooms: Rooms) -> list[tuple[int, ...] | N
     configs = asked.replica_config
     if configs is None:
         count = positive(1 if asked.replica is None else asked.replica, "replica")
-        if count > MOST:
-            raise InvalidInput(
-                f"replica={count}: at most {MOST} are added at once", param="replica"
-            )
-        place = None if asked.n_gpu in (None, AUTO) else _counted(asked.n_gpu, cards)
+        _check_most(count, "replica")
+        place = None if asked.n_gpu in (None, AUTO) else first_cards(asked.n_gpu, cards, "n_gpu")
         return [place] * count
     listed = [configs] if isinstance(configs, ReplicaConfig) else configs
+    _check_most(len(listed), "replica_config")
     return [place_of(config, f"replica_config[{n}]", cards) for n, config in enumerate(listed)]
 
 
-def _counted(n_gpu: Any, cards: int) -> tuple[int, ...] | None:
-    config = msgspec.convert({"devices": [{"n_gpu": n_gpu}]}, ReplicaConfig)
-    return place_of(config, "n_gpu", cards)
+def _check_most(count: int, param: str) -> None:
+    if not 1 <= count <= MOST:
+        raise InvalidInput(
+            f"{param}: {count} are asked for; 1 to {MOST} are added at once", param=param
+        )
 
 
 def _added(rooms: Rooms, uid: str, replica: ReplicaInfo) -> dict[str, Any]:

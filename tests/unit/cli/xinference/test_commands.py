@@ -195,3 +195,9 @@ async def test_engines_are_cut_down_to_what_is_asked_for() -> None:
 @pytest.mark.parametrize(("word", "stream"), [("True", True), ("false", False), ("1", True)])
 async def test_streaming_is_a_truth(word: str, stream: bool) -> None:
     assert talking.config(5, word) == {"max_tokens": 5, "stream": stream}
+
+
+@pytest.mark.parametrize("words", [["-lm", "law"], ["-ev", "A"], ["-qc", "bits"]])
+async def test_an_option_of_two_words_is_refused_with_one(server: str, words: list[str]) -> None:
+    ended = await run(server, "launch", "--model-name", "fake", *words, check=2)
+    assert "two words were expected" in ended.stderr

@@ -45,7 +45,6 @@ def test_what_the_client_sends_of_itself_asks_for_nothing() -> None:
         ("replica", "3", "replicas", 3),
         ("request_limits", 4, "calls", 4),
         ("model_path", "/x", "path", "/x"),
-        ("enable_thinking", False, "thinking", False),
         ("envs", {"A": "b"}, "environment", {"A": "b"}),
         ("max_model_len", 512, "max_tokens", 512),
         ("context_length", 512, "max_tokens", 512),
@@ -105,6 +104,7 @@ def test_gpus_are_dealt_out_to_replicas() -> None:
         ({"replica": True}, "replica"),
         ({"replica": 1.5}, "replica"),
         ({"replica": "two"}, "replica"),
+        ({"replica": 10**9}, "replica"),
         ({"n_gpu": 3}, "n_gpu"),
         ({"n_gpu": -1}, "n_gpu"),
         ({"n_gpu": "many"}, "n_gpu"),
@@ -164,6 +164,36 @@ def test_what_means_nothing_here_is_told_back() -> None:
         "virtual_env_find_links", "trust_remote_code", "reasoning_content", "enable_xavier",
     )  # fmt: skip
     assert asked.call == LaunchCall(model="m", kind="embedding")
+
+
+@pytest.mark.parametrize(
+    ("fields", "ignored"),
+    [
+        ({"enable_thinking": True}, ("enable_thinking",)),
+        ({"enable_thinking": True, "model_type": "LLM"}, ()),
+        ({"gpu_idx": [0], "n_gpu": 2}, ("n_gpu",)),
+        ({"gpu_idx": [0], "device": "cpu"}, ("device",)),
+        ({"n_gpu": None, "device": "cuda"}, ("device",)),
+        ({"replica_config": [ONE_DEVICE], "device": "cuda:0"}, ("device",)),
+    ],
+)
+def test_of_two_ways_to_ask_the_one_that_does_not_count_is_told_back(
+    fields: dict[str, Any], ignored: tuple[str, ...]
+) -> None:
+    assert understand({**DEFAULTS, **fields}, cards=2).ignored == ignored
+
+
+def test_models_that_talk_take_a_habit_of_reasoning() -> None:
+    assert call(model_type="LLM", enable_thinking=False).thinking is False
+
+
+@pytest.mark.parametrize(
+    ("fields", "given"),
+    [({"device": "cuda"}, "device='cuda'"), ({"replica": 1234567890}, "replica=1234567890")],
+)
+def test_what_is_refused_is_told_as_it_was_given(fields: dict[str, Any], given: str) -> None:
+    with pytest.raises(InvalidInput, match=given):
+        call(cards=0, **fields)
 
 
 def test_this_machine_is_a_worker() -> None:

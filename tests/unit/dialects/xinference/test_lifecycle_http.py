@@ -111,6 +111,25 @@ async def test_uids_with_slashes_are_reached_however_they_are_written(uid: str) 
         assert replica["replica_model_uid"] == "org/mine-rep0"
 
 
+@pytest.mark.parametrize(
+    ("asked", "param"),
+    [
+        ({"n_gpu": 99}, "n_gpu"),
+        ({"replica": 65}, "replica"),
+        ({"replica_config": []}, "replica_config"),
+        ({"replica_config": [{"devices": [{}]}] * 65}, "replica_config"),
+    ],
+)
+async def test_replicas_that_cannot_be_added_are_refused_by_name(
+    asked: dict[str, Any], param: str
+) -> None:
+    async with serving() as http:
+        await http.post("/v1/models", json=BODY)
+        told = await http.post("/v1/models/org/mine/replicas", json=asked)
+        assert (told.status_code, told.json()["error"]["param"]) == (400, param)
+        assert len((await http.get("/v1/models/org/mine/replicas")).json()) == 1
+
+
 async def test_words_of_the_protocol_win_over_uids() -> None:
     async with serving() as http:
         for word in ("instances", "prompts", "families", "vllm-supported"):
