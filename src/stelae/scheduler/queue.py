@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Generic
+from typing import Any, Generic
 
 import msgspec
 
@@ -25,11 +25,24 @@ from stelae.scheduler.entry import Batch, Entry, S, Slot
 PATIENCE = 4.0
 """How many times its own running time an entry lets others pass."""
 
+QUICK = 0.005
+"""Seconds of work of an entry that may run beside what holds all lanes."""
+
+BRIEF = 0.05
+"""Seconds of a batch, where there are lanes: what comes meanwhile finds one free soon."""
+
+ENOUGH = 256
+"""Tokens of a batch from which on more of them make nothing faster on a CPU."""
+
 TRIFLE = 0.004
 """Seconds of work that are not shared out."""
 
 SMOOTHING = 0.2
 """Weight of the newest batch in the measured rate."""
+
+
+Waiting = tuple[float, int, Entry[S]]
+"""When an entry is due, its place among those due then, and the entry."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,12 +79,19 @@ class Depth:
 
 
 class Queue(Generic[S]):
-    """Admission, order and batching of one replica's work."""
+    """Admission, order and batching of one replica's work.
 
-    def __init__(self, limits: Limits) -> None:
+    Args:
+        limits: Its bounds.
+        lanes: Batches that may run at once.
+    """
+
+    def __init__(self, limits: Limits, lanes: int = 1) -> None:
         self.limits = limits
+        self._lanes = lanes
         self.rate = limits.tokens_per_second
-        self._heap: list[tuple[float, int, Entry[S]]] = []
+        self._heap: list[Waiting[S]] = []
+        self._quick: list[Waiting[S]] = []
         self._ticket = count()
         self._tokens = 0
         self._ready = 0
@@ -85,7 +105,12 @@ class Queue(Generic[S]):
     @property
     def waiting(self) -> bool:
         """Whether any entry waits (some may belong to calls that have left)."""
-        return bool(self._heap)
+        return bool(self._heap or self._quick)
+
+    @property
+    def quick(self) -> bool:
+        """Whether any entry waits that takes next to no time."""
+        return bool(self._quick)
 
     @property
     def backlog(self) -> float:
@@ -114,7 +139,8 @@ class Queue(Generic[S]):
     def push(self, entries: Iterable[Entry[S]]) -> None:
         """Add prepared entries of an admitted call."""
         for entry in entries:
-            heapq.heappush(self._heap, (self._due(entry), next(self._ticket), entry))
+            line = self._quick if entry.cost <= self.rate * QUICK else self._heap
+            heapq.heappush(line, (self._due(entry), next(self._ticket), entry))
             self._ready += entry.cost
 
     def take(self, now: float, takers: int = 1) -> Batch[S]:
@@ -125,17 +151,29 @@ class Queue(Generic[S]):
             takers: How many could run a batch now, this one counted: what waits is shared
                 among them, if it is more than a trifle.
         """
-        batch: Batch[S] = Batch()
         bound = min(self.limits.batch_tokens, self.rate * self.limits.batch_seconds)
+        if self._lanes > 1:
+            bound = min(bound, max(ENOUGH, self.rate * BRIEF))
         if takers > 1:
             bound = min(bound, max(self._ready / takers, self.rate * TRIFLE))
-        while self._heap and len(batch.entries) < self.limits.batch_items:
-            entry = self._heap[0][2]
+        return self._take(now, bound, (self._heap, self._quick))
+
+    def take_quick(self, now: float) -> Batch[S]:
+        """Give out what takes next to no time, and no more of it than that."""
+        return self._take(now, self.rate * QUICK, (self._quick,))
+
+    def _take(self, now: float, bound: float, lines: Sequence[list[Waiting[S]]]) -> Batch[S]:
+        batch: Batch[S] = Batch()
+        while len(batch.entries) < self.limits.batch_items:
+            line = min((each for each in lines if each), key=_first, default=None)
+            if line is None:
+                break
+            entry = line[0][2]
             alive, late = entry.slot.alive, _late(entry.slot, now)
             full = batch.entries and batch.cost + entry.cost > bound
             if alive and not late and full:
                 break
-            heapq.heappop(self._heap)
+            heapq.heappop(line)
             self._ready -= entry.cost
             if not alive:
                 continue
@@ -157,6 +195,11 @@ class Queue(Generic[S]):
         if slot.urgent:
             return -math.inf
         return slot.arrived + min(self.limits.ageing, PATIENCE * slot.pushed / self.rate)
+
+
+def _first(line: Sequence[Waiting[Any]]) -> tuple[float, int]:
+    due, ticket, _ = line[0]
+    return due, ticket
 
 
 def _late(slot: Slot, now: float) -> bool:

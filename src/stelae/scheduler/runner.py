@@ -5,7 +5,7 @@ costs a single hand-over, to a device thread. Larger calls are prepared by a
 helper thread, a few items at a time and in turns, while the device already
 works on their first items. ``finish`` runs where the last row arrived if it is
 little work, else in the helper thread. An engine that is ``Wide`` has several
-device threads, which share what waits.
+device threads, which share what waits, and one more for what should not wait for any of them.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ from stelae.scheduler.queue import Depth, Limits, Queue
 from stelae.scheduler.stats import RunnerStats
 from stelae.scheduler.width import Width
 
+SLOW = 0.015
+"""Seconds from which on a batch holds up what takes next to none."""
+
 INLINE_ITEMS = 16
 """Calls of at most so many items are finished in the thread that has their last row."""
 
@@ -43,9 +46,12 @@ class Runner:
 
     def __init__(self, engine: AnyBatchEngine, limits: Limits | None = None) -> None:
         self.engine = engine
-        self._queue: Queue[Pending] = Queue(limits or Limits())
+        self._lanes = engine.lanes if isinstance(engine, Wide) else 1
+        self._width = Width(engine.cores if isinstance(engine, Wide) else 1, self._lanes)
+        self._queue: Queue[Pending] = Queue(limits or Limits(), self._lanes)
         self._lock = threading.Lock()
         self._entries_ready = threading.Condition(self._lock)
+        self._quick_ready = threading.Condition(self._lock)
         self._chores_ready = threading.Condition(self._lock)
         self._idle = threading.Condition(self._lock)
         self._pending: set[Pending] = set()
@@ -54,10 +60,10 @@ class Runner:
         self._closed = False
         self._stats = RunnerStats()
         self._housekeeper = Housekeeper()
-        self._lanes = engine.lanes if isinstance(engine, Wide) else 1
-        self._width = Width(engine.cores if isinstance(engine, Wide) else 1, self._lanes)
-        self._running = 0
+        self._running = self._slow = 0
         serving = [self._serve_device] * self._lanes
+        if self._lanes > 1:
+            serving.append(self._serve_quick)
         self._threads = [
             *(threading.Thread(target=s, name="stelae-device", daemon=True) for s in serving),
             threading.Thread(target=self._serve_chores, name="stelae-prepare", daemon=True),
@@ -128,6 +134,7 @@ class Runner:
             self._draining = self._closed = True
             left = list(self._pending)
             self._entries_ready.notify_all()
+            self._quick_ready.notify_all()
             self._chores_ready.notify_all()
         for pending in left:
             self._fail(pending, ShuttingDown("the model was unloaded before the request ran"))
@@ -187,6 +194,8 @@ class Runner:
             pending.parked = pending.unprepared and self._far_ahead(pending)
             again = pending.unprepared and not pending.parked
             self._entries_ready.notify()
+            if self._held_up():
+                self._quick_ready.notify()
         if settled:
             self._finish(pending)
         elif again:
@@ -235,15 +244,37 @@ class Runner:
                     return
                 batch = self._queue.take(time.monotonic(), self._lanes - self._running)
                 alone = not (self._running or self._queue.waiting)
+                slow = batch.cost > self._queue.rate * SLOW
                 self._running += 1
+                self._slow += slow
                 if self._queue.waiting:
                     self._entries_ready.notify()
-            for pending in {entry.slot for entry in batch.late}:
-                self._fail(pending, _too_late(pending))
-            if batch.entries:
-                self._run(batch, alone)
+                if self._held_up():
+                    self._quick_ready.notify()
+            self._serve(batch, alone=alone)
             with self._lock:
                 self._running -= 1
+                self._slow -= slow
+
+    def _serve_quick(self) -> None:
+        """Run what takes next to no time beside slow batches that hold all lanes."""
+        while True:
+            with self._lock:
+                self._quick_ready.wait_for(lambda: self._held_up() or self._closed)
+                if self._closed:
+                    return
+                batch = self._queue.take_quick(time.monotonic())
+            self._serve(batch, alone=False)
+
+    def _held_up(self) -> bool:
+        """Whether what takes next to no time waits for slow batches only."""
+        return self._slow == self._lanes and self._queue.quick
+
+    def _serve(self, batch: Batch[Pending], *, alone: bool) -> None:
+        for pending in {entry.slot for entry in batch.late}:
+            self._fail(pending, _too_late(pending))
+        if batch.entries:
+            self._run(batch, alone)
 
     def _run(self, batch: Batch[Pending], alone: bool) -> None:
         calls = {entry.slot for entry in batch.entries}

@@ -118,3 +118,37 @@ def test_work_of_calls_that_left_is_not_counted_for_others() -> None:
     assert not queue.take(0.0, 2).entries
     arrive(queue, 0.0, 60, 60)
     assert queue.take(0.0, 2).cost == 60
+
+
+def test_what_takes_next_to_no_time_can_be_taken_by_itself() -> None:
+    queue: Queue[Slot] = Queue(Limits(tokens_per_second=1000), lanes=2)
+    arrive(queue, 0.0, 500, 500)
+    quick = arrive(queue, 3.0, 4)
+    assert queue.quick
+    taken = queue.take_quick(3.0)
+    assert [entry.slot for entry in taken.entries] == [quick]
+    assert not queue.quick
+    assert queue.waiting
+
+
+def test_no_more_of_it_is_taken_than_that() -> None:
+    queue: Queue[Slot] = Queue(Limits(tokens_per_second=1000), lanes=2)
+    arrive(queue, 0.0, *[2] * 10)
+    assert queue.take_quick(0.0).cost <= 5
+
+
+def test_both_kinds_leave_in_the_order_in_which_they_are_due() -> None:
+    queue: Queue[Slot] = Queue(Limits(tokens_per_second=1000, batch_items=1), lanes=2)
+    first = arrive(queue, 0.0, 2)
+    long = arrive(queue, 0.1, 100)
+    last = arrive(queue, 5.0, 2)
+    assert [slot for slot, _ in order(queue, 5.0)] == [first, long, last]
+
+
+def test_batches_are_brief_where_there_are_lanes_but_not_tiny() -> None:
+    fast: Queue[Slot] = Queue(Limits(tokens_per_second=20_000), lanes=2)
+    slow: Queue[Slot] = Queue(Limits(tokens_per_second=2000), lanes=2)
+    for queue in (fast, slow):
+        arrive(queue, 0.0, *[64] * 100)
+    assert fast.take(0.0).cost == 960
+    assert slow.take(0.0).cost == 256

@@ -307,3 +307,33 @@ def test_a_failing_batch_of_a_wide_engine_leaves_its_lane_working() -> None:
         np.testing.assert_array_equal(broken.dense[0], vector("a"))
     assert set(engine.threads) <= {1, 4, 8}
     runner.close()
+
+
+class SlowEngine(WideEngine):
+    """Ends batches of long texts only when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = threading.Semaphore(0)
+        self.go = threading.Event()
+
+    def run(self, batch: Sequence[Any]) -> Sequence[Any]:
+        if any(len(text) > 100 for text in batch):
+            self.held.release()
+            assert self.go.wait(WAIT)
+        return FakeEngine.run(self, batch)
+
+
+def test_a_short_text_does_not_wait_for_long_ones_that_hold_all_lanes() -> None:
+    engine = SlowEngine()
+    runner = Runner(engine, Limits(tokens_per_second=1000))
+    long = [runner.submit(call("word " * 200 + str(n))) for n in range(4)]
+    for _ in range(engine.lanes):
+        assert engine.held.acquire(timeout=WAIT)
+    short = runner.submit(call("short")).result(WAIT)
+    np.testing.assert_array_equal(short.dense[0], vector("short"))
+    assert not any(each.done() for each in long)
+    engine.go.set()
+    for each in long:
+        each.result(WAIT)
+    runner.close()
