@@ -99,7 +99,7 @@ class Autostarts:
     def _plan(self, uid: str) -> Autostart:
         if (plan := self._plans.get(uid)) is None:
             raise ModelNotFound(
-                f"model_uid={uid[:128]!r}: no model of that uid starts with the server",
+                f"uid={uid[:128]!r}: no model of that uid starts with the server",
                 param="uid",
             )
         return plan

@@ -215,7 +215,8 @@ class Launches:
         launch = self._launched(uid)
         if not launch.coming_up or launch.ending is not None:
             raise Conflict(
-                f"model_uid={uid[:128]!r}: it is not being launched, so there is nothing to cancel",
+                f"uid={uid[:128]!r}: it is not being launched, so there is nothing to cancel",
+                param="uid",
                 hint="terminate it, if it should not be served any more",
             )
         why = Cancelled(f"the launch of {uid!r} was cancelled")
@@ -320,9 +321,7 @@ class Launches:
 
     def _launched(self, uid: str) -> Launch:
         if (launch := self._launches.get(uid)) is None:
-            raise ModelNotFound(
-                f"model_uid={uid[:128]!r}: no model of that uid is launched", param="uid"
-            )
+            raise ModelNotFound(f"uid={uid[:128]!r}: no model of that uid is launched", param="uid")
         return launch
 
     # -- the steps ---------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from stelae.dialects.answers import json_answer
 from stelae.dialects.base import Operation, Rooms
 from stelae.dialects.xinference.models import card_of, launched
+from stelae.dialects.xinference.refusals import UIDS, renamed
 from stelae.dialects.xinference.versions import version_of
 from stelae.dialects.xinference.words import abilities, replica_uid, type_of
 from stelae.errors import Conflict, ModelNotFound
@@ -105,8 +106,9 @@ async def cancel(request: Request, rooms: Rooms) -> Response:
     """Stop a launch that is not ready."""
     try:
         await rooms.launches.cancel(request.path_params["uid"])
-    except ModelNotFound as error:
-        raise Conflict(error.message, param="model_uid") from error
+    except (ModelNotFound, Conflict) as error:
+        renamed(error, UIDS)
+        raise Conflict(error.message, param=error.param, hint=error.hint) from error
     return json_answer(None)
 
 

@@ -12,11 +12,11 @@ from stelae.dialects.answers import error_body, error_headers, json_answer
 from stelae.dialects.base import record_of
 from stelae.errors import Conflict, Forbidden, InvalidInput, ModelNotFound, NotFound, StelaeError
 
-NONE: Mapping[str, str] = {}
+UIDS: Mapping[str, str] = {"uid": "model_uid"}
 
 
 @contextmanager
-def refused(sent: Mapping[str, str] = NONE) -> Iterator[None]:
+def refused(sent: Mapping[str, str] = UIDS) -> Iterator[None]:
     """Answer 400 where the names or the state of things do not allow what is asked.
 
     Args:

@@ -130,6 +130,27 @@ async def test_replicas_that_cannot_be_added_are_refused_by_name(
         assert len((await http.get("/v1/models/org/mine/replicas")).json()) == 1
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/models/nope/cancel"),
+        ("POST", "/v1/models/org/mine/cancel"),
+        ("POST", "/v1/models/nope/replicas"),
+        ("GET", "/v1/models/nope/replicas"),
+        ("DELETE", "/v1/autostart/models/nope"),
+    ],
+)
+async def test_a_uid_is_refused_by_the_name_that_callers_know(method: str, path: str) -> None:
+    async with serving() as http:
+        await http.post("/v1/models", json=BODY)
+        told = (await http.request(method, path)).json()
+        assert told["error"]["param"] == "model_uid"
+        assert told["detail"].startswith("model_uid='")
+        own = (await http.post("/stelae/v1/launches/nope/cancel")).json()
+        assert own["error"]["param"] == "uid"
+        assert own["detail"].startswith("uid='nope'")
+
+
 async def test_words_of_the_protocol_win_over_uids() -> None:
     async with serving() as http:
         for word in ("instances", "prompts", "families", "vllm-supported"):
