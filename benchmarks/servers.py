@@ -184,6 +184,7 @@ def _started(contender: Contender) -> Iterator[Running]:
         os.environ | {"HF_HUB_OFFLINE": "1", "INFINITY_ANONYMOUS_USAGE_STATS": "0"} | QUIET
     )
     environment["STELAE_MODELS__BENCH__SOURCE"] = str(checkpoint.folder())
+    environment["STELAE_STORE__FOLDER"] = str(checkpoint.CACHE / "state" / contender.name)
     log = checkpoint.CACHE / f"{contender.name.replace(' ', '-')}.log"
     started = time.perf_counter()
     with log.open("wb") as out:

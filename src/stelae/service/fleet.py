@@ -50,6 +50,7 @@ class Fleet:
         self._admission = admission
         self._health = health
         self._chores: list[asyncio.Task[None]] = []
+        self._begun = False
 
     # -- what there is -----------------------------------------------------------------------
 
@@ -111,6 +112,8 @@ class Fleet:
         """Whether requests should be sent here; answered from what is known, at once."""
         if self._admission.closed:
             return Readiness(ready=False, models=[], reason="the server is shutting down")
+        if not self._begun:
+            return Readiness(ready=False, models=[], reason="the server is starting")
         there = self._deployments.controller.replicas()
         up = [replica for replica in there if replica.state is not ModelState.STOPPING]
         models = [self._health.of(replica) for replica in up]
@@ -204,6 +207,7 @@ class Fleet:
         wanted = dict.fromkeys(catalog.entry(name).name for name in names)
         for name in wanted:
             self._deployments.standing(name).pinned = True
+        self._begun = True
         loads = [self._deployments.load(name) for name in wanted]
         failed = [e for e in await asyncio.gather(*loads, return_exceptions=True) if e is not None]
         if failed:

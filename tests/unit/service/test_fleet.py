@@ -180,6 +180,13 @@ async def test_a_house_with_nothing_to_load_is_ready() -> None:
         assert made.fleet.ready().ready
 
 
+async def test_a_house_is_not_ready_before_it_knows_what_it_should_load() -> None:
+    async with house() as made:
+        readiness = made.fleet.ready()
+        assert not readiness.ready
+        assert "starting" in readiness.reason
+
+
 async def test_a_stopped_house_is_not_ready_and_holds_nothing() -> None:
     gate = Gate(held=False)
     async with house(gate) as made:

@@ -150,6 +150,7 @@ async def test_many_calls_in_little_room_are_all_answered(tmp_path: Path) -> Non
 async def test_a_house_is_ready_while_models_make_way(tmp_path: Path) -> None:
     doors = Doors()
     async with home(doors, tmp_path, 1) as made:
+        await made.fleet.start()
         await encode(made, "one", model="a")
         doors.closes.clear()
         call = asyncio.create_task(encode(made, "two", model="b"))
