@@ -39,6 +39,10 @@ class Gate:
         """Let launches go on."""
         self._open.set()
 
+    def shut(self) -> None:
+        """Hold launches back again."""
+        self._open.clear()
+
     async def launch(self, deployment: Deployment) -> Replica:
         """Wait for the gate, then start a replica."""
         self.launches.append(deployment)

@@ -12,7 +12,7 @@ from stelae.catalog.abilities import Finding, ImageMode
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.hub_progress import Progress
 from stelae.catalog.spec import ModelSpec
-from stelae.errors import Forbidden, ModelNotFound
+from stelae.errors import Forbidden, ModelNotFound, StelaeError
 from stelae.service.admission import Admission
 from stelae.service.deployments import Deployments
 from stelae.service.describe import describe
@@ -50,6 +50,7 @@ class Fleet:
         self._admission = admission
         self._health = health
         self._chores: list[asyncio.Task[None]] = []
+        self._reloads: dict[str, asyncio.Task[None]] = {}
         self._begun = False
 
     # -- what there is -----------------------------------------------------------------------
@@ -154,6 +155,33 @@ class Fleet:
         await self._deployments.unload(entry.name, UNLOAD_SECONDS)
         return self.model(entry.name)
 
+    def reload(self, name: str) -> ModelInfo:
+        """Begin to unload a model once its calls are answered, and to load it again.
+
+        Nobody waits for that: ``reloading`` tells whether it is under way. A model that is
+        being loaded anew already is not so a second time.
+
+        Raises:
+            ModelNotFound: No such model.
+        """
+        own = self._deployments.catalog.resolve(name)[0].name
+        if own not in self._reloads:
+            work = asyncio.create_task(self._reload(own), name=f"reload-{own}")
+            self._reloads[own] = work
+            work.add_done_callback(lambda _: self._reloads.pop(own, None))
+        return self.model(own)
+
+    def reloading(self, name: str) -> bool:
+        """Whether a model, by the name it is registered under, is being loaded anew."""
+        return name in self._reloads
+
+    async def _reload(self, name: str) -> None:
+        try:
+            await self.unload(name)
+            await self.load(name)
+        except StelaeError as error:
+            log.warning("model_not_reloaded", model=name, error=str(error))
+
     def fetchable(self, name: str) -> ModelEntry:
         """The model that a caller may have fetched under a name.
 
@@ -217,9 +245,10 @@ class Fleet:
         """Refuse new calls, finish the accepted ones for up to ``drain`` seconds, unload all."""
         end = time.monotonic() + drain
         await self._admission.close(drain)
-        for chore in self._chores:
+        chores = [*self._chores, *self._reloads.values()]
+        for chore in chores:
             chore.cancel()
-        await asyncio.gather(*self._chores, return_exceptions=True)
+        await asyncio.gather(*chores, return_exceptions=True)
         await self._deployments.close(max(0.0, end - time.monotonic()))
         log.info("fleet_stopped", unanswered=self._admission.calls)
 

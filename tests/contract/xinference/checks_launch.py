@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from either import OLD, Place, Skip, fresh
 
 __all__ = ["Place", "Skip"]
@@ -288,7 +290,9 @@ async def check_reload(place: Place) -> None:
     async with place.launched(**EMBEDDER) as (c, uid):
         told = await c.reload_model(uid, {})
         assert told["model_uid"] == uid
-        assert (await c.get_model_reload_status(uid))["status"] == "ready"
+        async with asyncio.timeout(60):
+            while (await c.get_model_reload_status(uid))["status"] != "ready":  # noqa: ASYNC110  # what is asked has no event to wait for
+                await asyncio.sleep(0.01)
         assert (await c.get_model_reload_config(uid))["model_name"] == "bge-small-en-v1.5"
         call = c.reload_model(uid, {"model_engine": "vllm"})
         await place.raised(call, "Failed to reload model, detail: ", "model_config")

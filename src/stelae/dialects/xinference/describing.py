@@ -31,13 +31,22 @@ async def get_model(request: Request, rooms: Rooms) -> Response:
     uid = request.path_params["uid"]
     info, launch = found(rooms, uid)
     record_of(request).model = info.name
+    check_up(uid, launch)
+    return json_answer(model(rooms, info, launch))
+
+
+def check_up(uid: str, launch: LaunchInfo | None) -> None:
+    """Refuse what needs a model whose launch is over.
+
+    Raises:
+        ModelNotReady: It is being launched.
+    """
     if launch is not None and launch.stage in COMING:
         raise ModelNotReady(
             f"model_uid={uid[:128]!r}: the model is still being launched ({launch.stage})",
             param="model_uid",
             retry_after=LATER,
         )
-    return json_answer(model(rooms, info, launch))
 
 
 async def terminate(request: Request, rooms: Rooms) -> Response:

@@ -11,14 +11,24 @@ from starlette.responses import Response
 from stelae.dialects.answers import json_answer
 from stelae.dialects.base import Handle, Operation, Rooms
 from stelae.dialects.decode import decode, whole
-from stelae.dialects.xinference.describing import found
+from stelae.dialects.xinference.describing import check_up, found
 from stelae.dialects.xinference.payload import payload_of
 from stelae.dialects.xinference.refusals import refused
-from stelae.errors import Forbidden, InvalidInput, ModelNotFound, NotFound, StelaeError
+from stelae.errors import (
+    Forbidden,
+    InvalidInput,
+    ModelNotFound,
+    ModelNotReady,
+    NotFound,
+    StelaeError,
+)
 from stelae.types import ModelInfo, ModelState
 
 ACCEPTED = 202
 """The status that these clients expect of a reload."""
+
+UNDER_WAY = {ModelState.READY: "draining", ModelState.AVAILABLE: "loading"}
+"""What is told in place of a state that is about to change: calls end first, then it loads."""
 
 STATUSES = {
     ModelState.AVAILABLE: "unloaded",
@@ -54,7 +64,7 @@ _DECODER = msgspec.json.Decoder(ReloadRequest)
 
 
 async def reload(request: Request, rooms: Rooms) -> Response:
-    """Unload a model once its calls are answered, and load it again."""
+    """Begin to unload a model once its calls are answered, and to load it again."""
     uid, body = request.path_params["uid"], await whole(request)
     asked = decode(_DECODER, body) if body.strip() else ReloadRequest()
     changes = {"model_config": asked.configured, "python_executable": asked.python_executable}
@@ -66,21 +76,21 @@ async def reload(request: Request, rooms: Rooms) -> Response:
                 hint="terminate it and launch it with other options",
             )
     with refused():
-        found(rooms, uid)
-    await rooms.fleet.unload(uid)
-    info = await rooms.fleet.load(uid)
-    return json_answer(_status(info, uid), ACCEPTED)
+        check_up(uid, found(rooms, uid)[1])
+        info = rooms.fleet.reload(uid)
+    return json_answer(_status(rooms, info, uid), ACCEPTED)
 
 
 async def status(request: Request, rooms: Rooms) -> Response:
-    """Whether a model is loaded."""
+    """How far a model is that is loaded anew, or whether it is loaded."""
     uid = request.path_params["uid"]
-    return json_answer(_status(found(rooms, uid)[0], uid))
+    return json_answer(_status(rooms, found(rooms, uid)[0], uid))
 
 
-def _status(info: ModelInfo, uid: str) -> dict[str, Any]:
+def _status(rooms: Rooms, info: ModelInfo, uid: str) -> dict[str, Any]:
     error = None if info.error is None else info.error.message
-    return {"model_uid": uid, "status": STATUSES[info.state], "error": error}
+    told = STATUSES | UNDER_WAY if rooms.fleet.reloading(info.name) else STATUSES
+    return {"model_uid": uid, "status": told[info.state], "error": error}
 
 
 async def configuration(request: Request, rooms: Rooms) -> Response:
@@ -136,8 +146,9 @@ RELOAD_OPERATIONS = (
         "POST",
         "/v1/models/{uid:path}/reload",
         reload,
-        "Load a model anew as it was launched.",
+        "Begin to load a model anew as it was launched.",
         InvalidInput,
+        ModelNotReady,
         request=ReloadRequest,
         example={"drain_timeout": 300},
     ),
@@ -145,7 +156,7 @@ RELOAD_OPERATIONS = (
         "GET",
         "/v1/models/{uid:path}/reload",
         status,
-        "Tell whether a model is loaded.",
+        "Tell how far a model is that is loaded anew.",
         ModelNotFound,
     ),
     _operation(

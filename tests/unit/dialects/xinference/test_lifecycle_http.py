@@ -51,6 +51,33 @@ async def until_ready(http: httpx.AsyncClient, uid: str) -> None:
             await asyncio.sleep(0.005)
 
 
+async def test_a_reload_is_accepted_at_once_and_told_of_until_it_is_over() -> None:
+    gate, path = Gate(held=False), "/v1/models/org/mine/reload"
+    async with serving(gate) as http:
+        await http.post("/v1/models", json=BODY)
+        gate.shut()
+        for _ in range(2):  # a second one changes nothing
+            answer = await http.post(path, json={"model_config": {}})
+            assert (answer.status_code, answer.json()["status"]) == (202, "draining")
+        await until(lambda: len(gate.launches) == 2)
+        assert (await http.get(path)).json() == {
+            "model_uid": "org/mine", "status": "loading", "error": None,
+        }  # fmt: skip
+        gate.open()
+        async with asyncio.timeout(20):
+            while (await http.get(path)).json()["status"] != "ready":  # noqa: ASYNC110  # as above
+                await asyncio.sleep(0.005)
+        assert len(gate.launches) == 2
+
+
+async def test_a_model_that_is_being_launched_is_not_loaded_anew() -> None:
+    gate = Gate()
+    async with serving(gate) as http:
+        await http.post("/v1/models", params={"wait_ready": "False"}, json=BODY)
+        answer = await http.post("/v1/models/org/mine/reload", json={})
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+
+
 async def test_who_waits_for_a_launch_that_is_cancelled_is_told_so() -> None:
     gate = Gate()
     async with serving(gate) as http:
