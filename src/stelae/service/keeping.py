@@ -192,15 +192,22 @@ class Keeping:
 
     def _check_fits(self, name: str, each: Footprint, replicas: int, most: int) -> None:
         need, pinned = each.bytes * replicas, self._stays.pinned(beside=name)
-        if need + pinned <= most:
+        held = 0 if self.going(name) else self._stays.held(name)  # by replicas that stay
+        if need + held + pinned <= most:
             return
-        left = f", of which pinned models hold {said(pinned)}" if pinned else ""
+        left = f", of which its other replicas hold {said(held)}" if held else ""
+        left += f", of which pinned models hold {said(pinned)}" if pinned else ""
         times = f" for each of {replicas} replicas" if replicas > 1 else ""
         raise ModelTooLarge(
             f"model {name!r} needs about {said(need)} of memory ({each}{times}), and models may "
             f"take {said(most)} here{left}",
             hint="raise limits.memory_bytes, or choose a smaller model, dtype or quantization",
-            details={"needed_bytes": need, "most_bytes": most, "pinned_bytes": pinned},
+            details={
+                "needed_bytes": need,
+                "most_bytes": most,
+                "pinned_bytes": pinned,
+                "held_bytes": held,
+            },
         )
 
     async def _wait(self, name: str, need: int, end: float) -> None:

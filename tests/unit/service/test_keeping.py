@@ -330,6 +330,18 @@ async def test_replicas_are_summed_up(make: Make) -> None:
         await bench.keeping.check(bench.entry("a", replicas=4), ComputeDtype.FLOAT32)
 
 
+async def test_a_further_replica_that_can_never_fit_is_refused_at_once(make: Make) -> None:
+    bench = make()
+    a = bench.entry("a", 6 * GB)
+    await bench.load(a)
+    waiting = bench.begin(a)
+    await bench.settle()
+    assert waiting.done()
+    with pytest.raises(ModelTooLarge, match=r"of which its other replicas hold 6\.0 GB"):
+        await waiting
+    await bench.load(bench.entry("b", 4 * GB))  # nobody stands in the way of others
+
+
 async def test_pinned_models_leave_less(make: Make) -> None:
     bench = make()
     await bench.load(bench.entry("pinned", 3 * GB, pinned=True))
