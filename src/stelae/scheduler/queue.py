@@ -28,6 +28,9 @@ PATIENCE = 4.0
 QUICK = 0.005
 """Seconds of work of an entry that may run beside what holds all lanes."""
 
+SHORT = 32
+"""Tokens of an entry that may do so whatever the rate, which a crowded processor spoils."""
+
 BRIEF = 0.05
 """Seconds of a batch, where there are lanes: what comes meanwhile finds one free soon."""
 
@@ -139,7 +142,7 @@ class Queue(Generic[S]):
     def push(self, entries: Iterable[Entry[S]]) -> None:
         """Add prepared entries of an admitted call."""
         for entry in entries:
-            line = self._quick if entry.cost <= self.rate * QUICK else self._heap
+            line = self._quick if entry.cost <= self._little else self._heap
             heapq.heappush(line, (self._due(entry), next(self._ticket), entry))
             self._ready += entry.cost
 
@@ -160,7 +163,12 @@ class Queue(Generic[S]):
 
     def take_quick(self, now: float) -> Batch[S]:
         """Give out what takes next to no time, and no more of it than that."""
-        return self._take(now, self.rate * QUICK, (self._quick,))
+        return self._take(now, self._little, (self._quick,))
+
+    @property
+    def _little(self) -> float:
+        """Tokens that take next to no time."""
+        return max(SHORT, self.rate * QUICK)
 
     def _take(self, now: float, bound: float, lines: Sequence[list[Waiting[S]]]) -> Batch[S]:
         batch: Batch[S] = Batch()

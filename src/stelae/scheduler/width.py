@@ -15,7 +15,10 @@ CROWDED = 0.7
 """Share of its time that the first of many threads runs at least, where processors are free."""
 
 MEMORY = 2.0
-"""Seconds for which a crowded processor is remembered."""
+"""Seconds for which a crowded processor is remembered; twice as long each time that it still is."""
+
+LONGEST = 64.0
+"""Seconds of that at most."""
 
 
 class Width:
@@ -28,7 +31,7 @@ class Width:
 
     def __init__(self, cores: int, lanes: int) -> None:
         self._cores, self._narrow = cores, max(1, cores // lanes)
-        self._crowded_until = 0.0
+        self._crowded_until, self._memory = 0.0, MEMORY
 
     def choose(self, seconds: float, now: float, *, alone: bool) -> int:
         """Threads for the next batch.
@@ -51,5 +54,10 @@ class Width:
             seconds: Seconds that it took.
             now: Clock reading.
         """
-        if threads > self._narrow and ran < CROWDED * seconds:
-            self._crowded_until = now + MEMORY
+        if threads <= self._narrow:
+            return
+        if ran >= CROWDED * seconds:
+            self._memory = MEMORY
+        else:
+            self._crowded_until = now + self._memory
+            self._memory = min(LONGEST, 2 * self._memory)

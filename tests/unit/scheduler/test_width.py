@@ -35,3 +35,16 @@ def test_threads_that_ran_all_the_time_say_that_there_is_room() -> None:
     width.observe(2, ran=0.048, seconds=0.05, now=10.0)
     width.observe(1, ran=0.01, seconds=0.05, now=10.0)  # few threads say nothing of many
     assert width.choose(LONG, 10.1, alone=True) == 2
+
+
+def test_a_processor_that_stays_crowded_is_tried_ever_more_rarely() -> None:
+    width, now, waits = Width(2, 2), 0.0, []
+    for _ in range(8):
+        width.observe(2, ran=0.01, seconds=0.05, now=now)
+        until = next(t for t in range(1, 200) if width.choose(LONG, now + t, alone=True) == 2)
+        waits.append(until)
+        now += until
+    assert waits == [2, 4, 8, 16, 32, 64, 64, 64]
+    width.observe(2, ran=0.05, seconds=0.05, now=now)
+    width.observe(2, ran=0.01, seconds=0.05, now=now)
+    assert width.choose(LONG, now + MEMORY, alone=True) == 2
