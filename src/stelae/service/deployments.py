@@ -37,7 +37,7 @@ from stelae.scheduler.queue import Limits
 from stelae.service.fetching import Fetching
 from stelae.service.health import Health
 from stelae.service.keeping import Keep, Keeping
-from stelae.service.launch_rules import check_kind
+from stelae.service.launch_rules import check_kind, check_more
 from stelae.telemetry.log import get
 from stelae.types import ComputeDtype, ModelState, Task
 
@@ -242,6 +242,7 @@ class Deployments:
 
         Raises:
             ModelNotReady: The model is not loaded, or was unloaded meanwhile.
+            InvalidInput: It has as many replicas as a model may have.
             StelaeError: It cannot be started, and why; the others are unharmed.
         """
         standing = self.standing(name)
@@ -424,6 +425,7 @@ class Deployments:
             there = self.controller.replicas(name)
             if not there:
                 raise ModelNotReady(f"model {name!r} is not loaded", retry_after=1.0)
+            check_more(name, len(there), 1)
             taken = {replica.deployment.number for replica in there}
             number = next(n for n in range(len(taken) + 1) if n not in taken)
             entry, like = self.catalog.entry(name), there[0].deployment

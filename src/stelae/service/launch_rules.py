@@ -20,6 +20,8 @@ LONGEST_UID = 100
 """Letters of a uid at most."""
 
 MOST_REPLICAS = 64
+"""Replicas of one model, in all."""
+
 MOST = 2**31
 MOST_VARIABLES, LONGEST_VALUE = 64, 32_768
 
@@ -87,6 +89,21 @@ def check_uid(uid: str) -> str:
             param="uid",
         )
     return plain
+
+
+def check_more(name: str, there: int, more: int) -> None:
+    """Refuse replicas beyond those that one model may have.
+
+    Raises:
+        InvalidInput: There would be too many.
+    """
+    if there + more > MOST_REPLICAS:
+        raise InvalidInput(
+            f"replicas: model {name[:128]!r} has {there} of them, and {more} more are asked for; "
+            f"one model has at most {MOST_REPLICAS} in all",
+            param="replicas",
+            hint="launch it once more under another uid",
+        )
 
 
 def check_place(path: str, param: str) -> None:

@@ -14,12 +14,16 @@ from stelae.dialects.decode import decode, whole
 from stelae.dialects.xinference.launch_schema import ReplicaConfig
 from stelae.dialects.xinference.placement import AUTO, first_cards, place_of, positive
 from stelae.dialects.xinference.progress import replica_of
-from stelae.dialects.xinference.refusals import refused
+from stelae.dialects.xinference.refusals import UIDS, refused
 from stelae.errors import InvalidInput, ModelNotReady, NoCapacity
+from stelae.service.launch_rules import check_more
 from stelae.types import ReplicaInfo
 
 MOST = 64
 """Replicas added at once."""
+
+SENT = {**UIDS, "replicas": "replica"}
+"""Fields of a call that stand for one of this protocol's under another name."""
 
 
 class XinferenceReplicas(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,9 +57,10 @@ async def add_replicas(request: Request, rooms: Rooms) -> Response:
     uid = request.path_params["uid"]
     body = await whole(request)
     asked = decode(_DECODER, body) if body.strip() else XinferenceReplicas()
-    with refused():
-        rooms.launches.info(uid)
+    with refused(SENT):
+        there = len(rooms.launches.info(uid).replicas)
         places = _places(asked, rooms)
+        check_more(uid, there, len(places))
         added = [await rooms.launches.add_replica(uid, gpus) for gpus in places]
     told = [_added(rooms, uid, replica) for replica in added]
     if len(told) == 1:

@@ -157,6 +157,16 @@ async def test_replicas_that_cannot_be_added_are_refused_by_name(
         assert len((await http.get("/v1/models/org/mine/replicas")).json()) == 1
 
 
+async def test_replicas_beyond_those_of_one_model_are_refused_before_any_is_added() -> None:
+    async with serving() as http:
+        await http.post("/v1/models", json=BODY)
+        told = await http.post("/v1/models/org/mine/replicas", json={"replica": 64})
+        assert (told.status_code, told.json()["error"]["param"]) == (400, "replica")
+        assert told.json()["detail"].startswith("replica: model 'org/mine' has 1 of them")
+        assert "at most 64 in all" in told.json()["detail"]
+        assert len((await http.get("/v1/models/org/mine/replicas")).json()) == 1
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
