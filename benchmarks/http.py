@@ -14,7 +14,11 @@ CELLS = {
     "passage-16": ("passage", 16, 1),
     "short-16": ("short", 16, 1),
     "short-1": ("short", 1, 1),
+    "passage-1": ("passage", 1, 1),
+    "mixed-64": ("mixed", 64, 1),
+    "short-64": ("short", 64, 1),
     "mixed-4x32": ("mixed", 4, 32),
+    "passage-4x32": ("passage", 4, 32),
 }
 """Kind of text, requests in flight, texts per request."""
 
