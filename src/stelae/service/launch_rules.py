@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from stelae.catalog.entry import GGUF, ModelEntry, is_gguf, is_local
+from stelae.catalog.entry import GGUF, ModelEntry, is_gguf, is_local, is_name
 from stelae.catalog.spec import ModelSpec
 from stelae.catalog.variants import PLAIN
 from stelae.engines import hardware, registry
@@ -79,13 +79,20 @@ def check_uid(uid: str) -> str:
     """A uid without the spaces around it.
 
     Raises:
-        InvalidInput: It is empty or too long, or looks like that of a replica.
+        InvalidInput: It is empty or too long, has letters that no name has, or looks like that
+            of a replica.
     """
     plain = uid.strip()
     if not 1 <= len(plain) <= LONGEST_UID or _REPLICA.fullmatch(plain):
         raise InvalidInput(
             f"uid={uid[:LONGEST_UID]!r}: a uid has 1 to {LONGEST_UID} letters and does not end in "
             "-rep and a number, as those of replicas do",
+            param="uid",
+        )
+    if not is_name(plain):
+        raise InvalidInput(
+            f"uid={plain!r}: a uid has up to {LONGEST_UID} ASCII letters, digits and . : @ + _ -, "
+            "in parts separated by /",
             param="uid",
         )
     return plain

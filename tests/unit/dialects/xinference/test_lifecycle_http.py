@@ -167,6 +167,15 @@ async def test_replicas_beyond_those_of_one_model_are_refused_before_any_is_adde
         assert len((await http.get("/v1/models/org/mine/replicas")).json()) == 1
 
 
+async def test_a_uid_that_no_model_can_have_is_told_how_long_one_may_be() -> None:
+    async with serving() as http:
+        for uid in ("a b", "x" * 101):
+            told = (await http.post("/v1/models", json={**BODY, "model_uid": uid})).json()
+            assert told["error"]["param"] == "model_uid"
+            assert "100" in told["detail"]
+            assert "128" not in told["detail"]
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
