@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from stelae.dialects.decode import fit
@@ -35,6 +35,9 @@ SENT = {
     "name": "model_name",
 }
 """Fields of a launch that stand for one of this protocol's under another name."""
+
+LENGTHS = ("max_model_len", "context_length", "n_ctx", "max_tokens")
+"""Names of the longest input; the least counts."""
 
 _NULLS = frozenset({"n_gpu"})
 """Fields whose ``null`` says something."""
@@ -146,8 +149,14 @@ def _host(worker: str) -> str:
 
 def _longest(asked: XinferenceLaunch) -> int | None:
     """The longest input, under whichever of its names; the least counts."""
-    given = (asked.max_model_len, asked.context_length, asked.n_ctx, asked.max_tokens)
+    given = (getattr(asked, name) for name in LENGTHS)
     return min((length for length in given if length is not None), default=None)
+
+
+def sent(fields: Mapping[str, Any]) -> dict[str, str]:
+    """``SENT``, with the name under which the body of a launch gives its longest input."""
+    given = {name: fields[name] for name in LENGTHS if isinstance(fields.get(name), int)}
+    return SENT | ({"max_tokens": min(given, key=given.__getitem__)} if given else {})
 
 
 def _dtype(asked: XinferenceLaunch) -> ComputeDtype | None:

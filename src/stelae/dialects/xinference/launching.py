@@ -12,7 +12,7 @@ from starlette.responses import Response
 from stelae.dialects.answers import json_answer
 from stelae.dialects.base import Operation, Rooms, record_of
 from stelae.dialects.decode import decode, read
-from stelae.dialects.xinference.launch_read import SENT, Understood, of_version, understand
+from stelae.dialects.xinference.launch_read import Understood, of_version, sent, understand
 from stelae.dialects.xinference.launch_schema import Launched, XinferenceInstance, XinferenceLaunch
 from stelae.dialects.xinference.models import address_of
 from stelae.dialects.xinference.refusals import refused
@@ -42,7 +42,7 @@ async def launch_version(request: Request, rooms: Rooms) -> Response:
 
 async def _launched(request: Request, rooms: Rooms, fields: dict[str, Any], wait: bool) -> Response:
     asked = understood(rooms, fields)
-    with refused(SENT):
+    with refused(sent(fields)):
         info = await rooms.launches.launch(asked.call)
     record_of(request).model = info.uid
     headers = {}
@@ -50,7 +50,7 @@ async def _launched(request: Request, rooms: Rooms, fields: dict[str, Any], wait
         log.warning("launch_options_ignored", model=info.uid, options=list(asked.ignored))
         headers["X-Stelae-Ignored"] = ", ".join(map(ascii, asked.ignored))[:1024]
     if wait:
-        with refused(SENT):
+        with refused(sent(fields)):
             await rooms.launches.ready(info.uid)
     return json_answer(Launched(model_uid=info.uid), headers=headers)
 

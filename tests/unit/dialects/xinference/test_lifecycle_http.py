@@ -167,6 +167,14 @@ async def test_replicas_beyond_those_of_one_model_are_refused_before_any_is_adde
         assert len((await http.get("/v1/models/org/mine/replicas")).json()) == 1
 
 
+@pytest.mark.parametrize("name", ["max_model_len", "context_length", "n_ctx", "max_tokens"])
+async def test_a_longest_input_is_refused_by_the_name_it_was_sent_under(name: str) -> None:
+    async with serving() as http:
+        told = (await http.post("/v1/models", json={**BODY, name: 10**6})).json()
+        assert told["error"]["param"] == name
+        assert told["detail"].startswith(f"{name}=1000000")
+
+
 async def test_a_uid_that_no_model_can_have_is_told_how_long_one_may_be() -> None:
     async with serving() as http:
         for uid in ("a b", "x" * 101):
