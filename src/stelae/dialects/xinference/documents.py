@@ -201,7 +201,7 @@ def _weights_of(spec: Spec, source: Source, at: str) -> Weights:
     place = _path(source.model_uri) if source.model_uri else source.model_id
     if not place:
         raise InvalidInput(
-            f"{at or 'the document: '}neither model_id nor model_uri says where the weights are",
+            f"{at}model_id: missing, and so is model_uri; one of them says where the weights are",
             param=f"{at}model_id",
         )
     quantizations = _quantizations(shape, source, place)

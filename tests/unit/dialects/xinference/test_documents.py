@@ -358,3 +358,10 @@ def test_document_that_is_told_can_be_changed_without_changing_what_is_kept() ->
     mine = read("LLM", LLM_2)
     document_of(card_of(mine), mine)["model_specs"][0]["cache_status"] = True
     assert document_of(card_of(mine), mine)["model_specs"] == LLM_2["model_specs"]
+
+
+def test_a_spec_that_says_no_place_is_told_what_it_lacks() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read("LLM", {"model_name": "m", "model_specs": [{"model_format": "pytorch"}]})
+    assert str(refused.value).startswith("model_specs[0].model_id: missing, and so is model_uri;")
+    assert refused.value.param == "model_specs[0].model_id"
