@@ -75,13 +75,23 @@ def check_places(registration: Registration) -> None:
     for number, weights in enumerate(registration.weights):
         for quantization in weights.quantizations:
             source = weights.source.replace(QUANTIZATION, quantization)
-            if not is_hub_id(source) and not _is_checkpoint(Path(source)):
+            if not is_hub_id(source) and not is_checkpoint(Path(source)):
                 raise InvalidInput(
                     f"weights[{number}].source={source[:SHOWN]!r}: there is no checkpoint that "
                     "this server can read",
                     param=f"weights[{number}].source",
                     hint="a folder with config.json or its kin was expected, or a GGUF file",
                 )
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a place of this machine looks like a checkpoint: a GGUF file, or a folder."""
+    try:
+        if path.suffix == GGUF and path.is_file():
+            return True
+        return any(found.is_file() for mark in MARKS for found in path.glob(mark))
+    except OSError:
+        return False
 
 
 def card_of(registration: Registration) -> Card:
@@ -293,15 +303,6 @@ def _check_variants(registration: Registration) -> None:
                 f"weights: {shape}{billions} in {quantization!r} stands there twice",
                 param="weights",
             )
-
-
-def _is_checkpoint(path: Path) -> bool:
-    try:
-        if path.suffix == GGUF:
-            return path.is_file()
-        return any(found.is_file() for mark in MARKS for found in path.glob(mark))
-    except OSError:
-        return False
 
 
 def _no_json(value: Any, depth: int) -> str | None:

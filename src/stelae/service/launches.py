@@ -15,17 +15,21 @@ from msgspec.structs import replace
 
 from stelae.catalog.entry import ModelEntry, check_name, is_gguf, name_of
 from stelae.catalog.variants import Wish
+from stelae.cluster.daemon import in_daemon
 from stelae.errors import (
     Cancelled,
     Conflict,
     Forbidden,
+    InvalidInput,
     ModelNotFound,
     ShuttingDown,
     StelaeError,
+    UnsupportedCheckpoint,
     from_info,
 )
 from stelae.service.deployments import Deployments
 from stelae.service.keepsakes import AGAIN_SECONDS, LOOKS, Keepsakes
+from stelae.service.launch_files import check_engine, check_files
 from stelae.service.launch_rules import (
     check_gpus,
     check_launch,
@@ -173,10 +177,12 @@ class Launches:
         Raises:
             ModelNotFound: There is no such model.
             Forbidden: Callers may not launch what the server does not know by name.
-            InvalidInput: It has no such variant, or an option makes no sense.
+            InvalidInput: It has no such variant, an option makes no sense, a folder is no
+                checkpoint or no adapter, or the engine that is asked for cannot serve it.
             Conflict: The uid is taken.
             ShuttingDown: The server stops.
         """
+        await self.check(call)  # first, since what is taken may change meanwhile
         if self._closed:
             raise ShuttingDown("the server is shutting down and launches nothing", retry_after=5.0)
         entry = self._entry(call)
@@ -184,6 +190,17 @@ class Launches:
         self._begin(launch)
         await self._record(launch.uid)
         return self.info(launch.uid)
+
+    async def check(self, call: LaunchCall) -> None:
+        """Refuse what cannot be launched, whatever is launched now.
+
+        Raises:
+            StelaeError: As for ``launch``.
+        """
+        check_launch(call)
+        known = self._known(call)
+        await in_daemon(check_files, call)
+        await self._check_engine(known, call)
 
     async def ready(self, uid: str) -> LaunchInfo:
         """Wait until a launched model answers; whoever stops waiting ends nothing.
@@ -343,7 +360,24 @@ class Launches:
         except StelaeError as error:
             log.error("launch_failed", model=launch.uid, code=error.code, error=error.message)
             if not (launch.again or self._closed):
-                self._end(launch, 0.0, error)
+                self._end(launch, 0.0, await self._blamed(launch, error))
+
+    async def _blamed(self, launch: Launch, error: StelaeError) -> StelaeError:
+        """Why a load failed: what its caller asked for, if that was it."""
+        if isinstance(error, UnsupportedCheckpoint):
+            try:
+                await self._check_engine(launch.entry, launch.call)
+            except InvalidInput as mistake:
+                return mistake
+        return error
+
+    async def _check_engine(self, entry: ModelEntry, call: LaunchCall) -> None:
+        """Refuse an engine that cannot serve a model, if that can be told by now."""
+        if call.engine is None:
+            return
+        spec = await in_daemon(self._deployments.catalog.here, entry)
+        if spec is not None:
+            check_engine(call.engine, spec)
 
     def _end(self, launch: Launch, drain: float, why: StelaeError) -> asyncio.Task[None]:
         """Begin to take a launch down, once, whoever wants it and waits for it."""
