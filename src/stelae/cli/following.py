@@ -8,7 +8,7 @@ import time
 import msgspec
 
 from stelae.cli import exits, reach
-from stelae.cli.output import printable
+from stelae.cli.output import Output, printable
 from stelae.cli.reach import Where
 from stelae.client._sync._http import HttpBackend
 from stelae.errors import ServerUnreachable
@@ -39,7 +39,7 @@ class Log(HttpBackend):
         return self._ask("GET", asked, Part, SECONDS)
 
 
-def show(where: Where, lines: int, *, follow: bool) -> None:
+def show(where: Where, lines: int, out: Output, *, follow: bool) -> None:
     """Print the latest lines, and go on with what comes if that is wanted.
 
     Raises:
@@ -50,13 +50,14 @@ def show(where: Where, lines: int, *, follow: bool) -> None:
     log = Log(server or reach.DEFAULT_SERVER, key, None)
     try:
         part = log.part(None, lines)
-        _print(part)
+        _print(part, out)
         while follow:
             time.sleep(POLL_SECONDS)
             added = following(log, part)
             if added is not None:
                 part = added
-                _print(part)
+                if part.lines or part.lost:
+                    _print(part, out)
     finally:
         log.close()
 
@@ -71,7 +72,10 @@ def following(log: Log, seen: Part) -> Part | None:
         return None
 
 
-def _print(part: Part) -> None:
+def _print(part: Part, out: Output) -> None:
+    if out.json:
+        out.document({"lines": part.lines, "lost": part.lost})
+        return
     if part.lost:
         exits.tell(f"{part.lost} lines came too fast and are lost")
     for line in part.lines:

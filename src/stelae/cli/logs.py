@@ -17,12 +17,15 @@ def logs(
         bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
     ] = False,
     server: options.Server = None,
+    json: options.Json = False,
     key: options.Key = None,
 ) -> None:
     """Print what a running server has logged last.
 
-    It keeps the latest lines only (log.lines), those of its workers too.
+    It keeps the latest lines only (log.lines), those of its workers too. With --json each
+    look is a document on a line of its own: the lines, and how many were lost before them.
     """
     from stelae.cli import following
+    from stelae.cli.output import Output
 
-    following.show((server, key), lines, follow=follow)
+    following.show((server, key), lines, Output(json=json), follow=follow)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import httpx
 import pytest
@@ -31,6 +32,16 @@ async def test_the_latest_lines_are_printed() -> None:
         assert (await run(server.url, "-n", "2")).stdout == "second\nthird\n"
         assert (await run(server.url, "-n", "0")).stdout == ""
     await run(server.url, check=3)
+
+
+@pytest.mark.asyncio
+async def test_programs_get_the_lines_as_a_document() -> None:
+    async with live() as server:
+        LATEST.add('first\n"second"')
+        told = json.loads((await run(server.url, "-n", "1", "--json")).stdout)
+        assert told == {"lines": ['"second"'], "lost": 0}
+        nothing = json.loads((await run(server.url, "-n", "0", "--json")).stdout)
+        assert nothing["lines"] == []
 
 
 @pytest.mark.asyncio
