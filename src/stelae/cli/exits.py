@@ -9,7 +9,14 @@ from contextlib import contextmanager
 
 import typer
 
-from stelae.errors import InvalidInput, ModelNotFound, NoReference, ServerUnreachable, StelaeError
+from stelae.errors import (
+    InvalidInput,
+    ModelNotFound,
+    NoReference,
+    ServerUnreachable,
+    StelaeError,
+    Unauthorized,
+)
 
 OK = 0
 FAILURE = 1
@@ -18,6 +25,8 @@ UNREACHABLE = 3
 MODEL_MISSING = 4
 NOT_COMPARED = 5
 INTERRUPTED = 130
+
+LOGIN = "'stelae login' keeps the key of a server for these commands"
 
 EPILOG = (
     "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 server unreachable, "
@@ -45,6 +54,13 @@ def code_of(error: StelaeError) -> int:
             return FAILURE
 
 
+def hint_of(error: StelaeError) -> str | None:
+    """How an error is mended: a server that wants a key does not know that a command asks it."""
+    if isinstance(error, Unauthorized) and "header" in (error.hint or "header"):
+        return "; ".join(filter(None, (error.hint, LOGIN)))
+    return error.hint
+
+
 def tell(message: str, hint: str | None = None) -> None:
     """Print an error, and how to mend it, on stderr."""
     sys.stderr.write(f"error: {message}\n")
@@ -66,7 +82,7 @@ def reported(*, debug: bool) -> Iterator[None]:
     except StelaeError as error:
         if debug:
             raise
-        tell(error.message, error.hint)
+        tell(error.message, hint_of(error))
         raise typer.Exit(code_of(error)) from error
     except OSError as error:
         if debug or error.errno == errno.EPIPE:

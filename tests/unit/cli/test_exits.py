@@ -17,6 +17,7 @@ from stelae.errors import (
     ProtocolError,
     ServerUnreachable,
     StelaeError,
+    Unauthorized,
 )
 
 
@@ -43,6 +44,16 @@ def test_error_and_hint_are_told_on_stderr(capsys: pytest.CaptureFixture[str]) -
         raise ModelNotFound("no such model", hint="see stelae models")
     assert ended.value.exit_code == 4
     assert capsys.readouterr() == ("", "error: no such model\nhint: see stelae models\n")
+
+
+def test_a_key_that_is_missing_is_mended_by_logging_in(capsys: pytest.CaptureFixture[str]) -> None:
+    for hint in ("send the header 'Authorization: Bearer KEY'", None):
+        with pytest.raises(typer.Exit), reported(debug=False):
+            raise Unauthorized("no key", hint=hint)
+        assert "'stelae login'" in capsys.readouterr().err
+    with pytest.raises(typer.Exit), reported(debug=False):
+        raise Unauthorized("the hub refused the token", hint="give a valid token of the hub")
+    assert "login" not in capsys.readouterr().err
 
 
 def test_file_errors_name_the_file(capsys: pytest.CaptureFixture[str]) -> None:
