@@ -11,7 +11,8 @@ from stelae.cli import given, reach
 from stelae.cli.output import Output, printable
 from stelae.cli.reach import Where
 from stelae.client import _login
-from stelae.errors import BY_CODE, ServerUnreachable, StelaeError
+from stelae.errors import BY_CODE, ServerUnreachable, StelaeError, UnsupportedTask
+from stelae.types import Task
 from stelae.xinference import GenerateModelHandle, XinferenceConnectionError, XinferenceError
 
 
@@ -33,7 +34,7 @@ def generate(
     """
     text = given.text_of(prompt, out, "prompt")
     asked = {name: value for name, value in made.items() if value is not None}
-    with _as_ours(), _handle(model, where) as handle:
+    with _told(model, where), _as_ours(), _handle(model, where) as handle:
         if out.json:
             out.document(handle.generate(text, asked))
             return
@@ -44,6 +45,28 @@ def generate(
                 sys.stdout.write(printable(choice.get("text") or ""))
                 sys.stdout.flush()
         out.line("")
+
+
+@contextmanager
+def _told(model: str, where: Where) -> Iterator[None]:
+    """Tell of a model that writes nothing that it does not, and which ones do.
+
+    Raises:
+        UnsupportedTask: That; any other that is not for that reason as it is.
+    """
+    try:
+        yield
+    except UnsupportedTask as error:
+        with reach.connect(*where) as client:
+            there = client.models()
+        if any(model in (m.name, *m.aliases) and Task.CHAT in m.tasks for m in there):
+            raise
+        able = ", ".join(m.name for m in there if Task.CHAT in m.tasks)
+        raise UnsupportedTask(
+            f"model {model!r} cannot write texts",
+            param="model",
+            hint=f"these can: {able}" if able else "no model of this server is known to",
+        ) from error
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from live import live
+from live import FAKE, live
 from typer.testing import CliRunner, Result
 
 from stelae.cli.app import app
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(zoo: Path) -> AsyncIterator[str]:
     writer = {"source": str(zoo / "qwen3-chat"), "engine": "fake_text"}
-    async with live(models={"writer": writer}) as made:
+    async with live(models={"writer": writer, "embedder": FAKE}) as made:
         yield made.url
 
 
@@ -44,6 +44,13 @@ async def test_a_text_is_gone_on_with_from_an_argument_or_stdin(server: str) -> 
 
 async def test_options_reach_the_server(server: str) -> None:
     assert "top_p" in (await run(server, "writer", "text", "--top-p", "7", check=1)).stderr
+
+
+async def test_a_model_that_only_embeds_is_told_so_and_which_ones_write(server: str) -> None:
+    await run(server, "writer", "text")
+    told = (await run(server, "embedder", "text", check=2)).stderr
+    assert "model 'embedder' cannot write texts" in told
+    assert "these can: writer" in told
 
 
 async def test_what_cannot_be_is_told_with_its_exit_code(server: str) -> None:
