@@ -118,7 +118,7 @@ class Queue(Generic[S]):
     @property
     def backlog(self) -> float:
         """Seconds that the admitted work is expected to take."""
-        return self._tokens / self.rate
+        return self._tokens / (self.rate * self._lanes)
 
     def admit(self, slot: S) -> bool:
         """Take a call in, or refuse it because the queue is full."""
@@ -202,7 +202,9 @@ class Queue(Generic[S]):
         slot.pushed += entry.cost
         if slot.urgent:
             return -math.inf
-        return slot.arrived + min(self.limits.ageing, PATIENCE * slot.pushed / self.rate)
+        return slot.arrived + min(
+            self.limits.ageing, PATIENCE * slot.pushed / (self.rate * self._lanes)
+        )
 
 
 def _first(line: Sequence[Waiting[Any]]) -> tuple[float, int]:

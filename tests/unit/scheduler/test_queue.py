@@ -152,3 +152,13 @@ def test_batches_are_brief_where_there_are_lanes_but_not_tiny() -> None:
         arrive(queue, 0.0, *[64] * 100)
     assert fast.take(0.0).cost == 960
     assert slow.take(0.0).cost == 256
+
+
+def test_lanes_share_the_time_for_which_others_may_pass() -> None:
+    def leaves(lanes: int) -> bool:
+        queue: Queue[Slot] = Queue(Limits(tokens_per_second=1000, batch_items=1), lanes)
+        long = arrive(queue, 0.0, 250)  # a second with one lane, half of one with two
+        arrive(queue, 0.6, 5)
+        return queue.take(0.6).entries[0].slot is long
+
+    assert [leaves(1), leaves(2)] == [False, True]
