@@ -293,3 +293,11 @@ async def test_errors_from_before_the_paths_are_sentences_too(path: str) -> None
         answer = await http.post(path, json={"inputs": "a"})
     assert answer.status_code == 401
     assert isinstance(answer.json()["error"], str)
+
+
+async def test_ranking_nothing_is_refused_by_the_field_of_teis_clients(
+    http: httpx.AsyncClient,
+) -> None:
+    answer = await http.post("/tei/pairs/rerank", json={"query": "a river"})
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith("texts: ")

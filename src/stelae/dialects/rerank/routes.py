@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -52,6 +53,8 @@ async def ranked(
     """
     body = await read(request)
     asked = await offload(len(body), decode, _REQUEST, body)
+    if otherwise is spellings.tei and asked.documents is None:
+        asked = replace(asked, texts=asked.texts or [])  # what is missing is missed as texts
     telling = spellings.spelling(asked, otherwise)
     if telling is spellings.voyage:
         tell_plainly(request)
