@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stelae.catalog.files import join, read_bytes, read_object
-from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
+from stelae.errors import InvalidInput, ModelLoadFailed, UnsupportedCheckpoint
 
 if TYPE_CHECKING:
     from jinja2 import nodes
@@ -63,6 +63,38 @@ def read_template(root: Path, folder: str) -> str:
             f"{file} in {root} has more than one chat_template; one is read"
         )
     return template
+
+
+def check_language(text: str | None) -> None:
+    """Refuse a text that is no template; nothing of it is run, nor computed beforehand.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    if text is None:
+        return
+    # Few registrations bring a template, so the library is loaded here.
+    from jinja2 import TemplateError, nodes
+    from jinja2.ext import loopcontrols
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(extensions=[loopcontrols])
+    try:
+        tree = environment.parse(text)
+    except (TemplateError, RecursionError) as error:
+        raise _no_template(str(error)) from error
+    for kind, known in ((nodes.Filter, environment.filters), (nodes.Test, environment.tests)):
+        for node in tree.find_all(kind):
+            if node.name not in known:
+                raise _no_template(f"it names the {kind.__name__.lower()} {node.name[:64]!r}")
+
+
+def _no_template(why: str) -> InvalidInput:
+    return InvalidInput(
+        f"chat_template: it is not understood: {why}",
+        param="chat_template",
+        hint="a template in the language of Jinja was expected, as chat_template.jinja has it",
+    )
 
 
 class Template:

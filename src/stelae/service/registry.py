@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from stelae.catalog.chat_template import check_language
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.hub_cache import cache_folder, cached_repos, remove
 from stelae.catalog.registered import check_places
@@ -147,7 +148,8 @@ class Registry:
             persist: Whether it outlives the server.
 
         Raises:
-            InvalidInput: The document makes no sense, or a folder in it is no checkpoint.
+            InvalidInput: The document makes no sense, a folder in it is no checkpoint, or its
+                chat template is none.
             Forbidden: Callers may not change what the server knows.
             Conflict: The name is taken, or there are too many.
             StelaeError: It cannot be kept; then it is not registered.
@@ -159,6 +161,7 @@ class Registry:
             self._catalog.add_registration(registration)
             try:
                 await asyncio.to_thread(check_places, registration)
+                await asyncio.to_thread(check_language, registration.chat_template)
                 if persist:
                     data = msgspec.json.encode(registration)
                     await asyncio.to_thread(self._kept.keep, registration.name, data)

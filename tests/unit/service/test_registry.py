@@ -48,6 +48,17 @@ async def test_registration_outlives_the_server(tmp_path: Path) -> None:
         assert third.registrations() == []
 
 
+async def test_a_chat_template_that_is_none_is_refused(tmp_path: Path) -> None:
+    async with registry(tmp_path) as made:
+        for broken in ("{% for %}", "{{ a", "{{ a | nothing }}"):
+            wrong = msgspec.structs.replace(MINE, chat_template=broken)
+            with pytest.raises(InvalidInput, match="it is not understood") as caught:
+                await made.register(wrong)
+            assert (caught.value.param, made.registrations()) == ("chat_template", [])
+        right = "{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}"
+        await made.register(msgspec.structs.replace(MINE, chat_template=right))
+
+
 async def test_registration_is_forgotten_where_nobody_asked_to_keep_it(tmp_path: Path) -> None:
     async with registry(tmp_path) as first:
         await first.register(MINE, persist=False)
