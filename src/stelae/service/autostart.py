@@ -73,10 +73,13 @@ class Autostarts:
 
         Raises:
             InvalidInput: It has no uid, or an option makes no sense.
+            ModelNotFound: There is no such model.
+            Forbidden: Callers may not launch what the server does not know by name.
             Conflict: There are too many.
             StelaeError: The store cannot be used now.
         """
         plan = _checked(plan)
+        await self._launches.check(plan.launch)
         uid = plan.launch.uid or ""
         if uid not in self._plans and len(self._plans) >= MOST:
             raise Conflict(f"there are {MOST} models that start with the server, which is the most")

@@ -88,3 +88,12 @@ async def test_what_makes_no_sense_is_refused(wrong: Autostart, tmp_path: Path) 
         with pytest.raises(InvalidInput):
             await made.autostarts.put(wrong)
         assert made.autostarts.all() == []
+
+
+async def test_what_no_launch_would_take_is_refused(tmp_path: Path) -> None:
+    async with house(store=Store(tmp_path)) as made:
+        with pytest.raises(ModelNotFound):
+            await made.autostarts.put(plan(model="no-such-model"))
+        with pytest.raises(InvalidInput, match="no checkpoint"):
+            await made.autostarts.put(plan(model=str(tmp_path)))
+        assert made.autostarts.all() == []

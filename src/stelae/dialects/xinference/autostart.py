@@ -11,8 +11,8 @@ from starlette.responses import Response
 from stelae.dialects.answers import json_answer
 from stelae.dialects.base import Operation, Rooms
 from stelae.dialects.decode import decode, fit, read
-from stelae.dialects.xinference.launch_read import SENT
-from stelae.dialects.xinference.launching import understood
+from stelae.dialects.xinference.launch_read import SENT, Understood
+from stelae.dialects.xinference.launching import told_back, understood
 from stelae.dialects.xinference.models import launched
 from stelae.dialects.xinference.payload import payload_of
 from stelae.dialects.xinference.refusals import refused
@@ -84,13 +84,13 @@ async def summary(request: Request, rooms: Rooms) -> Response:
 
 async def put(request: Request, rooms: Rooms) -> Response:
     """Have a model launched at start."""
-    plan = _plan(rooms, decode(_FIELDS, await read(request)))
+    plan, asked = _plan(rooms, decode(_FIELDS, await read(request)))
     with refused({**SENT, **OWN}):
         await rooms.autostarts.put(plan)
-    return json_answer(_told(rooms))
+    return json_answer(_told(rooms), headers=told_back(asked, plan.launch.uid or ""))
 
 
-def _plan(rooms: Rooms, given: dict[str, Any]) -> Autostart:
+def _plan(rooms: Rooms, given: dict[str, Any]) -> tuple[Autostart, Understood]:
     fields = {name: value for name, value in given.items() if value is not None}
     manner = fit(Manner, fields)
     call = fields.get("launch")
@@ -99,13 +99,15 @@ def _plan(rooms: Rooms, given: dict[str, Any]) -> Autostart:
     if not isinstance(call, dict):
         raise InvalidInput("launch: the body of a launch was expected", param="launch")
     name = call.get("model_uid") or call.get("model_name")
-    return Autostart(
-        launch=understood(rooms, {**call, "model_uid": name}).call,
+    asked = understood(rooms, {**call, "model_uid": name})
+    plan = Autostart(
+        launch=asked.call,
         enabled=manner.enabled,
         priority=manner.priority,
         retries=manner.max_retries,
         retry_seconds=manner.retry_interval_seconds,
     )
+    return plan, asked
 
 
 async def remove(request: Request, rooms: Rooms) -> Response:

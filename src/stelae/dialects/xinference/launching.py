@@ -45,14 +45,19 @@ async def _launched(request: Request, rooms: Rooms, fields: dict[str, Any], wait
     with refused(sent(fields)):
         info = await rooms.launches.launch(asked.call)
     record_of(request).model = info.uid
-    headers = {}
-    if asked.ignored:
-        log.warning("launch_options_ignored", model=info.uid, options=list(asked.ignored))
-        headers["X-Stelae-Ignored"] = ", ".join(map(ascii, asked.ignored))[:1024]
+    headers = told_back(asked, info.uid)
     if wait:
         with refused(sent(fields)):
             await rooms.launches.ready(info.uid)
     return json_answer(Launched(model_uid=info.uid), headers=headers)
+
+
+def told_back(asked: Understood, uid: str) -> dict[str, str]:
+    """Headers that name what of a launch means nothing here; the log has it too."""
+    if not asked.ignored:
+        return {}
+    log.warning("launch_options_ignored", model=uid, options=list(asked.ignored))
+    return {"X-Stelae-Ignored": ", ".join(map(ascii, asked.ignored))[:1024]}
 
 
 def understood(rooms: Rooms, fields: dict[str, Any]) -> Understood:
