@@ -28,3 +28,16 @@ async def test_an_engine_that_cannot_serve_a_model_is_the_mistake_of_the_caller(
         with pytest.raises(InvalidInput, match="it cannot") as caught:
             await made.launches.launch(call)
         assert (caught.value.param, made.launches.has("mine")) == ("engine", False)
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_an_adapter_without_its_configuration_is_refused_at_launch(
+    tmp_path: Path, there: bool
+) -> None:
+    source = str(tmp_path if there else tmp_path / "none")
+    async with house() as made:
+        with pytest.raises(InvalidInput, match=r"loras\.law=") as caught:
+            await made.launches.launch(LaunchCall(model="fake", uid="m", loras={"law": source}))
+        assert caught.value.param == "loras"
+        hub = LaunchCall(model="fake", uid="m", loras={"law": "someone/law@main"})
+        assert (await made.launches.launch(hub)).uid == "m"

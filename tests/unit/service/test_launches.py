@@ -332,6 +332,7 @@ async def test_a_server_that_stops_while_a_model_loads_launches_it_again(tmp_pat
 
 
 async def test_options_of_a_launch_reach_the_worker(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
     gate = Gate()
     async with house(gate) as made:
         asked = call(
@@ -354,6 +355,7 @@ async def test_options_of_a_launch_reach_the_worker(tmp_path: Path) -> None:
 
 
 async def test_an_adapter_of_a_launch_is_no_adapter_of_its_model(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
     async with house() as made:
         await made.launches.launch(call(loras={"law": str(tmp_path)}))
         assert made.fleet.model("mine").loras == ("law",)
