@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -44,7 +45,7 @@ def error(answer: httpx.Response) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [
-        ({"path": "/etc"}, 500, "config.json"),
+        ({"path": "/etc"}, 400, "no checkpoint"),
         ({"path": "/etc/passwd"}, 400, "path"),
         ({"path": "../../etc"}, 400, "path"),
         ({"path": "/etc/../\0"}, 400, "path"),
@@ -188,8 +189,11 @@ async def test_values_of_variables_are_not_told(http: httpx.AsyncClient) -> None
     await http.delete(f"{PLACE}/mine")
 
 
-async def test_a_launch_keeps_nobody_from_being_ready(http: httpx.AsyncClient) -> None:
-    failed = await launch(http, uid="mine", model="/etc")
+async def test_a_launch_keeps_nobody_from_being_ready(
+    http: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text("{")
+    failed = await launch(http, uid="mine", model=str(tmp_path))
     assert failed.status_code == 500
     assert (await http.get(f"{PLACE}/mine")).json()["stage"] == "failed"
     assert (await http.get("/readyz")).status_code == 200
