@@ -80,6 +80,7 @@ async def _serving(
     carriers = Carriers(assembly, chosen.limits, listeners, tls)
     await carriers.start()
     await house.start()
+    await asyncio.gather(*(t for t in asyncio.all_tasks() if t.get_name() == "read-local"))
     try:
         yield Live(urls[0], urls, house, assembly.edge, carriers)
     finally:

@@ -79,7 +79,7 @@ def embedding(value: str) -> bytes:
         (embedding("null"), "input"),
         (embedding("3"), "input"),
         (embedding("true"), "input"),
-        (embedding('{"text": "a"}'), "input"),
+        (embedding('{"words": "a"}'), "input"),
         (embedding("[null]"), "input[0]"),
         (embedding('["a", null]'), "input[1]"),
         (embedding('["a", 3]'), "input[1]"),

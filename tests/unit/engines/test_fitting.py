@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -24,10 +25,18 @@ def formats(fit: EngineFit) -> set[str]:
 def test_language_models_are_told_apart_by_format_and_architecture() -> None:
     found = fitted("qwen3")
     assert formats(found["transformers_text"]) == {"pytorch"}
-    assert formats(found["llama_cpp"]) == {"ggufv2"}
-    assert "fp8" in found["llama_cpp"].reason
     assert fitted("glm4-chat")["openvino"].variants == ()
     assert "it builds no graph of GlmForCausalLM" in fitted("glm4-chat")["openvino"].reason
+
+
+def test_files_of_llama_cpp_are_for_it_where_it_is_installed() -> None:
+    fit = fitted("qwen3")["llama_cpp"]
+    if find_spec("llama_cpp") is None:
+        assert fit.variants == ()
+        assert "llama" in fit.reason
+    else:
+        assert formats(fit) == {"ggufv2"}
+        assert "fp8" in fit.reason
 
 
 def test_engine_with_its_own_interpreter_says_what_it_lacks(

@@ -13,7 +13,7 @@ L4 = Machine(Profiles("l4", ["a100-40gb"]), ("NVIDIA L4",))
 
 async def test_the_server_is_one_worker_that_says_what_it_holds() -> None:
     async with house(machine=L4) as made:
-        await made.fleet.load("fake")
+        await made.start(["fake"])
         seen = made.lookout.capacity()
         (worker,) = seen.workers
         assert (worker.profile, worker.gpus, worker.models) == ("l4", ("NVIDIA L4",), ("fake",))
