@@ -174,7 +174,8 @@ class Wide(Protocol):
     """A batch engine that several threads may run at once.
 
     Attributes:
-        lanes: How many of them, at most.
+        lanes: How many of them take what waits; one more may take what is short. 0 if nothing
+            may run beside anything.
         cores: Processors that they share.
     """
 

@@ -49,18 +49,18 @@ def faithful_dtype(options: EngineOptions) -> tuple[torch.dtype, str]:
     return getattr(torch, options.dtype.value), f"{options.dtype.value}: asked for"
 
 
-MOST_LANES = 4
-"""Batches at once; the interpreter, of which they all need a little, is one."""
+CORES = 8
+"""Processors of a lane: fewer are put to better use by one batch with all of them."""
 
 
 def lanes_of(options: EngineOptions, device: torch.device) -> int:
     """How many batches may run at once where an engine keeps nothing between two layers.
 
-    One on a GPU; one where adapters are put into the layers, or where each text has to give
-    the same bits whatever runs beside it.
+    None beside another (0) on a GPU, where adapters are put into the layers, and where each text
+    has to give the same bits whatever runs beside it.
     """
     alone = device.type != Device.CPU.value or options.deterministic or options.adapters.sources
-    return 1 if alone else min(MOST_LANES, options.threads or cores())
+    return 0 if alone else max(1, (options.threads or cores()) // CORES)
 
 
 def spread(threads: int) -> None:

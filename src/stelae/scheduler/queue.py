@@ -37,9 +37,6 @@ BRIEF = 0.05
 ENOUGH = 256
 """Tokens of a batch from which on more of them make nothing faster on a CPU."""
 
-TRIFLE = 0.004
-"""Seconds of work that are not shared out."""
-
 SMOOTHING = 0.2
 """Weight of the newest batch in the measured rate."""
 
@@ -158,7 +155,7 @@ class Queue(Generic[S]):
         if self._lanes > 1:
             bound = min(bound, max(ENOUGH, self.rate * BRIEF))
         if takers > 1:
-            bound = min(bound, max(self._ready / takers, self.rate * TRIFLE))
+            bound = min(bound, max(ENOUGH, self._ready / takers))
         return self._take(now, bound, (self._heap, self._quick))
 
     def take_quick(self, now: float) -> Batch[S]:

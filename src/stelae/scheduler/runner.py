@@ -4,8 +4,9 @@ A small call is prepared in the thread that submits it, so that one short text
 costs a single hand-over, to a device thread. Larger calls are prepared by a
 helper thread, a few items at a time and in turns, while the device already
 works on their first items. ``finish`` runs where the last row arrived if it is
-little work, else in the helper thread. An engine that is ``Wide`` has several
-device threads, which share what waits, and one more for what should not wait for any of them.
+little work, else in the helper thread. An engine that is ``Wide`` has
+device threads, one or several that share what waits, and one more for what should not wait
+for any of them.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from stelae.scheduler.queue import Depth, Limits, Queue
 from stelae.scheduler.stats import RunnerStats
 from stelae.scheduler.width import Width
 
-SLOW = 0.015
+SLOW = 0.15
 """Seconds from which on a batch holds up what takes next to none."""
 
 INLINE_ITEMS = 16
@@ -46,8 +47,9 @@ class Runner:
 
     def __init__(self, engine: AnyBatchEngine, limits: Limits | None = None) -> None:
         self.engine = engine
-        self._lanes = engine.lanes if isinstance(engine, Wide) else 1
-        self._width = Width(engine.cores if isinstance(engine, Wide) else 1, self._lanes)
+        self._wide = engine if isinstance(engine, Wide) and engine.lanes else None
+        self._lanes = self._wide.lanes if self._wide else 1
+        self._width = Width(self._wide.cores if self._wide else 1, self._lanes)
         self._queue: Queue[Pending] = Queue(limits or Limits(), self._lanes)
         self._lock = threading.Lock()
         self._entries_ready = threading.Condition(self._lock)
@@ -62,7 +64,7 @@ class Runner:
         self._housekeeper = Housekeeper()
         self._running = self._slow = 0
         serving = [self._serve_device] * self._lanes
-        if self._lanes > 1:
+        if self._wide:
             serving.append(self._serve_quick)
         self._threads = [
             *(threading.Thread(target=s, name="stelae-device", daemon=True) for s in serving),
@@ -306,10 +308,10 @@ class Runner:
 
     def _spread(self, batch: Batch[Pending], alone: bool, now: float) -> list[Any]:
         """Run a batch with as many threads as it should have."""
-        if not isinstance(self.engine, Wide) or self._lanes == 1:
+        if self._wide is None:
             return self._rows(batch.entries)
         threads = self._width.choose(batch.cost / self._queue.rate, now, alone=alone)
-        self.engine.spread(threads)
+        self._wide.spread(threads)
         began = time.thread_time()
         rows = self._rows(batch.entries)
         ended = time.monotonic()

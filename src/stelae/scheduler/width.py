@@ -1,9 +1,8 @@
 """How many threads a batch gets: pure state, no threads, no clock of its own.
 
-Batches beside each other, each with few threads, get more out of a processor than one batch with
-many: no thread of theirs waits for another at the end of each layer. What runs alone would leave
-processors idle, so it gets them all, unless something else has them: then every layer would wait
-for the one thread that is kept off its processor.
+A batch has the processors of its lane, and all of them if it runs alone. Where something else
+has them, every layer waits for the one thread that is kept off its processor: then half as many
+do more.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 QUICK = 0.002
 """Seconds of one thread below which more of them are not worth waking."""
 
-CROWDED = 0.7
+CROWDED = 0.5
 """Share of its time that the first of many threads runs at least, where processors are free."""
 
 MEMORY = 2.0
@@ -30,7 +29,7 @@ class Width:
     """
 
     def __init__(self, cores: int, lanes: int) -> None:
-        self._cores, self._narrow = cores, max(1, cores // lanes)
+        self._cores, self._share = cores, max(1, cores // lanes)
         self._crowded_until, self._memory = 0.0, MEMORY
 
     def choose(self, seconds: float, now: float, *, alone: bool) -> int:
@@ -41,9 +40,10 @@ class Width:
             now: Clock reading.
             alone: Whether nothing else runs or waits.
         """
-        if not alone or now < self._crowded_until:
-            return self._narrow
-        return 1 if seconds < QUICK else self._cores
+        if alone and seconds < QUICK:
+            return 1
+        threads = self._cores if alone else self._share
+        return max(1, threads // 2) if now < self._crowded_until else threads
 
     def observe(self, threads: int, ran: float, seconds: float, now: float) -> None:
         """Learn from a batch.
@@ -54,7 +54,7 @@ class Width:
             seconds: Seconds that it took.
             now: Clock reading.
         """
-        if threads <= self._narrow:
+        if threads == 1:
             return
         if ran >= CROWDED * seconds:
             self._memory = MEMORY

@@ -99,16 +99,16 @@ def test_rate_follows_what_is_measured() -> None:
 
 def test_what_waits_is_shared_among_those_that_could_run_it() -> None:
     queue: Queue[Slot] = Queue(Limits(tokens_per_second=1000))
-    arrive(queue, 0.0, *[50] * 8)
-    assert queue.take(0.0, 2).cost == 200
-    assert queue.take(0.0, 1).cost == 200
+    arrive(queue, 0.0, *[100] * 8)
+    assert queue.take(0.0, 2).cost == 400
+    assert queue.take(0.0, 1).cost == 400
     assert not queue.waiting
 
 
 def test_a_trifle_is_not_shared_out() -> None:
     queue: Queue[Slot] = Queue(Limits(tokens_per_second=10_000))
-    arrive(queue, 0.0, *[5] * 8)
-    assert queue.take(0.0, 4).cost == 40
+    arrive(queue, 0.0, *[5] * 40)
+    assert queue.take(0.0, 4).cost == 200
 
 
 def test_work_of_calls_that_left_is_not_counted_for_others() -> None:
@@ -116,8 +116,8 @@ def test_work_of_calls_that_left_is_not_counted_for_others() -> None:
     gone = arrive(queue, 0.0, *[100] * 10)
     queue.release(gone)
     assert not queue.take(0.0, 2).entries
-    arrive(queue, 0.0, 60, 60)
-    assert queue.take(0.0, 2).cost == 60
+    arrive(queue, 0.0, 300, 300)
+    assert queue.take(0.0, 2).cost == 300
 
 
 def test_what_takes_next_to_no_time_can_be_taken_by_itself() -> None:

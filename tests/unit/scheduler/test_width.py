@@ -21,6 +21,8 @@ def test_what_is_done_at_once_wakes_nobody() -> None:
 def test_everything_has_a_thread_at_least(cores: int, lanes: int) -> None:
     width = Width(cores, lanes)
     assert width.choose(LONG, 0.0, alone=False) == max(1, cores // lanes)
+    width.observe(cores + 1, ran=0.0, seconds=1.0, now=0.0)
+    assert width.choose(LONG, 0.1, alone=False) >= 1
 
 
 def test_a_crowded_processor_is_not_shared_out_for_a_while() -> None:

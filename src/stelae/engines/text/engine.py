@@ -33,7 +33,7 @@ class TextEngine:
         notes: Choices made while loading and why.
         media: Reads its pictures or recordings, if it has any.
         adapters: Its adapters.
-        lanes: Batches that the model may compute at once.
+        lanes: As of ``Wide``; 0 if the model computes one batch at a time.
         spread: Sets how many threads the model uses in the calling one, if there are lanes.
 
     Attributes:
@@ -52,7 +52,7 @@ class TextEngine:
         notes: tuple[str, ...] = (),
         media: Media | None = None,
         adapters: Library = NONE,
-        lanes: int = 1,
+        lanes: int = 0,
         spread: Callable[[int], None] = lambda threads: None,
     ) -> None:
         self.spec = spec
