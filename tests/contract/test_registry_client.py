@@ -114,7 +114,7 @@ async def test_names_that_are_none_are_refused(name: Any, server: Live) -> None:
             with pytest.raises(InvalidInput):
                 await ask(name)
         with pytest.raises(InvalidInput, match="known are llm"):
-            await client.cards("smell")  # type: ignore[arg-type]
+            await client.cards("smell")  # type: ignore[arg-type]  # wrong on purpose
 
 
 async def test_the_same_without_await(server: Live, zoo: Path) -> None:

@@ -245,15 +245,17 @@ class Runner:
                 if self._closed:
                     return
                 batch = self._queue.take(time.monotonic(), self._lanes - self._running)
+                expected = batch.cost / self._queue.rate
                 alone = not (self._running or self._queue.waiting)
-                slow = batch.cost > self._queue.rate * SLOW
+                threads = self._width.choose(expected, time.monotonic(), alone=alone)
+                slow = expected > SLOW
                 self._running += 1
                 self._slow += slow
                 if self._queue.waiting:
                     self._entries_ready.notify()
                 if self._held_up():
                     self._quick_ready.notify()
-            self._serve(batch, alone=alone)
+            self._serve(batch, threads)
             with self._lock:
                 self._running -= 1
                 self._slow -= slow
@@ -266,24 +268,24 @@ class Runner:
                 if self._closed:
                     return
                 batch = self._queue.take_quick(time.monotonic())
-            self._serve(batch, alone=False)
+            self._serve(batch, 1)
 
     def _held_up(self) -> bool:
         """Whether what takes next to no time waits for slow batches only."""
         return self._slow == self._lanes and self._queue.quick
 
-    def _serve(self, batch: Batch[Pending], *, alone: bool) -> None:
+    def _serve(self, batch: Batch[Pending], threads: int) -> None:
         for pending in {entry.slot for entry in batch.late}:
             self._fail(pending, _too_late(pending))
         if batch.entries:
-            self._run(batch, alone)
+            self._run(batch, threads)
 
-    def _run(self, batch: Batch[Pending], alone: bool) -> None:
+    def _run(self, batch: Batch[Pending], threads: int) -> None:
         calls = {entry.slot for entry in batch.entries}
         started = time.monotonic()
         for pending in calls:
             pending.first_run = pending.first_run or started
-        rows = self._spread(batch, alone, started)
+        rows = self._spread(batch, threads, started)
         self._housekeeper.after_batch()
         seconds = time.monotonic() - started
         with self._lock:
@@ -306,11 +308,10 @@ class Runner:
             else:
                 self._put_chore(pending)
 
-    def _spread(self, batch: Batch[Pending], alone: bool, now: float) -> list[Any]:
-        """Run a batch with as many threads as it should have."""
+    def _spread(self, batch: Batch[Pending], threads: int, now: float) -> list[Any]:
+        """Run a batch with so many threads, where that can be said."""
         if self._wide is None:
             return self._rows(batch.entries)
-        threads = self._width.choose(batch.cost / self._queue.rate, now, alone=alone)
         self._wide.spread(threads)
         began = time.thread_time()
         rows = self._rows(batch.entries)

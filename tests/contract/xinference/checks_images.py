@@ -25,7 +25,7 @@ def size(data: bytes) -> tuple[int, int]:
 
 def fetched(url: str) -> bytes:
     """What is found at an address of the server."""
-    with urllib.request.urlopen(url) as answer:  # noqa: S310  # ours
+    with urllib.request.urlopen(url) as answer:  # noqa: S310  # an address of our own server, on loopback
         data: bytes = answer.read()
     return data
 

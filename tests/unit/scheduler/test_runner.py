@@ -332,6 +332,7 @@ def test_a_short_text_does_not_wait_for_long_ones_that_hold_all_lanes() -> None:
         assert engine.held.acquire(timeout=WAIT)
     short = runner.submit(call("short")).result(WAIT)
     np.testing.assert_array_equal(short.dense[0], vector("short"))
+    assert engine.threads[-1] == 1
     assert not any(each.done() for each in long)
     engine.go.set()
     for each in long:
