@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator
 from math import isfinite
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -305,7 +304,7 @@ def _check_variants(registration: Registration) -> None:
             )
 
 
-def _no_json(value: Any, depth: int) -> str | None:
+def _no_json(value: object, depth: int) -> str | None:
     """Why a value cannot be told again in any form; ``None`` if it can."""
     if isinstance(value, dict | list):
         if depth == 0:

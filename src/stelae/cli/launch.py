@@ -124,7 +124,6 @@ def launch(
     from stelae.cli.output import Output
 
     asked = launching.options_of(
-        uid=uid,
         kind=kind,
         engine=engine,
         dtype=dtype,
@@ -144,7 +143,8 @@ def launch(
         pinned=pinned or None,
         idle_seconds=idle,
     )
-    launching.launch(model, asked, (server, key), Output(json=json, quiet=quiet), wait=wait)
+    out = Output(json=json, quiet=quiet)
+    launching.launch(model, uid, asked, (server, key), out, wait=wait)
 
 
 def list_launched(

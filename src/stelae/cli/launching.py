@@ -6,14 +6,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import cast
 
 import msgspec
 
 from stelae.cli import kinds, reach
 from stelae.cli.output import Output, console, size
 from stelae.cli.reach import Where
-from stelae.client import Client
+from stelae.client import Client, LaunchOptions
 from stelae.errors import InvalidInput, from_info
 from stelae.types import LaunchInfo, Stage
 
@@ -32,8 +32,8 @@ def options_of(
     gpus: Sequence[str] | None,
     loras: Sequence[str] | None,
     environment: Sequence[str] | None,
-    **plain: Any,
-) -> dict[str, Any]:
+    **plain: object,
+) -> LaunchOptions:
     """Options of ``Client.launch_model``, from words.
 
     Args:
@@ -41,7 +41,7 @@ def options_of(
         gpus: Numbers with commas between them, or ``cpu``, for each replica or for all.
         loras: Adapters as ``NAME=SOURCE``.
         environment: Variables as ``NAME=VALUE``.
-        plain: Options that stay as they are.
+        plain: Options that stay as they are; the client looks at their types.
 
     Raises:
         InvalidInput: A word cannot be read.
@@ -53,14 +53,18 @@ def options_of(
         "environment": dict(_pair(text, "env") for text in environment) if environment else None,
         **plain,
     }
-    return {name: value for name, value in given.items() if value is not None}
+    stated = {name: value for name, value in given.items() if value is not None}
+    return cast("LaunchOptions", stated)
 
 
-def launch(model: str, asked: dict[str, Any], where: Where, out: Output, *, wait: bool) -> None:
+def launch(
+    model: str, uid: str | None, asked: LaunchOptions, where: Where, out: Output, *, wait: bool
+) -> None:
     """Launch a model, and print the name it is served under.
 
     Args:
         model: A known name, a hub id or a folder.
+        uid: The name to serve it under; the server finds one if not given.
         asked: Options of ``Client.launch_model``.
         where: The server.
         out: Says things.
@@ -70,7 +74,7 @@ def launch(model: str, asked: dict[str, Any], where: Where, out: Output, *, wait
         StelaeError: The server refuses it, or it cannot be loaded.
     """
     with reach.connect(*where, timeout=SECONDS) as client:
-        info = client.launch_model(model, wait=False, timeout=SECONDS, **asked)
+        info = client.launch_model(model, uid=uid, wait=False, timeout=SECONDS, **asked)
         if wait:
             info = _followed(client, info, out)
     if out.json:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 from rich.text import Text
@@ -107,7 +106,7 @@ def branch(tree: Tree, parts: Iterable[Part], depth: int) -> None:
         branch(below, part.parts, depth + 1)
 
 
-def show(tree: Any) -> None:
+def show(tree: Tree) -> None:
     """Print a tree on stdout, without padding."""
     out = console(sys.stdout)
     with out.capture() as captured:

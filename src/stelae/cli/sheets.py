@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 GAP = "  "
 
-Row = Sequence[Any]
+Row = Sequence[object]
 
 
 def sheet(headings: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
@@ -20,11 +19,11 @@ def sheet(headings: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     columns = [[row[place] for row in rows] for place in range(len(headings))]
     right = [_numbers(column) for column in columns]
     widths = [
-        max(len(heading) + len(GAP), *(len(_text(value)) for value in column), 0)
+        max(len(heading) + len(GAP), *(len(shown(value)) for value in column), 0)
         for heading, column in zip(headings, columns, strict=True)
     ]
     for texts in (headings, ["-" * width for width in widths], *rows):
-        cells = zip(map(_text, texts), widths, right, strict=True)
+        cells = zip(map(shown, texts), widths, right, strict=True)
         yield GAP.join(t.rjust(w) if to_right else t.ljust(w) for t, w, to_right in cells).rstrip()
 
 
@@ -33,7 +32,7 @@ def whole(number: float | None) -> float | int | None:
     return int(number) if number is not None and number == int(number) else number
 
 
-def _numbers(column: Sequence[Any]) -> bool:
+def _numbers(column: Row) -> bool:
     """Whether a column holds numbers, one at least, and nothing else."""
     held = [value for value in column if value is not None]
     return bool(held) and all(
@@ -41,7 +40,8 @@ def _numbers(column: Sequence[Any]) -> bool:
     )
 
 
-def _text(value: Any) -> str:
+def shown(value: object) -> str:
+    """A value on one line: nothing as no text, signs that a terminal obeys as others."""
     if isinstance(value, tuple):
         value = list(value)
     text = "" if value is None else str(value)

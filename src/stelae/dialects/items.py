@@ -8,7 +8,6 @@ with one part.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from stelae.dialects.uploads import Upload
 from stelae.dialects.writing import base64_picture, picture
@@ -30,7 +29,7 @@ DEEPEST = 8
 """Messages and parts within each other."""
 
 
-async def told_items(given: Any, fetcher: Fetcher, place: str = "input") -> dict[int, Item]:
+async def told_items(given: object, fetcher: Fetcher, place: str = "input") -> dict[int, Item]:
     """The items among inputs that are told by objects, by their index.
 
     Args:
@@ -49,7 +48,7 @@ async def told_items(given: Any, fetcher: Fetcher, place: str = "input") -> dict
     return {index: await told_item(one, fetcher, f"{place}[{index}]") for index, one in objects}
 
 
-async def told_item(given: Mapping[str, Any], fetcher: Fetcher, place: str) -> Item:
+async def told_item(given: Mapping[str, object], fetcher: Fetcher, place: str) -> Item:
     """The item that an object tells.
 
     Raises:
@@ -74,7 +73,7 @@ async def told_item(given: Mapping[str, Any], fetcher: Fetcher, place: str) -> I
     return Item(image=data) if name in PICTURES else Item(audio=data)
 
 
-async def told_file(given: Any, fetcher: Fetcher, place: str) -> bytes:
+async def told_file(given: object, fetcher: Fetcher, place: str) -> bytes:
     """A file told by base64 text, a data URI, an ``http(s)`` address, or an object with one.
 
     Raises:
@@ -110,7 +109,7 @@ def is_address(text: str) -> bool:
     return is_data(text) or text[:8].lower().startswith(("http://", "https://"))
 
 
-def _parts(given: Any, place: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
+def _parts(given: object, place: str, depth: int = 0) -> Iterator[tuple[str, object]]:
     """What an object tells, or the parts of a message: fields by name."""
     if not isinstance(given, Mapping) or depth > DEEPEST:
         raise InvalidInput(
@@ -127,7 +126,7 @@ def _parts(given: Any, place: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
             yield name, given[name]
 
 
-def _text(value: Any, place: str) -> str:
+def _text(value: object, place: str) -> str:
     if not isinstance(value, str):
         raise InvalidInput(f"{place}: a text was expected", param=place)
     return value

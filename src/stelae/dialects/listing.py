@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import asdict
+
 from stelae.types import ModelInfo
 
 
@@ -25,11 +27,10 @@ class ListedModel(ModelInfo, frozen=True, kw_only=True):
 
 def listing(info: ModelInfo, created: float) -> dict[str, Any]:
     """The fields of a model as it is listed; ``created`` is in Unix time."""
-    told = {name: getattr(info, name) for name in info.__struct_fields__}
     return {
         "id": info.name,
         "created": int(created),
         "object": "model",
         "owned_by": "stelae",
-        **told,
+        **asdict(info),
     }

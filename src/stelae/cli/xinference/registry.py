@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from stelae.cli.output import console
-from stelae.cli.sheets import sheet
+from stelae.cli.sheets import sheet, shown
 from stelae.cli.xinference.session import Session
 
 REGISTERED: dict[str, dict[str, str]] = {
@@ -87,7 +87,7 @@ def cached(endpoint: str, key: str | None, name: str | None, worker: str | None)
         return
     table = Table(*CACHED, box=ASCII)
     for told in found:
-        table.add_row(*(_plain(told.get(column)) for column in CACHED.values()))
+        table.add_row(*(shown(told.get(column)) for column in CACHED.values()))
     sys.stdout.write("cached_model: \n")
     console(sys.stdout).print(table)
 
@@ -106,7 +106,7 @@ def remove(
             sys.stdout.write(f"There is no cache of {version}.\n")
             return
         for path in paths:
-            sys.stdout.write(f"{_plain(path)}\n")
+            sys.stdout.write(f"{shown(path)}\n")
         if not check:
             typer.confirm(f"Remove these files of {version}?", abort=True)
         gone = session.confirm_and_remove_model(version, worker)
@@ -129,14 +129,9 @@ def _takes(row: list[Any], wanted: dict[str, str | None]) -> bool:
     )
 
 
-def _same(wanted: str, told: Any) -> bool:
+def _same(wanted: str, told: object) -> bool:
     plain = wanted.casefold().replace("_", ".")
     return plain == str(told).casefold().replace("_", ".")
-
-
-def _plain(value: Any) -> str:
-    text = "" if value is None else str(value)
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _tell(lines: Iterator[str]) -> None:

@@ -10,6 +10,9 @@ from stelae.cli.output import printable
 from stelae.cli.xinference.session import Session
 from stelae.xinference import ChatModelHandle, GenerateModelHandle
 
+Answer = Mapping[str, Any]
+"""What a server answers, or a piece of it."""
+
 
 def config(max_tokens: int, stream: str) -> dict[str, Any]:
     """How answers are made."""
@@ -62,7 +65,7 @@ def _typed(mark: str) -> Iterator[str]:
         yield text
 
 
-def _pieces(answer: Any, field: str) -> Iterator[str]:
+def _pieces(answer: Answer | Iterable[Answer], field: str) -> Iterator[str]:
     """The text of an answer, as it comes or at once."""
     for piece in [answer] if isinstance(answer, Mapping) else answer:
         for choice in piece.get("choices") or ():

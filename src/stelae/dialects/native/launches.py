@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -68,7 +68,10 @@ class AutostartsResponse(msgspec.Struct, frozen=True, kw_only=True):
     autostarts: list[Autostart]
 
 
-def _decoders(kind: Any) -> dict[convert.Media, Decoder[Any]]:
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def _decoders(kind: type[T]) -> dict[convert.Media, Decoder[T]]:
     return {
         convert.Media.JSON: msgspec.json.Decoder(kind),
         convert.Media.MSGPACK: msgspec.msgpack.Decoder(kind),
@@ -79,14 +82,11 @@ _LAUNCHES, _REPLICAS = _decoders(LaunchRequest), _decoders(ReplicaRequest)
 _PLANS = _decoders(Autostart)
 
 
-def _call(asked: LaunchRequest) -> LaunchCall:
-    return LaunchCall(**{name: getattr(asked, name) for name in LaunchCall.__struct_fields__})
-
-
 async def launch(request: Request, rooms: Rooms) -> Response:
     """Launch a model."""
-    asked: LaunchRequest = decode(_LAUNCHES[convert.sent(request)], await read(request))
-    info = await rooms.launches.launch(_call(asked))
+    asked = decode(_LAUNCHES[convert.sent(request)], await read(request))
+    call = msgspec.convert(asked, LaunchCall, from_attributes=True)
+    info = await rooms.launches.launch(call)
     if asked.wait:
         info = await rooms.launches.ready(info.uid)
     return convert.answer(info, request)
