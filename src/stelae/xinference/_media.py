@@ -21,6 +21,11 @@ WORLD = "Failed to generate the world"
 Files = Mapping[str, FileLike | None]
 
 
+def wish(prompt: str, n: int, size: str | None, response_format: str) -> dict[str, object]:
+    """What every call for pictures says of them; see ``ImageModelHandle.text_to_image``."""
+    return {"prompt": prompt, "n": n, "size": size, "response_format": response_format}
+
+
 def generation(uid: str, fields: Mapping[str, Any], more: Mapping[str, Any]) -> Ask:
     """Pictures of a prompt."""
     body = {"model": uid, **fields, "kwargs": extras(more)}

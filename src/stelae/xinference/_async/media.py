@@ -37,7 +37,7 @@ class AsyncImageModelHandle(AsyncModelHandle):
         Raises:
             XinferenceError: The server refuses it, or cannot be reached.
         """
-        fields = {"prompt": prompt, "n": n, "size": size, "response_format": response_format}
+        fields = _media.wish(prompt, n, size, response_format)
         return await self._images(_media.generation(self._model_uid, fields, kwargs))
 
     async def image_to_image(
@@ -61,13 +61,8 @@ class AsyncImageModelHandle(AsyncModelHandle):
             response_format: As there.
             kwargs: As there.
         """
-        fields = {
-            "prompt": prompt,
-            "negative_prompt": negative_prompt,
-            "n": n,
-            "size": size,
-            "response_format": response_format,
-        }
+        wish = _media.wish(prompt, n, size, response_format)
+        fields = {**wish, "negative_prompt": negative_prompt}
         return await self._images(_media.variation(self._model_uid, image, fields, kwargs))
 
     async def image_edit(
@@ -91,7 +86,7 @@ class AsyncImageModelHandle(AsyncModelHandle):
             response_format: As there.
             kwargs: As there.
         """
-        fields = {"prompt": prompt, "n": n, "size": size, "response_format": response_format}
+        fields = _media.wish(prompt, n, size, response_format)
         return await self._images(_media.edit(self._model_uid, images, mask, fields, kwargs))
 
     async def inpainting(
@@ -117,13 +112,8 @@ class AsyncImageModelHandle(AsyncModelHandle):
             response_format: As there.
             kwargs: As there.
         """
-        fields = {
-            "prompt": prompt,
-            "negative_prompt": negative_prompt,
-            "n": n,
-            "size": size,
-            "response_format": response_format,
-        }
+        wish = _media.wish(prompt, n, size, response_format)
+        fields = {**wish, "negative_prompt": negative_prompt}
         files = {"image": image, "mask_image": mask_image}
         return await self._images(_media.inpainting(self._model_uid, files, fields, kwargs))
 

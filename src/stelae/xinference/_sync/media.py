@@ -38,7 +38,7 @@ class ImageModelHandle(ModelHandle):
         Raises:
             XinferenceError: The server refuses it, or cannot be reached.
         """
-        fields = {"prompt": prompt, "n": n, "size": size, "response_format": response_format}
+        fields = _media.wish(prompt, n, size, response_format)
         return self._images(_media.generation(self._model_uid, fields, kwargs))
 
     def image_to_image(
@@ -62,13 +62,8 @@ class ImageModelHandle(ModelHandle):
             response_format: As there.
             kwargs: As there.
         """
-        fields = {
-            "prompt": prompt,
-            "negative_prompt": negative_prompt,
-            "n": n,
-            "size": size,
-            "response_format": response_format,
-        }
+        wish = _media.wish(prompt, n, size, response_format)
+        fields = {**wish, "negative_prompt": negative_prompt}
         return self._images(_media.variation(self._model_uid, image, fields, kwargs))
 
     def image_edit(
@@ -92,7 +87,7 @@ class ImageModelHandle(ModelHandle):
             response_format: As there.
             kwargs: As there.
         """
-        fields = {"prompt": prompt, "n": n, "size": size, "response_format": response_format}
+        fields = _media.wish(prompt, n, size, response_format)
         return self._images(_media.edit(self._model_uid, images, mask, fields, kwargs))
 
     def inpainting(
@@ -118,13 +113,8 @@ class ImageModelHandle(ModelHandle):
             response_format: As there.
             kwargs: As there.
         """
-        fields = {
-            "prompt": prompt,
-            "negative_prompt": negative_prompt,
-            "n": n,
-            "size": size,
-            "response_format": response_format,
-        }
+        wish = _media.wish(prompt, n, size, response_format)
+        fields = {**wish, "negative_prompt": negative_prompt}
         files = {"image": image, "mask_image": mask_image}
         return self._images(_media.inpainting(self._model_uid, files, fields, kwargs))
 
