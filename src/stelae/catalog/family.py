@@ -41,6 +41,7 @@ class Member(
 
     Attributes:
         name: Short name.
+        family: The family that it is of, in a file of several that have few models.
         hub: Hub id of the weights as their authors stored them; reaches the model too.
         revision: Commit to take; ``None`` is the main branch.
         rows: Variants beside the one of ``hub``, or all if there is none.
@@ -62,6 +63,7 @@ class Member(
     """
 
     name: str
+    family: str | None = None
     hub: str | None = None
     revision: str | None = None
     rows: tuple[Row, ...] = msgspec.field(default=(), name="variants")
@@ -181,7 +183,7 @@ class Family(
     def advice(self, member: Member) -> Advice:
         """What the authors say of one of the models."""
         return Advice(
-            family=self.family,
+            family=member.family or self.family,
             prompts=self.prompts if member.prompts is None else member.prompts,
             instruction=member.instruction or self.instruction,
             ask=member.ask or self.ask,
@@ -191,7 +193,7 @@ class Family(
         """The facts of one of the models."""
         return Card(
             name=member.name,
-            family=self.family,
+            family=member.family or self.family,
             kind=member.kind or self.kind,
             aliases=member.aliases,
             languages=self.languages if member.languages is None else member.languages,

@@ -119,6 +119,11 @@ def test_a_card_has_the_facts_of_its_family_and_its_own() -> None:
     assert [variant.format for variant in card.variants] == ["pytorch", "ggufv2"]
 
 
+def test_models_of_files_for_several_families_tell_their_own() -> None:
+    assert not [card.name for card in cards().values() if card.family.startswith("other-")]
+    assert cards()["kolors"].family == "kolors"
+
+
 def test_families_leave_the_names_of_the_embedded_model_alone() -> None:
     assert not {DEFAULT.name, *DEFAULT.aliases} & known_models().keys()
 
