@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from collections.abc import Iterable
@@ -91,6 +92,8 @@ class Reception:
     def note(self, event: str, record: Record, **more: str | int) -> None:
         """Log a request that has ended."""
         if not self._access or record.route in self._quiet:
+            return
+        if not self._log.is_enabled_for(logging.INFO):
             return
         fields: Fields = {
             **more,

@@ -6,7 +6,8 @@ lets the event loop run between two of them.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from types import GeneratorType
 from typing import Any
 
 import msgspec
@@ -19,6 +20,9 @@ SLICE = 1 << 18
 
 _LEAST = 64
 """Bytes that any value is taken to have, for what it costs to look at it."""
+
+_SMALL = frozenset({bool, int, float, type(None)})
+"""Types of values that have no parts and few bytes."""
 
 _LARGE = "large"
 """Stands for a field of a Struct that is written by itself."""
@@ -55,25 +59,34 @@ def is_large(value: Any, most: int = SLICE) -> bool:
 def _left(value: Any, budget: int) -> int:
     """What is left of so many bytes after a value; less than 0 is any number."""
     budget -= _LEAST
-    if isinstance(value, Generator):
-        return -1
-    if isinstance(value, np.ndarray):
-        return budget - int(value.nbytes)
-    if isinstance(value, str | bytes):
-        return budget - len(value)
-    for part in _parts(value):
-        if budget < 0:
-            return budget
-        budget = _left(part, budget)
+    unseen = [value]
+    while unseen and budget >= 0:
+        each = unseen.pop()
+        kind = type(each)
+        if kind in _SMALL:
+            continue
+        if isinstance(each, np.ndarray):
+            budget -= int(each.nbytes)
+        elif isinstance(each, str | bytes):
+            budget -= len(each)
+        elif kind is GeneratorType:
+            return -1
+        else:
+            parts = _parts(each)
+            budget -= len(parts) * _LEAST
+            if budget >= 0:
+                unseen += parts
     return budget
 
 
-def _parts(value: Any) -> Iterable[Any]:
-    if isinstance(value, msgspec.Struct):
-        return (getattr(value, name) for name in value.__struct_fields__)
-    if isinstance(value, Mapping):
+def _parts(value: Any) -> Collection[Any]:
+    if isinstance(value, list | tuple):
+        return value
+    if isinstance(value, dict):
         return value.values()
-    return value if isinstance(value, list | tuple) else ()
+    if isinstance(value, msgspec.Struct):
+        return [getattr(value, name) for name in value.__struct_fields__]
+    return value.values() if isinstance(value, Mapping) else ()
 
 
 def _joined(start: bytes, parts: Iterable[Iterator[Buffer]], end: bytes) -> Iterator[Buffer]:

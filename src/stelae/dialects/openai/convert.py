@@ -26,7 +26,7 @@ from stelae.types import (
     ModelInfo,
     OutputType,
 )
-from stelae.wire.arrays import Buffer
+from stelae.wire.arrays import Buffer, to_json
 from stelae.wire.slices import json_slices
 
 CODES = {
@@ -177,14 +177,15 @@ def embedding_pieces(result: EncodeResult, request: EmbeddingRequest) -> list[Bu
     if result.errors:
         raise _first_failure(result.errors, lone=not _is_list(request.input))
     tokens, data = result.usage.tokens, _data(result, request)
+    few = len(result.tokens) <= FEW
     body = {
         "object": "list",
-        "data": list(data) if len(result.tokens) <= FEW else data,
+        "data": list(data) if few else data,
         "model": request.model,
         "model_replica": f"{request.model}-rep{result.replica}",
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     }
-    return list(json_slices(body))
+    return [to_json(body)] if few else list(json_slices(body))
 
 
 def _is_list(given: str | list[Any] | dict[str, Any]) -> bool:
