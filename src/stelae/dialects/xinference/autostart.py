@@ -11,7 +11,7 @@ from starlette.responses import Response
 from stelae.dialects.answers import json_answer
 from stelae.dialects.base import Operation, Rooms
 from stelae.dialects.decode import decode, fit, read
-from stelae.dialects.xinference.launch_read import SENT, Understood
+from stelae.dialects.xinference.launch_read import Understood, sent
 from stelae.dialects.xinference.launching import told_back, understood
 from stelae.dialects.xinference.models import launched
 from stelae.dialects.xinference.payload import payload_of
@@ -84,20 +84,28 @@ async def summary(request: Request, rooms: Rooms) -> Response:
 
 async def put(request: Request, rooms: Rooms) -> Response:
     """Have a model launched at start."""
-    plan, asked = _plan(rooms, decode(_FIELDS, await read(request)))
-    with refused({**SENT, **OWN}):
+    given = decode(_FIELDS, await read(request))
+    call = _launch(given)
+    plan, asked = _plan(rooms, given, call)
+    with refused({**sent(call), **OWN}):
         await rooms.autostarts.put(plan)
     return json_answer(_told(rooms), headers=told_back(asked, plan.launch.uid or ""))
 
 
-def _plan(rooms: Rooms, given: dict[str, Any]) -> tuple[Autostart, Understood]:
-    fields = {name: value for name, value in given.items() if value is not None}
-    manner = fit(Manner, fields)
-    call = fields.get("launch")
+def _launch(given: dict[str, Any]) -> dict[str, Any]:
+    """The body of a launch, by itself or beside the fields of its start."""
+    call = given.get("launch")
     if call is None:
-        call = {n: v for n, v in given.items() if n not in Manner.__struct_fields__}
+        call = {n: v for n, v in given.items() if n not in AutostartRequest.__struct_fields__}
     if not isinstance(call, dict):
         raise InvalidInput("launch: the body of a launch was expected", param="launch")
+    return call
+
+
+def _plan(
+    rooms: Rooms, given: dict[str, Any], call: dict[str, Any]
+) -> tuple[Autostart, Understood]:
+    manner = fit(Manner, {name: value for name, value in given.items() if value is not None})
     name = call.get("model_uid") or call.get("model_name")
     asked = understood(rooms, {**call, "model_uid": name})
     plan = Autostart(

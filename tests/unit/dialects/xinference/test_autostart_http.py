@@ -38,3 +38,17 @@ async def test_an_autostart_of_a_model_that_there_is_not_is_refused() -> None:
         told = await http.post("/v1/autostart/models", json=body)
         assert (told.status_code, told.json()["error"]["param"]) == (400, "model_name")
         assert (await http.get("/v1/autostart/models")).json()["models"] == []
+
+
+@pytest.mark.parametrize("name", ["n_ctx", "context_length", "max_model_len"])
+@pytest.mark.parametrize("wrapped", [True, False])
+async def test_a_length_that_cannot_be_is_refused_by_the_name_it_was_given(
+    name: str, wrapped: bool
+) -> None:
+    launch = {**BODY, "model_uid": "mine", name: 0}
+    async with serving() as http:
+        told = await http.post(
+            "/v1/autostart/models", json={"launch": launch} if wrapped else launch
+        )
+        assert (told.status_code, told.json()["error"]["param"]) == (400, name)
+        assert told.json()["detail"].startswith(name)
