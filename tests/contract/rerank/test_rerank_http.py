@@ -262,3 +262,26 @@ async def test_tei_errors_are_sentences_with_the_kind_it_knows(http: httpx.Async
         assert answer.status_code == status, answer.text
         assert answer.json()["error_type"] == kind
         assert isinstance(answer.json()["error"], str)
+
+
+async def test_nothing_to_rank_is_missed_by_the_name_that_the_path_has_for_it(
+    http: httpx.AsyncClient,
+) -> None:
+    asked = {"model": "pairs", "query": GROUP.query}
+    for path, name in (("/rerank", "texts"), ("/v1/rerank", "documents")):
+        answer = await http.post(path, json=asked)
+        assert answer.json()["detail"].startswith(f"{name}: ")
+    answer = await http.post("/rerank", json={**asked, "documents": []})
+    assert answer.json()["detail"].startswith("documents: ")
+
+
+@pytest.mark.parametrize("name", ["texts", "documents"])
+async def test_too_many_are_refused_by_the_name_that_they_came_under(name: str) -> None:
+    async with (
+        live(models={"fake": FAKE}, limits={"items": 2}) as server,
+        httpx.AsyncClient(base_url=server.url) as http,
+    ):
+        asked = {"model": "fake", "query": "a", name: ["b"] * 3}
+        answer = await http.post("/tei/fake/rerank" if name == "texts" else "/rerank", json=asked)
+        assert answer.status_code in (400, 413, 422)
+        assert name in answer.text

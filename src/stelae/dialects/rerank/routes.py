@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 from msgspec.structs import replace
 from starlette.requests import Request
@@ -12,14 +14,16 @@ from stelae.dialects.ask import offload, score
 from stelae.dialects.base import REFUSALS, Operation, Rooms, record_of
 from stelae.dialects.decode import decode, read
 from stelae.dialects.rerank import spellings
+from stelae.dialects.rerank.embedded import as_sent
 from stelae.dialects.rerank.names import model_for, ranks
-from stelae.dialects.rerank.ranking import ranking, score_call
+from stelae.dialects.rerank.ranking import pieces_of, ranking, score_call
 from stelae.dialects.rerank.schema import (
     RerankRequest,
     RerankResponse,
     TeiRanked,
 )
 from stelae.dialects.rerank.spellings import Spelling
+from stelae.errors import StelaeError
 
 _REQUEST = msgspec.json.Decoder(RerankRequest)
 
@@ -32,13 +36,23 @@ async def rerank(request: Request, rooms: Rooms) -> Response:
     return await ranked(request, rooms, spellings.first(request.headers))
 
 
+async def rerank_texts(request: Request, rooms: Rooms) -> Response:
+    """The same where TEI's clients ask, whose requests have ``texts``."""
+    return await ranked(request, rooms, spellings.first(request.headers), missing="texts")
+
+
 async def rerank_second(request: Request, rooms: Rooms) -> Response:
     """The same in the second version of Cohere's protocol."""
     return await ranked(request, rooms, spellings.second)
 
 
 async def ranked(
-    request: Request, rooms: Rooms, otherwise: Spelling, model: str | None = None
+    request: Request,
+    rooms: Rooms,
+    otherwise: Spelling,
+    model: str | None = None,
+    *,
+    missing: Literal["documents", "texts"] = "documents",
 ) -> Response:
     """Answer a request.
 
@@ -47,19 +61,24 @@ async def ranked(
         rooms: Answer it.
         otherwise: Protocol of requests that do not tell theirs by their fields.
         model: Name of the model, where the path says it.
+        missing: What is missed where there is nothing to rank.
 
     Raises:
         StelaeError: It cannot be answered, or a document failed.
     """
     body = await read(request)
     asked = await offload(len(body), decode, _REQUEST, body)
-    if otherwise is spellings.tei and asked.documents is None:
-        asked = replace(asked, texts=asked.texts or [])  # what is missing is missed as texts
+    if missing == "texts" and asked.documents is None:
+        asked = replace(asked, texts=asked.texts or [])
     telling = spellings.spelling(asked, otherwise)
     if telling is spellings.voyage:
         tell_plainly(request)
     named = model_for(rooms.fleet, model or asked.model, ranks)
-    result = await score(request, rooms, await score_call(asked, named, rooms.fetcher))
+    call = await score_call(asked, named, rooms.fetcher)
+    try:
+        result = await score(request, rooms, call)
+    except StelaeError as error:
+        raise as_sent(error, {"documents": pieces_of(asked)[0]}) from error
     made = ranking(asked, named, result, rooms.fleet.model(result.model))
     return json_answer(telling(made), headers=result_headers(result, record_of(request)))
 
@@ -88,7 +107,7 @@ RERANK_OPERATIONS = (
     Operation(
         method="POST",
         path="/rerank",
-        handle=rerank,
+        handle=rerank_texts,
         summary="Rank texts, as TEI's clients ask; documents as on /v1/rerank.",
         request=RerankRequest,
         example={"query": "How tall is it?", "texts": _DOCUMENTS},

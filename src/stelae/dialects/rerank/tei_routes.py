@@ -33,7 +33,7 @@ _TEXT = {"inputs": "Hello, world"}
 
 async def rerank(request: Request, rooms: Rooms) -> Response:
     """Texts by how well they fit a query, by the model that the path names."""
-    return await ranked(request, rooms, as_tei, request.path_params["model"])
+    return await ranked(request, rooms, as_tei, request.path_params["model"], missing="texts")
 
 
 async def whatever(request: Request, rooms: Rooms) -> Response:
