@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from rich.table import Table
 
 from stelae.engines.hardware import BFLOAT16_FLAGS, cores, cpu_flags
 
-CONSOLE = Console(width=110)
+CONSOLE = Console(width=120)
 
 
 def machine(*packages: str) -> None:
@@ -30,12 +31,18 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     """Print rows; numbers to the right."""
     grid = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):
-        grid.add_column(column, justify="left" if index == 0 else "right")
+        first = index == 0
+        grid.add_column(column, justify="left" if first else "right", no_wrap=first)
     for row in rows:
         grid.add_row(*(f"{v:,.4g}" if isinstance(v, float) else str(v) for v in row))
     CONSOLE.print(grid)
 
 
+def progress(line: str) -> None:
+    """Print what was done last."""
+    CONSOLE.print(f"  {line}", style="dim", highlight=False, markup=False)
+
+
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """Median of the ratios, pair by pair."""
-    return median(a / b for a, b in zip(ours, theirs, strict=True))
+    """Median of the ratios, pair by pair; infinite where there is nothing to divide by."""
+    return median(a / b if b else math.inf for a, b in zip(ours, theirs, strict=True))
