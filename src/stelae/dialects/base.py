@@ -21,6 +21,7 @@ from stelae.errors import (
     ModelNotReady,
     QueueFull,
     StelaeError,
+    Unauthorized,
     UnsupportedTask,
 )
 from stelae.security.fetch import Fetcher
@@ -451,6 +452,18 @@ def address_of(request: Request, about: About) -> str:
 def owner_of(request: Request | Asking) -> str:
     """Whose is what a request keeps here: its key's; nobody's on a server without keys."""
     return record_of(request).key_id or ""
+
+
+def shows_key(request: Request, rooms: Rooms) -> bool:
+    """Whether a request to an open path may be told what others keep to themselves.
+
+    It shows a key, or the server has none.
+    """
+    try:
+        rooms.keys.admit(request.scope["headers"])
+    except Unauthorized:
+        return False
+    return True
 
 
 def name_of(request: Request | Asking, given: str) -> Name:

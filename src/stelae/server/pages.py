@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from stelae.dialects.answers import house_error, json_answer
-from stelae.dialects.base import Dialect, Handle, Operation, Rooms
+from stelae.dialects.base import Dialect, Handle, Operation, Rooms, shows_key
 from stelae.service.fleet import Readiness
 from stelae.telemetry.metrics import CONTENT_TYPE
 
@@ -39,10 +39,20 @@ async def healthz(request: Request, rooms: Rooms) -> Response:
 
 
 async def readyz(request: Request, rooms: Rooms) -> Response:
-    """Ready: every model that was to be loaded answers its canary."""
-    del request
+    """Ready: every model that was to be loaded answers its canary; strangers get no names."""
     readiness = rooms.fleet.ready()
-    return json_answer(readiness, 200 if readiness.ready else 503)
+    told = readiness if shows_key(request, rooms) else _unnamed(readiness)
+    return json_answer(told, 200 if readiness.ready else 503)
+
+
+def _unnamed(readiness: Readiness) -> Readiness:
+    """The same without names of models."""
+    silent = readiness.models and not readiness.ready
+    return Readiness(
+        ready=readiness.ready,
+        models=[],
+        reason="a model does not answer" if silent else readiness.reason,
+    )
 
 
 async def metrics(request: Request, rooms: Rooms) -> Response:

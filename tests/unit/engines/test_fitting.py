@@ -8,6 +8,7 @@ import pytest
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.registered import card_of
 from stelae.catalog.variants import Wish
+from stelae.engines import vllm
 from stelae.engines.fitting import fits
 from stelae.types import Card, EngineFit, ModelKind, Registration, Weights
 
@@ -47,6 +48,20 @@ def test_engine_with_its_own_interpreter_says_what_it_lacks(
     assert "VLLM_PYTHON" in fitted("qwen3")["vllm"].reason
     monkeypatch.setenv("VLLM_PYTHON", "/usr/bin/python3")
     assert formats(fitted("qwen3")["vllm"]) == {"pytorch", "fp8", "gptq", "awq"}
+
+
+@pytest.mark.parametrize(
+    ("name", "served"),
+    [("qwen3", True), ("qwen2-vl-instruct", False), ("qwen2-audio-instruct", False)],
+)
+def test_models_for_vllm_are_those_that_it_serves_where_it_is_installed(
+    monkeypatch: pytest.MonkeyPatch, name: str, served: bool
+) -> None:
+    monkeypatch.setenv("VLLM_PYTHON", "/usr/bin/python3")
+    card = Catalog().card(name)
+    assert card is not None
+    assert vllm.reads(card) is served
+    assert bool(fitted(name)["vllm"].variants) is served
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,20 @@ async def test_ready_tells_of_each_loaded_model(server: Live, http: httpx.AsyncC
     assert (model["name"], model["state"], model["ok"]) == ("fake", "ready", True)
 
 
+async def test_ready_names_models_to_those_who_show_a_key_alone() -> None:
+    async with (
+        live(api_keys=["right-key"]) as server,
+        httpx.AsyncClient(base_url=server.url) as http,
+    ):
+        await server.house.fleet.load("fake")
+        for headers in ({}, {"X-API-Key": "wrong-key"}):
+            answer = await http.get("/readyz", headers=headers)
+            assert (answer.status_code, answer.json()["ready"]) == (200, True)
+            assert "fake" not in answer.text
+        told = (await http.get("/readyz", headers={"X-API-Key": "right-key"})).json()
+        assert [model["name"] for model in told["models"]] == ["fake"]
+
+
 async def test_not_ready_is_503_and_says_why() -> None:
     async with live() as server, httpx.AsyncClient(base_url=server.url) as http:
         await server.house.stop(0.0)

@@ -8,12 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import json_answer
-from stelae.dialects.base import Operation, Rooms
+from stelae.dialects.base import Operation, Rooms, shows_key
 from stelae.dialects.xinference.engine_words import SHOWN
 from stelae.dialects.xinference.kinds import ABILITIES, kind_of
 from stelae.dialects.xinference.launch_read import SENT
 from stelae.dialects.xinference.models import whole
 from stelae.dialects.xinference.refusals import refused
+from stelae.engines import vllm
 from stelae.errors import InvalidInput
 from stelae.types import EngineFit, ModelKind
 
@@ -52,12 +53,10 @@ async def families(request: Request, rooms: Rooms) -> Response:
 
 
 async def vllm_supported(request: Request, rooms: Rooms) -> Response:
-    """Names of language models in formats that vLLM reads."""
-    del request
+    """Names of language models that vLLM serves; strangers are told well-known ones alone."""
+    known = shows_key(request, rooms)
     cards = [
-        card
-        for card in rooms.registry.cards("llm")
-        if any(variant.format not in ("ggufv2", "mlx") for variant in card.variants)
+        card for card in rooms.registry.cards("llm") if vllm.reads(card) and (known or card.builtin)
     ]
     chat = [card.name for card in cards if "chat" in card.abilities]
     return json_answer(
@@ -96,7 +95,7 @@ ENGINE_OPERATIONS = (
         method="GET",
         path="/v1/models/vllm-supported",
         handle=vllm_supported,
-        summary="Names of language models in formats that vLLM reads.",
+        summary="Names of language models that vLLM serves, where it is installed.",
         open=True,
     ),
     Operation(

@@ -19,9 +19,21 @@ def refuses(spec: ModelSpec | Card) -> str | None:
     """Say why this engine cannot serve a model, or ``None`` if it can."""
     if not os.environ.get(PYTHON):
         return f"{PYTHON} names no interpreter of an environment with vLLM"
+    return _unread(spec)
+
+
+def _unread(spec: ModelSpec | Card) -> str | None:
     if Modality.IMAGE in spec.inputs:
         return "pictures are not passed on to vLLM"
+    if Modality.AUDIO in spec.inputs:
+        return "recordings are not passed on to vLLM"
     return None
+
+
+def reads(card: Card) -> bool:
+    """Whether vLLM serves a language model in one of its formats, where it is installed."""
+    stored = any(v.format == "pytorch" or v.format in PACKED for v in card.variants)
+    return card.kind == "llm" and stored and _unread(card) is None
 
 
 PACKED = frozenset({"fp8", "gptq", "awq", "bnb", "fp4"})
