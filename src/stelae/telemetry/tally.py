@@ -7,6 +7,7 @@ request that was a quarter of the gateway's time.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable
 from itertools import accumulate
 from typing import NamedTuple
@@ -60,11 +61,13 @@ class Tally:
 
     def __init__(self, family: Family) -> None:
         self.family = family
-        self.values: dict[tuple[str, ...], float] = {} if family.labels else {(): 0.0}
+        self.values: defaultdict[tuple[str, ...], float] = defaultdict(float)
+        if not family.labels:
+            self.values[()] = 0.0
 
     def add(self, amount: float, *labels: str) -> None:
         """Add to the number of these labels."""
-        self.values[labels] = self.values.get(labels, 0.0) + amount
+        self.values[labels] += amount
 
     def metric(self) -> Metric:
         """The numbers as Prometheus wants them."""

@@ -59,9 +59,8 @@ def is_large(value: Any, most: int = SLICE) -> bool:
 def _left(value: Any, budget: int) -> int:
     """What is left of so many bytes after a value; less than 0 is any number."""
     budget -= _LEAST
-    unseen = [value]
-    while unseen and budget >= 0:
-        each = unseen.pop()
+    seen = [value]
+    for each in seen:  # which grows meanwhile
         kind = type(each)
         if kind in _SMALL:
             continue
@@ -75,7 +74,9 @@ def _left(value: Any, budget: int) -> int:
             parts = _parts(each)
             budget -= len(parts) * _LEAST
             if budget >= 0:
-                unseen += parts
+                seen += parts
+        if budget < 0:
+            break
     return budget
 
 
@@ -85,7 +86,7 @@ def _parts(value: Any) -> Collection[Any]:
     if isinstance(value, dict):
         return value.values()
     if isinstance(value, msgspec.Struct):
-        return [getattr(value, name) for name in value.__struct_fields__]
+        return msgspec.structs.astuple(value)
     return value.values() if isinstance(value, Mapping) else ()
 
 
