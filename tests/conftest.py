@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
 import tempfile
 from pathlib import Path
@@ -11,9 +13,10 @@ import pytest
 import zoo as checkpoints
 from hypothesis import HealthCheck, settings
 
-# What servers keep must not end up in the home of whoever runs the tests.
-os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="stelae-state-")
-os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="stelae-cache-")
+# What servers keep must not end up in the home of whoever runs the tests, nor stay behind.
+for variable in ("XDG_STATE_HOME", "XDG_CACHE_HOME"):
+    os.environ[variable] = tempfile.mkdtemp(prefix="stelae-tests-")
+    atexit.register(shutil.rmtree, os.environ[variable], ignore_errors=True)
 
 # A shell that starts the tests in the background ignores Ctrl-C, and so would all that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
