@@ -52,6 +52,7 @@ class EncodeOptions(TypedDict, total=False):
         normalize: Whether vectors get unit length; ``None`` as the model says.
         truncate: What to do with items longer than the model reads: drop tokens
             at the ``"end"`` or the ``"start"``, or fail them with ``"error"``.
+        max_tokens: Longest text in tokens, where it should be shorter than the model reads.
         gpu: Pool and kind of machine that should answer, as ``pool/kind`` or ``kind``.
         pool_factor: Keep one token vector of so many, by joining similar ones.
         muvera: Give token vectors as one dense vector of fixed width.
@@ -75,6 +76,7 @@ class EncodeOptions(TypedDict, total=False):
     dtype: DtypeName | None
     normalize: bool | None
     truncate: Truncate | Literal["end", "start", "error"]
+    max_tokens: int | None
     gpu: str | None
     pool_factor: int | None
     muvera: Muvera | None
@@ -204,7 +206,7 @@ def encode_plan(options: EncodeOptions, model: str) -> Plan[EncodeCall]:
         "role": None if role is None else _choice(Role, role, "role"),
         "dtype": None if dtype is None else _choice(EmbeddingDtype, dtype, "dtype"),
         **_plain(options, "prompt_name", "prompt", "dimensions", "pool_factor", "muvera"),
-        **_plain(options, "normalize", "lora"),
+        **_plain(options, "normalize", "max_tokens", "lora"),
         **_shared(options, model),
     }
     return _plan("encode", _call(fields, EncodeCall, "encode"), options)

@@ -149,6 +149,7 @@ class Client(
         dtype: DtypeName | None = None,
         normalize: bool | None = None,
         truncate: Truncate | Literal["end", "start", "error"] = "end",
+        max_tokens: int | None = None,
         gpu: str | None = None,
         pool_factor: int | None = None,
         muvera: Muvera | None = None,
@@ -197,6 +198,8 @@ class Client(
             truncate: What to do with items longer than the model reads: drop
                 tokens at the ``"end"`` or the ``"start"`` (the item is marked
                 ``truncated``), or fail them with ``"error"``.
+            max_tokens: Longest text in tokens, special ones included, where it should
+                be shorter than the model reads.
             gpu: Pool and kind of machine that should answer, as ``pool/kind`` or ``kind``.
             pool_factor: Keep one token vector of so many, by joining similar ones.
             muvera: Make the dense vector of the token vectors, so that dot products
@@ -243,6 +246,7 @@ class Client(
                 dtype=dtype,
                 normalize=normalize,
                 truncate=truncate,
+                max_tokens=max_tokens,
                 gpu=gpu,
                 pool_factor=pool_factor,
                 muvera=muvera,

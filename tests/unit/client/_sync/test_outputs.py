@@ -101,8 +101,10 @@ def test_options_of_the_new_kinds_are_sent_as_documented() -> None:
             pool_factor=2,
             muvera=Muvera(repetitions=3),
             dtype="ubinary",
+            max_tokens=16,
         )
     call = server.calls[0]
+    assert call["max_tokens"] == 16
     assert call["outputs"] == ["dense"]
     assert (call["instruction"], call["pool_factor"], call["dtype"]) == ("find", 2, "ubinary")
     assert call["muvera"]["repetitions"] == 3
