@@ -32,6 +32,7 @@ from stelae.catalog.families import (
     refused_models,
 )
 from stelae.catalog.family import Advice
+from stelae.catalog.files import Json
 from stelae.catalog.hub import HubOptions, is_hub_id
 from stelae.catalog.hub_cache import cache_folder, is_cached
 from stelae.catalog.hub_progress import Progress
@@ -40,7 +41,7 @@ from stelae.catalog.profiles import PLAIN, SEPARATORS, check_profiles, profile_o
 from stelae.catalog.registered import card_of, check_registration, entry_of
 from stelae.catalog.spec import ModelSpec, Source
 from stelae.catalog.variants import Wish, choose
-from stelae.catalog.weighing import Weight, weigh
+from stelae.catalog.weighing import Weight, outline, weigh
 from stelae.errors import (
     Conflict,
     Forbidden,
@@ -93,6 +94,10 @@ class Catalog:
     def weigh(self, entry: ModelEntry) -> Weight:
         """What a model's checkpoint weighs; see ``weighing.weigh``."""
         return weigh(entry, self._hub)
+
+    def outline(self, entry: ModelEntry) -> tuple[Weight, Json]:
+        """What it weighs, and what its ``config.json`` says; see ``weighing.outline``."""
+        return outline(entry, self._hub)
 
     def names(self) -> list[str]:
         """Names of the registered models, in order of registration."""

@@ -38,7 +38,14 @@ class Weight(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def weigh(entry: ModelEntry, hub: HubOptions) -> Weight:
-    """What a model's checkpoint weighs; of one on the hub only small files are fetched.
+    """What a model's checkpoint weighs; see ``outline``."""
+    return outline(entry, hub)[0]
+
+
+def outline(entry: ModelEntry, hub: HubOptions) -> tuple[Weight, Json]:
+    """What a checkpoint weighs, and its ``config.json``; empty where it has none.
+
+    Of one on the hub only small files are fetched.
 
     A folder that is not there, or holds no weights, weighs nothing: loading it tells why.
 
@@ -49,14 +56,14 @@ def weigh(entry: ModelEntry, hub: HubOptions) -> Weight:
         return _of_folder(embedded_folder())
     path = Path(entry.source).expanduser()
     if is_gguf(path):
-        return Weight(bytes=path.stat().st_size)
+        return Weight(bytes=path.stat().st_size), {}
     if is_local(entry.source) or not is_hub_id(entry.source):
         return _of_folder(path, entry.files)
     folder, sizes = listed(entry.source, entry.revision, hub, entry.files)
     return _of_files(folder, sizes)
 
 
-def _of_folder(folder: Path, patterns: Sequence[str] = ()) -> Weight:
+def _of_folder(folder: Path, patterns: Sequence[str] = ()) -> tuple[Weight, Json]:
     sizes = here(folder)
     if not patterns:
         others = further(folder, list(sizes))
@@ -65,11 +72,12 @@ def _of_folder(folder: Path, patterns: Sequence[str] = ()) -> Weight:
     return _of_files(folder, wanted)
 
 
-def _of_files(folder: Path, sizes: Mapping[str, int]) -> Weight:
+def _of_files(folder: Path, sizes: Mapping[str, int]) -> tuple[Weight, Json]:
     weights = {n: size for n, size in sizes.items() if PurePosixPath(n).suffix in SUFFIXES}
     packed = bool(weights) and all(name.endswith(GGUF) for name in weights)
-    bits = None if packed else _bits(read_object(folder, "config.json") or {})
-    return Weight(bytes=sum(weights.values()), bits=bits)
+    config = read_object(folder, "config.json") or {}
+    bits = None if packed else _bits(config)
+    return Weight(bytes=sum(weights.values()), bits=bits), config
 
 
 def _bits(config: Json) -> int | None:

@@ -163,6 +163,15 @@ def launch(
         typer.Option("--quantization-config", "-qc", metavar="K V", help="For engines."),
     ] = None,
     worker_ip: options.Worker = None,
+    replica_config: Annotated[
+        str | None,
+        typer.Option(
+            "--replica-config",
+            "--replica_config",
+            metavar="JSON",
+            help="Where each replica runs, as a list.",
+        ),
+    ] = None,
     gpu_idx: Annotated[
         str | None, typer.Option("--gpu-idx", metavar="N,N", help="The GPUs to use.")
     ] = None,
@@ -206,7 +215,7 @@ def launch(
         "model_size_in_billions": launching.size_of(size_in_billions),
         "model_format": model_format,
         "quantization": quantization,
-        "replica": replica,
+        **launching.replicas(replica, replica_config),
         "n_worker": n_worker,
         "n_gpu": launching.gpu_count(n_gpu),
         "peft_model_config": launching.adapters(
@@ -351,6 +360,36 @@ def vllm_models(endpoint: options.Endpoint = HERE, api_key: options.ApiKey = Non
     sys.stdout.write("VLLM supported model families:\n")
     for ability in ("chat", "generate"):
         sys.stdout.write(f"  {ability}: {found.get(ability) or []}\n")
+
+
+@app.command("cal-model-mem")
+def cal_model_mem(
+    size_in_billions: options.NeededSize,
+    model_format: options.NeededFormat,
+    context_length: Annotated[
+        int,
+        typer.Option("--context-length", "-c", metavar="N", help="Tokens of prompt and answer."),
+    ],
+    model_name: Annotated[
+        str | None, typer.Option("--model-name", "-n", metavar="NAME", help="Its name.")
+    ] = None,
+    quantization: options.Quantization = None,
+    kv_cache_dtype: Annotated[
+        int, typer.Option("--kv-cache-dtype", metavar="BITS", help="Of keys and values: 8, 16, 32.")
+    ] = 16,
+) -> None:
+    """Estimate the memory that a language model takes, before it is fetched."""
+    from stelae.cli.xinference import memory
+
+    asked = memory.Asked(
+        name=model_name,
+        size=size_in_billions,
+        form=model_format,
+        quantization=quantization,
+        context=context_length,
+        cache_bits=kv_cache_dtype,
+    )
+    memory.show(asked)
 
 
 @app.command()

@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from stelae.cli.output import Output, console
 from stelae.cli.xinference.session import Session
 from stelae.errors import InvalidInput
@@ -125,6 +127,25 @@ def adapters(
         "image_lora_load_kwargs": pairs(loading) or {},
         "image_lora_fuse_kwargs": pairs(fusing) or {},
     }
+
+
+def replicas(count: int, places: str | None) -> dict[str, object]:
+    """How many replicas there are, and where each of them runs.
+
+    Raises:
+        InvalidInput: The places are no list in JSON.
+    """
+    if places is None:
+        return {"replica": count}
+    try:
+        listed = msgspec.json.decode(places, type=list[dict[str, Any]])
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+        raise InvalidInput(
+            f"replica-config={places[:80]!r}: a list in JSON was expected, as "
+            '\'[{"devices": [{"gpu_idx": [0]}]}]\'',
+            param="replica-config",
+        ) from error
+    return {"replica": len(listed) if count == 1 else count, "replica_config": listed}
 
 
 def pairs(texts: Sequence[str] | None) -> dict[str, str] | None:

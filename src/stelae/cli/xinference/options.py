@@ -34,13 +34,12 @@ Worker = Annotated[
 Engine = Annotated[
     str | None, typer.Option("--model-engine", "-en", metavar="NAME", help="Engine to use.")
 ]
-Size = Annotated[
-    str | None,
-    typer.Option("--size-in-billions", "-s", metavar="B", help="Size, as 7, 1.8 or 1_8."),
-]
-Format = Annotated[
-    str | None, typer.Option("--model-format", "-f", metavar="FORMAT", help="Format of weights.")
-]
+_SIZE = typer.Option("--size-in-billions", "-s", metavar="B", help="Size, as 7, 1.8 or 1_8.")
+_FORMAT = typer.Option("--model-format", "-f", metavar="FORMAT", help="Format of weights.")
+Size = Annotated[str | None, _SIZE]
+NeededSize = Annotated[str, _SIZE]
+Format = Annotated[str | None, _FORMAT]
+NeededFormat = Annotated[str, _FORMAT]
 Quantization = Annotated[
     str | None, typer.Option("--quantization", "-q", metavar="Q", help="Quantisation of weights.")
 ]

@@ -48,6 +48,36 @@ async def test_a_model_is_launched_listed_and_terminated(server: str) -> None:
     await run(server, "terminate", "--model-uid", "mine", check=1)
 
 
+async def test_memory_of_a_model_is_estimated_from_its_measures(
+    server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("STELAE_HUB__CACHE", str(tmp_path))
+    known = ["cal-model-mem", "-f", "pytorch", "-c", "4096"]
+    guessed = await run(server, *known, "-s", "6.7")
+    facts = dict(
+        line.strip().split(": ", 1) for line in guessed.stdout.splitlines() if ": " in line
+    )
+    assert facts["model mem"] == "12780 MB"  # 6.7e9 weights of two bytes
+    assert facts["context"] == "4096"
+    assert guessed.stderr.startswith("an estimate, with its number of parameters")
+    away = await run(server, *known, "-s", "0_6", "-n", "qwen3")
+    assert "cannot be looked at" in away.stderr
+    wrong = await run(server, *known, "-s", "9", "-n", "qwen3", check=2)
+    assert "0.6, 1.7, 4" in wrong.stderr
+    for odd in (["-s", "big"], ["-s", "1", "--kv-cache-dtype", "7"]):
+        await run(server, *known, *odd, check=2)
+
+
+async def test_places_of_replicas_are_read_as_json() -> None:
+    places = [{"devices": [{"gpu_idx": [0]}]}, {"devices": [{"gpu_idx": [1]}]}]
+    assert launching.replicas(1, json.dumps(places)) == {"replica": 2, "replica_config": places}
+    assert launching.replicas(3, None) == {"replica": 3}
+    for odd in ("", "{}", "[1]", "[" * 5000):
+        with pytest.raises(InvalidInput):
+            launching.replicas(1, odd)
+
+
 async def test_what_is_refused_is_told(server: str) -> None:
     ended = await run(server, "launch", "-n", "no-such-model", check=1)
     assert ended.stderr.startswith("error: Failed to launch model, detail: ")
