@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -93,10 +93,10 @@ class Comparison:
 
     def texts(self, cell: results.Cell) -> Ask:
         """Measures embeddings of texts, as the cell describes them, and checks the answers."""
-        samples = texts(cell.kind, max(1024, cell.per_request), checkpoint.tokenizer())
+        given = samples(cell)
 
         def ask(server: servers.Running, turn: int) -> load.Outcome:
-            todo = _load(cell, server, _turned(samples, turn), self.options, turn)
+            todo = _load(cell, server, turned(given, turn), self.options, turn)
             outcome = load.run(todo, server.process)
             answers.check(todo, outcome, self.reference.vectors)
             if cell.rate:
@@ -133,8 +133,8 @@ class Comparison:
             cells=self._cells,
         )
         results.save(run, self.options.out)
-        for file in pages.write(self.options.out):
-            report.progress(f"wrote {file}")
+        pages.draw(run, self.options.out)
+        pages.write(self.options.out)
 
     def _method(self) -> dict[str, str]:
         given = {name: getattr(self.options, name) for name in ("rounds", "seconds", "warmup")}
@@ -143,11 +143,14 @@ class Comparison:
 
 @contextmanager
 def comparing(
-    name: str, about: str | None, options: argparse.Namespace, wanted: Sequence[servers.Contender]
+    name: str,
+    about: str | None,
+    options: argparse.Namespace,
+    starting: AbstractContextManager[Sequence[servers.Running]] | None = None,
 ) -> Iterator[Comparison]:
-    """Start the servers, compare, write what was found."""
+    """Start servers, the contenders if nothing else is said; compare; write what was found."""
     report.machine("torch", "stelae")
-    with servers.running(wanted) as started:
+    with starting or servers.running(contenders(options)) as started:
         comparison = Comparison(name, about, options, started)
         yield comparison
         comparison.write()
@@ -156,7 +159,7 @@ def comparing(
 def _load(
     cell: results.Cell,
     server: servers.Running,
-    samples: Sequence[str],
+    given: Sequence[str],
     options: argparse.Namespace,
     turn: int,
 ) -> load.Load:
@@ -164,7 +167,7 @@ def _load(
     return load.Load(
         server.url,
         "bench",
-        samples,
+        given,
         cell.in_flight,
         cell.per_request,
         options.seconds,
@@ -177,15 +180,21 @@ def _load(
     )
 
 
-def _turned(samples: Sequence[str], turn: int) -> list[str]:
+def samples(cell: results.Cell) -> list[str]:
+    """The texts of a cell."""
+    return texts(cell.kind, max(1024, cell.per_request), checkpoint.tokenizer())
+
+
+def turned(given: Sequence[str], turn: int) -> list[str]:
     """Each round begins elsewhere, so that nobody gains from having seen the texts."""
-    first = turn * 97 % len(samples)
-    return [*samples[first:], *samples[:first]]
+    first = turn * 97 % len(given)
+    return [*given[first:], *given[:first]]
 
 
 def _progress(cell: results.Cell, server: servers.Running, turn: int, told: results.Turn) -> None:
+    checked = f", worst cosine {told.worst_cosine:.4f}" if told.worst_cosine is not None else ""
     report.progress(
         f"{cell.name}, round {turn + 1}: {server.contender.name}: "
         f"{told.texts_per_second:,.1f} texts/s, p50 {told.latency(50):,.2f} ms, "
-        f"{told.failed} failed, worst cosine {told.worst_cosine}"
+        f"{told.failed} failed{checked}"
     )

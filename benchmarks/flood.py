@@ -2,62 +2,52 @@
 
 from __future__ import annotations
 
-import argparse
 import threading
 from collections.abc import Sequence
-from statistics import median
+from math import nan
 
-from benchmarks import checkpoint, load, report, servers
+from benchmarks import checkpoint, compare, load, report, servers, tables
+from benchmarks.results import Cell
 from benchmarks.texts import texts
 
 LONG = 510
 """Tokens of the texts that flood."""
 
+IDLE = Cell(name="idle", title="one short text at a time, alone", kind="short")
+
 
 def main(arguments: Sequence[str]) -> None:
-    """Ask one short text at a time, alone and beside the flood, in turn."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks flood", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=6.0)
+    """Ask one short text at a time, alone and beside the flood."""
+    parser = compare.parser("flood", __doc__, ("infinity-bfloat16",))
+    parser.set_defaults(rounds=5)
     parser.add_argument("--in-flight", type=int, default=16, help="long texts at a time")
-    parser.add_argument("--no-peers", action="store_true")
     options = parser.parse_args(arguments)
-    report.machine("torch", "stelae")
-    contenders = [servers.stelae("auto")]
-    if not options.no_peers:
-        contenders.append(servers.infinity("bfloat16"))
-    tokenizer = checkpoint.tokenizer()
-    short = texts("short", 256, tokenizer)
-    words = " ".join(texts("mixed", 64, tokenizer)).split()
+    with compare.comparing("flood", __doc__, options) as comparison:
+        idle = comparison.measure(IDLE, comparison.texts(IDLE))
+        cell = _flooded(options.in_flight)
+        flooded = comparison.measure(cell, _beside(comparison, cell, options.in_flight))
+    report.table("beside its own idle times", tables.WAITS, tables.waits(flooded, idle))
+
+
+def _flooded(in_flight: int) -> Cell:
+    title = f"one short text at a time beside {in_flight} of {LONG} tokens"
+    return Cell(name="flooded", title=title, kind="short", beside=IDLE.name)
+
+
+def _beside(comparison: compare.Comparison, cell: Cell, in_flight: int) -> compare.Ask:
+    """Short texts while another thread sends long ones, whose cost cannot be told from theirs."""
+    words = " ".join(texts("mixed", 64, checkpoint.tokenizer())).split()
     long = [" ".join(words[i : i + LONG]) for i in range(64)]
-    rows = []
-    with servers.running(contenders) as started:
-        idle: dict[str, list[load.Outcome]] = {s.contender.name: [] for s in started}
-        flooded: dict[str, list[load.Outcome]] = {s.contender.name: [] for s in started}
-        for _ in range(options.rounds):
-            for server in started:
-                name, url = server.contender.name, server.url
-                one = load.Load(url, "bench", short, 1, 1, options.seconds)
-                many = load.Load(url, "bench", long, options.in_flight, 1, options.seconds)
-                idle[name].append(load.run(one))
-                flood = threading.Thread(target=load.run, args=(many,))
-                flood.start()
-                flooded[name].append(load.run(one))
-                flood.join()
-        for name in idle:
-            alone = [o.percentile(99) for o in idle[name]]
-            beside = [o.percentile(99) for o in flooded[name]]
-            rows.append(
-                (
-                    name,
-                    f"{median(o.percentile(50) for o in idle[name]):,.1f}",
-                    f"{median(alone):,.1f}",
-                    f"{median(o.percentile(50) for o in flooded[name]):,.1f}",
-                    f"{median(beside):,.1f}",
-                    f"{report.ratio(beside, alone):.1f}",
-                )
-            )
-    columns = ("server", "idle p50 ms", "idle p99", "flooded p50", "flooded p99", "p99 ratio")
-    report.table(
-        f"one short text at a time beside {options.in_flight} of {LONG} tokens", columns, rows
-    )
+    short = comparison.texts(cell)
+
+    def ask(server: servers.Running, turn: int) -> load.Outcome:
+        options = comparison.options
+        many = load.Load(server.url, "bench", long, in_flight, 1, options.seconds, options.warmup)
+        flood = threading.Thread(target=load.run, args=(many,))
+        flood.start()
+        outcome = short(server, turn)
+        flood.join()
+        outcome.cpu = outcome.peak_mb = nan
+        return outcome
+
+    return ask

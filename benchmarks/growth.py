@@ -21,7 +21,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--in-flight", nargs="*", type=int, default=list(IN_FLIGHT))
     parser.add_argument("--sizes", nargs="*", type=int, default=list(SIZES))
     options = parser.parse_args(arguments)
-    with compare.comparing("growth", __doc__, options, compare.contenders(options)) as comparison:
+    with compare.comparing("growth", __doc__, options) as comparison:
         for cell in _cells(options.kind, options.in_flight, options.sizes):
             rounds = 1 if cell.per_request >= LONG else options.rounds
             comparison.measure(cell, comparison.texts(cell), rounds)

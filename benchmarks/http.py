@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = compare.parser("http", __doc__, dtypes=("auto", "float32"))
     parser.add_argument("--cells", nargs="+", choices=CELLS, default=["mixed-16", "short-1"])
     options = parser.parse_args(arguments)
-    with compare.comparing("http", __doc__, options, compare.contenders(options)) as comparison:
+    with compare.comparing("http", __doc__, options) as comparison:
         for name in options.cells:
             cell = _cell(name)
             comparison.measure(cell, comparison.texts(cell))

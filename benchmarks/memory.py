@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from urllib.request import Request, urlopen
 
 import msgspec
@@ -13,6 +12,7 @@ import psutil
 
 from benchmarks import checkpoint, report, servers
 from benchmarks.texts import texts
+from benchmarks.usage import family, forget_peak, peak_mb
 
 PATH = "/stelae/v1/encode"
 
@@ -32,25 +32,25 @@ def main(arguments: Sequence[str]) -> None:
     with servers.running([servers.stelae(options.dtype, options.folder)]) as (server,):
         url = server.url.removesuffix("/v1/embeddings") + PATH
         _encode(url, samples[:64], outputs)
-        family = [server.process, *server.process.children(recursive=True)]
-        rest = [process.memory_info().rss / 2**20 for process in family]
-        for process in family:
-            _forget_peak(process)
+        members = family(server.process)
+        rest = [process.memory_info().rss / 2**20 for process in members]
+        for process in members:
+            forget_peak(process)
         started = time.perf_counter()
         size = _encode(url, samples, outputs) / 2**20
         seconds = time.perf_counter() - started
-        peaks = [_peak_mb(process) for process in family]
+        peaks = [peak_mb(process) for process in members]
     rows = [
         (name, f"{before:.0f}", f"{peak:.0f}", f"{peak - before:.0f}")
-        for name, before, peak in zip(_names(family), rest, peaks, strict=True)
+        for name, before, peak in zip(_names(members), rest, peaks, strict=True)
     ]
     asked = f"{len(samples)} {options.kind} texts, {options.outputs}"
     title = f"one request of {asked}, an answer of {size:.0f} MB, {seconds:.0f} s"
     report.table(title, ("process", "at rest MB", "peak MB", "growth MB"), rows)
 
 
-def _names(family: Sequence[psutil.Process]) -> list[str]:
-    return ["gateway", *(f"worker {n}" for n in range(1, len(family)))]
+def _names(members: Sequence[psutil.Process]) -> list[str]:
+    return ["gateway", *(f"worker {n}" for n in range(1, len(members)))]
 
 
 def _encode(url: str, samples: Sequence[str], outputs: Sequence[str]) -> int:
@@ -60,15 +60,3 @@ def _encode(url: str, samples: Sequence[str], outputs: Sequence[str]) -> int:
     head = {"Content-Type": "application/msgpack", "Accept": "application/msgpack"}
     with urlopen(Request(url, msgspec.msgpack.encode(call), head), timeout=3600) as answer:
         return sum(map(len, iter(lambda: answer.read(1 << 20), b"")))
-
-
-def _forget_peak(process: psutil.Process) -> None:
-    """Let the kernel count the peak of resident memory anew."""
-    Path(f"/proc/{process.pid}/clear_refs").write_text("5")
-
-
-def _peak_mb(process: psutil.Process) -> float:
-    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return float("nan")

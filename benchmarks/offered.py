@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--steady", action="store_true", help="at equal distances, not Poisson")
     options = parser.parse_args(arguments)
     options.rates.sort()
-    with compare.comparing("offered", __doc__, options, compare.contenders(options)) as comparison:
+    with compare.comparing("offered", __doc__, options) as comparison:
         everyone = list(comparison.started)
         for kind in options.kinds:
             comparison.started = list(everyone)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import plots, report, results, tables
-from benchmarks.results import Run, Turn
+from benchmarks.plots import Picture
+from benchmarks.results import Cell, Run, Turn
 
 FOLDER = Path("docs/benchmarks")
 
@@ -25,6 +26,8 @@ OURS = "stelae"
 
 EVEN = 0.995
 """From here on nobody is ahead: it is the last digit that is printed."""
+
+NOWHERE = "Nowhere, in what was measured.\n"
 
 METHOD = """
 * One machine, one run: every server is started, then they take turns, round after round, on the
@@ -57,64 +60,84 @@ comparisons.
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write the pages of a folder anew."""
+    """Write the pages and pictures of a folder anew."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks pages", description=__doc__)
     parser.add_argument("--out", type=Path, default=FOLDER)
-    for file in write(parser.parse_args(arguments).out):
-        report.progress(f"wrote {file}")
+    folder = parser.parse_args(arguments).out
+    for run in results.read(folder):
+        draw(run, folder)
+    write(folder)
 
 
-def write(folder: Path) -> list[Path]:
-    """Write a page for each file of figures, one about all, and pictures where they can be."""
-    folder.mkdir(parents=True, exist_ok=True)
-    drawn: list[Path] = []
+def draw(run: Run, folder: Path) -> None:
+    """Write the pictures of a run, where there is something to draw them with."""
     try:
-        for run in results.read(folder):
-            drawn += plots.draw(run, folder)
+        plots.draw(run, folder)
     except ImportError:
         report.progress(plots.SETUP)
+
+
+def write(folder: Path) -> None:
+    """Write a page for each file of figures, and one about all."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts(folder).items():
         (folder / name).write_text(text, encoding="utf-8")
-        drawn.append(folder / name)
-    return drawn
+    report.progress(f"wrote {folder}")
 
 
 def texts(folder: Path) -> dict[str, str]:
     """The pages that belong into a folder, by name; pictures are shown where they exist."""
-    runs = results.read(folder)
-    found = {f"{run.comparison}.md": page(run, _shown(run, folder)) for run in runs}
-    return {**found, "README.md": index(runs)}
+    shown = [(run, _shown(run, folder)) for run in results.read(folder)]
+    others = sorted({page.name for page in folder.glob("*.md")} - {"README.md"})
+    found = {f"{run.comparison}.md": page(run, pictures) for run, pictures in shown}
+    return {**found, "README.md": index(shown, [name for name in others if name not in found])}
 
 
-def _shown(run: Run, folder: Path) -> list[plots.Picture]:
+def _shown(run: Run, folder: Path) -> list[Picture]:
     return [picture for picture in plots.pictures(run) if (folder / picture.file).exists()]
 
 
-def page(run: Run, pictures: Sequence[plots.Picture] = ()) -> str:
-    """One comparison: how it was made, pictures, tables, and where a peer is ahead."""
-    parts = [f"# {run.comparison}\n", HEAD, f"{run.about}\n", _taken(run)]
-    parts += [f"![{_sentence(p.caption)}]({p.file})\n" for p in pictures]
+def page(run: Run, pictures: Sequence[Picture] = ()) -> str:
+    """One comparison: how it was made, pictures, ratios, tables, and where a peer is ahead."""
+    parts = [f"# {_named(run)}\n", HEAD, f"{run.about}\n", _taken(run), *_images(pictures)]
     parts += ["## Versions\n", table(("server", "versions"), list(_versions(run)))]
+    parts += ["## Ratios\n", _ratios(run.cells)]
+    parts += ["## Where a peer is ahead\n", _behind(run.cells)]
     parts += ["## Figures\n", "Ratios are to the first server of a table.\n"]
     for cell in run.cells:
         parts += [f"### {_sentence(cell.title)}\n", table(tables.COLUMNS, tables.rows(cell))]
-    parts += ["## Where a peer is ahead\n", _behind([run])]
+        parts += [_waits(cell, base) for base in run.cells if base.name == cell.beside]
     return "\n".join(parts)
 
 
-def index(runs: Sequence[Run]) -> str:
+def index(runs: Sequence[tuple[Run, Sequence[Picture]]], others: Sequence[str] = ()) -> str:
     """All comparisons: ratios, where a peer is ahead, how it was done, how to repeat it."""
     parts = ["# Benchmarks\n", HEAD]
     if not runs:
         parts.append("No figures have been taken yet.\n")
-    for run in runs:
-        parts += [f"## {run.comparison}\n", f"{run.about}\n", _taken(run)]
-        parts += [f"[All figures]({run.comparison}.md), [as JSON]({run.comparison}.json).\n"]
-        parts += [_ratios(run)]
+    for run, pictures in runs:
+        parts += [f"## {_named(run)}\n", f"{run.about}\n", _taken(run), *_images(pictures)]
+        if alone := [cell for cell in run.cells if not cell.series]:
+            parts.append(_ratios(alone))
+        parts.append(f"[All figures]({run.comparison}.md), [as JSON]({run.comparison}.json).\n")
     if runs:
-        parts += ["## Where a peer is ahead\n", _behind(runs)]
+        parts += ["## Where a peer is ahead\n", _summed([run for run, _ in runs])]
     parts += ["## Method\n", METHOD.strip() + "\n", "## Again\n", REPEAT.strip() + "\n"]
+    if others:
+        parts += [
+            "## Besides\n",
+            *(f"* [{name.removesuffix('.md')}]({name})" for name in others),
+            "",
+        ]
     return "\n".join(parts)
+
+
+def _named(run: Run) -> str:
+    return _sentence(run.comparison.replace("-", ", "))
+
+
+def _images(pictures: Sequence[Picture]) -> list[str]:
+    return [f"![{_sentence(picture.caption)}]({picture.file})\n" for picture in pictures]
 
 
 def _taken(run: Run) -> str:
@@ -128,11 +151,17 @@ def _versions(run: Run) -> Iterator[tuple[str, str]]:
         yield name, ", ".join(f"{package} {version}" for package, version in found.items())
 
 
-def _ratios(run: Run) -> str:
+def _waits(cell: Cell, base: Cell) -> str:
+    """How much longer than in another cell each server's own requests took."""
+    told = f"Beside the same server's own times for: {base.title}.\n\n"
+    return told + table(tables.WAITS, tables.waits(cell, base))
+
+
+def _ratios(cells: Sequence[Cell]) -> str:
     """How many times better this project is, for each kind of work and peer."""
     rows = [
-        (pair.work, pair.peer, *(tables.number(pair.ahead(m), ",.2f") for m in tables.MEASURES))
-        for pair in _pairs([run])
+        (pair.cell.title, pair.peer, *(_times(pair, measure) for measure in tables.MEASURES))
+        for pair in _pairs(cells)
     ]
     if not rows:
         return "No peer took part.\n"
@@ -145,13 +174,13 @@ class Pair:
     """This project beside a peer, at some work.
 
     Attributes:
-        work: What both did.
+        cell: What both did.
         peer: Its name.
         ours: Turns of this project.
         theirs: Turns of the peer.
     """
 
-    work: str
+    cell: Cell
     peer: str
     ours: Sequence[Turn]
     theirs: Sequence[Turn]
@@ -161,26 +190,46 @@ class Pair:
         return tables.ahead(self.ours, self.theirs, measure)
 
 
-def _pairs(runs: Sequence[Run]) -> Iterator[Pair]:
+def _times(pair: Pair, measure: tables.Measure) -> str:
+    known = measure in tables.measures(pair.cell)
+    return tables.number(pair.ahead(measure), ",.2f") if known else "-"
+
+
+def _pairs(cells: Sequence[Cell]) -> Iterator[Pair]:
     """Each kind of work with each peer that did it beside us."""
-    for cell in (cell for run in runs for cell in run.cells):
+    for cell in cells:
         ours = [turns for name, turns in cell.servers.items() if name.startswith(OURS)]
         for name, turns in cell.servers.items():
             if ours and not name.startswith(OURS):
-                yield Pair(cell.title, name, ours[0], turns)
+                yield Pair(cell, name, ours[0], turns)
 
 
-def _behind(runs: Sequence[Run]) -> str:
+def _behind(cells: Sequence[Cell]) -> str:
     """Every measure in which a peer did better."""
     rows = [
-        (pair.work, pair.peer, measure.label, *_both(pair, measure))
-        for pair in _pairs(runs)
-        for measure in tables.MEASURES
+        (pair.cell.title, pair.peer, measure.label, *_both(pair, measure))
+        for pair in _pairs(cells)
+        for measure in tables.measures(pair.cell)
         if pair.ahead(measure) < EVEN
     ]
-    if not rows:
-        return "Nowhere, in what was measured.\n"
-    return table(("work", "peer", "in", "the peer's", "ours"), rows)
+    return table(("work", "peer", "in", "the peer's", "ours"), rows) if rows else NOWHERE
+
+
+def _summed(runs: Sequence[Run]) -> str:
+    """The same in short: in how many kinds of work, and how far at most."""
+    rows = []
+    for run in runs:
+        pairs = list(_pairs(run.cells))
+        for peer in dict.fromkeys(pair.peer for pair in pairs):
+            for measure in tables.MEASURES:
+                known = [p for p in pairs if p.peer == peer and measure in tables.measures(p.cell)]
+                lost = [r for r in (pair.ahead(measure) for pair in known) if r < EVEN]
+                if lost:
+                    most = tables.number(1 / max(min(lost), 1e-9), ",.2f")
+                    told = (_named(run), peer, measure.label, f"{len(lost)} of {len(known)}", most)
+                    rows.append(told)
+    columns = ("comparison", "peer", "in", "kinds of work", "times, at most")
+    return table(columns, rows) if rows else NOWHERE
 
 
 def _both(pair: Pair, measure: tables.Measure) -> tuple[str, str]:

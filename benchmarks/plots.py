@@ -112,15 +112,18 @@ def _looks(cells: Sequence[Cell]) -> dict[str, tuple[str, str]]:
 
 
 def _curves(pyplot: Any, picture: Picture, looks: dict[str, tuple[str, str]]) -> Any:
-    """A panel per measure, both axes logarithmic; the band is from the least to the most."""
+    """A panel per measure; the band is from the least to the most."""
     count = len(picture.measures)
     figure, panels = pyplot.subplots(1, count, figsize=(4.2 * count, 3.6), squeeze=False)
+    at = sorted({cell.at for cell in picture.cells})
     for panel, measure in zip(panels[0], picture.measures, strict=True):
         for name, (colour, marker) in looks.items():
             cells = [cell for cell in picture.cells if name in cell.servers]
             _curve(panel, cells, name, measure, {"color": colour, "marker": marker})
-        panel.set(xscale="log", yscale="log", title=measure.label, ylabel=measure.unit)
-        _plain(panel, sorted({cell.at for cell in picture.cells}))
+        panel.set(xscale="log", title=measure.label, ylabel=measure.unit)
+        panel.set_xticks(at, [f"{tick:,g}" for tick in at])
+        _scale(panel, measure)
+        panel.minorticks_off()
     figure.supxlabel(picture.cells[0].axis, fontsize=10)
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
@@ -139,15 +142,16 @@ def _curve(
     panel.fill_between(at, low, high, color=look["color"], alpha=0.15, linewidth=0)
 
 
-def _plain(panel: Any, ticks: Sequence[float]) -> None:
-    """Numbers as people write them, at the places that were measured."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+def _scale(panel: Any, measure: Measure) -> None:
+    """Memory from zero, all else by ratios; numbers as people write them."""
+    from matplotlib.ticker import FuncFormatter, LogLocator
 
-    panel.set_xticks(ticks, [f"{tick:,g}" for tick in ticks])
-    panel.minorticks_off()
-    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    if measure is MEMORY:
+        panel.set_ylim(bottom=0)
+    else:
+        panel.set_yscale("log")
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    panel.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _bars(pyplot: Any, picture: Picture, looks: dict[str, tuple[str, str]]) -> Any:

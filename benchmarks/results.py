@@ -75,6 +75,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         series: Cells of one name are points of the same curves.
         axis: Along which these are drawn.
         at: Where this cell is on it.
+        beside: Name of the cell whose latency this one's is compared with, if any.
         kind: Of the texts.
         in_flight: Requests at a time.
         per_request: Texts in each.
@@ -87,6 +88,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     series: str = ""
     axis: str = ""
     at: float = 0.0
+    beside: str = ""
     kind: str = "mixed"
     in_flight: int = 1
     per_request: int = 1
@@ -146,7 +148,7 @@ def machine() -> dict[str, str]:
         "instructions": ", ".join(flags),
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}",
-        "load before": f"{os.getloadavg()[0]:.2f}",
+        "load average before": f"{os.getloadavg()[0]:.2f}",
     }
 
 
@@ -190,5 +192,7 @@ def save(run: Run, folder: Path) -> Path:
 
 
 def read(folder: Path) -> list[Run]:
-    """All runs of a folder, by name."""
-    return [msgspec.json.decode(p.read_bytes(), type=Run) for p in sorted(folder.glob("*.json"))]
+    """All runs of a folder, by name; other files of JSON are left alone."""
+    found = [msgspec.json.decode(file.read_bytes()) for file in sorted(folder.glob("*.json"))]
+    runs = [told for told in found if isinstance(told, dict) and "comparison" in told]
+    return [msgspec.convert(told, Run) for told in runs]

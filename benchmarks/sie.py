@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-import psutil
-
-from benchmarks import checkpoint, load, report, servers
-from benchmarks.texts import texts
+from benchmarks import answers, checkpoint, compare, load, report, servers
+from benchmarks.results import Cell
+from benchmarks.usage import Usage
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
 
@@ -28,81 +28,73 @@ CELLS = {"mixed-16": ("mixed", 16), "short-16": ("short", 16), "short-1": ("shor
 
 def main(arguments: Sequence[str]) -> None:
     """Print a table per cell, ratios against sie-server."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks sie", description=__doc__)
+    parser = compare.parser("sie", __doc__, (), ("auto", "float32"))
     parser.add_argument("--cells", nargs="+", choices=CELLS, default=list(CELLS))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--cold", action="store_true", help="time from cold to the first answer")
     options = parser.parse_args(arguments)
-    report.machine("torch", "stelae")
     python = clients.python_of(CLIENT)
-    contenders = [servers.sie(), servers.stelae("auto"), servers.stelae("float32")]
+    contenders = [servers.sie(), *map(servers.stelae, options.dtypes)]
     if options.cold:
+        report.machine("torch", "stelae")
         _cold(contenders, python, options.rounds)
         return
-    with servers.running(contenders) as started:
-        for cell in options.cells:
-            _compare(cell, started, python, options.rounds, options.seconds)
+    starting = servers.running(contenders)
+    with compare.comparing("sie", __doc__, options, starting) as comparison:
+        for name in options.cells:
+            cell = _cell(name)
+            comparison.measure(cell, _asking(comparison, cell, python))
 
 
-def _compare(
-    cell: str, started: Sequence[servers.Running], python: Path, rounds: int, seconds: float
-) -> None:
-    kind, in_flight = CELLS[cell]
-    samples = texts(kind, 1024, checkpoint.tokenizer())
+def _cell(name: str) -> Cell:
+    kind, in_flight = CELLS[name]
+    title = f"{kind} texts, {in_flight} in flight, SIE's own client"
+    return Cell(name=name, title=title, kind=kind, in_flight=in_flight)
+
+
+def _asking(comparison: compare.Comparison, cell: Cell, python: Path) -> compare.Ask:
+    """Asks with SIE's client in its environment; what was not counted cost no more or less."""
+    given = compare.samples(cell)
+    options = comparison.options
     file = checkpoint.CACHE / "sie-texts.json"
-    outcomes: dict[str, list[load.Outcome]] = {s.contender.name: [] for s in started}
-    spent: dict[str, list[float]] = {s.contender.name: [] for s in started}
-    for turn in range(rounds):
-        file.write_text(json.dumps(samples[turn * 97 :] + samples[: turn * 97]))
-        for server in started:
-            before = _cpu(server.process)
-            found = _asked(server, python, file, in_flight, seconds)
-            outcomes[server.contender.name].append(found)
-            spent[server.contender.name].append(_cpu(server.process) - before)
-    first = next(iter(outcomes.values()))
-    rows = [
-        (
-            name,
-            f"{median(o.texts_per_second for o in found):,.1f}",
-            f"{median(o.percentile(50) for o in found):,.2f}",
-            f"{median(o.percentile(99) for o in found):,.2f}",
-            sum(o.failed for o in found),
-            f"{_per_cpu(found, spent[name], seconds):,.0f}",
-            f"{report.ratio(_rates(found), _rates(first)):.2f}",
+
+    def ask(server: servers.Running, turn: int) -> load.Outcome:
+        todo = load.Load(server.url, "bench", compare.turned(given, turn))
+        file.write_text(json.dumps(todo.texts))
+        usage = Usage(server.process)
+        usage.begin()
+        told = _told(server, python, file, cell.in_flight, options)
+        usage.end()
+        counted = len(told["took"])
+        outcome = load.Outcome(
+            seconds=told["took"],
+            texts_per_second=counted / options.seconds,
+            failed=told["failed"],
+            elapsed=options.seconds,
+            cpu=usage.cpu * counted / max(1, told["answered"]),
+            peak_mb=usage.peak_mb,
+            kept=[(number, _as_sent(vector)) for number, vector in told["kept"]],
         )
-        for name, found in outcomes.items()
-    ]
-    columns = ("server", "texts/s", "p50 ms", "p99 ms", "failed", "texts/CPU s", "ratio")
-    report.table(f"{kind} texts, {in_flight} in flight, SIE's own client", columns, rows)
+        answers.check(todo, outcome, comparison.reference.vectors)
+        return outcome
+
+    return ask
 
 
-def _per_cpu(found: Sequence[load.Outcome], spent: Sequence[float], seconds: float) -> float:
-    """Texts for each CPU second of the server; those sent before counting cost too."""
-    rates = zip(_rates(found), spent, strict=True)
-    return median(rate * seconds / cpu for rate, cpu in rates)
+def _as_sent(vector: Sequence[float]) -> bytes:
+    """A vector as an answer over HTTP would have it."""
+    return json.dumps({"data": [{"index": 0, "embedding": vector}]}).encode()
 
 
-def _rates(found: Sequence[load.Outcome]) -> list[float]:
-    return [outcome.texts_per_second for outcome in found]
-
-
-def _asked(
-    server: servers.Running, python: Path, file: Path, in_flight: int, seconds: float
-) -> load.Outcome:
+def _told(
+    server: servers.Running, python: Path, file: Path, in_flight: int, options: Namespace
+) -> dict[str, Any]:
     script = Path(__file__).with_name("sie_load.py")
     base = server.url.rsplit("/v1", 1)[0]
-    command = [python, "-P", script, base, "bench", file, str(in_flight), str(seconds)]
+    numbers = map(str, (in_flight, options.seconds, options.warmup))
+    command = [str(python), "-P", str(script), base, "bench", str(file), *numbers]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    told = json.loads(done.stdout.splitlines()[-1])
-    rate = max(1, len(told["took"])) / seconds
-    return load.Outcome(seconds=told["took"], texts_per_second=rate, failed=told["failed"])
-
-
-def _cpu(process: psutil.Process) -> float:
-    """CPU seconds of a server and its children so far."""
-    family = [process, *process.children(recursive=True)]
-    return sum(sum(member.cpu_times()[:2]) for member in family)
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
 
 
 def _cold(contenders: Sequence[servers.Contender], python: Path, rounds: int) -> None:

@@ -1,6 +1,6 @@
 """Load from SIE's own client; runs in its environment, prints one line of JSON.
 
-python sie_load.py URL MODEL TEXTS.json IN_FLIGHT SECONDS
+python sie_load.py URL MODEL TEXTS.json IN_FLIGHT SECONDS WARMUP
 """
 
 from __future__ import annotations
@@ -11,38 +11,48 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from sie_sdk import SIEAsyncClient
 
-WARMUP = 2.0
-"""Seconds that are not counted."""
+KEPT = 32
+"""Vectors that are told, with the numbers of their texts."""
 
 
-async def main(url: str, model: str, texts: list[str], in_flight: int, seconds: float) -> None:
+async def main(
+    url: str, model: str, texts: list[str], in_flight: int, seconds: float, warmup: float
+) -> None:
     """Keep requests of one text each going; tell how many were answered, and how fast."""
-    given = itertools.cycle(texts)
+    given = itertools.cycle(enumerate(texts))
     took: list[float] = []
-    failed = 0
-    start = time.perf_counter() + WARMUP
+    kept: list[tuple[int, Any]] = []
+    answered = failed = 0
+    start = time.perf_counter() + warmup
     stop = start + seconds
 
     async def caller(client: SIEAsyncClient) -> None:
-        nonlocal failed
+        nonlocal answered, failed
         while (sent := time.perf_counter()) < stop:
+            number, text = next(given)
             try:
-                await client.encode(model, {"text": next(given)})
+                found = await client.encode(model, {"text": text})
             except Exception:
                 failed += 1
                 continue
             now = time.perf_counter()
+            answered += 1
             if start <= now < stop:
                 took.append(now - sent)
+                if len(kept) < KEPT:
+                    kept.append((number, found["dense"]))
 
     async with SIEAsyncClient(url) as client:
         await asyncio.gather(*(caller(client) for _ in range(in_flight)))
-    print(json.dumps({"took": took, "failed": failed}))
+    told = [(number, vector.tolist()) for number, vector in kept]
+    print(json.dumps({"took": took, "failed": failed, "answered": answered, "kept": told}))
 
 
 if __name__ == "__main__":
-    where, name, file, count, length = sys.argv[1:]
-    asyncio.run(main(where, name, json.loads(Path(file).read_text()), int(count), float(length)))
+    where, name, file, count, *times = sys.argv[1:]
+    given = json.loads(Path(file).read_text())
+    asyncio.run(main(where, name, given, int(count), *map(float, times)))

@@ -44,6 +44,11 @@ MEMORY = Measure("peak memory", "MB", lambda turn: NAN if turn.peak_mb is None e
 MEASURES = (RATE, MIDDLE, TAIL, EFFICIENCY, MEMORY)
 
 
+def measures(cell: Cell) -> tuple[Measure, ...]:
+    """Those that tell servers apart: what is offered in an open loop is answered by most."""
+    return MEASURES[1:] if cell.rate else MEASURES
+
+
 def middle(turns: Sequence[Turn], measure: Measure) -> float:
     """Median over the turns that know it; NaN if none does."""
     known = [value for value in map(measure.of, turns) if not math.isnan(value)]
@@ -84,6 +89,19 @@ def _row(name: str, turns: Sequence[Turn], first: Sequence[Turn]) -> tuple[str, 
         number(ratio(turns, first, RATE), ",.2f"),
         number(ratio(turns, first, MIDDLE), ",.2f"),
     )
+
+
+WAITS = ("server", "p50, times", "p99, times")
+"""Of a table of ``waits``."""
+
+
+def waits(cell: Cell, base: Cell) -> list[tuple[str, ...]]:
+    """How many times longer each server takes for a cell than for another, after ``WAITS``."""
+    return [
+        (name, *(number(ratio(turns, base.servers[name], m), ",.2f") for m in (MIDDLE, TAIL)))
+        for name, turns in cell.servers.items()
+        if name in base.servers
+    ]
 
 
 def number(value: float, form: str) -> str:

@@ -7,42 +7,30 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 from urllib.request import Request, urlopen
 
-from benchmarks import checkpoint, load, report, servers
-from benchmarks.texts import texts
+from benchmarks import checkpoint, compare, load, report, servers
+from benchmarks.results import Cell
 
 DOCUMENTS = 100
 """In one request of rankings."""
+
+TITLES = {
+    "embeddings": "embeddings of mixed texts",
+    "ranking": f"pairs, {DOCUMENTS} in a request",
+}
 
 REGISTRATIONS: dict[str, dict[str, Any]] = {
     "embedding": {"model_name": "bench", "dimensions": 384},
     "rerank": {"model_name": "ranker", "type": "normal"},
 }
 """What Xinference is told of the checkpoints."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Requests answered within a time.
-
-    Attributes:
-        rate: Texts or pairs per second.
-        middle: Median latency in milliseconds.
-        failed: Requests that were.
-        memory: Megabytes of all its processes afterwards.
-    """
-
-    rate: float
-    middle: float
-    failed: int
-    memory: float
 
 
 def ranker() -> Path:
@@ -98,69 +86,64 @@ def contenders() -> list[servers.Contender]:
 
 
 @contextmanager
-def running(kinds: Sequence[str]) -> Iterator[dict[str, servers.Running]]:
+def running(kinds: Sequence[str]) -> Iterator[list[servers.Running]]:
     """All contenders, with the models of these kinds."""
-    with ExitStack() as stack:
-        started = stack.enter_context(servers.running(contenders()))
+    with servers.running(contenders()) as started:
         for server in started:
             if server.contender.name == "xinference":
                 launch(_base(server), kinds)
-        yield {server.contender.name: server for server in started}
+        yield started
 
 
 def _base(server: servers.Running) -> str:
     return server.url.removesuffix(server.contender.path)
 
 
-def embeddings(server: servers.Running, samples: list[str], in_flight: int, s: float) -> Outcome:
-    """Single texts, so many at once."""
-    found = load.run(load.Load(server.url, "bench", samples, in_flight, 1, s))
-    return Outcome(
-        found.texts_per_second, found.percentile(50), found.failed, server.memory_mb()[1]
-    )
-
-
-def ranking(server: servers.Running, samples: list[str], in_flight: int, s: float) -> Outcome:
-    """A query and ``DOCUMENTS`` documents, so many requests at once."""
-    bodies = []
-    for start in range(0, len(samples) - DOCUMENTS, DOCUMENTS):
-        some = samples[start : start + DOCUMENTS]
-        bodies.append({"model": "ranker", "query": some[0][:80], "documents": some})
-    found = load.run(
-        load.Load(f"{_base(server)}/v1/rerank", "", (), in_flight, 1, s, bodies=bodies)
-    )
-    rate = found.texts_per_second * DOCUMENTS
-    return Outcome(rate, found.percentile(50), found.failed, server.memory_mb()[1])
-
-
-Measure = Callable[[servers.Running, list[str], int, float], Outcome]
-
-
-def compare(title: str, measure: Measure, options: argparse.Namespace, kind: str) -> None:
+def compared(part: str, kind: str, options: argparse.Namespace) -> None:
     """A table for each number in flight."""
-    samples = texts("mixed", 1024, checkpoint.tokenizer())
-    with running([kind]) as started:
+    with compare.comparing(f"xinference-{part}", __doc__, options, running([kind])) as comparison:
         for in_flight in options.in_flight:
-            found: dict[str, list[Outcome]] = {name: [] for name in started}
-            for turn in range(options.rounds):
-                turned = samples[turn * 97 :] + samples[: turn * 97]
-                for name, server in started.items():
-                    found[name].append(measure(server, turned, in_flight, options.seconds))
-            base = [outcome.rate for outcome in found["xinference"]]
-            rows = [
-                (
-                    name,
-                    f"{median(o.rate for o in outcomes):,.1f}",
-                    f"{median(o.middle for o in outcomes):,.1f}",
-                    sum(o.failed for o in outcomes),
-                    f"{outcomes[0].memory:,.0f}",
-                    f"{outcomes[-1].memory:,.0f}",
-                    f"{report.ratio([o.rate for o in outcomes], base):.1f}",
-                )
-                for name, outcomes in found.items()
-            ]
-            columns = ("server", "per second", "p50 ms", "failed", "MB first", "MB last", "ratio")
-            report.table(f"{title}, {in_flight} in flight", columns, rows)
+            cell = Cell(
+                name=f"{part}, {in_flight} in flight",
+                title=f"{TITLES[part]}, {in_flight} in flight",
+                series="in-flight",
+                axis="requests in flight",
+                at=in_flight,
+                in_flight=in_flight,
+                per_request=DOCUMENTS if part == "ranking" else 1,
+            )
+            ranked = part == "ranking"
+            ask = _ranking(comparison, cell) if ranked else comparison.texts(cell)
+            comparison.measure(cell, ask)
+
+
+def _ranking(comparison: compare.Comparison, cell: Cell) -> compare.Ask:
+    """A query and ``DOCUMENTS`` documents in a request."""
+    given = compare.samples(cell)
+    options = comparison.options
+
+    def ask(server: servers.Running, turn: int) -> load.Outcome:
+        turned = compare.turned(given, turn)
+        blocks = [
+            turned[start : start + DOCUMENTS]
+            for start in range(0, len(turned) - DOCUMENTS, DOCUMENTS)
+        ]
+        bodies = [
+            {"model": "ranker", "query": block[0][:80], "documents": block} for block in blocks
+        ]
+        todo = load.Load(
+            f"{_base(server)}/v1/rerank",
+            "ranker",
+            (),
+            cell.in_flight,
+            cell.per_request,
+            options.seconds,
+            options.warmup,
+            bodies=bodies,
+        )
+        return load.run(todo, server.process)
+
+    return ask
 
 
 def cold(rounds: int) -> None:
@@ -192,12 +175,10 @@ def sizes() -> None:
     with running(["embedding"]) as started:
         body = json.dumps({"model": "bench", "input": "hello", "encoding_format": "base64"})
         rows = []
-        for name, server in started.items():
-            request = Request(
-                server.url, body.encode(), {"content-type": "application/json"}
-            )  # loopback
+        for server in started:
+            request = Request(server.url, body.encode(), {"content-type": "application/json"})
             with urlopen(request) as answer:  # loopback
-                rows.append((name, str(len(answer.read()))))
+                rows.append((server.contender.name, str(len(answer.read()))))
     report.table("answer to the openai client's request", ("server", "bytes"), rows)
 
 
@@ -208,21 +189,18 @@ def _megabytes(folder: Path) -> float:
 
 def main(arguments: Sequence[str]) -> None:
     """Print what is asked for."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks xinference", description=__doc__)
+    parser = compare.parser("xinference", __doc__, ())
     parts = ["embeddings", "ranking", "cold", "sizes"]
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
     parser.add_argument("--in-flight", nargs="+", type=int, default=[1, 16, 64, 256])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=6.0)
     options = parser.parse_args(arguments)
     if not (servers.PEERS / "xinference").exists():
         sys.exit(servers.SETUP)
-    report.machine("torch", "stelae")
     if "embeddings" in options.parts:
-        compare("embeddings of mixed texts", embeddings, options, "embedding")
+        compared("embeddings", "embedding", options)
     if "ranking" in options.parts:
         options.in_flight = [n for n in options.in_flight if n <= 16]
-        compare(f"pairs, {DOCUMENTS} in a request", ranking, options, "rerank")
+        compared("ranking", "rerank", options)
     if "cold" in options.parts:
         cold(options.rounds)
     if "sizes" in options.parts:
