@@ -8,6 +8,7 @@ from stelae.dialects.xinference.cluster import CLUSTER_OPERATIONS
 from stelae.dialects.xinference.describing import DESCRIBING_OPERATIONS
 from stelae.dialects.xinference.engines import ENGINE_OPERATIONS
 from stelae.dialects.xinference.handles import HANDLE_OPERATIONS
+from stelae.dialects.xinference.history import HISTORY_OPERATIONS
 from stelae.dialects.xinference.launching import LAUNCHING_OPERATIONS
 from stelae.dialects.xinference.login import LOGIN_OPERATIONS
 from stelae.dialects.xinference.progress import PROGRESS_OPERATIONS
@@ -33,6 +34,7 @@ DIALECT = Dialect(
         *RELOAD_OPERATIONS,
         *ASKED_OPERATIONS,
         *AUTOSTART_OPERATIONS,
+        *HISTORY_OPERATIONS,
         *REGISTRATION_OPERATIONS,
         *ENGINE_OPERATIONS,
         *CACHE_OPERATIONS,

@@ -52,3 +52,21 @@ async def test_a_length_that_cannot_be_is_refused_by_the_name_it_was_given(
         )
         assert (told.status_code, told.json()["error"]["param"]) == (400, name)
         assert told.json()["detail"].startswith(name)
+
+
+async def test_history_tells_what_launches_it_again() -> None:
+    async with serving() as http:
+        body = {**BODY, "model_uid": "mine", "request_limits": 3}
+        assert (await http.post("/v1/models", json=body)).status_code == 200
+        (told,) = (await http.get("/v1/launch_history", params={"model_name": "fake"})).json()
+        assert (told["model_uid"], told["autostart_enabled"]) == ("mine", False)
+        assert told["data"]["request_limits"] == 3
+        assert (await http.get("/v1/launch_history?model_name=other")).json() == []
+        again = {**told["data"], "model_uid": "again"}
+        assert (await http.post("/v1/models", json=again)).json() == {"model_uid": "again"}
+        await http.post("/v1/autostart/models", json={**BODY, "model_uid": "again"})
+        told = (await http.get("/v1/launch_history")).json()
+        starts = {one["model_uid"]: one["autostart_enabled"] for one in told}
+        assert starts == {"mine": False, "again": True}
+        assert (await http.delete("/v1/launch_history/fake/mine")).status_code == 403
+        assert (await http.post("/v1/launch_history", json=told[0])).status_code == 403
