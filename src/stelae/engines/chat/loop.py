@@ -20,8 +20,9 @@ from msgspec.structs import replace
 from torch import Tensor
 
 from stelae.engines.base import StreamStats
+from stelae.engines.chat.news import PACE_SECONDS, News
 from stelae.engines.chat.prefixes import MOST, SHORTEST, Prefixes
-from stelae.engines.chat.sequence import Request, Sequence, tell
+from stelae.engines.chat.sequence import Sequence
 from stelae.engines.chat.stepping import BLOCK, Share, Stepper
 from stelae.engines.chat.writing import Decode
 from stelae.engines.failures import as_ours
@@ -43,6 +44,7 @@ class TokenLoop:
         decode: Of the tokenizer.
         room: Tokens whose keys and values are kept at once.
         kept: Memories of texts that have ended, kept at most.
+        pace: Seconds for which pieces may wait for others; see ``News``.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class TokenLoop:
         decode: Decode,
         room: int,
         kept: int = MOST,
+        pace: float = PACE_SECONDS,
     ) -> None:
         self._model, self._ends, self._decode = model, ends, decode
         self._room = room // BLOCK * BLOCK
@@ -61,7 +64,7 @@ class TokenLoop:
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
         self._prefixes: Prefixes[Any] = Prefixes(kept)
-        self._news: dict[Request, None] = {}
+        self._news = News(pace)
         self._closed = False
         self.stats = StreamStats()
         self._thread = threading.Thread(target=self._serve, name="stelae-tokens", daemon=True)
@@ -95,19 +98,16 @@ class TokenLoop:
         for text in (*self._new, *self._waiting, *self._running):
             text.forget()
             text.request.fail(error)
-            self._news[text.request] = None
-        self._tell()
+            self._news.add([text.request])
+        self._news.tell()
 
     def _serve(self) -> None:
         while True:
-            with self._lock:
-                idle = not (self._closed or self._something())
-            if idle:
-                self._tell()
-            with self._lock:
-                self._stir.wait_for(lambda: self._closed or self._something())
-                if self._closed:
-                    return
+            if not self._ready():
+                self._news.tell()
+                self._wait()
+            if self._closed:
+                return
             try:
                 shares = self._plan()
             except Exception as error:  # as in a step: a model's memory may fail to be copied
@@ -115,6 +115,14 @@ class TokenLoop:
                 continue
             if shares:
                 self._step(shares)
+
+    def _ready(self) -> bool:
+        with self._lock:
+            return self._closed or self._something()
+
+    def _wait(self) -> None:
+        with self._lock:
+            self._stir.wait_for(lambda: self._closed or self._something())
 
     def _give_up(self, error: Exception) -> None:
         """Fail the texts under way; those that wait go on."""
@@ -139,18 +147,36 @@ class TokenLoop:
     def _plan(self) -> list[tuple[Sequence, int]]:
         """Texts of the next step and how many of their tokens run, those being written first."""
         self._admit()
+        wanted = self._wanted()
+        shares = wanted if self._all_fit(wanted) else self._squeezed(wanted)
+        self._lend(shares)
+        return shares
+
+    def _wanted(self) -> list[tuple[Sequence, int]]:
+        """Texts that are ready and how many of their tokens may run, if there is the room."""
         ready = [text for text in self._running if not (text.over or text.request.ahead)]
-        shares: list[tuple[Sequence, int]] = []
+        wanted = []
         left = STEP_TOKENS
         for text in sorted(ready, key=lambda text: text.waits > 1):
             tokens = min(text.waits, left)
-            if tokens < 1 or text not in self._running:
-                continue
-            if not self._make_room(text, tokens, [planned for planned, _ in shares]):
-                continue
-            shares.append((text, tokens))
-            left -= tokens
-        self._lend(shares)
+            if tokens > 0:
+                wanted.append((text, tokens))
+                left -= tokens
+        return wanted
+
+    def _all_fit(self, wanted: list[tuple[Sequence, int]]) -> bool:
+        """Whether there is room for all, so that it need not be sought for each."""
+        waits = {id(text) for text, _ in wanted}
+        needed = sum(t.needs(t.waits if id(t) in waits else 0) for t in self._running)
+        return needed <= self._room
+
+    def _squeezed(self, wanted: list[tuple[Sequence, int]]) -> list[tuple[Sequence, int]]:
+        """Those for which there is room once others have given theirs up."""
+        shares: list[tuple[Sequence, int]] = []
+        for text, tokens in wanted:
+            planned = [other for other, _ in shares]
+            if text in self._running and self._make_room(text, tokens, planned):
+                shares.append((text, tokens))
         return shares
 
     def _admit(self) -> None:
@@ -244,10 +270,10 @@ class TokenLoop:
         try:
             asked = [self._share(text, tokens) for text, tokens in shares]
             # Readers wake while the model runs: before, they would hold up the interpreter.
-            self._tell()
+            self._news.tell_due(long=any(tokens > 1 for _, tokens in shares))
             scores = self._model.scores(asked)
             self._count(shares)  # before any reader can have what the step made
-            for (text, tokens), row in zip(shares, scores, strict=True):
+            for (text, tokens), row in zip(shares, scores.unbind(), strict=True):
                 text.ran += tokens
                 if not text.waits:
                     self._advance(text, row)
@@ -278,11 +304,7 @@ class TokenLoop:
 
     def _note(self, texts: Iterable[Sequence]) -> None:
         """There is news for the readers of these texts."""
-        self._news.update(dict.fromkeys(text.request for text in texts))
-
-    def _tell(self) -> None:
-        news, self._news = self._news, {}
-        tell(news)
+        self._news.add(text.request for text in texts)
 
     def _count(self, shares: list[tuple[Sequence, int]]) -> None:
         before = self.stats

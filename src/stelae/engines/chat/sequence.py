@@ -6,9 +6,8 @@ import asyncio
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from collections.abc import Sequence as Several
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,7 +48,7 @@ class Request:
         self.cached = 0
         self.read = False
         self.dropped = False
-        self._told = False
+        self._told = self._begun = False
         self.loop = asyncio.get_running_loop()
         self._stir = asyncio.Event()
         self._lock = threading.Lock()
@@ -60,6 +59,12 @@ class Request:
     def ahead(self) -> bool:
         """Whether enough pieces wait to be taken."""
         return len(self._pieces) >= AHEAD
+
+    @property
+    def presses(self) -> bool:
+        """Whether its pieces should not wait for more: the first, the last, and too many."""
+        ended = not self.left or self._error is not None
+        return ended or not self._begun or len(self._pieces) >= AHEAD // 2
 
     def put(self, piece: Delta) -> None:
         """A piece was made."""
@@ -100,26 +105,12 @@ class Request:
                 made, self._pieces = list(self._pieces), deque()
                 error = self._error
             if made:
+                self._begun = True
                 return made
             if error is not None:
                 raise from_info(error.info)
             await self._stir.wait()
             self._stir.clear()
-
-
-def tell(requests: Iterable[Request]) -> None:
-    """Wake all who take pieces, once for each event loop; on the token loop's thread."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[Request]] = {}
-    for request in requests:
-        by_loop.setdefault(request.loop, []).append(request)
-    for loop, told in by_loop.items():
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(_stir, told)
-
-
-def _stir(requests: Several[Request]) -> None:
-    for request in requests:
-        request.stir()
 
 
 def _digest(image: bytes) -> bytes:

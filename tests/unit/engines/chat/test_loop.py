@@ -170,3 +170,14 @@ async def test_unloading_gives_all_memories_back() -> None:
     await asyncio.wait_for(request.take(), WAIT)
     loop.close()
     assert not model.held
+
+
+@pytest.mark.parametrize("pace", [0.0, 1e9])
+async def test_answers_are_whole_whenever_they_are_told(pace: float) -> None:
+    model = Counting()
+    loop = TokenLoop(model, frozenset(), decode, ROOM, pace=pace)
+    prompts = [[1] * 20, [2] * 30, [0, 1, 2]]
+    answers = await asyncio.gather(*(asked(loop, prompt, 150, n=2) for prompt in prompts))
+    for prompt, answer in zip(prompts, answers, strict=True):
+        assert answer == dict.fromkeys(range(2), expected(prompt, 150))
+    loop.close()
