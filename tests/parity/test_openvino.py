@@ -27,6 +27,7 @@ from stelae.types import ComputeDtype
 pytest.importorskip("openvino", reason="openvino is not installed")
 
 import openvino as ov
+import openvino.opset13 as ops
 
 from stelae.engines.openvino import engine as engines
 from stelae.engines.openvino.graph import Decoder
@@ -68,12 +69,20 @@ def test_it_is_the_first_choice_for_what_it_serves(zoo: Path) -> None:
     assert registry.choose(spec_of(zoo, "llama-chat")).manifest.name == "openvino"
 
 
-async def test_a_graph_that_was_converted_before_writes_the_same(zoo: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["f32", "f16"])
+async def test_a_graph_that_was_converted_before_writes_the_same(
+    zoo: Path, tmp_path: Path, kind: str
+) -> None:
     source, out = zoo / "llama-chat", tmp_path / "converted"
     shutil.copytree(source, out, ignore=shutil.ignore_patterns("*.safetensors"))
     config = json.loads((source / "config.json").read_text())
     weights = FolderWeights(source, ["model.safetensors"])
     graph = Decoder(sizes_of("LlamaForCausalLM", config), weights).model()
+    end = graph.get_results()[0].input(0)
+    scores = ops.convert(end.get_source_output(), kind)
+    end.get_source_output().set_names(set())
+    scores.output(0).set_names({"logits"})
+    end.replace_source_output(scores.output(0))
     ov.save_model(graph, out / "openvino_model.xml", compress_to_fp16=False)
     spec = spec_of(tmp_path, "converted")
     assert registry.choose(spec).manifest.name == "openvino"

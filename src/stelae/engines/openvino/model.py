@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -21,8 +22,22 @@ from stelae.errors import UnsupportedCheckpoint
 WANTED = "wanted"
 """The input that says of which tokens scores are made."""
 
+LONGEST = "max_context_len"
+"""The input with the length of the longest text, a number."""
+
+WIDE = {"input_ids": ov.Type.i64, "position_ids": ov.Type.i64, WANTED: ov.Type.i64}
+"""Inputs of 64 bits; the others have 32."""
+
 CACHES = ("key_cache.", "value_cache.")
 """How the names of inputs with keys and values begin."""
+
+
+@dataclass(slots=True)
+class _Given:
+    """An input as it was set last, and where its numbers lie."""
+
+    values: list[int]
+    array: np.ndarray[Any, Any]
 
 
 class PagedModel:
@@ -39,8 +54,9 @@ class PagedModel:
     def __init__(self, compiled: ov.CompiledModel, room: int, held: Any) -> None:
         self._request = compiled.create_infer_request()
         self._held = held
-        self._given: dict[str, np.ndarray[Any, Any]] = {}
+        self._given: dict[str, _Given] = {}
         self.vocabulary: int = compiled.output(0).get_partial_shape()[-1].get_length()
+        self._texts, self._scores = 0, torch.empty(0)
         self._pool = Pool(self._caches(compiled, room))
 
     def _caches(self, compiled: ov.CompiledModel, room: int) -> list[ov.Tensor]:
@@ -70,38 +86,49 @@ class PagedModel:
         ends = [share.start + size for share, size in zip(shares, sizes, strict=True)]
         for share, end in zip(shares, ends, strict=True):
             share.memory.grow(end)
-        places = [np.arange(s.start, end) for s, end in zip(shares, ends, strict=True)]
-        lasts = np.cumsum(sizes) - 1
-        given: dict[str, np.ndarray[Any, Any]] = {
-            "input_ids": np.array([i for share in shares for i in share.ids], np.int64),
-            "position_ids": np.concatenate(places).astype(np.int64),
-            "past_lens": np.array([share.start for share in shares], np.int32),
-            "subsequence_begins": _borders(sizes),
-            "block_indices": np.array([n for s in shares for n in s.memory.numbers], np.int32),
-            "block_indices_begins": _borders([len(s.memory.numbers) for s in shares]),
-            "max_context_len": np.array(max(ends), np.int32),
-            WANTED: lasts.astype(np.int64),
+        borders = [0, *accumulate(sizes)]
+        pages = [share.memory.numbers for share in shares]
+        given = {
+            "input_ids": [i for share in shares for i in share.ids],
+            "position_ids": [
+                place for s, end in zip(shares, ends, strict=True) for place in range(s.start, end)
+            ],
+            "past_lens": [share.start for share in shares],
+            "subsequence_begins": borders,
+            "block_indices": [number for numbers in pages for number in numbers],
+            "block_indices_begins": [0, *accumulate(map(len, pages))],
+            LONGEST: [max(ends)],
+            WANTED: [end - 1 for end in borders[1:]],
         }
         for name, values in given.items():
             self._give(name, values)
+        if self._texts != len(shares):
+            self._texts, self._scores = len(shares), self._place(len(shares))
         self._request.infer()
-        made = self._request.get_output_tensor(0).data
-        return torch.from_numpy(made[:, 0].astype(np.float32, copy=False))
+        return self._scores
 
-    def _give(self, name: str, values: np.ndarray[Any, Any]) -> None:
-        """Set an input; in place where it has the size of the last step, which is far quicker."""
+    def _place(self, texts: int) -> Tensor:
+        """Where scores of so many texts are put, which is looked up once instead of each step."""
+        tensor = ov.Tensor(ov.Type.f32, ov.Shape([texts, 1, self.vocabulary]))
+        self._request.set_output_tensor(0, tensor)
+        return torch.from_numpy(tensor.data[:, 0])
+
+    def _give(self, name: str, values: list[int]) -> None:
+        """Set an input, if it is another than in the last step; in place if it has its size."""
         kept = self._given.get(name)
-        if kept is not None and kept.shape == values.shape:
-            kept[...] = values
-            return
-        tensor = ov.Tensor(values)
-        self._given[name] = tensor.data
-        self._request.set_tensor(name, tensor)
+        if kept is None or len(kept.values) != len(values):
+            shape = [] if name == LONGEST else [len(values)]
+            tensor = ov.Tensor(WIDE.get(name, ov.Type.i32), ov.Shape(shape))
+            self._request.set_tensor(name, tensor)
+            kept = self._given[name] = _Given([], tensor.data)
+        if kept.values != values:
+            kept.array[...] = values if kept.array.shape else values[0]
+            kept.values = values
 
     def close(self) -> None:
         """Free what it holds."""
         self._given.clear()
-        del self._request, self._pool, self._held
+        del self._request, self._scores, self._pool, self._held
 
 
 def paged(model: ov.Model) -> ov.Model:
@@ -126,9 +153,7 @@ def paged(model: ov.Model) -> ov.Model:
     rows = ops.gather(product.input_value(0), wanted, ops.constant(0, np.int64))
     product.input(0).replace_source_output(rows.output(0))
     model.add_parameters([wanted])
+    end = model.get_results()[0].input(0)
+    end.replace_source_output(ops.convert(end.get_source_output(), "f32").output(0))
     model.validate_nodes_and_infer_types()
     return model
-
-
-def _borders(sizes: Sequence[int]) -> np.ndarray[Any, np.dtype[np.int32]]:
-    return np.array([0, *accumulate(sizes)], np.int32)
