@@ -75,6 +75,7 @@ class Prefixes(Generic[M]):
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._kept: list[Read[M]] = []
+        self._room = 0
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -87,6 +88,7 @@ class Prefixes(Generic[M]):
         for kept in [k for k in self._kept if made.common(k.kind, k.ids) == len(k.ids)]:
             self._drop(kept)
         self._kept.append(made)
+        self._room += made.room
         self.fit(places=self._most)
 
     def find(
@@ -119,11 +121,12 @@ class Prefixes(Generic[M]):
             places: Memories that there may be; ``None`` for any number.
         """
         while self._kept and (
-            (room is not None and sum(kept.room for kept in self._kept) > room)
+            (room is not None and self._room > room)
             or (places is not None and len(self._kept) > places)
         ):
             self._drop(self._kept[0])
 
     def _drop(self, kept: Read[M]) -> None:
         self._kept.remove(kept)
+        self._room -= kept.room
         kept.memory.release()

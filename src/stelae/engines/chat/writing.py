@@ -85,6 +85,8 @@ class Writer:
         return told
 
     def _tell(self, more: str) -> str:
+        if not self._stops:
+            return more
         if self.stopped:
             return ""
         text = self._held + more
