@@ -81,11 +81,11 @@ async def _events(
             for choice in filter(None, openings):
                 yield event(shape.chunk([choice], others))
             async for pieces in made:
-                for piece in pieces:
-                    if tells(piece):
-                        yield event(shape.chunk([shape.choice(piece)], others))
+                chunks = [shape.chunk([shape.choice(p)], others) for p in pieces if tells(p)]
                 if told and (used := pieces[-1].usage) is not None:
-                    yield event(shape.chunk([], usage(used)))
+                    chunks.append(shape.chunk([], usage(used)))
+                if chunks:
+                    yield b"".join(map(event, chunks))
     except StelaeError as error:
         record_of(request).error = error.code
         yield event(msgspec.json.encode({"error": error_object(error, request)}, enc_hook=str))
