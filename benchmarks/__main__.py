@@ -8,7 +8,10 @@ from importlib import import_module
 NAMES = {
     "parity": "vectors against sentence-transformers, 1,000 real texts",
     "inprocess": "tokens/s against SentenceTransformer.encode, same weights and threads",
+    "rerank": "pairs/s of a query and 100 documents, against CrossEncoder and infinity",
     "http": "texts/s and latency over HTTP against infinity",
+    "offered": "latency against offered load, in an open loop",
+    "growth": "texts/s and memory as requests in flight and texts in a request grow",
     "sie": "texts/s from SIE's own client, against sie-server",
     "xinference": "embeddings, rankings, cold start and sizes against Xinference",
     "clip": "documents/s from the original CLIP client, against clip-server; --null: Jina",
@@ -19,7 +22,7 @@ NAMES = {
     "startup": "time until ready and memory, against infinity",
     "openmp": "what waiting OpenMP threads do to latency beside a busy process",
     "roofline": "fraction of the matrix-multiply rate in process, and where the rest goes",
-    "gpu": "tokens/s on a GPU against SentenceTransformer, and the matrix rate reached",
+    "gpu": "texts and pictures on a GPU, tests and all, and the matrix rate reached",
     "linear": "matrix multiplies: plain and prepacked, fp32 and bf16",
     "architectures": "cost per token of each architecture at equal arithmetic",
     "memory": "how far one huge request makes the processes grow",
@@ -28,6 +31,8 @@ NAMES = {
     "adapters": "what adapters cost in a batch",
     "maxsim": "late interaction against plain NumPy",
     "jpeg_draft": "pixels of JPEG files decoded at a smaller scale",
+    "all": "those whose figures are kept, into docs/benchmarks",
+    "pages": "write docs/benchmarks anew from the figures that are there",
     "quality": "nDCG@10 of a real retrieval set against sentence-transformers",
 }
 

@@ -24,6 +24,9 @@ from benchmarks import checkpoint
 
 PEERS = checkpoint.CACHE / "peers"
 
+PATIENCE = 300
+"""Seconds until a server must answer; some run long texts before they do."""
+
 SETUP = """
 a peer is not installed in .cache/peers. infinity needs these pins to start:
   python3 -m venv .cache/peers/infinity
@@ -96,17 +99,28 @@ def stelae(dtype: str, folder: str = "{model}") -> Contender:
     )
 
 
-def infinity(dtype: str) -> Contender:
+def infinity(dtype: str, folder: str = "{model}") -> Contender:
     """Infinity with its torch engine; ``as shipped`` leaves its choices to itself."""
     chosen = () if dtype == "as shipped" else ("--dtype", dtype, "--no-bettertransformer")
     return Contender(
         f"infinity {dtype}",
         (
-            *(str(PEERS / "infinity/bin/infinity_emb"), "v2", "--model-id", "{model}"),
+            *(str(PEERS / "infinity/bin/infinity_emb"), "v2", "--model-id", folder),
             *("--served-model-name", "bench", "--engine", "torch", "--device", "cpu"),
             *("--host", "127.0.0.1", "--port", "{port}", "--log-level", "warning", *chosen),
         ),
         "/embeddings",
+        "/health",
+    )
+
+
+def fastapi() -> Contender:
+    """``fastapi_server.py``: sentence-transformers behind FastAPI, in infinity's environment."""
+    script = Path(__file__).with_name("fastapi_server.py")
+    return Contender(
+        "FastAPI + sentence-transformers",
+        (str(PEERS / "infinity/bin/python"), "-P", str(script), "{model}", "{port}"),
+        "/v1/embeddings",
         "/health",
     )
 
@@ -195,12 +209,21 @@ def _started(contender: Contender) -> Iterator[Running]:
         url = f"http://127.0.0.1:{port}{contender.path}"
         yield Running(contender, url, psutil.Process(child.pid), seconds)
     finally:
-        child.terminate()
+        _stop(child)
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    """End a server; one that is still loading may not listen to a polite word."""
+    child.terminate()
+    try:
+        child.wait(30)
+    except subprocess.TimeoutExpired:
+        child.kill()
         child.wait(30)
 
 
 def _wait(url: str, child: subprocess.Popen[bytes], log: Path) -> None:
-    give_up = time.perf_counter() + 120
+    give_up = time.perf_counter() + PATIENCE
     while time.perf_counter() < give_up:
         if child.poll() is not None:
             sys.exit(f"the server ended; see {log}:\n{log.read_text(errors='replace')[-2000:]}")
@@ -210,7 +233,7 @@ def _wait(url: str, child: subprocess.Popen[bytes], log: Path) -> None:
                     return
         except (URLError, OSError):
             time.sleep(0.02)
-    sys.exit(f"no answer from {url} in two minutes; see {log}")
+    sys.exit(f"no answer from {url} in {PATIENCE} s; see {log}")
 
 
 def _free_port() -> int:

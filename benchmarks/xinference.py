@@ -33,23 +33,6 @@ REGISTRATIONS: dict[str, dict[str, Any]] = {
 """What Xinference is told of the checkpoints."""
 
 
-def ranker() -> Path:
-    """A cross-encoder with the embedded model's blocks and a head of random weights."""
-    import torch
-    from transformers import AutoModelForSequenceClassification
-
-    folder = checkpoint.CACHE / "minilm-ranker"
-    if not (folder / "model.safetensors").exists():
-        torch.manual_seed(0)
-        model = AutoModelForSequenceClassification.from_pretrained(
-            checkpoint.folder(), num_labels=1
-        )
-        model.save_pretrained(folder)
-        for file in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
-            (folder / file).write_bytes((checkpoint.folder() / file).read_bytes())
-    return folder
-
-
 def asked(url: str, body: object) -> bytes:
     """What a server answers."""
     request = Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
@@ -60,7 +43,7 @@ def asked(url: str, body: object) -> bytes:
 
 def launch(url: str, kinds: Sequence[str]) -> None:
     """Register and launch the checkpoints, as Xinference wants it done."""
-    folders = {"embedding": checkpoint.folder(), "rerank": ranker()}
+    folders = {"embedding": checkpoint.folder(), "rerank": checkpoint.ranker()}
     for kind in kinds:
         named = REGISTRATIONS[kind]
         spec = {"model_format": "pytorch", "model_uri": str(folders[kind]), "quantization": "none"}
@@ -77,10 +60,10 @@ def contenders() -> list[servers.Contender]:
     ours = servers.stelae("auto")
     return [
         servers.xinference(),
-        replace(ours, preload=(*ours.preload, f"ranker={ranker()}")),
+        replace(ours, preload=(*ours.preload, f"ranker={checkpoint.ranker()}")),
         replace(
             servers.stelae("float32"),
-            preload=(*ours.preload, f"ranker={ranker()}"),
+            preload=(*ours.preload, f"ranker={checkpoint.ranker()}"),
         ),
     ]
 
