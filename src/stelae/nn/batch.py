@@ -114,18 +114,41 @@ def pack(
     starts = np.concatenate(([0], np.cumsum(lengths)[:-1]))
     ids = np.concatenate([sequences[i] for i in order]).astype(np.int64)
     positions = np.arange(len(ids)) - np.repeat(starts, lengths)
+    facts = {
+        "ids": ids,
+        "positions": positions,
+        "lengths": lengths,
+        "starts": starts,
+        "seen": visible,
+        "bounds": np.append(starts, len(ids)),
+    }
+    moved = dict(zip(facts, placed(list(facts.values()), torch.device(device)), strict=True))
     return TokenBatch(
-        ids=torch.from_numpy(ids).to(device),
-        positions=torch.from_numpy(positions).to(device),
-        lengths=torch.from_numpy(lengths).to(device),
-        starts=torch.from_numpy(starts).to(device),
-        seen=torch.from_numpy(visible).to(device),
-        bounds=torch.from_numpy(np.append(starts, len(ids)).astype(np.int32)).to(device),
+        **moved | {"bounds": moved["bounds"].to(torch.int32)},
         skips=torch.tensor([skips[i] for i in order], device=device) if any(skips) else None,
         order=order,
         groups=_groups(lengths, visible, starts),
         types=_types(positions, lengths, [seconds[i] for i in order], device) if seconds else None,
     )
+
+
+def placed(rows: Sequence[NDArray[np.int64]], device: torch.device) -> list[Tensor]:
+    """Numbers on a device; elsewhere than on the CPU in one transfer.
+
+    To a GPU they go from pinned memory, and the caller does not wait for that: what is then run
+    on the same stream does.
+
+    Args:
+        rows: Each of any length.
+        device: Where they go.
+    """
+    if device.type == "cpu":
+        return [torch.from_numpy(row) for row in rows]
+    whole = torch.from_numpy(np.concatenate(rows))
+    if device.type == "cuda":
+        whole = whole.pin_memory()
+    moved = whole.to(device, non_blocking=True)
+    return list(torch.split(moved, [len(row) for row in rows]))
 
 
 def _types(

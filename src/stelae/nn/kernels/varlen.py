@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from inspect import signature
 from typing import Any
 
 import torch
@@ -74,15 +75,20 @@ def _run(
 ) -> Tensor:
     if varlen_attn is None:
         raise NotImplementedError("this release of PyTorch has no such kernel")
-    grouped = {"enable_gqa": True} if q.shape[1] != k.shape[1] else {}
     left, right = (-1 if side is None else side for side in window)
     mixed: Tensor = varlen_attn(
         *(q, k, v, bounds, bounds, longest, longest),
         scale=scale,
         window_size=(left, right),
-        **grouped,
+        **_grouping(varlen_attn, q.shape[1] != k.shape[1]),
     )
     return mixed
+
+
+def _grouping(function: Callable[..., Any], grouped: bool) -> dict[str, bool]:
+    """What a release wants to be told of heads that share keys; older ones are told nothing."""
+    known = "enable_gqa" in signature(function).parameters
+    return {"enable_gqa": True} if grouped and known else {}
 
 
 @cache
@@ -97,7 +103,7 @@ def _sound(device: torch.device, dtype: torch.dtype, width: int, grouped: bool) 
     bounds = torch.tensor([0, PROBE[0], tokens], dtype=torch.int32, device=device)
     try:
         found = _run(q, k, v, bounds, max(PROBE), (None, 0), None)
-    except (RuntimeError, NotImplementedError, TypeError):
+    except (RuntimeError, NotImplementedError, TypeError, ValueError):
         return False
     parts = [slice(0, PROBE[0]), slice(PROBE[0], tokens)]
     known = torch.cat([_known(q[part], k[part], v[part]) for part in parts])
