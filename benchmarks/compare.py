@@ -21,6 +21,7 @@ PEERS: dict[str, Callable[[], servers.Contender]] = {
     "infinity-as-shipped": lambda: servers.infinity("as shipped"),
     "infinity-bfloat16": lambda: servers.infinity("bfloat16"),
     "sie": servers.sie,
+    "fastapi": servers.fastapi,
 }
 """Other servers that speak OpenAI's embeddings once they are started."""
 

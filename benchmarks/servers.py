@@ -118,7 +118,7 @@ def fastapi() -> Contender:
     """``fastapi_server.py``: sentence-transformers behind FastAPI, in infinity's environment."""
     script = Path(__file__).with_name("fastapi_server.py")
     return Contender(
-        "FastAPI + sentence-transformers",
+        "FastAPI + ST",
         (str(PEERS / "infinity/bin/python"), "-P", str(script), "{model}", "{port}"),
         "/v1/embeddings",
         "/health",
