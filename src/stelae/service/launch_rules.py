@@ -26,6 +26,12 @@ MOST = 2**31
 MOST_VARIABLES, LONGEST_VALUE = 64, 32_768
 
 _REPLICA = re.compile(r".+-rep\d+")
+_PATH = re.compile(
+    r"instances?|families|prompts|vllm-supported|update_type|llm/auto-register"
+    r"|.+/(progress|cancel|events|versions|replicas(/\d+)?|reload(/config)?|requests/[^/]+/abort)"
+)
+"""Uids that could not be told from other paths of the protocols."""
+
 _QUANTIZATION = re.compile(r"[\w-]{1,32}", re.ASCII)
 GGUF_FORMATS = frozenset({"gguf", "ggufv2"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -79,8 +85,8 @@ def check_uid(uid: str) -> str:
     """A uid without the spaces around it.
 
     Raises:
-        InvalidInput: It is empty or too long, has letters that no name has, or looks like that
-            of a replica.
+        InvalidInput: It is empty or too long, has letters that no name has, looks like that of a
+            replica, or like another path.
     """
     plain = uid.strip()
     if not 1 <= len(plain) <= LONGEST_UID or _REPLICA.fullmatch(plain):
@@ -93,6 +99,12 @@ def check_uid(uid: str) -> str:
         raise InvalidInput(
             f"uid={plain!r}: a uid has up to {LONGEST_UID} ASCII letters, digits and . : @ + _ -, "
             "in parts separated by /",
+            param="uid",
+        )
+    if _PATH.fullmatch(plain):
+        raise InvalidInput(
+            f"uid={plain!r}: that is what a path of the server ends with, so that a model of this "
+            "uid could not be asked for; choose another",
             param="uid",
         )
     return plain

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ from fix_house import house
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
 from stelae.errors import Forbidden, InvalidInput, ModelNotFound
+from stelae.server.app import DIALECTS
 from stelae.service.deployments import Defaults
-from stelae.service.launch_rules import check_kind, check_launch, unnamed_variant
+from stelae.service.launch_rules import check_kind, check_launch, check_uid, unnamed_variant
 from stelae.types import LaunchCall
 
 CLOSED = Defaults(anywhere=False)
@@ -18,6 +20,28 @@ CHAT = Path(__file__).parents[2] / "data" / "chat"
 
 def call(**more: object) -> LaunchCall:
     return LaunchCall(**{"model": "fake", **more})
+
+
+HOMES = ("/v1/models/", "/stelae/v1/launches/")
+PATHS = {
+    re.sub(r"{\w+:int}", "0", re.sub(r"{\w+(:path)?}", "some", operation.path))
+    for dialect in DIALECTS
+    for operation in dialect.operations
+}
+
+
+@pytest.mark.parametrize("home", HOMES)
+def test_no_uid_is_mistaken_for_another_path(home: str) -> None:
+    below = {path.removeprefix(home) for path in PATHS if path.startswith(home)} - {"some"}
+    assert below
+    for uid in below:
+        with pytest.raises(InvalidInput, match="a path of the server"):
+            check_uid(uid)
+
+
+@pytest.mark.parametrize("uid", ["progress", "replicas", "replicas/a", "a.b/c-d", "a/reloads"])
+def test_uids_that_only_look_a_little_like_paths_are_taken(uid: str) -> None:
+    assert check_uid(uid) == uid
 
 
 @pytest.mark.parametrize(
