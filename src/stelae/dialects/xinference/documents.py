@@ -6,7 +6,7 @@ Source: Xinference's documents of custom models, versions 1 and 2 of their schem
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,6 +18,8 @@ from stelae.dialects.xinference.kinds import abilities_read, kind_of
 from stelae.errors import InvalidInput
 from stelae.types import ModelKind, Registration, Weights
 from stelae.types.card import QUANTIZATION
+
+T = TypeVar("T")
 
 EXTRA = "xinference"
 """Where a registration keeps the document that it was made of."""
@@ -91,6 +93,17 @@ _WHOLE = msgspec.json.Decoder(dict[str, Any])
 _PAPERS = msgspec.json.Decoder(Paper)
 
 
+def _read(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
+    """The document; what is wrong with the whole of it is wrong with the field that holds it."""
+    try:
+        return decode(decoder, data)
+    except InvalidInput as error:
+        if error.param is not None:
+            raise
+        said = error.message.replace("the body", "the document", 1).removeprefix("body: ")
+        raise InvalidInput(f"model: {said}", param="model", hint=error.hint) from error
+
+
 def registration_of(model_type: str, text: str) -> Registration:
     """The registration that a document makes.
 
@@ -111,7 +124,7 @@ def registration_of(model_type: str, text: str) -> Registration:
             param="model",
         )
     data = text.encode("utf-8", "surrogatepass")
-    paper, whole = decode(_PAPERS, data), decode(_WHOLE, data)
+    paper, whole = _read(_PAPERS, data), _read(_WHOLE, data)
     _check(paper)
     return Registration(
         name=paper.model_name,

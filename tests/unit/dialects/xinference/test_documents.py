@@ -365,3 +365,11 @@ def test_a_spec_that_says_no_place_is_told_what_it_lacks() -> None:
         read("LLM", {"model_name": "m", "model_specs": [{"model_format": "pytorch"}]})
     assert str(refused.value).startswith("model_specs[0].model_id: missing, and so is model_uri;")
     assert refused.value.param == "model_specs[0].model_id"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "7", "[" * 5000, '{"a":' * 5000, "\0"])
+def test_what_is_wrong_with_a_whole_document_is_said_of_the_field_that_holds_it(text: str) -> None:
+    with pytest.raises(InvalidInput, match=r"^model: ") as caught:
+        registration_of("LLM", text)
+    assert caught.value.param == "model"
+    assert "body" not in caught.value.message
