@@ -14,14 +14,19 @@ STARTING = 25.0
 """Seconds in which a server is started and has given its first answer, about."""
 
 
+CHECKING = 0.4
+"""Seconds in which the answers of a turn are checked, about."""
+
+
 @dataclass(frozen=True)
 class Step:
     """A comparison.
 
     Attributes:
         main: Runs it.
-        cells: Kinds of work.
+        cells: Kinds of work, about.
         peers: Servers beside this project's one.
+        share: Of the rounds: curves show noise by themselves, single ratios do not.
         options: What it is told beyond what all are.
         needs: Folder of the peer without which it is left out.
     """
@@ -29,27 +34,30 @@ class Step:
     main: Callable[[Sequence[str]], None]
     cells: int
     peers: int
+    share: float = 1.0
     options: tuple[str, ...] = ()
     needs: str = ""
+
+    def rounds(self, given: int) -> int:
+        """Of this comparison."""
+        return max(1, round(self.share * given))
 
     def seconds(self, turn: float, rounds: int, alone: bool) -> float:
         """About how long it takes, if a turn takes so long."""
         started = 1 + (0 if alone else self.peers)
-        return started * (STARTING + self.cells * rounds * turn)
+        return started * (STARTING + self.cells * self.rounds(rounds) * turn)
 
+
+PEERS = ("--peers", "infinity-as-shipped", "infinity-bfloat16", "fastapi")
+XINFERENCE = ("--parts", "embeddings", "ranking", "--in-flight", "1", "16", "64")
 
 STEPS = {
-    "http": Step(
-        http.main,
-        9,
-        2,
-        ("--dtypes", "auto", "--cells", *http.CELLS),
-    ),
-    "offered": Step(offered.main, 12, 2),
-    "growth": Step(growth.main, 10, 1),
+    "http": Step(http.main, 9, 3, 1.0, (*PEERS, "--dtypes=auto", "--cells", *http.CELLS)),
+    "offered": Step(offered.main, 10, 2, 0.4),
+    "growth": Step(growth.main, 10, 1, 0.6),
     "flood": Step(flood.main, 2, 1),
-    "sie": Step(sie.main, 3, 1, ("--dtypes", "auto"), "sie"),
-    "xinference": Step(xinference.main, 6, 2, ("--parts", "embeddings", "ranking"), "xinference"),
+    "sie": Step(sie.main, 3, 1, 0.6, ("--dtypes=auto",), "sie"),
+    "xinference": Step(xinference.main, 5, 1, 0.4, (*XINFERENCE, "--dtypes=auto"), "xinference"),
 }
 """In this order; the figures that matter most come first."""
 
@@ -58,9 +66,9 @@ def main(arguments: Sequence[str]) -> None:
     """Run the steps; tell how long they take before and after."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks all", description=__doc__)
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=3.0, help="counted, of each turn")
-    parser.add_argument("--warmup", type=float, default=0.7, help="seconds before, not counted")
+    parser.add_argument("--rounds", type=int, default=5, help="of ratios; curves have fewer")
+    parser.add_argument("--seconds", type=float, default=2.0, help="counted, of each turn")
+    parser.add_argument("--warmup", type=float, default=0.5, help="seconds before, not counted")
     parser.add_argument("--out", type=Path, default=pages.FOLDER)
     parser.add_argument("--no-peers", action="store_true")
     options = parser.parse_args(arguments)
@@ -78,7 +86,7 @@ def _takes_part(step: Step, options: argparse.Namespace) -> bool:
 
 
 def _announce(steps: dict[str, Step], options: argparse.Namespace) -> None:
-    turn = options.seconds + options.warmup + 0.5
+    turn = options.seconds + options.warmup + CHECKING
     for name, step in steps.items():
         seconds = step.seconds(turn, options.rounds, options.no_peers)
         report.progress(f"{name}: about {seconds / 60:.1f} minutes")
@@ -88,7 +96,8 @@ def _announce(steps: dict[str, Step], options: argparse.Namespace) -> None:
 
 def _run(name: str, step: Step, options: argparse.Namespace) -> None:
     """One step; the others go on if it ends early, as for a peer that is not installed."""
-    told = [f"--{key}={getattr(options, key)}" for key in ("rounds", "seconds", "warmup", "out")]
+    told = [f"--{key}={getattr(options, key)}" for key in ("seconds", "warmup", "out")]
+    told.append(f"--rounds={step.rounds(options.rounds)}")
     alone = ["--no-peers"] if options.no_peers and not step.needs else []
     try:
         step.main([*told, *step.options, *alone])

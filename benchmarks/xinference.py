@@ -55,23 +55,22 @@ def launch(url: str, kinds: Sequence[str]) -> None:
         asked(f"{url}/v1/models", wish | {"model_engine": "sentence_transformers"})
 
 
-def contenders() -> list[servers.Contender]:
+def contenders(dtypes: Sequence[str]) -> list[servers.Contender]:
     """Xinference, and this project with both checkpoints."""
-    ours = servers.stelae("auto")
+    ranker = f"ranker={checkpoint.ranker()}"
+    ours = map(servers.stelae, dtypes)
     return [
         servers.xinference(),
-        replace(ours, preload=(*ours.preload, f"ranker={checkpoint.ranker()}")),
-        replace(
-            servers.stelae("float32"),
-            preload=(*ours.preload, f"ranker={checkpoint.ranker()}"),
-        ),
+        *(replace(each, preload=(*each.preload, ranker)) for each in ours),
     ]
 
 
 @contextmanager
-def running(kinds: Sequence[str]) -> Iterator[list[servers.Running]]:
+def running(
+    kinds: Sequence[str], dtypes: Sequence[str] = ("auto",)
+) -> Iterator[list[servers.Running]]:
     """All contenders, with the models of these kinds."""
-    with servers.running(contenders()) as started:
+    with servers.running(contenders(dtypes)) as started:
         for server in started:
             if server.contender.name == "xinference":
                 launch(_base(server), kinds)
@@ -84,7 +83,8 @@ def _base(server: servers.Running) -> str:
 
 def compared(part: str, kind: str, options: argparse.Namespace) -> None:
     """A table for each number in flight."""
-    with compare.comparing(f"xinference-{part}", __doc__, options, running([kind])) as comparison:
+    starting = running([kind], options.dtypes)
+    with compare.comparing(f"xinference-{part}", __doc__, options, starting) as comparison:
         for in_flight in options.in_flight:
             cell = Cell(
                 name=f"{part}, {in_flight} in flight",
@@ -123,6 +123,7 @@ def _ranking(comparison: compare.Comparison, cell: Cell) -> compare.Ask:
             options.seconds,
             options.warmup,
             bodies=bodies,
+            whole=True,
         )
         return load.run(todo, server.process)
 
@@ -172,7 +173,7 @@ def _megabytes(folder: Path) -> float:
 
 def main(arguments: Sequence[str]) -> None:
     """Print what is asked for."""
-    parser = compare.parser("xinference", __doc__, ())
+    parser = compare.parser("xinference", __doc__, (), ("auto", "float32"))
     parts = ["embeddings", "ranking", "cold", "sizes"]
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
     parser.add_argument("--in-flight", nargs="+", type=int, default=[1, 16, 64, 256])
