@@ -8,6 +8,7 @@ from importlib import import_module
 NAMES = {
     "parity": "vectors against sentence-transformers, 1,000 real texts",
     "inprocess": "tokens/s against SentenceTransformer.encode, same weights and threads",
+    "runtimes": "tokens/s against ONNX Runtime and OpenVINO in process, same threads",
     "rerank": "pairs/s of a query and 100 documents, against CrossEncoder and infinity",
     "http": "texts/s and latency over HTTP against infinity",
     "offered": "latency against offered load, in an open loop",
