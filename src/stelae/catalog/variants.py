@@ -161,9 +161,10 @@ def _usual(quantizations: Sequence[str]) -> str:
 
 
 def _missing(param: str, wanted: float | str, name: str, known: list[str]) -> InvalidInput:
+    given = f"{wanted:g}" if isinstance(wanted, float) else f"{wanted!r:.80}"
     there = f"there is {', '.join(known)}" if known else f"its variants differ in no {param}"
     return InvalidInput(
-        f"{param}={wanted!r:.80}: the model {name!r} has no such variant; {there}",
+        f"{param}={given}: the model {name!r} has no such variant; {there}",
         param=param,
         details={"known": known},
     )

@@ -12,6 +12,7 @@ from stelae.catalog.variants import Wish, choose
 from stelae.dialects.answers import json_answer
 from stelae.dialects.base import Operation, Rooms
 from stelae.dialects.xinference.kinds import kind_of
+from stelae.dialects.xinference.launch_read import SENT
 from stelae.dialects.xinference.refusals import refused
 from stelae.errors import InvalidInput
 from stelae.types import Card, Chosen, LaunchCall
@@ -34,7 +35,7 @@ def name_of(card: Card, chosen: Chosen) -> str:
 async def versions(request: Request, rooms: Rooms) -> Response:
     """The variants of a model."""
     asked = request.path_params
-    with refused():
+    with refused(SENT):
         card = rooms.registry.card(asked["name"], kind_of(asked["type"]))
     return json_answer(_versions(card))
 

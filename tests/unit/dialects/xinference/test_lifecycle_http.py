@@ -250,3 +250,32 @@ async def test_bodies_that_are_none_are_refused(body: bytes) -> None:
             told = await http.post(path, content=body)
             assert told.status_code == 400
             assert isinstance(told.json()["detail"], str)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v1/models/LLM/no-such-model/versions", "model_name='no-such-model'"),
+        ("/v1/engines/LLM/no-such-model", "model_name='no-such-model'"),
+        ("/v1/model_registrations/LLM/no-such-model", "model_name='no-such-model'"),
+        ("/v1/models/poem/qwen3/versions", "model_type='poem'"),
+    ],
+)
+async def test_models_that_there_are_not_are_missed_by_the_name_of_the_field(
+    path: str, said: str
+) -> None:
+    async with serving() as http:
+        answer = await http.get(path)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, said.split("=")[0])
+        assert answer.json()["detail"].startswith(said)
+
+
+@pytest.mark.parametrize(("size", "shown"), [(9, "9"), (9.5, "9.5"), ("9_5", "'9_5'")])
+async def test_a_size_that_there_is_not_is_told_as_it_was_given(
+    size: float | str, shown: str
+) -> None:
+    async with serving() as http:
+        body = {"model_name": "qwen3", "model_size_in_billions": size}
+        told = (await http.post("/v1/models", json=body)).json()
+        assert told["detail"].startswith(f"model_size_in_billions={shown}: ")
+        assert "0.6, 1.7, 4, 8" in told["detail"]
