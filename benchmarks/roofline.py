@@ -43,13 +43,13 @@ PARTS = (LINEARS, ATTENTION, NORMS)
 Work = Callable[[], object]
 
 
-def encoder(size: dict[str, Any]) -> Backbone:
-    """A BERT of a size, in bf16, laid out for this machine."""
+def encoder(size: dict[str, Any], dtype: torch.dtype) -> Backbone:
+    """A BERT of a size, laid out for this machine."""
     backbone = backbone_class("BertModel").from_config({**COMMON, **size})
     generator = torch.Generator().manual_seed(3)
     for parameter in backbone.parameters():
         parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.02)
-    backbone.to(torch.bfloat16)
+    backbone.to(dtype)
     prepack(backbone)
     return backbone.eval()
 
@@ -63,13 +63,13 @@ def batch_of(kind: str, tokens: int) -> TokenBatch:
     return pack([ids.integers(5, 1000, n).astype(np.int32) for n in lengths])
 
 
-def multiplies(size: dict[str, Any]) -> list[Work]:
+def multiplies(size: dict[str, Any], dtype: torch.dtype) -> list[Work]:
     """The linear layers of one block alone, on ``ROWS`` tokens."""
     width, inner = size["hidden_size"], size["intermediate_size"]
     made = []
     for inputs, outputs in ((width, 3 * width), (width, width), (width, inner), (inner, width)):
-        x = torch.randn(ROWS, inputs).bfloat16()
-        weight = torch.randn(outputs, inputs).bfloat16()
+        x = torch.randn(ROWS, inputs).to(dtype)
+        weight = torch.randn(outputs, inputs).to(dtype)
         packed = torch.ops.mkldnn._reorder_linear_weight(weight, None)
         made.append(_multiply(x, packed))
     return made
@@ -104,22 +104,26 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--tokens", type=int, default=4096, help="in one batch")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--dtype", default="bfloat16", choices=["bfloat16", "float32"])
     options = parser.parse_args(arguments)
     calm_openmp()
     torch.set_num_threads(options.threads)
     clock = time.thread_time if options.threads == 1 else time.perf_counter
     report.machine("torch", "stelae")
-    report.CONSOLE.print(kernel()[1])
+    dtype = getattr(torch, options.dtype)
+    report.CONSOLE.print(kernel(dtype).note)
     rows = []
     for name in options.models:
         size = MODELS[name]
-        model, bare = encoder(size), multiplies(size)
+        model, bare = encoder(size, dtype), multiplies(size, dtype)
         for kind in options.kinds:
             batch = batch_of(kind, options.tokens)
             rows.append(_row(name, kind, model, bare, batch, options.rounds, clock))
     measured = ("model", "texts", "us/token", "limit us", "fraction")
     named = "CPU time" if options.threads == 1 else "wall time"
-    title = f"{options.threads} thread(s), {named}, batches of {options.tokens} tokens"
+    title = (
+        f"{options.dtype}, {options.threads} thread(s), {named}, batches of {options.tokens} tokens"
+    )
     report.table(title, (*measured, *PARTS, "glue"), rows)
 
 

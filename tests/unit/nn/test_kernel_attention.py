@@ -21,7 +21,16 @@ from stelae.nn.layers.attention import CAUSAL, EVERYWHERE, Span, attend, split
 HERE = Path(__file__).parent
 SOURCE = Path(build.__file__).with_name("attention.cpp")
 
-needs_kernel = pytest.mark.skipif(kernel.kernel()[0] is None, reason=kernel.kernel()[1])
+variants = pytest.mark.parametrize(
+    "variant", [v for v in kernel.VARIANTS if v.runs()], ids=lambda variant: variant.name
+)
+Parts = tuple[Tensor, Tensor, Tensor]
+needs_compiler = pytest.mark.skipif(
+    not any(map(shutil.which, build.COMPILERS)), reason="no C++ compiler is installed"
+)
+ERROR = {torch.float32: 2**-22, torch.bfloat16: 2**-8}
+"""Of results for ordinary scores, relative to the largest value: four roundings of float32; of
+weights and sum to the 8 bits of bfloat16."""
 
 
 def batch_of(lengths: list[int], seen: list[int] | None = None) -> TokenBatch:
@@ -53,79 +62,136 @@ spans = st.one_of(
 )
 
 
-@needs_kernel
-@settings(max_examples=60, deadline=None)
+def ran(
+    variant: kernel.Variant, parts: Parts, batch: TokenBatch, span: Span = EVERYWHERE
+) -> Tensor:
+    """Attention by one kind of kernel, whichever the model would take here."""
+    library = kernel.compiled(variant)
+    return kernel.run(library, *parts, batch, (span.before, span.after), None)
+
+
+def bound(parts: Parts, seen: int) -> float:
+    """Largest error that rounding explains.
+
+    Sums of n products in float32 err by about the square root of n roundings of their size, and
+    hardly ever by five times that (Higham and Mary 2019, theorem 2.4); the error of a score is
+    that of its weight, relative to it.
+    """
+    q, k, v = (part.double() for part in parts)
+    if parts[0].dtype == torch.bfloat16:
+        return float(ERROR[torch.bfloat16] * v.abs().max())
+    width = q.shape[2]
+    score = q.norm(dim=2).max() * k.norm(dim=2).max() * width**-0.5
+    roundings = 2 * (5 * width**0.5 + 4) * score + 5 * seen**0.5 + 16
+    return float(roundings * 2**-24 * v.abs().max())
+
+
+@needs_compiler
+@variants
+@settings(max_examples=30, deadline=None)
 @given(
     lengths=st.lists(st.integers(1, 90) | st.integers(250, 530), min_size=1, max_size=5),
     groups=st.integers(1, 3),
     served=st.integers(1, 3),
-    width=st.sampled_from([16, 32, 48, 64, 80, 128]),
+    cells=st.integers(1, 20) | st.sampled_from([16, 24, 32, 36, 40, 64]),
     span=spans,
     scale=st.sampled_from([0.1, 1.0, 20.0]),
     seed=st.integers(0, 2**31),
 )
 def test_it_is_softmax_attention(
+    variant: kernel.Variant,
     lengths: list[int],
     groups: int,
     served: int,
-    width: int,
+    cells: int,
     span: Span,
     scale: float,
     seed: int,
 ) -> None:
     torch.manual_seed(seed)
-    batch, heads = batch_of(lengths), groups * served
-    qkv = (scale * torch.randn(sum(lengths), (heads + 2 * groups) * width)).bfloat16()
+    batch, heads, width = batch_of(lengths), groups * served, cells * variant.step
+    qkv = (scale * torch.randn(sum(lengths), (heads + 2 * groups) * width)).to(variant.dtype)
     parts = split(qkv, heads, groups)
-    assert kernel.takes(*parts, batch)
-    mixed = attend(*parts, batch, span=span)
-    # Weights are rounded to 8 bits, and so is the sum: together at most 2**-8 of the values.
-    bound = 2**-8 * parts[2].abs().max().item()
-    assert (mixed.double() - exact(*parts, batch, span)).abs().max() <= bound
+    error = (ran(variant, parts, batch, span).double() - exact(*parts, batch, span)).abs().max()
+    assert error <= bound(parts, max(lengths))
 
 
-@needs_kernel
-def test_tokens_that_nobody_sees_only_look() -> None:
+@needs_compiler
+@variants
+def test_for_ordinary_scores_it_errs_by_a_few_roundings(variant: kernel.Variant) -> None:
+    torch.manual_seed(4)
+    batch = batch_of([7, 128, 510])
+    parts = split(torch.randn(645, 3 * 12 * 64).to(variant.dtype), 12)
+    error = (ran(variant, parts, batch).double() - exact(*parts, batch, EVERYWHERE)).abs().max()
+    assert error <= ERROR[variant.dtype] * parts[2].abs().max()
+
+
+@needs_compiler
+@variants
+def test_tokens_that_nobody_sees_only_look(variant: kernel.Variant) -> None:
     torch.manual_seed(1)
     batch = batch_of([9, 40, 300], [3, 17, 290])
-    parts = split(torch.randn(349, 3 * 64).bfloat16(), 2)
-    mixed = attend(*parts, batch)
-    assert (mixed.double() - exact(*parts, batch, EVERYWHERE)).abs().max() <= 2**-8 * 5
+    parts = split(torch.randn(349, 3 * 64).to(variant.dtype), 2)
+    error = (ran(variant, parts, batch).double() - exact(*parts, batch, EVERYWHERE)).abs().max()
+    assert error <= ERROR[variant.dtype] * parts[2].abs().max()
 
 
-@needs_kernel
+@needs_compiler
+@variants
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_neighbours_and_threads_change_no_bit(threads: int) -> None:
+def test_neighbours_and_threads_change_no_bit(variant: kernel.Variant, threads: int) -> None:
     torch.manual_seed(2)
     lengths = [1, 5, 16, 17, 200, 300]
-    parts = split(torch.randn(sum(lengths), 3 * 96).bfloat16(), 3)
+    parts = split(torch.randn(sum(lengths), 3 * 96).to(variant.dtype), 3)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        together = attend(*parts, batch_of(lengths))
+        together = ran(variant, parts, batch_of(lengths))
     finally:
         torch.set_num_threads(before)
     start = 0
     for length in lengths:
         q, k, v = (x[start : start + length] for x in parts)
-        alone = attend(q, k, v, batch_of([length]))
+        alone = ran(variant, (q, k, v), batch_of([length]))
         assert torch.equal(alone, together[start : start + length])
         start += length
 
 
-@needs_kernel
-def test_weights_that_are_no_numbers_stay_in_their_sequence() -> None:
-    parts = split(torch.randn(20, 3 * 32).bfloat16(), 2)
-    parts[2][3, 0, 0] = torch.nan
-    mixed = attend(*parts, batch_of([8, 12]))
-    assert mixed[:8].isnan().any()
+@needs_compiler
+@variants
+@pytest.mark.parametrize("part", [0, 1, 2], ids=["queries", "keys", "values"])
+def test_what_is_no_number_shows_and_stays_in_its_sequence(
+    variant: kernel.Variant, part: int
+) -> None:
+    torch.manual_seed(5)
+    parts = split(torch.randn(20, 3 * 32).to(variant.dtype), 2)
+    parts[part][3, 0, 0] = torch.nan
+    mixed = ran(variant, parts, batch_of([8, 12]))
+    assert mixed[3, :16].isnan().any()
     assert not mixed[8:].isnan().any()
+
+
+@needs_compiler
+@variants
+def test_models_take_the_best_kind_for_their_numbers(variant: kernel.Variant) -> None:
+    best = next(v for v in kernel.VARIANTS if v.dtype == variant.dtype and v.runs())
+    parts = split(torch.randn(30, 3 * 32).to(variant.dtype), 2)
+    batch = batch_of([10, 20])
+    assert best.name in kernel.kernel(variant.dtype).note
+    assert torch.equal(attend(*parts, batch), ran(best, parts, batch))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_of_other_numbers_there_is_none_and_it_says_so(dtype: torch.dtype) -> None:
+    found = kernel.kernel(dtype)
+    assert found.library is None
+    assert str(dtype) in found.note
 
 
 @pytest.mark.parametrize(
     ("dtype", "width", "layout"),
-    [(torch.float32, 32, 1), (torch.bfloat16, 24, 1), (torch.bfloat16, 32, 2)],
-    ids=["float32", "width", "layout"],
+    [(torch.float64, 32, 1), (torch.bfloat16, 25, 1), (torch.float32, 32, 2)],
+    ids=["format", "width", "layout"],
 )
 def test_what_it_does_not_read_goes_to_pytorch(dtype: torch.dtype, width: int, layout: int) -> None:
     parts = split(torch.randn(30, 3 * 2 * width * layout).to(dtype), 2 * layout)
@@ -160,16 +226,16 @@ def test_a_cache_that_others_may_write_to_is_not_used(
     assert build.folder.__wrapped__() == place
 
 
-@needs_kernel
-def test_no_byte_is_read_or_written_out_of_place(tmp_path: Path) -> None:
-    compiler = shutil.which("c++")
-    assert compiler is not None
+@needs_compiler
+@variants
+def test_no_byte_is_read_or_written_out_of_place(variant: kernel.Variant, tmp_path: Path) -> None:
+    compiler = next(filter(None, map(shutil.which, build.COMPILERS)))
     program = tmp_path / "harness"
     subprocess.run(
         [
             compiler,
             *("-O1", "-g", "-std=c++17", "-w", "-fsanitize=address,undefined"),
-            *("-fno-sanitize-recover=all", *kernel.INSTRUCTIONS),
+            *("-fno-sanitize-recover=all", *variant.flags, f"-I{SOURCE.parent}"),
             *(str(SOURCE), str(HERE / "attention_harness.cpp"), "-o", str(program)),
         ],
         check=True,

@@ -51,8 +51,7 @@ def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
 
 def _kernels(dtype: torch.dtype, device: torch.device) -> tuple[str, ...]:
     """Which attention it is, where there are two."""
-    asked = dtype == torch.bfloat16 and device.type == "cpu"
-    return (kernel()[1],) if asked else ()
+    return (kernel(dtype).note,) if device.type == "cpu" else ()
 
 
 def _together(texts: TextEncoder | None, pictures: PictureEncoder | None) -> TextModel:

@@ -40,7 +40,8 @@ def load(name: str, *flags: str) -> ctypes.CDLL:
         raise BuildFailed(f"none of {', '.join(COMPILERS)} is installed")
     source = Path(__file__).with_name(f"{name}.cpp")
     options = (*FLAGS, *flags)
-    text = f"{source.read_text('utf-8')}{options}{_version(compiler)}"
+    parts = (source, *sorted(source.parent.glob("*.h")))
+    text = f"{[part.read_text('utf-8') for part in parts]}{options}{_version(compiler)}"
     library = folder() / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.so"
     try:
         if not library.exists():
