@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 
 import msgspec
+from msgspec.structs import replace
 from rich.text import Text
 from rich.tree import Tree
 
@@ -73,7 +74,27 @@ def measured(request: Request, out: Output) -> Report:
     if request.server is not None:
         out.note(f"{request.server}, {max(request.levels)} at once, for {request.seconds:g} s …")
         found = asyncio.run(round_trips.measure(request, request.server))
+        found = replace(found, parts=detailed(found.parts, reached.parts))
     return Report(model=spec.name, engine=choice.manifest.name, in_process=reached, http=found)
+
+
+def detailed(parts: Iterable[Part], known: Iterable[Part]) -> tuple[Part, ...]:
+    """Parts in which the model, wherever it stands, consists of what it does in process.
+
+    A server tells how long the model took, but not what for: its parts get the proportions
+    that they have among the parts of the same name that are known.
+    """
+    named = {part.name: part for part in known if part.parts and part.share}
+    return tuple(_detailed(part, named) for part in parts)
+
+
+def _detailed(part: Part, known: dict[str, Part]) -> Part:
+    if part.parts or part.name not in known:
+        return replace(part, parts=tuple(_detailed(inner, known) for inner in part.parts))
+    like = known[part.name]
+    scale = part.share / like.share
+    inner = (Part(name=each.name, share=scale * each.share) for each in like.parts)
+    return replace(part, parts=tuple(inner))
 
 
 def tree_of(report: Report) -> Tree:

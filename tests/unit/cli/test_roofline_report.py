@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from stelae.cli.app import app
 from stelae.cli.closed_loop import Request
+from stelae.cli.roofline import detailed
 from stelae.cli.round_trips import Tally, measure, parts_of, stages_of
 from stelae.dialects.answers import server_timing
 from stelae.engines.roofline import Part
@@ -107,6 +108,32 @@ async def test_round_trips_to_a_server_are_timed_on_both_sides() -> None:
     named = shares(found.parts)
     assert named["in the server"] + named["outside"] == pytest.approx(1)
     assert named["in the server"] > 0
+
+
+def test_model_behind_a_server_consists_of_what_it_does_in_process() -> None:
+    inside = (
+        Part(name="tokenising", share=0.2),
+        Part(
+            name="model",
+            share=0.8,
+            parts=(Part(name="linears", share=0.6), Part(name="glue", share=0.2)),
+        ),
+    )
+    outside = parts_of(tally_of(100, prepare=5, run=40, total=80), 8)
+    found = detailed(outside, inside)
+    (server, _) = found
+    model = next(part for part in server.parts if part.name == "model")
+    assert model.share == pytest.approx(0.4)
+    assert {part.name: part.share for part in model.parts} == pytest.approx(
+        {"linears": 0.3, "glue": 0.1}
+    )
+    assert [part.share for part in found] == [part.share for part in outside]
+    assert next(part for part in server.parts if part.name == "tokenising").parts == ()
+
+
+def test_a_model_that_took_no_time_in_process_has_no_parts() -> None:
+    still = (Part(name="model", share=0.0, parts=(Part(name="linears", share=0.0),)),)
+    assert detailed([Part(name="model", share=0.5)], still) == (Part(name="model", share=0.5),)
 
 
 def test_nothing_answered_has_no_parts() -> None:
