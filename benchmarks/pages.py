@@ -27,6 +27,17 @@ OURS = "stelae"
 EVEN = 0.995
 """From here on nobody is ahead: it is the last digit that is printed."""
 
+TITLES = {
+    "http": "Over HTTP",
+    "offered": "Latency against offered load",
+    "growth": "As work grows",
+    "flood": "Beside a flood",
+    "sie": "From SIE's own client",
+    "xinference-embeddings": "Embeddings beside Xinference",
+    "xinference-ranking": "Rankings beside Xinference",
+}
+"""Headings of comparisons; others are called by their names."""
+
 NOWHERE = "Nowhere, in what was measured.\n"
 
 METHOD = """
@@ -87,10 +98,16 @@ def write(folder: Path) -> None:
 
 def texts(folder: Path) -> dict[str, str]:
     """The pages that belong into a folder, by name; pictures are shown where they exist."""
-    shown = [(run, _shown(run, folder)) for run in results.read(folder)]
+    shown = [(run, _shown(run, folder)) for run in sorted(results.read(folder), key=_place)]
     others = sorted({page.name for page in folder.glob("*.md")} - {"README.md"})
     found = {f"{run.comparison}.md": page(run, pictures) for run, pictures in shown}
     return {**found, "README.md": index(shown, [name for name in others if name not in found])}
+
+
+def _place(run: Run) -> int:
+    """Comparisons stand in the order of their titles, others behind them."""
+    known = list(TITLES)
+    return known.index(run.comparison) if run.comparison in known else len(known)
 
 
 def _shown(run: Run, folder: Path) -> list[Picture]:
@@ -106,8 +123,7 @@ def page(run: Run, pictures: Sequence[Picture] = ()) -> str:
     parts += ["## Figures\n", "Ratios are to the first server of a table.\n"]
     for cell in run.cells:
         parts += [f"### {_sentence(cell.title)}\n", table(tables.COLUMNS, tables.rows(cell))]
-        parts += [_waits(cell, base) for base in run.cells if base.name == cell.beside]
-    return "\n".join(parts)
+    return "\n".join([*parts, *_longer(run)])
 
 
 def index(runs: Sequence[tuple[Run, Sequence[Picture]]], others: Sequence[str] = ()) -> str:
@@ -119,6 +135,7 @@ def index(runs: Sequence[tuple[Run, Sequence[Picture]]], others: Sequence[str] =
         parts += [f"## {_named(run)}\n", f"{run.about}\n", _taken(run), *_images(pictures)]
         if alone := [cell for cell in run.cells if not cell.series]:
             parts.append(_ratios(alone))
+        parts += _longer(run)
         parts.append(f"[All figures]({run.comparison}.md), [as JSON]({run.comparison}.json).\n")
     if runs:
         parts += ["## Where a peer is ahead\n", _summed([run for run, _ in runs])]
@@ -133,7 +150,7 @@ def index(runs: Sequence[tuple[Run, Sequence[Picture]]], others: Sequence[str] =
 
 
 def _named(run: Run) -> str:
-    return _sentence(run.comparison.replace("-", ", "))
+    return TITLES.get(run.comparison, _sentence(run.comparison.replace("-", ", ")))
 
 
 def _images(pictures: Sequence[Picture]) -> list[str]:
@@ -151,10 +168,14 @@ def _versions(run: Run) -> Iterator[tuple[str, str]]:
         yield name, ", ".join(f"{package} {version}" for package, version in found.items())
 
 
-def _waits(cell: Cell, base: Cell) -> str:
+def _longer(run: Run) -> list[str]:
     """How much longer than in another cell each server's own requests took."""
-    told = f"Beside the same server's own times for: {base.title}.\n\n"
-    return told + table(tables.WAITS, tables.waits(cell, base))
+    pairs = [(cell, base) for cell in run.cells for base in run.cells if base.name == cell.beside]
+    return [
+        f'Times of "{cell.title}" beside the same server\'s own of "{base.title}".\n\n'
+        + table(tables.WAITS, tables.waits(cell, base))
+        for cell, base in pairs
+    ]
 
 
 def _ratios(cells: Sequence[Cell]) -> str:

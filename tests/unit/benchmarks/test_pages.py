@@ -94,7 +94,7 @@ def test_a_page_holds_medians_spread_failures_and_ratios() -> None:
 def test_a_page_says_where_a_peer_is_ahead_and_by_how_much() -> None:
     row = "| mixed texts, 16 in flight | infinity bfloat16 | peak memory | 100.0 MB | 150.0 MB |"
     assert pages.page(run()).count(row) == 1
-    summed = "| Http | infinity bfloat16 | peak memory | 1 of 1 | 1.50 |"
+    summed = "| Over HTTP | infinity bfloat16 | peak memory | 1 of 1 | 1.50 |"
     assert pages.index([(run(), [])]).count(summed) == 1
 
 
