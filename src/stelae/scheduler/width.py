@@ -10,8 +10,11 @@ from __future__ import annotations
 QUICK = 0.002
 """Seconds of one thread below which more of them are not worth waking."""
 
-CROWDED = 0.5
+CROWDED = 0.3
 """Share of its time that the first of many threads runs at least, where processors are free."""
+
+WINDOW = 0.5
+"""Seconds of batches that are judged together: a single one may be held up by anything."""
 
 MEMORY = 2.0
 """Seconds for which a crowded processor is remembered; twice as long each time that it still is."""
@@ -31,6 +34,7 @@ class Width:
     def __init__(self, cores: int, lanes: int) -> None:
         self._cores, self._share = cores, max(1, cores // lanes)
         self._crowded_until, self._memory = 0.0, MEMORY
+        self._ran = self._seconds = 0.0
 
     def choose(self, seconds: float, now: float, *, alone: bool) -> int:
         """Threads for the next batch.
@@ -46,7 +50,7 @@ class Width:
         return max(1, threads // 2) if now < self._crowded_until else threads
 
     def observe(self, threads: int, ran: float, seconds: float, now: float) -> None:
-        """Learn from a batch.
+        """Learn from a batch; those of one thread tell nothing.
 
         Args:
             threads: Those that it had.
@@ -56,7 +60,14 @@ class Width:
         """
         if threads == 1:
             return
-        if ran >= CROWDED * seconds:
+        self._ran += ran
+        self._seconds += seconds
+        if self._seconds >= WINDOW:
+            self._judge(now)
+            self._ran = self._seconds = 0.0
+
+    def _judge(self, now: float) -> None:
+        if self._ran >= CROWDED * self._seconds:
             self._memory = MEMORY
         else:
             self._crowded_until = now + self._memory

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stelae.scheduler.width import MEMORY, QUICK, Width
+from stelae.scheduler.width import MEMORY, QUICK, WINDOW, Width
 
 LONG = 10 * QUICK
 
@@ -27,26 +27,33 @@ def test_everything_has_a_thread_at_least(cores: int, lanes: int) -> None:
 
 def test_a_crowded_processor_is_not_shared_out_for_a_while() -> None:
     width = Width(2, 2)
-    width.observe(2, ran=0.01, seconds=0.05, now=10.0)
+    width.observe(2, ran=0.2 * WINDOW, seconds=WINDOW, now=10.0)
     assert width.choose(LONG, 10.1, alone=True) == 1
     assert width.choose(LONG, 10.1 + MEMORY, alone=True) == 2
 
 
+def test_one_batch_that_was_held_up_says_nothing_of_the_others() -> None:
+    width = Width(2, 2)
+    for ran in (0.1, 0.9, 0.9, 0.9):
+        width.observe(2, ran=ran * WINDOW / 4, seconds=WINDOW / 4, now=10.0)
+    assert width.choose(LONG, 10.1, alone=True) == 2
+
+
 def test_threads_that_ran_all_the_time_say_that_there_is_room() -> None:
     width = Width(2, 2)
-    width.observe(2, ran=0.048, seconds=0.05, now=10.0)
-    width.observe(1, ran=0.01, seconds=0.05, now=10.0)  # few threads say nothing of many
+    width.observe(2, ran=WINDOW, seconds=WINDOW, now=10.0)
+    width.observe(1, ran=0.0, seconds=WINDOW, now=10.0)  # few threads say nothing of many
     assert width.choose(LONG, 10.1, alone=True) == 2
 
 
 def test_a_processor_that_stays_crowded_is_tried_ever_more_rarely() -> None:
     width, now, waits = Width(2, 2), 0.0, []
     for _ in range(8):
-        width.observe(2, ran=0.01, seconds=0.05, now=now)
+        width.observe(2, ran=0.0, seconds=WINDOW, now=now)
         until = next(t for t in range(1, 200) if width.choose(LONG, now + t, alone=True) == 2)
         waits.append(until)
         now += until
     assert waits == [2, 4, 8, 16, 32, 64, 64, 64]
-    width.observe(2, ran=0.05, seconds=0.05, now=now)
-    width.observe(2, ran=0.01, seconds=0.05, now=now)
+    width.observe(2, ran=WINDOW, seconds=WINDOW, now=now)
+    width.observe(2, ran=0.0, seconds=WINDOW, now=now)
     assert width.choose(LONG, now + MEMORY, alone=True) == 2
