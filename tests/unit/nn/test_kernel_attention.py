@@ -203,6 +203,37 @@ def test_what_it_does_not_read_goes_to_pytorch(dtype: torch.dtype, width: int, l
     assert torch.allclose(mixed.double(), wanted, atol=2e-2)
 
 
+@pytest.mark.parametrize("part", [0, 1, 2], ids=["queries", "keys", "values"])
+def test_parts_of_several_formats_are_not_for_it(part: int) -> None:
+    parts = split(torch.randn(30, 3 * 64).bfloat16(), 2)
+    mixed = [x.float() if at == part else x for at, x in enumerate(parts)]
+    assert not kernel.takes(*mixed, batch_of([10, 20]))
+
+
+@needs_compiler
+def test_what_is_compiled_is_the_source_that_its_callers_were_imported_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "folder", lambda: tmp_path)
+    monkeypatch.setitem(build.SOURCES, "number.h", "constexpr int number = 7;")
+    source = '#include "number.h"\nextern "C" int told() { return number; }'
+    monkeypatch.setitem(build.SOURCES, "only_known.cpp", source)
+    assert build.load("only_known").told() == 7
+    assert [file.suffix for file in tmp_path.iterdir()] == [".so"]
+    monkeypatch.setitem(build.SOURCES, "number.h", "constexpr int number = 8;")
+    assert build.load("only_known").told() == 8
+
+
+def test_who_has_no_home_gets_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert build.folder.__wrapped__().parent == tmp_path
+
+
 def test_without_a_compiler_there_is_none_and_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(build.BuildFailed, match=r"c\+\+"):

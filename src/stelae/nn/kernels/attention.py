@@ -114,6 +114,8 @@ def takes(q: Tensor, k: Tensor, v: Tensor, batch: TokenBatch) -> bool:
     parts, width = (q, k, v), q.shape[2]
     if q.device.type != "cpu" or width != v.shape[2]:
         return False
+    if any(x.dtype != q.dtype for x in parts):
+        return False
     if any(x.stride(2) != 1 or x.stride(1) != width for x in parts):
         return False
     found = kernel(q.dtype)

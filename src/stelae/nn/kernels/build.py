@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -17,13 +18,24 @@ SECONDS = 120.0
 COMPILERS = ("c++", "g++", "clang++")
 FLAGS = ("-O3", "-std=c++17", "-fPIC", "-fopenmp", "-w")
 
+SOURCES = {
+    file.name: file.read_text("utf-8")
+    for file in sorted(Path(__file__).parent.iterdir())
+    if file.suffix in (".cpp", ".h")
+}
+"""Sources by name, as they are when this is imported.
+
+Their callers are imported beside them. Sources that an update puts there afterwards may want
+other arguments and other flags, and would read and write out of place for these callers.
+"""
+
 
 class BuildFailed(Exception):
     """A kernel cannot be had, and why."""
 
 
 def load(name: str, *flags: str) -> ctypes.CDLL:
-    """The compiled kernel of a source file beside this module.
+    """The compiled kernel of one of the sources.
 
     The library is not linked against OpenMP: PyTorch, which must be imported, has brought it
     in, and two copies of it would each keep threads of their own.
@@ -38,30 +50,30 @@ def load(name: str, *flags: str) -> ctypes.CDLL:
     compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None:
         raise BuildFailed(f"none of {', '.join(COMPILERS)} is installed")
-    source = Path(__file__).with_name(f"{name}.cpp")
-    options = (*FLAGS, *flags)
-    parts = (source, *sorted(source.parent.glob("*.h")))
-    text = f"{[part.read_text('utf-8') for part in parts]}{options}{_version(compiler)}"
-    library = folder() / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.so"
+    file, options = f"{name}.cpp", (*FLAGS, *flags)
+    headers = {other: text for other, text in SOURCES.items() if other.endswith(".h")}
+    parts = {file: SOURCES[file], **headers}
     try:
+        key = hashlib.sha256(f"{parts}{options}{_version(compiler)}".encode()).hexdigest()
+        library = folder() / f"{name}-{key[:16]}.so"
         if not library.exists():
-            _compile(compiler, source, options, library)
+            _compile(compiler, parts, options, library)
         return ctypes.CDLL(str(library))
     except (OSError, subprocess.SubprocessError) as error:
-        raise BuildFailed(f"{source.name} could not be built: {_words(error)}") from error
+        raise BuildFailed(f"{file} could not be built: {_words(error)}") from error
 
 
 @cache
 def folder() -> Path:
     """Where compiled kernels are kept: the user's cache, if nobody else can write there."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    place = Path(home) / "stelae" / "kernels"
     try:
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        place = Path(home) / "stelae" / "kernels"
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         facts = place.stat()
         if facts.st_uid == os.getuid() and not facts.st_mode & 0o022 and os.access(place, os.W_OK):
             return place
-    except OSError:
+    except (OSError, RuntimeError):  # the latter where a user has no home
         pass
     return Path(tempfile.mkdtemp(prefix="stelae-kernels-"))
 
@@ -72,10 +84,21 @@ def _version(compiler: str) -> str:
     return asked.stdout.decode("utf-8", "replace")
 
 
-def _compile(compiler: str, source: Path, options: tuple[str, ...], library: Path) -> None:
-    """Compile beside the library's place and move it there, so that nobody sees half of it."""
+def _compile(
+    compiler: str, parts: Mapping[str, str], options: tuple[str, ...], library: Path
+) -> None:
+    """Compile beside the library's place and move it there, so that nobody sees half of it.
+
+    Args:
+        compiler: Its path.
+        parts: What is compiled and the headers that it includes, texts by name.
+        options: Of the compiler.
+        library: What is made.
+    """
     with tempfile.TemporaryDirectory(dir=library.parent) as work:
-        made, whole = Path(work) / "kernel.o", Path(work) / "kernel.so"
+        for name, text in parts.items():
+            Path(work, name).write_text(text, "utf-8")
+        source, made, whole = (Path(work, name) for name in (next(iter(parts)), "it.o", "it.so"))
         # In two steps: linking with -fopenmp would bind a second OpenMP to it.
         _run(compiler, *options, "-c", str(source), "-o", str(made))
         _run(compiler, "-shared", str(made), "-o", str(whole))
