@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from math import nan
 
 from benchmarks import checkpoint, compare, load, report, servers, tables
@@ -43,10 +43,10 @@ def _beside(comparison: compare.Comparison, cell: Cell, in_flight: int) -> compa
     def ask(server: servers.Running, turn: int) -> load.Outcome:
         options = comparison.options
         many = load.Load(server.url, "bench", long, in_flight, 1, options.seconds, options.warmup)
-        flood = threading.Thread(target=load.run, args=(many,))
-        flood.start()
-        outcome = short(server, turn)
-        flood.join()
+        with ThreadPoolExecutor(1) as beside:
+            flood = beside.submit(load.run, many)
+            outcome = short(server, turn)
+            outcome.failed += flood.result().failed  # who refuses the flood has it easy
         outcome.cpu = outcome.peak_mb = nan
         return outcome
 
