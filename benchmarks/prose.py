@@ -26,9 +26,10 @@ METHOD = """
   second, at random moments) latency counts from when a request was due, sent or not.
 * *texts/CPU s* is what was answered over the CPU time of all processes of a server. *peak MB* adds
   up the peaks of their resident memory, so what they share is counted more than once.
-* Up to 64 answers of a turn are kept and compared with sentence-transformers in fp32 when the
-  timing is over. A vector with a cosine below 0.99 makes its request a failed one, as do errors,
-  broken connections and answers that never came.
+* Up to 64 answers of embeddings of a turn are kept and compared with sentence-transformers in fp32
+  when the timing is over. A vector with a cosine below 0.99 makes its request a failed one, as do
+  errors, broken connections and answers that never came; beside a flood, those of its texts too.
+  Scores are compared by `rerank`, in a table of its own, not in the rankings beside Xinference.
 * *mixed* texts have 8 to 510 tokens (log-normal, median 64), *short* 8 to 16, *passage* about 128.
 """
 
