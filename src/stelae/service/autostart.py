@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from stelae.errors import Conflict, InvalidInput, ModelNotFound, StelaeError
 from stelae.service.keepsakes import AGAIN_SECONDS, LOOKS, Keepsakes
-from stelae.service.launch_rules import check_launch, check_uid
-from stelae.service.launches import HIDDEN, Launches, shown
+from stelae.service.launch_rules import HIDDEN, check_launch, check_uid
+from stelae.service.launches import Launches, shown
 from stelae.service.registry import Registry
 from stelae.service.store import Store
 from stelae.telemetry.log import get
@@ -78,12 +78,12 @@ class Autostarts:
             Conflict: There are too many.
             StelaeError: The store cannot be used now.
         """
-        plan = _checked(plan)
+        before = self._plans.get((plan.launch.uid or "").strip())
+        plan = _checked(_with_secrets(plan, before))
         await self._launches.check(plan.launch)
         uid = plan.launch.uid or ""
         if uid not in self._plans and len(self._plans) >= MOST:
             raise Conflict(f"there are {MOST} models that start with the server, which is the most")
-        plan = _with_secrets(plan, self._plans.get(uid))
         await asyncio.to_thread(self._kept.keep, uid, msgspec.json.encode(plan))
         self._plans[uid] = plan
         return self.get(uid)

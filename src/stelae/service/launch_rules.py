@@ -25,6 +25,9 @@ MOST_REPLICAS = 64
 MOST = 2**31
 MOST_VARIABLES, LONGEST_VALUE = 64, 32_768
 
+HIDDEN = "***"
+"""Stands for the values of variables where launches are shown."""
+
 _REPLICA = re.compile(r".+-rep\d+")
 _PATH = re.compile(
     r"instances?|families|prompts|vllm-supported|update_type|llm/auto-register"
@@ -236,6 +239,12 @@ def _check_variable(name: str, value: str) -> None:
         raise InvalidInput(
             f"environment.{shown!r}: a name has letters, digits and _, a value at most "
             f"{LONGEST_VALUE} letters and no NUL",
+            param="environment",
+        )
+    if value == HIDDEN:
+        raise InvalidInput(
+            f"environment.{shown}={HIDDEN}: that stands for a value that is not shown; give the "
+            "value itself",
             param="environment",
         )
     if GUARDED.fullmatch(name.upper()):

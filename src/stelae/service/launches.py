@@ -31,6 +31,7 @@ from stelae.service.deployments import Deployments
 from stelae.service.keepsakes import AGAIN_SECONDS, LOOKS, Keepsakes
 from stelae.service.launch_files import check_engine, check_files
 from stelae.service.launch_rules import (
+    HIDDEN,
     check_gpus,
     check_launch,
     check_place,
@@ -51,9 +52,6 @@ DRAIN_SECONDS = 25.0
 
 ENDED = 256
 """Launches that failed or were cancelled, of which it is still told why."""
-
-HIDDEN = "***"
-"""Stands for the values of variables where launches are shown."""
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):

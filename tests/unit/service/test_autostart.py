@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from fix_house import house
 from fix_replicas import until
+from msgspec.structs import replace
 
 from stelae.errors import InvalidInput, ModelNotFound
 from stelae.service.store import Store
@@ -69,6 +70,8 @@ async def test_secrets_are_not_told_and_are_not_lost(tmp_path: Path) -> None:
         assert told.launch.environment == {"HF_TOKEN": "***"}
         await made.autostarts.put(told)
         assert made.autostarts._plans["mine"].launch.environment == {"HF_TOKEN": "hf_secret"}
+        with pytest.raises(InvalidInput, match="HF_TOKEN"):
+            await made.autostarts.put(replace(told, launch=replace(told.launch, uid="other")))
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,11 @@ def test_what_is_no_variable_is_refused(name: str, value: str) -> None:
         check_launch(call(environment={name: value}))
 
 
+def test_what_stands_for_a_secret_is_not_taken_for_one() -> None:
+    with pytest.raises(InvalidInput, match="HF_TOKEN"):
+        check_launch(call(environment={"HF_TOKEN": "***"}))
+
+
 def test_other_variables_are_taken() -> None:
     check_launch(call(environment={"HF_TOKEN": "secret", "OMP_NUM_THREADS": "1", "LDAP_URL": ""}))
 
