@@ -16,6 +16,9 @@ BATCH = 4096
 PLAIN = {"pytorch": 16.0, "fp8": 8.0, "fp4": 4.0, "gptq": 4.0, "awq": 4.0, "bnb": 4.0, "mlx": 4.0}
 """Bits of a weight of each format, where its quantisation does not say them."""
 
+FORMATS = (*PLAIN, "ggufv2")
+"""Those of which an estimate can be made."""
+
 SCALES = 0.5
 """Bits of a weight that its group's scale and zero take, in groups of 32 to 64."""
 

@@ -10,7 +10,7 @@ from stelae.catalog.shape import Shape, shape_of, shape_of_size
 from stelae.catalog.variants import Wish, choose
 from stelae.cli import fetching
 from stelae.errors import InvalidInput, ModelLoadFailed, ModelNotFound
-from stelae.service.estimate import Estimate, estimate, weights_of_size
+from stelae.service.estimate import FORMATS, Estimate, estimate, weights_of_size
 from stelae.service.footprint import footprint
 from stelae.types import ComputeDtype
 
@@ -56,7 +56,7 @@ def show(asked: Asked) -> None:
         )
     weights, shape = _known(asked) if asked.name else (None, None)
     taken = estimate(
-        weights or weights_of_size(billions, asked.form, asked.quantization),
+        weights or _guessed(billions, asked),
         shape or shape_of_size(billions),
         asked.context,
         cache_bits=asked.cache_bits,
@@ -76,6 +76,16 @@ def _billions(text: str) -> float:
             param="size-in-billions",
         )
     return billions
+
+
+def _guessed(billions: float, asked: Asked) -> int:
+    """Bytes of weights that nobody has weighed."""
+    if asked.form not in FORMATS:
+        raise InvalidInput(
+            f"model-format={asked.form[:40]!r}: one of {', '.join(FORMATS)} was expected",
+            param="model-format",
+        )
+    return weights_of_size(billions, asked.form, asked.quantization)
 
 
 def _known(asked: Asked) -> tuple[int | None, Shape | None]:

@@ -65,7 +65,7 @@ async def test_memory_of_a_model_is_estimated_from_its_measures(
     assert "cannot be looked at" in away.stderr
     wrong = await run(server, *known, "-s", "9", "-n", "qwen3", check=2)
     assert "0.6, 1.7, 4" in wrong.stderr
-    for odd in (["-s", "big"], ["-s", "1", "--kv-cache-dtype", "7"]):
+    for odd in (["-s", "big"], ["-s", "1", "-f", "zip"], ["-s", "1", "--kv-cache-dtype", "7"]):
         await run(server, *known, *odd, check=2)
 
 
