@@ -24,7 +24,7 @@ class Step:
 
     Attributes:
         main: Runs it.
-        cells: Kinds of work, about.
+        cells: Kinds of work, about; those with longer turns count more.
         peers: Servers beside this project's one.
         share: Of the rounds: curves show noise by themselves, single ratios do not.
         options: What it is told beyond what all are.
@@ -52,12 +52,12 @@ PEERS = ("--peers", "infinity-as-shipped", "infinity-bfloat16", "fastapi")
 XINFERENCE = ("--parts", "embeddings", "ranking", "--in-flight", "1", "16", "64")
 
 STEPS = {
-    "http": Step(http.main, 9, 3, 1.0, (*PEERS, "--dtypes=auto", "--cells", *http.CELLS)),
+    "http": Step(http.main, 28, 3, 1.0, (*PEERS, "--dtypes=auto", "--cells", *http.CELLS)),
     "offered": Step(offered.main, 10, 2, 0.4),
-    "growth": Step(growth.main, 10, 1, 0.6),
+    "growth": Step(growth.main, 20, 1, 0.6),
     "flood": Step(flood.main, 2, 1),
     "sie": Step(sie.main, 3, 1, 0.6, ("--dtypes=auto",), "sie"),
-    "xinference": Step(xinference.main, 5, 1, 0.4, (*XINFERENCE, "--dtypes=auto"), "xinference"),
+    "xinference": Step(xinference.main, 12, 1, 0.4, (*XINFERENCE, "--dtypes=auto"), "xinference"),
 }
 """In this order; the figures that matter most come first."""
 

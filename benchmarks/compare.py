@@ -25,9 +25,6 @@ PEERS: dict[str, Callable[[], servers.Contender]] = {
 }
 """Other servers that speak OpenAI's embeddings once they are started."""
 
-WHOLE = 100
-"""Requests of so many texts count as a whole, however long they take."""
-
 PATIENCE = 300.0
 """Seconds in which the last answers must come; in an open loop they are those of a turn."""
 
@@ -171,12 +168,12 @@ def _load(
         given,
         cell.in_flight,
         cell.per_request,
-        options.seconds,
-        options.warmup,
+        options.seconds * cell.stretch,
+        options.warmup * cell.stretch,
         rate=cell.rate,
         steady=getattr(options, "steady", False),
         seed=turn,
-        whole=cell.per_request >= WHOLE,
+        whole=cell.per_request >= results.WHOLE,
         patience=options.seconds if cell.rate else PATIENCE,
     )
 

@@ -24,6 +24,7 @@ METHOD = """
 * *texts/s* and latency count after a warm-up. In a closed loop (so many requests in flight) a
   connection asks again when it has its answer. In an open loop (so many requests offered per
   second, at random moments) latency counts from when a request was due, sent or not.
+  A turn is up to six times as long where much is in flight, for the slowest server to answer too.
 * *texts/CPU s* is what was answered over the CPU time of all processes of a server. *peak MB* adds
   up the peaks of their resident memory, so what they share is counted more than once.
 * Up to 64 answers of embeddings of a turn are kept and compared with sentence-transformers in fp32

@@ -28,6 +28,18 @@ PACKAGES = (
 
 NAN = math.nan
 
+WHOLE = 100
+"""Requests of so many texts count as a whole, however long they take."""
+
+TOKENS = {"short": 12, "passage": 128, "mixed": 105, "wide": 200}
+"""Of a text of each kind, about."""
+
+BRIEF = 600.0
+"""Tokens in flight that every server has answered well within a turn."""
+
+LONGEST = 6.0
+"""Most times that a turn is lengthened."""
+
 
 class Turn(msgspec.Struct, frozen=True):
     """What a server did in one turn.
@@ -94,6 +106,14 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     per_request: int = 1
     rate: float = 0.0
     servers: dict[str, list[Turn]] = {}
+
+    @property
+    def stretch(self) -> float:
+        """How many times as long as others its turns take: slow servers need seconds for much."""
+        if self.rate or self.per_request >= WHOLE:
+            return 1.0
+        waiting = self.in_flight * self.per_request * TOKENS[self.kind]
+        return min(LONGEST, max(1.0, waiting / BRIEF))
 
 
 class Run(msgspec.Struct, frozen=True):

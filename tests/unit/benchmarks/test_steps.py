@@ -52,3 +52,11 @@ def test_each_round_begins_elsewhere_with_the_same_texts() -> None:
     assert rounds[0] == texts
     assert all(sorted(each) == sorted(texts) for each in rounds)
     assert len({each[0] for each in rounds}) == 3
+
+
+def test_turns_are_longer_where_more_is_in_flight_but_not_without_bound() -> None:
+    one, many, most = (Cell(name="c", title="t", in_flight=n).stretch for n in (1, 16, 4096))
+    assert one == 1.0
+    assert 1.0 < many < most == LONGEST
+    assert Cell(name="c", title="t", per_request=WHOLE).stretch == 1.0
+    assert Cell(name="c", title="t", in_flight=64, rate=10.0).stretch == 1.0
