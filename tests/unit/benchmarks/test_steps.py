@@ -8,7 +8,7 @@ from benchmarks import __main__ as program
 from benchmarks import compare
 from benchmarks.all import STARTING, STEPS, Step
 from benchmarks.offered import saturated
-from benchmarks.results import Turn
+from benchmarks.results import LONGEST, WHOLE, Cell, Turn
 
 
 def turn(answered: float, requests: int) -> Turn:
