@@ -184,7 +184,7 @@ def test_models_take_the_best_kind_for_their_numbers(variant: kernel.Variant) ->
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
 def test_of_other_numbers_there_is_none_and_it_says_so(dtype: torch.dtype) -> None:
     found = kernel.kernel(dtype)
-    assert found.library is None
+    assert found.code is None
     assert str(dtype) in found.note
 
 

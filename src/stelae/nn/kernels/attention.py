@@ -63,12 +63,12 @@ class Kernel:
     """What there is for a number format on this machine.
 
     Attributes:
-        library: The compiled kernel; ``None`` for PyTorch's attention.
+        code: The compiled kernel; ``None`` for PyTorch's attention.
         step: Widths of a head are multiples of it.
         note: Which attention it is, for people.
     """
 
-    library: ctypes.CDLL | None
+    code: ctypes.CDLL | None
     step: int
     note: str
 
@@ -119,7 +119,7 @@ def takes(q: Tensor, k: Tensor, v: Tensor, batch: TokenBatch) -> bool:
     if any(x.stride(2) != 1 or x.stride(1) != width for x in parts):
         return False
     found = kernel(q.dtype)
-    return found.library is not None and width % found.step == 0
+    return found.code is not None and width % found.step == 0
 
 
 def attend(
@@ -146,7 +146,7 @@ def attend(
     Raises:
         MemoryError: There is none for keys and values of the longest sequence.
     """
-    library = kernel(q.dtype).library
+    library = kernel(q.dtype).code
     if library is None:
         raise RuntimeError("there is no kernel here; ask `takes` first")
     return run(library, q, k, v, batch, window, scale)
