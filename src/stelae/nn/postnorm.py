@@ -21,9 +21,10 @@ from stelae.nn.heads.classify import CLASSIFIER_NAMES, ClassifierHead
 from stelae.nn.heads.masked_lm import MASKED_LM_NAMES, MaskedLmHead
 from stelae.nn.layers.attention import Bias
 from stelae.nn.layers.embedding import Embedding
-from stelae.nn.layers.linear import Activation
+from stelae.nn.layers.linear import Activation, Packable, prepack
 from stelae.nn.layers.norm import LayerNorm
 from stelae.nn.layers.postnorm import PostNormLayer
+from stelae.nn.layers.whole import WholeStack, whole_stack
 from stelae.nn.weights import WeightMap
 
 
@@ -53,13 +54,14 @@ class PostNormConfig(msgspec.Struct, kw_only=True):
         return activation_of(self.hidden_act)
 
 
-class PostNormEncoder(Backbone):
+class PostNormEncoder(Backbone, Packable):
     """Embeddings of word, position and segment, then post-norm blocks.
 
     Attributes:
         position_kind: The ``position_embedding_type`` of the family.
         masked_lm_activation: Of the head for masked words; ``None`` for the blocks' own.
         classifier_activation: Of the head for classes.
+        whole: All blocks as one, once they are laid out and where a kernel runs them so.
     """
 
     position_kind: ClassVar[str] = "absolute"
@@ -77,6 +79,7 @@ class PostNormEncoder(Backbone):
         self.types = Embedding(kinds, config.embedding) if kinds > 0 else None
         self.norm = LayerNorm(config.embedding, config.layer_norm_eps)
         self.layers = self.blocks()
+        self.whole: WholeStack | None = None
 
     def blocks(self) -> nn.ModuleList:
         """All blocks that have weights."""
@@ -123,6 +126,19 @@ class PostNormEncoder(Backbone):
         for block in self.stack():
             x = block(x, batch, bias)
             yield x
+
+    def prepack(self) -> None:
+        """Lay the weights of all blocks out, and run them as one where that can be had."""
+        if self.whole is None:
+            prepack(self.layers)
+            self.whole = whole_stack(self.stack())
+
+    def forward(self, batch: TokenBatch) -> Tensor:
+        """Token vectors of the last layer, shape ``(T, H)``."""
+        whole = self.whole
+        if whole is None or whole.adapted or self.bias(batch) is not None:
+            return super().forward(batch)
+        return whole.blocks.run(self.embed(batch), batch)
 
     def masked_lm(self) -> MaskedLmHead:
         """The head of ``...ForMaskedLM``, as wide inside as the embeddings."""

@@ -16,13 +16,14 @@ from torch import Tensor
 from stelae.nn.batch import TokenBatch, pack
 from stelae.nn.kernels import attention as kernel
 from stelae.nn.kernels import build, varlen
+from stelae.nn.kernels.variants import VARIANTS, Variant, best, compiled, note
 from stelae.nn.layers.attention import CAUSAL, EVERYWHERE, Span, attend, split
 
 HERE = Path(__file__).parent
 SOURCE = Path(build.__file__).with_name("attention.cpp")
 
 variants = pytest.mark.parametrize(
-    "variant", [v for v in kernel.VARIANTS if v.runs()], ids=lambda variant: variant.name
+    "variant", [v for v in VARIANTS if v.runs()], ids=lambda variant: variant.name
 )
 Parts = tuple[Tensor, Tensor, Tensor]
 needs_compiler = pytest.mark.skipif(
@@ -62,11 +63,9 @@ spans = st.one_of(
 )
 
 
-def ran(
-    variant: kernel.Variant, parts: Parts, batch: TokenBatch, span: Span = EVERYWHERE
-) -> Tensor:
+def ran(variant: Variant, parts: Parts, batch: TokenBatch, span: Span = EVERYWHERE) -> Tensor:
     """Attention by one kind of kernel, whichever the model would take here."""
-    library = kernel.compiled(variant)
+    library = compiled(kernel.SOURCE, variant)
     return kernel.run(library, *parts, batch, (span.before, span.after), None)
 
 
@@ -99,7 +98,7 @@ def bound(parts: Parts, seen: int) -> float:
     seed=st.integers(0, 2**31),
 )
 def test_it_is_softmax_attention(
-    variant: kernel.Variant,
+    variant: Variant,
     lengths: list[int],
     groups: int,
     served: int,
@@ -118,7 +117,7 @@ def test_it_is_softmax_attention(
 
 @needs_compiler
 @variants
-def test_for_ordinary_scores_it_errs_by_a_few_roundings(variant: kernel.Variant) -> None:
+def test_for_ordinary_scores_it_errs_by_a_few_roundings(variant: Variant) -> None:
     torch.manual_seed(4)
     batch = batch_of([7, 128, 510])
     parts = split(torch.randn(645, 3 * 12 * 64).to(variant.dtype), 12)
@@ -128,7 +127,7 @@ def test_for_ordinary_scores_it_errs_by_a_few_roundings(variant: kernel.Variant)
 
 @needs_compiler
 @variants
-def test_tokens_that_nobody_sees_only_look(variant: kernel.Variant) -> None:
+def test_tokens_that_nobody_sees_only_look(variant: Variant) -> None:
     torch.manual_seed(1)
     batch = batch_of([9, 40, 300], [3, 17, 290])
     parts = split(torch.randn(349, 3 * 64).to(variant.dtype), 2)
@@ -139,7 +138,7 @@ def test_tokens_that_nobody_sees_only_look(variant: kernel.Variant) -> None:
 @needs_compiler
 @variants
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_neighbours_and_threads_change_no_bit(variant: kernel.Variant, threads: int) -> None:
+def test_neighbours_and_threads_change_no_bit(variant: Variant, threads: int) -> None:
     torch.manual_seed(2)
     lengths = [1, 5, 16, 17, 200, 300]
     parts = split(torch.randn(sum(lengths), 3 * 96).to(variant.dtype), 3)
@@ -160,9 +159,7 @@ def test_neighbours_and_threads_change_no_bit(variant: kernel.Variant, threads: 
 @needs_compiler
 @variants
 @pytest.mark.parametrize("part", [0, 1, 2], ids=["queries", "keys", "values"])
-def test_what_is_no_number_shows_and_stays_in_its_sequence(
-    variant: kernel.Variant, part: int
-) -> None:
+def test_what_is_no_number_shows_and_stays_in_its_sequence(variant: Variant, part: int) -> None:
     torch.manual_seed(5)
     parts = split(torch.randn(20, 3 * 32).to(variant.dtype), 2)
     parts[part][3, 0, 0] = torch.nan
@@ -173,19 +170,18 @@ def test_what_is_no_number_shows_and_stays_in_its_sequence(
 
 @needs_compiler
 @variants
-def test_models_take_the_best_kind_for_their_numbers(variant: kernel.Variant) -> None:
-    best = next(v for v in kernel.VARIANTS if v.dtype == variant.dtype and v.runs())
+def test_models_take_the_best_kind_for_their_numbers(variant: Variant) -> None:
+    first = next(v for v in VARIANTS if v.dtype == variant.dtype and v.runs())
     parts = split(torch.randn(30, 3 * 32).to(variant.dtype), 2)
     batch = batch_of([10, 20])
-    assert best.name in kernel.kernel(variant.dtype).note
-    assert torch.equal(attend(*parts, batch), ran(best, parts, batch))
+    assert first.name in note(kernel.SOURCE, variant.dtype)
+    assert torch.equal(attend(*parts, batch), ran(first, parts, batch))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
 def test_of_other_numbers_there_is_none_and_it_says_so(dtype: torch.dtype) -> None:
-    found = kernel.kernel(dtype)
-    assert found.code is None
-    assert str(dtype) in found.note
+    assert best(kernel.SOURCE, dtype) is None
+    assert str(dtype) in note(kernel.SOURCE, dtype)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +255,7 @@ def test_a_cache_that_others_may_write_to_is_not_used(
 
 @needs_compiler
 @variants
-def test_no_byte_is_read_or_written_out_of_place(variant: kernel.Variant, tmp_path: Path) -> None:
+def test_no_byte_is_read_or_written_out_of_place(variant: Variant, tmp_path: Path) -> None:
     compiler = next(filter(None, map(shutil.which, build.COMPILERS)))
     program = tmp_path / "harness"
     subprocess.run(

@@ -17,7 +17,8 @@ from stelae.engines.text.engine import TextEngine
 from stelae.engines.text.features import Features, TextModel, Tokenizer
 from stelae.engines.text.tokenizer import tokenizer_of
 from stelae.errors import UnsupportedCheckpoint
-from stelae.nn.kernels.attention import kernel
+from stelae.nn.kernels.attention import SOURCE
+from stelae.nn.kernels.variants import note as note_of
 from stelae.types import Item, Modality
 
 
@@ -50,8 +51,8 @@ def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
 
 
 def _kernels(dtype: torch.dtype, device: torch.device) -> tuple[str, ...]:
-    """Which attention it is, where there are two."""
-    return (kernel(dtype).note,) if device.type == "cpu" else ()
+    """Which layers they are, where there are two kinds."""
+    return (note_of(SOURCE, dtype),) if device.type == "cpu" else ()
 
 
 def _together(texts: TextEncoder | None, pictures: PictureEncoder | None) -> TextModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
+from stelae.nn.kernels.postnorm import Blocks
 from stelae.nn.layers.attention import attend
 from stelae.nn.layers.linear import GatedLinear, Linear
 from stelae.nn.layers.norm import LayerNorm, RmsNorm
@@ -25,6 +27,9 @@ PARTS: dict[CodeType, str] = {
     RmsNorm.forward.__code__: NORMS,
 }
 """What all architectures are made of."""
+
+SPENT = ctypes.c_double * 3
+"""Seconds of linear layers, attention and norms."""
 
 Shape = tuple[int, int]
 """Inputs and outputs of a linear layer."""
@@ -58,6 +63,9 @@ class Watch:
         sys.setprofile(self._before)
 
     def _see(self, frame: FrameType, event: str, result: Any) -> None:
+        if frame.f_code is Blocks.run.__code__:
+            self._see_blocks(frame.f_locals["self"], event, frame.f_locals["x"])
+            return
         part = PARTS.get(frame.f_code)
         if part is None or event not in ("call", "return"):
             return
@@ -71,6 +79,17 @@ class Watch:
             self.spent[part] += self._clock() - self._began
         if part == LINEARS and isinstance(result, Tensor):
             self._count(frame.f_locals, result)
+
+    def _see_blocks(self, blocks: Blocks, event: str, x: Tensor) -> None:
+        """Let blocks that run as one time their own parts."""
+        if event == "call":
+            blocks.spent = SPENT()
+        elif event == "return" and blocks.spent is not None:
+            for part, seconds in zip((LINEARS, ATTENTION, NORMS), blocks.spent, strict=True):
+                self.spent[part] += seconds
+            for shape in blocks.shapes:
+                self.products[shape] += len(x)
+            blocks.spent = None
 
     def _count(self, given: dict[str, Any], result: Tensor) -> None:
         inputs, outputs = given["x"].shape[-1], result.shape[-1]

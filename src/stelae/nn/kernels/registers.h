@@ -35,8 +35,11 @@ inline Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
 inline Floats subtract(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
 inline Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
 inline Floats multiply_add(Floats a, Floats b, Floats sum) { return _mm512_fmadd_ps(a, b, sum); }
+inline Floats divide(Floats a, Floats b) { return _mm512_div_ps(a, b); }
+inline Floats magnitude(Floats x) { return _mm512_abs_ps(x); }
 // The second where one is no number.
 inline Floats larger(Floats a, Floats b) { return _mm512_max_ps(a, b); }
+inline Floats smaller(Floats a, Floats b) { return _mm512_min_ps(a, b); }
 inline Floats nearest(Floats x) {
     return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
@@ -108,7 +111,10 @@ inline Floats add(Floats a, Floats b) { return _mm256_add_ps(a, b); }
 inline Floats subtract(Floats a, Floats b) { return _mm256_sub_ps(a, b); }
 inline Floats multiply(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
 inline Floats multiply_add(Floats a, Floats b, Floats sum) { return _mm256_fmadd_ps(a, b, sum); }
+inline Floats divide(Floats a, Floats b) { return _mm256_div_ps(a, b); }
+inline Floats magnitude(Floats x) { return _mm256_andnot_ps(all(-0.0f), x); }
 inline Floats larger(Floats a, Floats b) { return _mm256_max_ps(a, b); }
+inline Floats smaller(Floats a, Floats b) { return _mm256_min_ps(a, b); }
 inline Floats nearest(Floats x) {
     return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
@@ -172,6 +178,9 @@ inline void transpose(Cells r[LANES]) {
 
 // Brings what will soon be read or written near; of any address, as it reads nothing.
 inline void fetch(const void* from) { _mm_prefetch(static_cast<const char*>(from), _MM_HINT_T0); }
+inline void fetch_soon(const void* from) {  // not as near
+    _mm_prefetch(static_cast<const char*>(from), _MM_HINT_T1);
+}
 
 // A cell on all lanes, of numbers that need not be aligned.
 inline Cells cell_at(const void* from) {
@@ -195,6 +204,11 @@ inline void store_numbers(Number* to, Floats x) {
 }
 inline void store_some_numbers(Number* to, int count, Floats x) {
     _mm256_mask_storeu_epi16(to, first(count), rounded(x));
+}
+// The first numbers of `from`, and zeros.
+inline Floats load_some_numbers(const Number* from, int count) {
+    const __m256i some = _mm256_maskz_loadu_epi16(first(count), from);
+    return as_floats(_mm512_slli_epi32(_mm512_cvtepu16_epi32(some), 16));
 }
 // Cells of the numbers of PER_CELL rows, of which `there` are there: the first of each, the
 // second of each, and so on.
@@ -220,6 +234,9 @@ inline Floats dot(Floats sum, Cells a, Cells b) {
 inline void store_numbers(Number* to, Floats x) { store(to, x); }
 inline void store_some_numbers(Number* to, int count, Floats x) {
     store_some(to, count, as_cells(x));
+}
+inline Floats load_some_numbers(const Number* from, int count) {
+    return as_floats(load_some(from, count));
 }
 inline Cells interleave(const Number* row, int64_t, int64_t, int count) {
     return load_some(row, count);

@@ -1,18 +1,21 @@
-"""Linear layers on packed tokens, prepacked for oneDNN where that is faster.
+"""Linear layers on packed tokens, their weights laid out for the processor where that is faster.
 
-On CPU the weight is laid out once in oneDNN's blocked form. Measured on an AMD
-Zen 5 core with torch 2.13 this is 2.3 times the plain call in fp32 and, in
-bf16, 4.6 times plain fp32 (``benchmarks/linear.py``).
+On CPU weights are laid out once: for the kernel compiled here, where there is one, else for
+oneDNN. Measured on an AMD Zen 5 core with torch 2.13, oneDNN's own form is 2.3 times the plain
+call in fp32 and, in bf16, 4.6 times plain fp32; the kernel is as fast for many rows and up to
+twice as fast for few (``benchmarks/linear.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from stelae.nn.kernels import linear as compiled
 
 Activation = Literal["none", "gelu", "gelu_tanh", "quick_gelu", "relu", "silu", "tanh"]
 
@@ -66,11 +69,71 @@ CONFIG_NAMES: dict[str, Activation] = {
 """Activations by their names in ``config.json``."""
 
 
+class Product(Protocol):
+    """The weights of a linear layer, laid out, and what is computed with them.
+
+    Each takes ``x`` of shape ``(T, inputs)`` to ``(T, outputs)``.
+    """
+
+    def takes(self, activation: str) -> bool:
+        """Whether it is applied while rows are multiplied."""
+        ...
+
+    def product(self, x: Tensor, activation: str = "none") -> Tensor:
+        """``activation(x W^T + b)``."""
+        ...
+
+    def added(self, x: Tensor, other: Tensor) -> Tensor:
+        """``other + x W^T + b``."""
+        ...
+
+    def multiplied(self, x: Tensor, other: Tensor) -> Tensor:
+        """``other * (x W^T + b)``."""
+        ...
+
+
+class OneDnn:
+    """Weights in oneDNN's blocked form.
+
+    Args:
+        weight: Shape ``(outputs, inputs)``.
+        bias: Shape ``(outputs,)``.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), None)
+        self._bias = bias
+
+    def takes(self, activation: str) -> bool:
+        """Whether it is applied while rows are multiplied."""
+        return activation in FUSED
+
+    def product(self, x: Tensor, activation: str = "none") -> Tensor:
+        """``activation(x W^T + b)``."""
+        name, form = FUSED[activation]
+        y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, name, [], form)
+        return y
+
+    def added(self, x: Tensor, other: Tensor) -> Tensor:
+        """``other + x W^T + b``."""
+        return self._joined(x, other, "add")
+
+    def multiplied(self, x: Tensor, other: Tensor) -> Tensor:
+        """``other * (x W^T + b)``."""
+        return self._joined(x, other, "mul")
+
+    def _joined(self, x: Tensor, other: Tensor, how: str) -> Tensor:
+        y: Tensor = torch.ops.mkldnn._linear_pointwise.binary(
+            x, other, self._weight, self._bias, how
+        )
+        return y
+
+
 class Packable(nn.Module):
-    """A layer that can lay its weights out for oneDNN."""
+    """A part of a model that can lay weights out for the processor."""
 
     def prepack(self) -> None:
-        """Lay the weights out for oneDNN; a no-op off the CPU. The plain ones are freed."""
+        """Lay the weights out; a no-op off the CPU. The plain ones are freed."""
         raise NotImplementedError
 
 
@@ -81,11 +144,12 @@ def prepack(root: nn.Module) -> None:
             module.prepack()
 
 
-def _pack(weight: Tensor) -> Tensor | None:
+def _pack(weight: Tensor, bias: Tensor | None) -> Product | None:
+    if (panels := compiled.lay_out(weight, bias)) is not None:
+        return panels
     if weight.device.type != "cpu" or not torch._C._has_mkldnn:
         return None
-    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), None)
-    return packed
+    return OneDnn(weight, bias)
 
 
 Update = Callable[[Tensor, Tensor], Tensor]
@@ -99,7 +163,7 @@ class Adaptable(Packable):
     Attributes:
         update: Applied to the product before any activation; ``None``, and no work, if no
             text of the batch has an adapter.
-        weight: As the class says; empty once it is laid out for oneDNN.
+        weight: As the class says; empty once it is laid out.
         bias: As the class says.
     """
 
@@ -132,14 +196,14 @@ class Linear(Adaptable):
         self.inputs, self.outputs, self.activation = inputs, outputs, activation
         self.weight = nn.Parameter(torch.empty(outputs, inputs), requires_grad=False)
         self.bias = nn.Parameter(torch.empty(outputs), requires_grad=False) if bias else None
-        self._packed: Tensor | None = None
+        self.packed: Product | None = None
 
     def prepack(self) -> None:
-        """Lay the weight out for oneDNN; a no-op off the CPU. The plain weight is freed."""
-        if self._packed is not None:
+        """Lay the weight out; a no-op off the CPU. The plain weight is freed."""
+        if self.packed is not None:
             return
-        self._packed = _pack(self.weight)
-        if self._packed is not None:
+        self.packed = _pack(self.weight, self.bias)
+        if self.packed is not None:
             self.weight = nn.Parameter(self.weight.new_empty(0), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -151,9 +215,10 @@ class Linear(Adaptable):
         Returns:
             Shape ``(T, outputs)``.
         """
-        if self._packed is None or self.update is not None or self.activation not in FUSED:
+        packed = self.packed
+        if packed is None or self.update is not None or not packed.takes(self.activation):
             return ACTIVATIONS[self.activation](self._multiply(x))
-        return _fused(x, self._packed, self.bias, self.activation)
+        return packed.product(x, self.activation)
 
     def add(self, x: Tensor, residual: Tensor) -> Tensor:
         """``residual + x W^T + b`` in one pass.
@@ -162,17 +227,14 @@ class Linear(Adaptable):
             x: Shape ``(T, inputs)``.
             residual: Shape ``(T, outputs)``.
         """
-        if self._packed is None or self.update is not None:
+        if self.packed is None or self.update is not None:
             return self._multiply(x).add_(residual)
-        sum_: Tensor = torch.ops.mkldnn._linear_pointwise.binary(
-            x, residual, self._packed, self.bias, "add"
-        )
-        return sum_
+        return self.packed.added(x, residual)
 
     def _multiply(self, x: Tensor) -> Tensor:
-        if self._packed is None:
+        if self.packed is None:
             return self.updated(x, functional.linear(x, self.weight, self.bias))
-        return self.updated(x, _fused(x, self._packed, self.bias, "none"))
+        return self.updated(x, self.packed.product(x))
 
 
 class GatedLinear(Adaptable):
@@ -196,14 +258,15 @@ class GatedLinear(Adaptable):
         self.activation = activation
         self.weight = nn.Parameter(torch.empty(2 * outputs, inputs), requires_grad=False)
         self.bias = nn.Parameter(torch.empty(2 * outputs), requires_grad=False) if bias else None
-        self._packed: tuple[Tensor, Tensor] | None = None
+        self._packed: tuple[Product, Product] | None = None
 
     def prepack(self) -> None:
-        """Lay the weights out for oneDNN; a no-op off the CPU. The plain ones are freed."""
+        """Lay the weight out; a no-op off the CPU. The plain ones are freed."""
         if self._packed is not None:
             return
-        gate, up = (_pack(half.contiguous()) for half in self.weight.chunk(2))
-        if gate is not None and up is not None and self.activation in FUSED:
+        halves = zip(self.weight.chunk(2), self._biases(), strict=True)
+        gate, up = (_pack(half.contiguous(), bias) for half, bias in halves)
+        if gate is not None and up is not None and gate.takes(self.activation):
             self._packed = gate, up
             self.weight = nn.Parameter(self.weight.new_empty(0), requires_grad=False)
 
@@ -212,29 +275,17 @@ class GatedLinear(Adaptable):
         if self._packed is None or self.update is not None:
             gate, up = self._multiply(x).chunk(2, dim=-1)
             return ACTIVATIONS[self.activation](gate).mul_(up)
-        of_gate, of_up = self._biases()
-        gated = _fused(x, self._packed[0], of_gate, self.activation)
-        product: Tensor = torch.ops.mkldnn._linear_pointwise.binary(
-            x, gated, self._packed[1], of_up, "mul"
-        )
-        return product
+        of_gate, of_up = self._packed
+        return of_up.multiplied(x, of_gate.product(x, self.activation))
 
     def _multiply(self, x: Tensor) -> Tensor:
         """Gate beside up, without the activation; shape ``(T, 2 outputs)``."""
         if self._packed is None:
             return self.updated(x, functional.linear(x, self.weight, self.bias))
-        halves = zip(self._packed, self._biases(), strict=True)
-        product = torch.cat([_fused(x, w, b, "none") for w, b in halves], dim=-1)
-        return self.updated(x, product)
+        return self.updated(x, torch.cat([half.product(x) for half in self._packed], dim=-1))
 
     def _biases(self) -> tuple[Tensor | None, Tensor | None]:
         if self.bias is None:
             return None, None
         of_gate, of_up = self.bias.chunk(2)
         return of_gate, of_up
-
-
-def _fused(x: Tensor, packed: Tensor, bias: Tensor | None, activation: str) -> Tensor:
-    name, form = FUSED[activation]
-    y: Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, bias, name, [], form)
-    return y

@@ -1,0 +1,279 @@
+// Softmax attention over packed sequences, in the numbers and for the processors of registers.h.
+//
+// One task is one sequence and one head of keys. It lays keys and values out once in cells,
+// as the multiply instruction wants them, and then takes six queries at a time through
+// scores, softmax and weighted sum, so that nothing larger than a tile of scores is held.
+// Scores, softmax and sums are in float32; weights are rounded to the numbers of the values
+// before the sum, as in the library's own kernel. What a sequence gets does not depend on its
+// neighbours.
+//
+// The numbers of a head lie far apart, in a place of each token, which processors do not foresee:
+// while one head is read and written, those of the next are fetched.
+//
+// The online softmax over tiles of keys is that of Milakov and Gimelshein 2018
+// (arXiv:1805.02867) and Dao et al. 2022 (arXiv:2205.14135).
+
+#pragma once
+
+#include "functions.h"
+#include "registers.h"
+#include "scratch.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+namespace {
+
+constexpr int ROWS = 6;        // queries at a time
+constexpr int64_t TILE = 256;  // keys whose scores are held at a time
+
+thread_local Scratch head_scratch;
+
+struct Shape {
+    int64_t q_stride, k_stride, v_stride, out_stride;  // numbers from one token to the next
+    int width;                                         // of a head, in whole cells
+    float scale;                                       // times log2(e)
+    int64_t before, after;                             // places that a token sees; all if < 0
+    int64_t ahead;                                     // numbers to the head that is likely next
+
+    int cells() const { return width / PER_CELL; }
+    int padded() const { return static_cast<int>(up(width, LANES)); }  // with zeros, in registers
+};
+
+// Keys of one head: per LANES keys, per cell, the cells of all of them side by side.
+void lay_out_keys(const Number* k, const Shape& s, int64_t seen, Number* to) {
+    const int cells = s.cells();
+    for (int64_t key = 0; key < seen; key += LANES) {
+        const int count = static_cast<int>(std::min<int64_t>(LANES, seen - key));
+        for (int cell = 0; cell < cells; cell += LANES) {
+            const int there = std::min(LANES, cells - cell);
+            Cells rows[LANES];
+            for (int i = 0; i < count; ++i) {
+                const Number* from = k + (key + i) * s.k_stride + PER_CELL * cell;
+                rows[i] = load_some(from, there);
+                fetch(from + s.ahead);
+            }
+            for (int i = count; i < LANES; ++i) rows[i] = all_cells(0);
+            transpose(rows);
+            for (int i = 0; i < there; ++i) {
+                store_cells(to + (key * cells + (cell + i) * LANES) * PER_CELL, rows[i]);
+            }
+        }
+    }
+}
+
+// Values of one head: per PER_CELL tokens, cells of the numbers of all of them, zeros behind.
+void lay_out_values(const Number* v, const Shape& s, int64_t seen, Number* to) {
+    const int padded = s.padded();
+    for (int64_t token = 0; token < seen; token += PER_CELL) {
+        for (int at = 0; at < padded; at += LANES) {
+            const Number* from = v + token * s.v_stride + at;
+            const int count = std::min(LANES, s.width - at);
+            store_cells(
+                to + token * padded + PER_CELL * at,
+                interleave(from, s.v_stride, seen - token, count));
+            for (int i = 0; i < PER_CELL; ++i) fetch(from + i * s.v_stride + s.ahead);
+        }
+    }
+}
+
+// Scores of R queries and LANES N keys: `to` has TILE numbers a row.
+template <int R, int N>
+void scores(const Number* q, const Shape& s, const Number* keys, float* to) {
+    const int cells = s.cells();
+    Floats sums[R][N];
+    for (auto& row : sums) {
+        for (auto& sum : row) sum = all(0.0f);
+    }
+    for (int cell = 0; cell < cells; ++cell) {
+        Cells block[N];
+        for (int n = 0; n < N; ++n) {
+            block[n] = load_cells(keys + (n * cells + cell) * PER_CELL * LANES);
+        }
+        for (int r = 0; r < R; ++r) {
+            const Cells query = cell_at(q + r * s.q_stride + PER_CELL * cell);
+            for (int n = 0; n < N; ++n) sums[r][n] = dot(sums[r][n], query, block[n]);
+        }
+    }
+    for (int r = 0; r < R; ++r) {
+        for (int n = 0; n < N; ++n) store(to + r * TILE + n * LANES, sums[r][n]);
+    }
+}
+
+// Scores of `blocks` times LANES keys: N such at once, then as many as are left.
+template <int R, int N>
+void all_scores(const Number* q, const Shape& s, const Number* keys, int blocks, float* to) {
+    for (; blocks >= N; blocks -= N) {
+        scores<R, N>(q, s, keys, to);
+        keys += static_cast<int64_t>(N) * LANES * s.width;
+        to += N * LANES;
+    }
+    if constexpr (N > 1) all_scores<R, N - 1>(q, s, keys, blocks, to);
+}
+
+// Scores of one query become weights, zero but from `hidden` to `seen`, in whole registers;
+// returns what the sums so far are to be multiplied by.
+float weigh(
+    const float* row, int hidden, int seen, float scale, float& highest, float& total,
+    Number* weights) {
+    const auto score = [&](int i) {
+        const Floats some = load(row + i);
+        return hidden <= i && i + LANES <= seen ? some : within(some, hidden - i, seen - i);
+    };
+    Floats most = all(-INFINITY);
+    for (int i = 0; i < seen; i += LANES) most = larger(most, score(i));
+    const float now = std::max(highest, largest(most) * scale);
+    const float fading = highest == -INFINITY ? 0.0f : std::exp2(highest - now);
+    const Floats by = all(scale), less = all(-now);
+    Floats sum = all(0.0f);
+    for (int i = 0; i < seen; i += LANES) {
+        const Floats e = power_of_two(multiply_add(score(i), by, less));
+        sum = add(sum, e);
+        store_numbers(weights + i, e);
+    }
+    total = total * fading + total_of(sum);
+    highest = now;
+    return fading;
+}
+
+// Adds the weighted values of so many cells of tokens to the sums of R queries, LANES N numbers
+// each.
+template <int R, int N>
+void sum_up(
+    const Number* weights, const Number* values, int cells, const Shape& s, const float* fading,
+    float* to) {
+    const int padded = s.padded();
+    Floats sums[R][N];
+    for (int r = 0; r < R; ++r) {
+        const Floats fade = all(fading[r]);
+        for (int n = 0; n < N; ++n) sums[r][n] = multiply(load(to + r * padded + n * LANES), fade);
+    }
+    for (int cell = 0; cell < cells; ++cell) {
+        Cells block[N];
+        for (int n = 0; n < N; ++n) {
+            block[n] = load_cells(
+                values + PER_CELL * (static_cast<int64_t>(cell) * padded + n * LANES));
+        }
+        for (int r = 0; r < R; ++r) {
+            const Cells weight = cell_at(weights + r * TILE + PER_CELL * cell);
+            for (int n = 0; n < N; ++n) sums[r][n] = dot(sums[r][n], weight, block[n]);
+        }
+    }
+    for (int r = 0; r < R; ++r) {
+        for (int n = 0; n < N; ++n) store(to + r * padded + n * LANES, sums[r][n]);
+    }
+}
+
+// Sums of `left` registers of outputs: N such at once, then as many as are left.
+template <int R, int N>
+void all_sums(
+    const Number* weights, const Number* values, int cells, const Shape& s, const float* fading,
+    int left, float* to) {
+    for (; left >= N; left -= N) {
+        sum_up<R, N>(weights, values, cells, s, fading, to);
+        values += PER_CELL * N * LANES;
+        to += N * LANES;
+    }
+    if constexpr (N > 1) all_sums<R, N - 1>(weights, values, cells, s, fading, left, to);
+}
+
+// What the six rows at work need besides keys and values.
+struct Bench {
+    float* scores;    // ROWS x TILE
+    Number* weights;  // ROWS x TILE
+    float* sums;      // ROWS x padded width
+};
+
+// R queries from `row` on, through all keys that they see.
+template <int R>
+void attend_rows(
+    const Number* q, const Number* keys, const Number* values, int64_t row, int64_t seen,
+    const Shape& s, const Bench& bench, Number* out) {
+    const int padded = s.padded();
+    float highest[R], total[R], fading[R];
+    std::fill(highest, highest + R, -INFINITY);
+    std::fill(total, total + R, 0.0f);
+    std::fill(bench.sums, bench.sums + R * padded, 0.0f);
+    const auto lowest = [&](int64_t at) {
+        return s.before < 0 ? 0 : std::max<int64_t>(0, at - s.before);
+    };
+    const auto end = [&](int64_t at) {
+        return s.after < 0 ? seen : std::min(seen, at + s.after + 1);
+    };
+    const int64_t most = end(row + R - 1);
+    for (int64_t first = lowest(row) / LANES * LANES; first < most; first += TILE) {
+        const int there = static_cast<int>(std::min(TILE, most - first));
+        const int blocks = (there + LANES - 1) / LANES;
+        all_scores<R, WIDE>(q, s, keys + first * s.width, blocks, bench.scores);
+        for (int r = 0; r < R; ++r) {
+            const int64_t hidden = std::max<int64_t>(0, lowest(row + r) - first);
+            const int64_t sees = std::min<int64_t>(there, end(row + r) - first);
+            Number* weights = bench.weights + r * TILE;
+            if (sees <= hidden) {  // a tile that only others of the six see
+                std::fill(weights, weights + blocks * LANES, Number{});
+                fading[r] = 1.0f;
+                continue;
+            }
+            fading[r] = weigh(
+                bench.scores + r * TILE, static_cast<int>(hidden), static_cast<int>(sees), s.scale,
+                highest[r], total[r], weights);
+            std::fill(weights + up(sees, LANES), weights + blocks * LANES, Number{});
+        }
+        all_sums<R, WIDE>(
+            bench.weights, values + first * padded, (there + PER_CELL - 1) / PER_CELL, s, fading,
+            padded / LANES, bench.sums);
+    }
+    for (int r = 0; r < R; ++r) {
+        const Floats share = all(total[r] == 0.0f ? 0.0f : 1.0f / total[r]);
+        for (int at = 0; at < s.width; at += LANES) {
+            fetch(q + r * s.q_stride + s.ahead + at);
+            fetch(out + r * s.out_stride + s.ahead + at);
+            store_some_numbers(
+                out + r * s.out_stride + at, std::min(LANES, s.width - at),
+                multiply(load(bench.sums + r * padded + at), share));
+        }
+    }
+}
+
+// The rows of one head: R at once, then as many as are left.
+template <int R>
+void attend_all(
+    const Number* q, const Number* keys, const Number* values, int64_t row, int64_t length,
+    int64_t seen, const Shape& s, const Bench& bench, Number* out) {
+    for (; row + R <= length; row += R) {
+        attend_rows<R>(
+            q + row * s.q_stride, keys, values, row, seen, s, bench, out + row * s.out_stride);
+    }
+    if constexpr (R > 1) attend_all<R - 1>(q, keys, values, row, length, seen, s, bench, out);
+}
+
+// One sequence, one head of keys, and the heads of queries that it serves.
+bool attend_head(
+    const Number* q, const Number* k, const Number* v, Number* out, int64_t length, int64_t seen,
+    int served, const Shape& s) {
+    const auto bytes = [](int64_t count, size_t each) { return up(count * each, 64); };
+    const int64_t rows = up(seen, LANES);
+    const size_t of_keys = bytes(rows * s.width, sizeof(Number));
+    const size_t of_values = bytes(rows * s.padded(), sizeof(Number));
+    const size_t of_scores = bytes(ROWS * TILE, sizeof(float));
+    const size_t of_weights = bytes(ROWS * TILE, sizeof(Number));
+    const size_t of_sums = bytes(ROWS * s.padded(), sizeof(float));
+    if (!head_scratch.grow(of_keys + of_values + of_scores + of_weights + of_sums)) return false;
+    char* at = head_scratch.start();
+    auto* keys = reinterpret_cast<Number*>(at);
+    auto* values = reinterpret_cast<Number*>(at += of_keys);
+    Bench bench;
+    bench.scores = reinterpret_cast<float*>(at += of_values);
+    bench.weights = reinterpret_cast<Number*>(at += of_scores);
+    bench.sums = reinterpret_cast<float*>(at += of_weights);
+    lay_out_keys(k, s, seen, keys);
+    lay_out_values(v, s, seen, values);
+    for (int head = 0; head < served; ++head) {
+        attend_all<ROWS>(
+            q + head * s.width, keys, values, 0, length, seen, s, bench, out + head * s.width);
+    }
+    return true;
+}
+
+}  // namespace

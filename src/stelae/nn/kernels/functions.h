@@ -1,0 +1,73 @@
+// Functions of registers of float32 that processors have no instruction for.
+
+#pragma once
+
+#include "registers.h"
+
+namespace {
+
+constexpr float LOG2_E = 1.44269504088896340736f;
+constexpr float LEAST = -200.0f;  // a power of two below every float32
+
+// 2 to the power of x, for x <= 0 and what is no number; error below 1e-7 of the value.
+inline Floats power_of_two(Floats x) {
+    x = larger(all(LEAST), x);
+    const Floats whole = nearest(x);
+    const Floats part = subtract(x, whole);
+    // The polynomial whose largest error on [-1/2, 1/2], 2e-9 of the value, is least of degree 6.
+    Floats sum = all(1.53458124e-4f);
+    sum = multiply_add(sum, part, all(1.33999309e-3f));
+    sum = multiply_add(sum, part, all(9.61848907e-3f));
+    sum = multiply_add(sum, part, all(5.55032864e-2f));
+    sum = multiply_add(sum, part, all(2.40226462e-1f));
+    sum = multiply_add(sum, part, all(6.93147182e-1f));
+    sum = multiply_add(sum, part, all(1.0f));
+    return shift(sum, whole);
+}
+
+// 1 / (1 + exp(-x)).
+inline Floats sigmoid(Floats x) {
+    const Floats power = power_of_two(smaller(all(126.0f), multiply(x, all(-LOG2_E))));
+    return divide(all(1.0f), add(all(1.0f), power));
+}
+
+// x times the share of the normal distribution below x: less what lies above |x|, by Abramowitz
+// and Stegun 1964, 7.1.26, whose error is below 1.5e-7.
+inline Floats gelu(Floats x) {
+    const Floats size = magnitude(x);
+    const Floats t = divide(
+        all(1.0f), multiply_add(size, all(0.3275911f * 0.70710678118654752440f), all(1.0f)));
+    Floats sum = all(0.5f * 1.061405429f);
+    sum = multiply_add(sum, t, all(0.5f * -1.453152027f));
+    sum = multiply_add(sum, t, all(0.5f * 1.421413741f));
+    sum = multiply_add(sum, t, all(0.5f * -0.284496736f));
+    sum = multiply_add(sum, t, all(0.5f * 0.254829592f));
+    const Floats fall = power_of_two(multiply(multiply(x, x), all(-0.5f * LOG2_E)));
+    const Floats above = multiply(multiply(sum, t), fall);
+    return subtract(larger(all(0.0f), x), multiply(size, above));
+}
+
+// Hendrycks and Gimpel 2016 (arXiv:1606.08415), section 2, where the hyperbolic tangent of u is
+// twice the sigmoid of 2 u, less 1.
+inline Floats gelu_tanh(Floats x) {
+    const Floats inner = multiply_add(multiply(multiply(x, x), x), all(0.044715f), x);
+    return multiply(x, sigmoid(multiply(inner, all(2.0f * 0.79788456080286535588f))));
+}
+
+inline Floats quick_gelu(Floats x) { return multiply(x, sigmoid(multiply(x, all(1.702f)))); }
+inline Floats relu(Floats x) { return larger(all(0.0f), x); }
+inline Floats silu(Floats x) { return multiply(x, sigmoid(x)); }
+
+// Applies a function to so many numbers, in whole registers.
+template <Floats (*FUNCTION)(Floats)>
+void apply(float* numbers, int count) {
+    for (int at = 0; at < count; at += LANES) store(numbers + at, FUNCTION(load(numbers + at)));
+}
+
+// What is applied to the sums of a linear layer, in the order in which callers number them.
+using Activation = void (*)(float*, int);
+inline void nothing(float*, int) {}
+constexpr Activation ACTIVATIONS[] = {
+    nothing, apply<gelu>, apply<gelu_tanh>, apply<quick_gelu>, apply<relu>, apply<silu>};
+
+}  // namespace

@@ -1,0 +1,120 @@
+"""Which compiled kernels there are for a number format on this machine."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+
+from stelae.nn.kernels.build import BuildFailed, load
+
+POINTER, LONG, INT, FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int, ctypes.c_float
+"""What the functions of kernels are given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """The kernels for one number format and one kind of processor.
+
+    Attributes:
+        name: Of the instructions that they use.
+        dtype: Of the numbers that are multiplied, and of results.
+        step: Numbers that are multiplied together; widths are multiples of it.
+        lanes: Sums in a register.
+        runs: Whether the processor has the instructions.
+        flags: Of the compiler.
+    """
+
+    name: str
+    dtype: torch.dtype
+    step: int
+    lanes: int
+    runs: Callable[[], bool]
+    flags: tuple[str, ...]
+
+
+def _capability(*known: str) -> Callable[[], bool]:
+    """Whether it is one of the levels that PyTorch's own kernels are chosen by."""
+    return lambda: torch.backends.cpu.get_cpu_capability() in known
+
+
+VARIANTS = (
+    Variant(
+        *("AVX512-BF16", torch.bfloat16, 2, 16, torch.cpu._is_avx512_bf16_supported),
+        ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512bf16", "-DSTELAE_BFLOAT16"),
+    ),
+    Variant("AVX-512", torch.float32, 1, 16, _capability("AVX512"), ("-mavx512f",)),
+    Variant("AVX2", torch.float32, 1, 8, _capability("AVX2", "AVX512"), ("-mavx2", "-mfma")),
+)
+"""The best for a number format first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A kernel in C++.
+
+    Attributes:
+        name: Of its file, as ``attention``.
+        function: What it exports.
+        takes: Types of the arguments.
+    """
+
+    name: str
+    function: str
+    takes: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A compiled kernel.
+
+    Attributes:
+        variant: Which it is.
+        run: The function, which returns 0 unless it failed.
+    """
+
+    variant: Variant
+    run: Callable[..., int]
+
+
+def compiled(source: Source, variant: Variant) -> Kernel:
+    """A kernel of one kind.
+
+    Raises:
+        BuildFailed: It cannot be compiled here.
+    """
+    function = getattr(load(source.name, *variant.flags), source.function)
+    function.argtypes, function.restype = source.takes, INT
+    return Kernel(variant, function)
+
+
+@cache
+def best(source: Source, dtype: torch.dtype) -> Kernel | None:
+    """The best kernel for a number format that runs here, compiled if it was not yet."""
+    variant = _variant(dtype)
+    try:
+        return None if variant is None else compiled(source, variant)
+    except BuildFailed:
+        return None
+
+
+def note(source: Source, dtype: torch.dtype) -> str:
+    """Which kernels a number format has here, for people."""
+    variant = _variant(dtype)
+    if variant is None:
+        wanted = " or ".join(v.name for v in VARIANTS if v.dtype == dtype)
+        lack = f"the processor lacks {wanted}" if wanted else f"no kernel is for {dtype}"
+        return f"layers by PyTorch: {lack}"
+    try:
+        compiled(source, variant)
+    except BuildFailed as error:
+        return f"layers by PyTorch: {error}"
+    return f"layers by kernels compiled here ({variant.name})"
+
+
+def _variant(dtype: torch.dtype) -> Variant | None:
+    return next((v for v in VARIANTS if v.dtype == dtype and v.runs()), None)
