@@ -2,10 +2,10 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
+#include <iterator>
 #include <vector>
 
-#include "registers.h"
+#include "harness.h"
 
 extern "C" int stelae_attend(
     const Number*, const Number*, const Number*, Number*, int64_t, int64_t, int64_t, int64_t,
@@ -28,14 +28,7 @@ int main() {
                     tokens += length;
                 }
                 const int kv = 2, heads = kv * served;
-                const auto number = [](size_t i) {
-                    const uint16_t upper = 0x3f00 + i % 97;  // of a float32 from 0.5 to 1
-                    return PER_CELL == 2 ? static_cast<Number>(upper)
-                                         : static_cast<Number>(0.5f + (i % 97) / 256.0f);
-                };
-                std::vector<Number> q(tokens * heads * width), k(tokens * kv * width);
-                for (size_t i = 0; i < q.size(); ++i) q[i] = number(i);
-                for (size_t i = 0; i < k.size(); ++i) k[i] = number(i * 7);
+                const auto q = numbers(tokens * heads * width), k = numbers(tokens * kv * width, 7);
                 std::vector<Number> v(k), out(q.size());
                 const int64_t across = heads * width, of_kv = kv * width;
                 if (stelae_attend(

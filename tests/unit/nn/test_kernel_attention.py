@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from fix_kernels import batch_of, needs_compiler, threads, variants, watched
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -20,22 +19,11 @@ from stelae.nn.kernels.variants import VARIANTS, Variant, best, compiled, note
 from stelae.nn.layers.attention import CAUSAL, EVERYWHERE, Span, attend, split
 
 HERE = Path(__file__).parent
-SOURCE = Path(build.__file__).with_name("attention.cpp")
 
-variants = pytest.mark.parametrize(
-    "variant", [v for v in VARIANTS if v.runs()], ids=lambda variant: variant.name
-)
 Parts = tuple[Tensor, Tensor, Tensor]
-needs_compiler = pytest.mark.skipif(
-    not any(map(shutil.which, build.COMPILERS)), reason="no C++ compiler is installed"
-)
 ERROR = {torch.float32: 2**-22, torch.bfloat16: 2**-8}
 """Of results for ordinary scores, relative to the largest value: four roundings of float32; of
 weights and sum to the 8 bits of bfloat16."""
-
-
-def batch_of(lengths: list[int], seen: list[int] | None = None) -> TokenBatch:
-    return pack([np.zeros(n, np.int32) for n in lengths], seen=seen or ())
 
 
 def exact(q: Tensor, k: Tensor, v: Tensor, batch: TokenBatch, span: Span) -> Tensor:
@@ -137,17 +125,13 @@ def test_tokens_that_nobody_sees_only_look(variant: Variant) -> None:
 
 @needs_compiler
 @variants
-@pytest.mark.parametrize("threads", [1, 2, 5])
-def test_neighbours_and_threads_change_no_bit(variant: Variant, threads: int) -> None:
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_neighbours_and_threads_change_no_bit(variant: Variant, count: int) -> None:
     torch.manual_seed(2)
     lengths = [1, 5, 16, 17, 200, 300]
     parts = split(torch.randn(sum(lengths), 3 * 96).to(variant.dtype), 3)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with threads(count):
         together = ran(variant, parts, batch_of(lengths))
-    finally:
-        torch.set_num_threads(before)
     start = 0
     for length in lengths:
         q, k, v = (x[start : start + length] for x in parts)
@@ -256,18 +240,7 @@ def test_a_cache_that_others_may_write_to_is_not_used(
 @needs_compiler
 @variants
 def test_no_byte_is_read_or_written_out_of_place(variant: Variant, tmp_path: Path) -> None:
-    compiler = next(filter(None, map(shutil.which, build.COMPILERS)))
-    program = tmp_path / "harness"
-    subprocess.run(
-        [
-            compiler,
-            *("-O1", "-g", "-std=c++17", "-w", "-fsanitize=address,undefined"),
-            *("-fno-sanitize-recover=all", *variant.flags, f"-I{SOURCE.parent}"),
-            *(str(SOURCE), str(HERE / "attention_harness.cpp"), "-o", str(program)),
-        ],
-        check=True,
-    )
-    subprocess.run([str(program)], check=True, env={"ASAN_OPTIONS": "detect_leaks=0"})
+    watched("attention", HERE / "attention_harness.cpp", variant, tmp_path)
 
 
 def test_the_kernel_for_gpus_is_not_asked_elsewhere() -> None:

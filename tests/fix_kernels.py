@@ -1,0 +1,84 @@
+"""The compiled kernels: each kind that runs here, and what watches them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stelae.nn.batch import TokenBatch, pack
+from stelae.nn.kernels import attention, build, linear, postnorm
+from stelae.nn.kernels.variants import VARIANTS, Kernel, Source, Variant, compiled
+
+variants = pytest.mark.parametrize(
+    "variant", [v for v in VARIANTS if v.runs()], ids=lambda variant: variant.name
+)
+needs_compiler = pytest.mark.skipif(
+    not any(map(shutil.which, build.COMPILERS)), reason="no C++ compiler is installed"
+)
+
+ROUNDING = {torch.float32: 2.0**-24, torch.bfloat16: 2.0**-8}
+"""Largest error of rounding to a number format, relative to the number."""
+
+
+def batch_of(lengths: Sequence[int], seen: Sequence[int] = ()) -> TokenBatch:
+    """Sequences of so many tokens, of which so many are seen."""
+    return pack([np.zeros(n, np.int32) for n in lengths], seen=seen)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Lets kernels take so many."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def kernels(find: Callable[[Source, torch.dtype], Kernel | None]) -> Iterator[None]:
+    """Lets models find other kernels than the best that run here."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (attention, linear, postnorm):
+            patch.setattr(module, "best", find)
+        yield
+
+
+def only(variant: Variant) -> Callable[[Source, torch.dtype], Kernel | None]:
+    """Finds kernels of one kind."""
+    return lambda source, dtype: compiled(source, variant) if dtype == variant.dtype else None
+
+
+def none(source: Source, dtype: torch.dtype) -> None:
+    """Finds no kernel."""
+
+
+def watched(name: str, harness: Path, variant: Variant, folder: Path) -> None:
+    """Run a kernel under the sanitizers for addresses and for undefined behaviour.
+
+    Args:
+        name: Of the kernel.
+        harness: A program that calls it.
+        variant: For which numbers and processor.
+        folder: Where the program is compiled.
+    """
+    compiler = next(filter(None, map(shutil.which, build.COMPILERS)))
+    sources, program = Path(build.__file__).parent, folder / "harness"
+    subprocess.run(
+        [
+            compiler,
+            *("-O1", "-g", "-std=c++17", "-w", "-fopenmp", "-fsanitize=address,undefined"),
+            *("-fno-sanitize-recover=all", *variant.flags, f"-I{sources}"),
+            *(str(sources / f"{name}.cpp"), str(harness), "-o", str(program)),
+        ],
+        check=True,
+    )
+    subprocess.run([str(program)], check=True, env={"ASAN_OPTIONS": "detect_leaks=0"})

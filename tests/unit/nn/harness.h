@@ -1,0 +1,57 @@
+// What the programs share that run kernels on buffers of exactly the size they need.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "registers.h"
+
+// A number from 0.5 to 1, or from -1 to -0.5.
+inline Number number(size_t i) {
+    const uint32_t upper = 0x3f00 + i % 97 + (i % 3 ? 0 : 0x8000);  // of a float32
+    if (PER_CELL == 2) return static_cast<Number>(upper);
+    const uint32_t bits = upper << 16;
+    float x;
+    std::memcpy(&x, &bits, sizeof x);
+    return static_cast<Number>(x);
+}
+
+inline std::vector<Number> numbers(size_t count, size_t every = 1) {
+    std::vector<Number> made(count);
+    for (size_t i = 0; i < count; ++i) made[i] = number(i * every);
+    return made;
+}
+
+// Memory that begins where registers are read from, and ends with its last number.
+template <class Kind>
+class Aligned {
+public:
+    explicit Aligned(size_t count) {
+        if (posix_memalign(reinterpret_cast<void**>(&start), 64, count * sizeof(Kind))) std::abort();
+    }
+    Aligned(Aligned&& other) : start(other.start) { other.start = nullptr; }
+    ~Aligned() { std::free(start); }
+
+    Kind* start = nullptr;
+};
+
+// Weights of a linear layer, laid out as products.h says.
+struct Layer {
+    Layer(int inputs, int outputs)
+        : inputs(inputs), outputs(outputs), panels(padded() * inputs), bias(padded()) {
+        for (size_t i = 0; i < padded() * inputs; ++i) panels.start[i] = number(i * 5);
+        for (size_t i = 0; i < padded(); ++i) bias.start[i] = 0.25f;
+    }
+    size_t padded() const {
+        const size_t panel = WIDE * LANES;
+        return (outputs + panel - 1) / panel * panel;
+    }
+
+    int inputs, outputs;
+    Aligned<Number> panels;
+    Aligned<float> bias;
+};
