@@ -9,7 +9,7 @@ namespace {
 constexpr float LOG2_E = 1.44269504088896340736f;
 constexpr float LEAST = -200.0f;  // a power of two below every float32
 
-// 2 to the power of x, for x <= 0 and what is no number; error below 1e-7 of the value.
+// 2 to the power of x, for x <= 128 and what is no number; error below 1e-7 of the value.
 inline Floats power_of_two(Floats x) {
     x = larger(all(LEAST), x);
     const Floats whole = nearest(x);
@@ -25,16 +25,17 @@ inline Floats power_of_two(Floats x) {
     return shift(sum, whole);
 }
 
-// 1 / (1 + exp(-x)).
+// 1 / (1 + exp(-x)), where 2 to the power of 128 is infinite.
 inline Floats sigmoid(Floats x) {
-    const Floats power = power_of_two(smaller(all(126.0f), multiply(x, all(-LOG2_E))));
+    const Floats power = power_of_two(smaller(all(128.0f), multiply(x, all(-LOG2_E))));
     return divide(all(1.0f), add(all(1.0f), power));
 }
 
 // x times the share of the normal distribution below x: less what lies above |x|, by Abramowitz
-// and Stegun 1964, 7.1.26, whose error is below 1.5e-7.
+// and Stegun 1964, 7.1.26, whose error is below 1.5e-7. Above 20 lies nothing, and infinity times
+// that would be no number.
 inline Floats gelu(Floats x) {
-    const Floats size = magnitude(x);
+    const Floats size = magnitude(smaller(all(20.0f), x));
     const Floats t = divide(
         all(1.0f), multiply_add(size, all(0.3275911f * 0.70710678118654752440f), all(1.0f)));
     Floats sum = all(0.5f * 1.061405429f);
