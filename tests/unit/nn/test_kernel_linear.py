@@ -250,6 +250,10 @@ def test_what_does_not_fit_is_refused(variant: Variant) -> None:
     for wrong in (x[:, 1:], x.double()):
         with pytest.raises(ValueError, match=f"takes {variant.dtype} of width {x.shape[1]}"):
             panels.product(wrong)
+    beside = torch.zeros(3, 20).to(variant.dtype)
+    for other in (beside[:2], beside[:, 1:], beside.double()):
+        with pytest.raises(ValueError, match="beside"):
+            panels.added(x, other)
 
 
 @needs_compiler

@@ -71,7 +71,7 @@ class Panels:
                 f"{x.dtype} of width {x.shape[-1]} was given to a layer that takes "
                 f"{self.weight.dtype} of width {self.inputs}"
             )
-        beside = None if other is None else _rows(other)
+        beside = None if other is None else _beside(other, out)
         self.kernel.run(
             *(rows.data_ptr(), rows.stride(0), len(rows)),
             *(self.weight.data_ptr(), self.bias.data_ptr(), self.inputs, self.outputs),
@@ -87,6 +87,16 @@ def _rows(x: Tensor) -> Tensor:
     if x.dim() == 2 and x.stride(1) == 1:
         return x
     return x.reshape(-1, x.shape[-1]).contiguous()
+
+
+def _beside(other: Tensor, out: Tensor) -> Tensor:
+    """The rows of what is added to results or multiplied by them."""
+    if other.shape != out.shape or other.dtype != out.dtype:
+        raise ValueError(
+            f"{other.dtype} of shape {tuple(other.shape)} was given beside results in {out.dtype} "
+            f"of shape {tuple(out.shape)}"
+        )
+    return _rows(other)
 
 
 def lay_out(weight: Tensor, bias: Tensor | None) -> Panels | None:
