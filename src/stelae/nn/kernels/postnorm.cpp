@@ -274,10 +274,11 @@ bool together(const Stack& s, const Sequences& all, Number* x, int threads) {
             unready = 1;
         }
 #pragma omp barrier
-        // Whole groups of rows, as they go through the panels.
-        const int64_t groups = (rows + TOGETHER - 1) / TOGETHER, thread = omp_get_thread_num();
-        const int64_t from = std::min(rows, groups * thread / threads * TOGETHER);
-        const int64_t to = std::min(rows, groups * (thread + 1) / threads * TOGETHER);
+        // Whole groups of rows, as they go through the panels, for as many threads as came.
+        const int64_t groups = (rows + TOGETHER - 1) / TOGETHER;
+        const int64_t thread = omp_get_thread_num(), here = omp_get_num_threads();
+        const int64_t from = std::min(rows, groups * thread / here * TOGETHER);
+        const int64_t to = std::min(rows, groups * (thread + 1) / here * TOGETHER);
         for (const Block& b : s.blocks) {
             if (unready) break;  // for all threads alike
             project(s, b, x + from * s.width, to - from, qkv + from * 3 * s.width);
