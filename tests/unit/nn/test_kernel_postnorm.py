@@ -1,0 +1,247 @@
+"""The compiled post-norm blocks against their definition in float64, and under sanitizers."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from math import gcd
+from pathlib import Path
+
+import pytest
+import torch
+from fix_kernels import (
+    ROUNDING,
+    batch_of,
+    kernels,
+    needs_compiler,
+    only,
+    threads,
+    variants,
+    watched,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from stelae.nn.batch import TokenBatch
+from stelae.nn.kernels import linear
+from stelae.nn.kernels.variants import Variant
+from stelae.nn.layers.attention import attend, split
+from stelae.nn.layers.linear import Activation, Linear, prepack
+from stelae.nn.layers.norm import LayerNorm
+from stelae.nn.layers.postnorm import PostNormLayer
+from stelae.nn.layers.whole import WholeStack, whole_stack
+
+HERE = Path(__file__).parent
+EPS = 1e-12
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Of blocks."""
+
+    width: int = 64
+    heads: int = 4
+    inner: int = 96
+    activation: Activation = "gelu"
+    blocks: int = 2
+
+
+def blocks_of(shape: Shape, dtype: torch.dtype, seed: int) -> nn.ModuleList:
+    """Blocks whose numbers all matter: scores and sums of ordinary size."""
+    torch.manual_seed(seed)
+    layers = nn.ModuleList(
+        PostNormLayer(shape.width, shape.heads, shape.inner, shape.activation, EPS)
+        for _ in range(shape.blocks)
+    )
+    for module in layers.modules():
+        if isinstance(module, Linear):
+            module.weight.normal_(std=module.inputs**-0.5)
+        if isinstance(module, LayerNorm):
+            module.weight.uniform_(0.5, 1.5)
+        if isinstance(module, Linear | LayerNorm) and module.bias is not None:
+            module.bias.normal_(std=0.3)
+    return layers.to(dtype)
+
+
+def whole_of(layers: nn.ModuleList, variant: Variant) -> WholeStack:
+    """The blocks as one, by one kind of kernel."""
+    laid_out = deepcopy(layers)
+    with kernels(only(variant)):
+        prepack(laid_out)
+        made = whole_stack(laid_out)
+    assert made is not None
+    return made
+
+
+def ran(whole: WholeStack, x: Tensor, batch: TokenBatch) -> Tensor:
+    """Token vectors after all blocks; those given are kept."""
+    return whole.blocks.run(x.clone(), batch)
+
+
+Rounding = Callable[[Tensor], Tensor]
+
+
+def by_layers(layers: nn.ModuleList, x: Tensor, batch: TokenBatch, rounded: Rounding) -> Tensor:
+    """Vaswani et al. 2017, section 3.1, in float64, its layers rounding what they hand on."""
+    x, layers = x.double(), deepcopy(layers).double()
+    hooks = [
+        module.register_forward_hook(lambda module, given, made: rounded(made))
+        for module in layers.modules()
+        if isinstance(module, LayerNorm) or module in [layer.up for layer in layers]
+    ]
+    for layer in layers:
+        assert isinstance(layer, PostNormLayer)
+        q, k, v = split(rounded(layer.qkv(x)), layer.heads)
+        x = layer.after(rounded(attend(q, k, v, batch)), x)
+    for hook in hooks:
+        hook.remove()
+    return x
+
+
+def size(x: Tensor) -> float:
+    """The root of the mean square."""
+    return float(x.square().mean().sqrt())
+
+
+def error_by_rounding(
+    layers: nn.ModuleList, x: Tensor, batch: TokenBatch, shape: Shape, dtype: torch.dtype
+) -> tuple[Tensor, float]:
+    """What blocks give in float64, and how far the kernel may be from that, as ``size`` counts.
+
+    The measure is the same in float64 with all that is handed on rounded to the number format,
+    as the kernel rounds it; three times that, for the weights of attention, which it rounds too,
+    and for chance. Sums of n products err by about the square root of n roundings of float32
+    besides (Higham and Mary 2019, theorem 2.4), of which twice as many are granted.
+    """
+    exact = by_layers(layers, x, batch, lambda made: made)
+    once = by_layers(layers, x, batch, lambda made: made.to(dtype).double())
+    longest = max(shape.width, shape.inner, int(batch.lengths.max()))
+    sums = 2 * longest**0.5 * ROUNDING[torch.float32] / ROUNDING[dtype]
+    return exact, (3 + sums) * size(once - exact)
+
+
+@st.composite
+def shapes(draw: st.DrawFn, lanes: int, step: int) -> Shape:
+    """Such as the kernel takes: whole registers, and whole cells in a head."""
+    heads = draw(st.integers(1, 8))
+    least = lanes // gcd(heads, lanes)
+    each = least * step // gcd(least, step) * draw(st.integers(1, 3))
+    return Shape(
+        heads * each,
+        heads,
+        step * draw(st.integers(1, 160)),
+        draw(st.sampled_from(list(linear.ACTIVATIONS))),
+        draw(st.integers(1, 3)),
+    )
+
+
+@needs_compiler
+@variants
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_they_are_post_norm_blocks(variant: Variant, data: st.DataObject) -> None:
+    shape = data.draw(shapes(variant.lanes, variant.step))
+    lengths = data.draw(
+        st.lists(st.integers(1, 70) | st.integers(200, 600), min_size=1, max_size=4)
+    )
+    seen = [data.draw(st.integers(1, length)) for length in lengths]
+    count = data.draw(st.sampled_from([1, 2, 5]))
+    layers = blocks_of(shape, variant.dtype, data.draw(st.integers(0, 2**31)))
+    batch = batch_of(lengths, seen)
+    x = torch.randn(sum(lengths), shape.width).to(variant.dtype)
+    with threads(count):
+        found = ran(whole_of(layers, variant), x, batch)
+    exact, error = error_by_rounding(layers, x, batch, shape, variant.dtype)
+    assert size(found.double() - exact) <= error
+    assert (found.double() - exact).abs().max() <= 8 * error
+
+
+BATCHES = {
+    "alike": [20] * 40,
+    "several": [1, 1, 2, 5, 6, 7, 30, 70, 71],
+    "long": [530],
+    "among short ones": [3] * 30 + [400],
+    "two": [2, 300],
+}
+"""Sequences that threads take apart, if they keep all of them busy, and else share."""
+
+
+@needs_compiler
+@variants
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("lengths", BATCHES.values(), ids=BATCHES)
+def test_neighbours_and_threads_change_no_bit(
+    variant: Variant, lengths: list[int], count: int
+) -> None:
+    shape = Shape()
+    whole = whole_of(blocks_of(shape, variant.dtype, 6), variant)
+    x = torch.randn(sum(lengths), shape.width).to(variant.dtype)
+    with threads(count):
+        found = ran(whole, x, batch_of(lengths))
+    start = 0
+    for length in lengths:
+        alone = ran(whole, x[start : start + length], batch_of([length]))
+        assert torch.equal(found[start : start + length], alone)
+        start += length
+
+
+@needs_compiler
+@variants
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("special", [torch.nan, torch.inf])
+@pytest.mark.parametrize("lengths", [[8, 12, 20], [4, 9, 400]], ids=["short", "long"])
+def test_what_is_no_number_shows_and_stays_in_its_sequence(
+    variant: Variant, lengths: list[int], special: float, count: int
+) -> None:
+    shape = Shape()
+    whole = whole_of(blocks_of(shape, variant.dtype, 7), variant)
+    x, batch = torch.randn(sum(lengths), shape.width).to(variant.dtype), batch_of(lengths)
+    start, end = lengths[0], lengths[0] + lengths[1]
+    with threads(count):
+        before = ran(whole, x, batch)
+        x[start + 3, 7] = special
+        after = ran(whole, x, batch)
+    assert after[start:end].isnan().all()
+    assert torch.equal(after[:start], before[:start])
+    assert torch.equal(after[end:], before[end:])
+
+
+@needs_compiler
+@variants
+def test_tokens_that_nobody_sees_change_none_that_are_seen(variant: Variant) -> None:
+    shape = Shape()
+    whole = whole_of(blocks_of(shape, variant.dtype, 8), variant)
+    x = torch.randn(60, shape.width).to(variant.dtype)
+    batch = batch_of([20, 40], [11, 33])
+    before = ran(whole, x, batch)
+    x[11:20] = 1.0
+    after = ran(whole, x, batch)
+    assert torch.equal(after[:11], before[:11])
+    assert torch.equal(after[20:], before[20:])
+    assert not torch.equal(after[11:20], before[11:20])
+
+
+@needs_compiler
+@variants
+def test_fewer_threads_may_come_than_were_asked_for(variant: Variant) -> None:
+    shape = Shape()
+    whole = whole_of(blocks_of(shape, variant.dtype, 9), variant)
+    x, batch = torch.randn(300, shape.width).to(variant.dtype), batch_of([300])
+    known = ran(whole, x, batch)
+    openmp = ctypes.CDLL(None)
+    openmp.omp_set_dynamic(1)  # no more than the machine has processors
+    try:
+        with threads(256):
+            found = ran(whole, x, batch)
+    finally:
+        openmp.omp_set_dynamic(0)
+    assert torch.equal(found, known)
+
+
+@needs_compiler
+@variants
+def test_no_byte_is_read_or_written_out_of_place(variant: Variant, tmp_path: Path) -> None:
+    watched("postnorm", HERE / "postnorm_harness.cpp", variant, tmp_path)
