@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import itertools
 import sys
+from collections import Counter
 
 import msgspec
 import pytest
 import torch
 from fix_arch import texts_of
+from fix_kernels import kernels, needs_compiler, only, threads, variants
 
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.spec import Backbone, ModelSpec
 from stelae.engines import registry
 from stelae.engines.base import EngineOptions
 from stelae.engines.encoder.roofline import flop_of
-from stelae.engines.encoder.watch import LINEARS, Watch
+from stelae.engines.encoder.watch import ATTENTION, LINEARS, NORMS, Watch
 from stelae.engines.roofline import Roofline, measure
 from stelae.errors import InvalidInput, UnsupportedTask
 from stelae.nn.backbone import backbone_class
 from stelae.nn.batch import pack
+from stelae.nn.kernels.variants import Variant
 from stelae.nn.layers.linear import GatedLinear, Linear
+from stelae.nn.postnorm import PostNormEncoder
 
 TEXTS = ["a text", "another one, which is longer", "a third"]
 
@@ -57,6 +61,30 @@ def test_arithmetic_counts_a_layer_as_often_as_it_runs(name: str) -> None:
     tokens, per_layer = len(batch.ids), 2 * (4 * 16 * 16 + 2 * 16 * 48)
     embedding = 2 * 16 * 16 if name == "AlbertModel" else 0  # from its width to the layers'
     assert flop_of(watch.products) == tokens * (3 * per_layer + embedding)
+
+
+@needs_compiler
+@variants
+@pytest.mark.parametrize("name", ["BertModel", "AlbertModel"])
+def test_blocks_that_run_as_one_count_and_time_their_own_layers(
+    name: str, variant: Variant
+) -> None:
+    sizes = {"hidden_size": 32, "embedding_size": 32, "intermediate_size": 48}
+    rest = {"num_hidden_layers": 3, "num_attention_heads": 2, "vocab_size": 100}
+    made = backbone_class(name).from_config({**sizes, **rest, "max_position_embeddings": 64})
+    model, batch = made.to(variant.dtype), pack(texts_of())
+    assert isinstance(model, PostNormEncoder)
+    with kernels(only(variant)):
+        model.prepack()
+    assert model.whole is not None
+    with torch.inference_mode(), threads(1), Watch(lambda: 0.0) as watch:
+        model(batch)
+    tokens = len(batch.ids)
+    wanted = Counter({(32, 96): 3, (32, 32): 3, (32, 48): 3, (48, 32): 3})
+    wanted[32, 32] += name == "AlbertModel"  # from the embeddings' width to the layers'
+    assert watch.products == Counter({shape: tokens * n for shape, n in wanted.items()})
+    assert all(watch.spent[part] > 0 for part in (LINEARS, ATTENTION, NORMS))
+    assert model.whole.blocks.spent is None
 
 
 def test_gate_and_its_other_half_are_two_products() -> None:
