@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
 from math import gcd
@@ -239,6 +240,57 @@ def test_fewer_threads_may_come_than_were_asked_for(variant: Variant) -> None:
     finally:
         openmp.omp_set_dynamic(0)
     assert torch.equal(found, known)
+
+
+@needs_compiler
+@variants
+def test_calls_that_run_at_once_do_not_meet(variant: Variant) -> None:
+    shape = Shape()
+    whole = whole_of(blocks_of(shape, variant.dtype, 10), variant)
+    batch = batch_of([1, 40, 200])
+    given = [torch.randn(241, shape.width).to(variant.dtype) for _ in range(8)]
+    known = [ran(whole, x, batch) for x in given]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda x: ran(whole, x, batch), given * 3))
+    assert all(torch.equal(one, other) for one, other in zip(found, known * 3, strict=True))
+
+
+Change = Callable[[nn.ModuleList], object]
+
+
+def gated(layers: nn.ModuleList) -> None:
+    layers.append(PostNormLayer(64, 4, 96, "gelu", EPS, gated=True))
+
+
+OTHERS: dict[str, tuple[Shape, Change]] = {
+    "activation": (Shape(activation="tanh"), lambda layers: None),
+    "width": (Shape(width=36), lambda layers: None),
+    "gate": (Shape(), gated),
+    "heads": (Shape(), lambda layers: setattr(layers[1], "heads", 2)),
+    "eps": (Shape(), lambda layers: setattr(layers[1].down_norm, "eps", 1e-5)),
+    "inner": (Shape(), lambda layers: layers.extend(blocks_of(Shape(inner=32), torch.float32, 0))),
+    "kind": (Shape(), lambda layers: layers.append(nn.Identity())),
+    "none": (Shape(blocks=0), lambda layers: None),
+}
+
+
+@needs_compiler
+@variants
+@pytest.mark.parametrize("other", OTHERS)
+def test_other_blocks_do_not_run_as_one(variant: Variant, other: str) -> None:
+    shape, change = OTHERS[other]
+    layers = blocks_of(shape, variant.dtype, 11)
+    change(layers)
+    with kernels(only(variant)):
+        prepack(layers.to(variant.dtype))
+        assert whole_stack(layers) is None
+
+
+@needs_compiler
+@variants
+def test_blocks_that_are_not_laid_out_do_not_run_as_one(variant: Variant) -> None:
+    with kernels(only(variant)):
+        assert whole_stack(blocks_of(Shape(), variant.dtype, 12)) is None
 
 
 @needs_compiler
