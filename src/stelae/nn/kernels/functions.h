@@ -66,6 +66,8 @@ void apply(float* numbers, int count) {
 }
 
 // What is applied to the sums of a linear layer, in the order in which callers number them.
+// Infinity stays infinity; of minus infinity come 0 (relu), itself (nothing) and no number (the
+// others, as of 0 times infinity); of no number comes none.
 using Activation = void (*)(float*, int);
 inline void nothing(float*, int) {}
 constexpr Activation ACTIVATIONS[] = {
