@@ -52,15 +52,25 @@ def faithful_dtype(options: EngineOptions) -> tuple[torch.dtype, str]:
 CORES = 8
 """Processors of a lane: fewer are put to better use by one batch with all of them."""
 
+FREE = 4
+"""Lanes, as far as there are processors, where a pass leaves the interpreter to others."""
 
-def lanes_of(options: EngineOptions, device: torch.device) -> int:
+
+def lanes_of(options: EngineOptions, device: torch.device, *, free: bool) -> int:
     """How many batches may run at once where an engine keeps nothing between two layers.
 
     None beside another (0) on a GPU, where adapters are put into the layers, and where each text
     has to give the same bits whatever runs beside it.
+
+    Args:
+        options: What the engine was started with.
+        device: Where it runs.
+        free: Whether a pass leaves the interpreter to others nearly all the time.
     """
-    alone = device.type != Device.CPU.value or options.deterministic or options.adapters.sources
-    return 0 if alone else max(1, (options.threads or cores()) // CORES)
+    if device.type != Device.CPU.value or options.deterministic or options.adapters.sources:
+        return 0
+    processors = options.threads or cores()
+    return max(1, processors // CORES, min(processors, FREE) if free else 1)
 
 
 def spread(threads: int) -> None:

@@ -27,6 +27,7 @@ class Backbone(nn.Module):
     Attributes:
         adapts: Whether each text can run with an adapter of its own.
         hides: Whether tokens that others do not see are read as the library reads them.
+        free: Whether a pass leaves the interpreter to others nearly all the time.
         width: Width of a token vector, ``H``.
         words: Vectors of the vocabulary, shape ``(V, ...)``.
     """
@@ -38,6 +39,7 @@ class Backbone(nn.Module):
     pooler_weights: ClassVar[WeightMap] = NOTHING
     adapts: ClassVar[bool] = True
     hides: ClassVar[bool] = True
+    free: bool = False
     width: int
     words: Embedding
 

@@ -59,12 +59,14 @@ class PostNormEncoder(Backbone, Packable):
 
     Attributes:
         position_kind: The ``position_embedding_type`` of the family.
+        biased: Whether something is added to the scores.
         masked_lm_activation: Of the head for masked words; ``None`` for the blocks' own.
         classifier_activation: Of the head for classes.
         whole: All blocks as one, once they are laid out and where a kernel runs them so.
     """
 
     position_kind: ClassVar[str] = "absolute"
+    biased: ClassVar[bool] = False
     masked_lm_activation: ClassVar[Activation | None] = None
     classifier_activation: ClassVar[Activation] = "tanh"
 
@@ -105,7 +107,7 @@ class PostNormEncoder(Backbone, Packable):
         return batch.positions
 
     def bias(self, batch: TokenBatch) -> Bias | None:
-        """What is added to the scores in every block."""
+        """What is added to the scores in every block, if the family is ``biased``."""
         del batch
         return None
 
@@ -131,12 +133,13 @@ class PostNormEncoder(Backbone, Packable):
         """Lay the weights of all blocks out, and run them as one where that can be had."""
         if self.whole is None:
             prepack(self.layers)
-            self.whole = whole_stack(self.stack())
+            self.whole = None if self.biased else whole_stack(self.stack())
+            self.free = self.whole is not None
 
     def forward(self, batch: TokenBatch) -> Tensor:
         """Token vectors of the last layer, shape ``(T, H)``."""
         whole = self.whole
-        if whole is None or whole.adapted or self.bias(batch) is not None:
+        if whole is None or whole.adapted:
             return super().forward(batch)
         return whole.blocks.run(self.embed(batch), batch)
 

@@ -25,7 +25,7 @@ from stelae.scheduler.entry import Batch, Entry, S, Slot
 PATIENCE = 4.0
 """How many times its own running time an entry lets others pass."""
 
-QUICK = 0.005
+QUICK = 0.002
 """Seconds of work of an entry that may run beside what holds all lanes."""
 
 SHORT = 32
@@ -34,8 +34,8 @@ SHORT = 32
 BRIEF = 0.05
 """Seconds of a batch, where there are lanes: what comes meanwhile finds one free soon."""
 
-ENOUGH = 256
-"""Tokens of a batch from which on more of them make nothing faster on a CPU."""
+ENOUGH = 48
+"""Tokens of a batch from which on more of them make next to nothing faster on a CPU."""
 
 SMOOTHING = 0.2
 """Weight of the newest batch in the measured rate."""

@@ -32,11 +32,13 @@ from stelae.errors import (
 from stelae.scheduler.entry import Batch, Entry
 from stelae.scheduler.pending import Pending
 from stelae.scheduler.queue import Depth, Limits, Queue
+from stelae.scheduler.rest import Rest
 from stelae.scheduler.stats import RunnerStats
 from stelae.scheduler.width import Width
 
-SLOW = 0.15
-"""Seconds from which on a batch holds up what takes next to none."""
+SLOW, SLOW_OF_SEVERAL = 0.15, 0.04
+"""Seconds from which on a batch holds up what takes next to none: of a single lane, which takes
+that along in its batches, and of several, whose batches are brief."""
 
 INLINE_ITEMS = 16
 """Calls of at most so many items are finished in the thread that has their last row."""
@@ -52,7 +54,7 @@ class Runner:
         self._width = Width(self._wide.cores if self._wide else 1, self._lanes)
         self._queue: Queue[Pending] = Queue(limits or Limits(), self._lanes)
         self._lock = threading.Lock()
-        self._entries_ready = threading.Condition(self._lock)
+        self._entries_ready = Rest(self._lock)
         self._quick_ready = threading.Condition(self._lock)
         self._chores_ready = threading.Condition(self._lock)
         self._idle = threading.Condition(self._lock)
@@ -135,7 +137,7 @@ class Runner:
         with self._lock:
             self._draining = self._closed = True
             left = list(self._pending)
-            self._entries_ready.notify_all()
+            self._entries_ready.wake_all()
             self._quick_ready.notify_all()
             self._chores_ready.notify_all()
         for pending in left:
@@ -195,7 +197,7 @@ class Runner:
             settled = pending.left == 0
             pending.parked = pending.unprepared and self._far_ahead(pending)
             again = pending.unprepared and not pending.parked
-            self._entries_ready.notify()
+            self._entries_ready.wake()
             if self._held_up():
                 self._quick_ready.notify()
         if settled:
@@ -246,13 +248,13 @@ class Runner:
                     return
                 batch = self._queue.take(time.monotonic(), self._lanes - self._running)
                 expected = batch.cost / self._queue.rate
-                alone = not (self._running or self._queue.waiting)
-                threads = self._width.choose(expected, time.monotonic(), alone=alone)
-                slow = expected > SLOW
+                company = self._running + self._queue.waiting
+                threads = self._width.choose(expected, time.monotonic(), company)
+                slow = expected > (SLOW if self._lanes == 1 else SLOW_OF_SEVERAL)
                 self._running += 1
                 self._slow += slow
                 if self._queue.waiting:
-                    self._entries_ready.notify()
+                    self._entries_ready.wake()
                 if self._held_up():
                     self._quick_ready.notify()
             self._serve(batch, threads)

@@ -1,8 +1,8 @@
 """How many threads a batch gets: pure state, no threads, no clock of its own.
 
-A batch has the processors of its lane, and all of them if it runs alone. Where something else
-has them, every layer waits for the one thread that is kept off its processor: then half as many
-do more.
+A batch shares the processors with those that run or wait beside it, and has all of them if it
+runs alone. Where something else has them, every layer waits for the one thread that is kept off
+its processor: then half as many do more.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ class Width:
         self._crowded_until, self._memory = 0.0, MEMORY
         self._ran = self._seconds = 0.0
 
-    def choose(self, seconds: float, now: float, *, alone: bool) -> int:
+    def choose(self, seconds: float, now: float, company: int) -> int:
         """Threads for the next batch.
 
         Args:
             seconds: How long it is expected to take.
             now: Clock reading.
-            alone: Whether nothing else runs or waits.
+            company: Batches that run or wait beside it.
         """
-        if alone and seconds < QUICK:
+        if seconds < QUICK:
             return 1
-        threads = self._cores if alone else self._share
+        threads = max(self._share, self._cores // (1 + company))
         return max(1, threads // 2) if now < self._crowded_until else threads
 
     def observe(self, threads: int, ran: float, seconds: float, now: float) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from stelae.scheduler.entry import Entry, Slot
-from stelae.scheduler.queue import Limits, Queue
+from stelae.scheduler.queue import BRIEF, ENOUGH, Limits, Queue
 
 
 def arrive(queue: Queue[Slot], now: float, *costs: int, urgent: bool = False) -> Slot:
@@ -107,8 +107,8 @@ def test_what_waits_is_shared_among_those_that_could_run_it() -> None:
 
 def test_a_trifle_is_not_shared_out() -> None:
     queue: Queue[Slot] = Queue(Limits(tokens_per_second=10_000))
-    arrive(queue, 0.0, *[5] * 40)
-    assert queue.take(0.0, 4).cost == 200
+    arrive(queue, 0.0, *[4] * (ENOUGH // 4))
+    assert queue.take(0.0, 4).cost == ENOUGH
 
 
 def test_work_of_calls_that_left_is_not_counted_for_others() -> None:
@@ -147,11 +147,11 @@ def test_both_kinds_leave_in_the_order_in_which_they_are_due() -> None:
 
 def test_batches_are_brief_where_there_are_lanes_but_not_tiny() -> None:
     fast: Queue[Slot] = Queue(Limits(tokens_per_second=20_000), lanes=2)
-    slow: Queue[Slot] = Queue(Limits(tokens_per_second=2000), lanes=2)
+    slow: Queue[Slot] = Queue(Limits(tokens_per_second=500), lanes=2)
     for queue in (fast, slow):
-        arrive(queue, 0.0, *[64] * 100)
-    assert fast.take(0.0).cost == 960
-    assert slow.take(0.0).cost == 256
+        arrive(queue, 0.0, *[16] * 400)
+    assert fast.take(0.0).cost == 20_000 * BRIEF // 16 * 16
+    assert slow.take(0.0).cost == ENOUGH
 
 
 def test_lanes_share_the_time_for_which_others_may_pass() -> None:

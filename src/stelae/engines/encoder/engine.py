@@ -45,7 +45,7 @@ def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
         notes=(note, *_kernels(dtype, device)),
         media=None if pictures is None else pictures.intake,
         adapters=adapters_of(spec, texts, options),
-        lanes=lanes_of(options, device),
+        lanes=lanes_of(options, device, free=texts is not None and texts.free),
         spread=spread,
     )
 

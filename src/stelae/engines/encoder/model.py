@@ -62,6 +62,11 @@ class TextEncoder(nn.Module):
         prepack(self)
         self.eval()
 
+    @property
+    def free(self) -> bool:
+        """Whether a pass leaves the interpreter to others nearly all the time."""
+        return isinstance(self.trunk, Backbone) and self.trunk.free
+
     @torch.inference_mode()
     def run(self, batch: Sequence[Features]) -> list[Output]:
         """What is wanted of each entry, in order."""
