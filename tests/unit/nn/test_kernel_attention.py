@@ -237,6 +237,8 @@ def test_a_cache_that_others_may_write_to_is_not_used(
     assert build.folder.__wrapped__() == place
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)  # a compiler needs eight seconds of its own
 @needs_compiler
 @variants
 def test_no_byte_is_read_or_written_out_of_place(variant: Variant, tmp_path: Path) -> None:

@@ -302,6 +302,8 @@ def test_bfloat16_stays_with_onednn_where_the_processor_multiplies_in_tiles(
         assert (kernel.lay_out(weight, None) is None) == (variant.dtype == torch.bfloat16)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)  # a compiler needs eight seconds of its own
 @needs_compiler
 @variants
 def test_no_byte_is_read_or_written_out_of_place(variant: Variant, tmp_path: Path) -> None:

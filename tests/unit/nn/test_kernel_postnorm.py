@@ -293,6 +293,8 @@ def test_blocks_that_are_not_laid_out_do_not_run_as_one(variant: Variant) -> Non
         assert whole_stack(blocks_of(Shape(), variant.dtype, 12)) is None
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)  # a compiler needs eight seconds of its own
 @needs_compiler
 @variants
 def test_no_byte_is_read_or_written_out_of_place(variant: Variant, tmp_path: Path) -> None:
