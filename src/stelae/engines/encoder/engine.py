@@ -17,8 +17,8 @@ from stelae.engines.text.engine import TextEngine
 from stelae.engines.text.features import Features, TextModel, Tokenizer
 from stelae.engines.text.tokenizer import tokenizer_of
 from stelae.errors import UnsupportedCheckpoint
-from stelae.nn.kernels.attention import SOURCE
-from stelae.nn.kernels.variants import note as note_of
+from stelae.nn.kernels import attention, linear
+from stelae.nn.kernels.variants import note
 from stelae.types import Item, Modality
 
 
@@ -29,7 +29,7 @@ def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
         UnsupportedCheckpoint: Something in it is not implemented, or does not fit.
     """
     device = device_of(options)
-    dtype, note = dtype_of(options, device)
+    dtype, why = dtype_of(options, device)
     how: Any = {"dtype": dtype, "device": device, "deterministic": options.deterministic}
     tokenizer = tokenizer_of(spec)
     texts = TextEncoder(spec, **how) if Modality.TEXT in spec.inputs else None
@@ -42,7 +42,7 @@ def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
         model,
         dtype=name_of(dtype),
         device=str(device),
-        notes=(note, *_kernels(dtype, device)),
+        notes=(why, *_kernels(dtype, device)),
         media=None if pictures is None else pictures.intake,
         adapters=adapters_of(spec, texts, options),
         lanes=lanes_of(options, device, free=texts is not None and texts.free),
@@ -52,7 +52,9 @@ def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
 
 def _kernels(dtype: torch.dtype, device: torch.device) -> tuple[str, ...]:
     """Which layers they are, where there are two kinds."""
-    return (note_of(SOURCE, dtype),) if device.type == "cpu" else ()
+    if device.type != "cpu":
+        return ()
+    return note(attention.SOURCE, dtype), linear.note(dtype)
 
 
 def _together(texts: TextEncoder | None, pictures: PictureEncoder | None) -> TextModel:

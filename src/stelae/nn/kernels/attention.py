@@ -10,6 +10,7 @@ from stelae.nn.kernels.variants import FLOAT, INT, LONG, POINTER, Kernel, Source
 
 SOURCE = Source(
     "attention",
+    "attention",
     "stelae_attend",
     (
         *([POINTER] * 4),

@@ -9,9 +9,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from stelae.nn.kernels.variants import INT, LONG, POINTER, Kernel, Source, best
+from stelae.nn.kernels.variants import note as note_of
 
 SOURCE = Source(
     "linear",
+    "linear layers",
     "stelae_linear",
     (
         *(POINTER, LONG, LONG, POINTER, POINTER),
@@ -112,6 +114,13 @@ def lay_out(weight: Tensor, bias: Tensor | None) -> Panels | None:
     if kernel is None or weight.shape[1] % kernel.variant.step:
         return None
     return panels(kernel, weight, bias)
+
+
+def note(dtype: torch.dtype) -> str:
+    """Who multiplies in a number format here, for people."""
+    if _tiles(dtype):
+        return f"{SOURCE.what} by PyTorch: the processor multiplies in tiles (AMX)"
+    return note_of(SOURCE, dtype)
 
 
 def _tiles(dtype: torch.dtype) -> bool:

@@ -15,6 +15,7 @@ from stelae.nn.kernels.variants import FLOAT, INT, LONG, POINTER, Source, best
 
 SOURCE = Source(
     "postnorm",
+    "blocks",
     "stelae_postnorm",
     (
         *(POINTER, POINTER),

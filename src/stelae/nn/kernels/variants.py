@@ -59,11 +59,13 @@ class Source:
 
     Attributes:
         name: Of its file, as ``attention``.
+        what: It computes, for people.
         function: What it exports.
         takes: Types of the arguments.
     """
 
     name: str
+    what: str
     function: str
     takes: tuple[Any, ...]
 
@@ -103,17 +105,17 @@ def best(source: Source, dtype: torch.dtype) -> Kernel | None:
 
 
 def note(source: Source, dtype: torch.dtype) -> str:
-    """Which kernels a number format has here, for people."""
+    """Who computes what a kernel is for in a number format here, for people."""
     variant = _variant(dtype)
     if variant is None:
         wanted = " or ".join(v.name for v in VARIANTS if v.dtype == dtype)
         lack = f"the processor lacks {wanted}" if wanted else f"no kernel is for {dtype}"
-        return f"layers by PyTorch: {lack}"
+        return f"{source.what} by PyTorch: {lack}"
     try:
         compiled(source, variant)
     except BuildFailed as error:
-        return f"layers by PyTorch: {error}"
-    return f"layers by kernels compiled here ({variant.name})"
+        return f"{source.what} by PyTorch: {error}"
+    return f"{source.what} by a kernel compiled here ({variant.name})"
 
 
 def _variant(dtype: torch.dtype) -> Variant | None:

@@ -22,6 +22,7 @@ from stelae.engines.text.engine import TextEngine
 from stelae.nn.backbone import Backbone
 from stelae.nn.batch import TokenBatch, pack
 from stelae.nn.kernels import build
+from stelae.nn.kernels.linear import note
 from stelae.nn.kernels.variants import VARIANTS, Variant, best
 from stelae.nn.layers.linear import Linear, OneDnn
 from stelae.nn.postnorm import PostNormEncoder
@@ -151,7 +152,9 @@ def test_where_the_processor_multiplies_in_tiles_bfloat16_is_left_to_onednn(
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
     trunk = loaded(zoo / "bert-mean", variant)
     assert isinstance(trunk, PostNormEncoder)
-    assert (trunk.whole is None) == (variant.dtype == torch.bfloat16)
+    tiles = variant.dtype == torch.bfloat16
+    assert (trunk.whole is None) == tiles
+    assert ("(AMX)" in note(variant.dtype)) == tiles
     assert run(trunk, pack(texts_of()))[0].isfinite().all()
 
 
@@ -190,6 +193,7 @@ def test_where_nothing_can_be_compiled_models_answer_all_the_same_and_say_so(
         compiler.chmod(0o755)
     engine = engine_of(zoo / "bert-mean", dtype)
     assert_near(vectors_of(engine), wanted, dtype)
-    (said,) = [note for note in engine.info.notes if note.startswith("layers by PyTorch: ")]
-    if any(variant.runs() for variant in VARIANTS if variant.dtype == dtype):
-        assert ("no such flag" if refuses else "c++, g++, clang++ is installed") in said
+    for what in ("attention", "linear layers"):
+        (said,) = [n for n in engine.info.notes if n.startswith(f"{what} by PyTorch: ")]
+        if any(variant.runs() for variant in VARIANTS if variant.dtype == dtype):
+            assert ("no such flag" if refuses else "c++, g++, clang++ is installed") in said
