@@ -18,8 +18,13 @@ def device_of(options: EngineOptions) -> torch.device:
     """The device asked for, or the best there is; on the CPU, takes the threads it may use."""
     found = options.device or (Device.CUDA if torch.cuda.is_available() else Device.CPU)
     if found is Device.CPU:
-        torch.set_num_threads(options.threads or cores())
+        torch.set_num_threads(threads_of(options))
     return torch.device(found.value)
+
+
+def threads_of(options: EngineOptions) -> int:
+    """CPU threads asked for, or one for each processor that this process may use."""
+    return options.threads or cores()
 
 
 def dtype_of(options: EngineOptions, device: torch.device) -> tuple[torch.dtype, str]:
@@ -69,7 +74,7 @@ def lanes_of(options: EngineOptions, device: torch.device, *, free: bool) -> int
     """
     if device.type != Device.CPU.value or options.deterministic or options.adapters.sources:
         return 0
-    processors = options.threads or cores()
+    processors = threads_of(options)
     return max(1, processors // CORES, min(processors, FREE) if free else 1)
 
 

@@ -12,7 +12,7 @@ from stelae.engines.base import EngineOptions
 from stelae.engines.encoder.adapters import adapters_of
 from stelae.engines.encoder.model import TextEncoder
 from stelae.engines.encoder.pictures import PictureEncoder, Towers
-from stelae.engines.runtime import device_of, dtype_of, lanes_of, name_of, spread
+from stelae.engines.runtime import device_of, dtype_of, lanes_of, name_of, spread, threads_of
 from stelae.engines.text.engine import TextEngine
 from stelae.engines.text.features import Features, TextModel, Tokenizer
 from stelae.engines.text.tokenizer import tokenizer_of
@@ -46,6 +46,7 @@ def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
         media=None if pictures is None else pictures.intake,
         adapters=adapters_of(spec, texts, options),
         lanes=lanes_of(options, device, free=texts is not None and texts.free),
+        cores=threads_of(options),
         spread=spread,
     )
 

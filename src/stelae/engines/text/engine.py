@@ -8,7 +8,6 @@ from typing import Any
 from stelae.catalog.fingerprint import adapted_fingerprint, fingerprint, weights_digest
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineInfo, Job
-from stelae.engines.hardware import cores
 from stelae.engines.text.adapters import AdaptedJob, Library, NoAdapters
 from stelae.engines.text.encode import EncodeJob
 from stelae.engines.text.features import Features, Output, TextModel, Tokenizer
@@ -34,11 +33,12 @@ class TextEngine:
         media: Reads its pictures or recordings, if it has any.
         adapters: Its adapters.
         lanes: As of ``Wide``; 0 if the model computes one batch at a time.
+        cores: Processors that the lanes share.
         spread: Sets how many threads the model uses in the calling one, if there are lanes.
 
     Attributes:
         lanes: As given.
-        cores: Processors that the lanes share.
+        cores: As given.
     """
 
     def __init__(
@@ -53,10 +53,11 @@ class TextEngine:
         media: Media | None = None,
         adapters: Library = NONE,
         lanes: int = 0,
+        cores: int = 1,
         spread: Callable[[int], None] = lambda threads: None,
     ) -> None:
         self.spec = spec
-        self.lanes, self.cores = lanes, cores()
+        self.lanes, self.cores = lanes, cores
         self._spread = spread
         self._intake = Intake(spec, tokenizer, media)
         self._model, self.adapters = model, adapters
