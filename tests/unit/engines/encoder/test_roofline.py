@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
+import threading
+import time
 from collections import Counter
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 from fix_arch import texts_of
@@ -85,6 +89,39 @@ def test_blocks_that_run_as_one_count_and_time_their_own_layers(
     assert watch.products == Counter({shape: tokens * n for shape, n in wanted.items()})
     assert all(watch.spent[part] > 0 for part in (LINEARS, ATTENTION, NORMS))
     assert model.whole.blocks.spent is None
+
+
+def spin(over: threading.Event) -> None:
+    while not over.is_set():
+        pass
+
+
+@needs_compiler
+@variants
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="threads cannot be held")
+def test_time_of_blocks_is_their_own_on_a_processor_that_others_want(variant: Variant) -> None:
+    sizes = {"hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 8}
+    rest = {"num_attention_heads": 2, "vocab_size": 100, "max_position_embeddings": 600}
+    model = backbone_class("BertModel").from_config({**sizes, **rest}).to(variant.dtype)
+    assert isinstance(model, PostNormEncoder)
+    batch, over = pack([np.zeros(500, np.int32)] * 8), threading.Event()
+    with kernels(only(variant)):
+        model.prepack()
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})  # of this thread, and of the next, which inherits it
+    neighbour = threading.Thread(target=spin, args=(over,))
+    try:
+        neighbour.start()
+        began = time.thread_time()
+        with torch.inference_mode(), threads(1), Watch(lambda: 0.0) as watch:
+            for _ in range(4):
+                model(batch)
+        whole = time.thread_time() - began
+    finally:
+        over.set()
+        neighbour.join()
+        os.sched_setaffinity(0, before)
+    assert 0 < sum(watch.spent[part] for part in (LINEARS, ATTENTION, NORMS)) <= whole
 
 
 def test_gate_and_its_other_half_are_two_products() -> None:
