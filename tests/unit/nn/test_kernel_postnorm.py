@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
@@ -240,6 +241,25 @@ def test_fewer_threads_may_come_than_were_asked_for(variant: Variant) -> None:
     finally:
         openmp.omp_set_dynamic(0)
     assert torch.equal(found, known)
+
+
+@needs_compiler
+@variants
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("lengths", [[200] * 40, [1500]], ids=["apart", "together"])
+def test_time_is_counted_of_the_calling_thread(
+    variant: Variant, lengths: list[int], count: int
+) -> None:
+    shape = Shape(blocks=4)
+    whole = whole_of(blocks_of(shape, variant.dtype, 13), variant)
+    x, batch = torch.randn(sum(lengths), shape.width).to(variant.dtype), batch_of(lengths)
+    spent = whole.blocks.spent = (ctypes.c_double * 3)()
+    with threads(count):
+        began = time.thread_time()
+        whole.blocks.run(x, batch)
+        run = time.thread_time() - began
+    assert sum(spent) <= run
+    assert count > 1 or min(spent) > 0  # another thread may have taken all of some part
 
 
 @needs_compiler

@@ -47,7 +47,7 @@ struct Stack {
     int width, heads, inner;
     float eps;
     Activation activation;
-    double* spent;  // seconds by part, of one thread; null if nobody asks
+    double* spent;  // seconds by part, of the calling thread; null if nobody asks
 
     double cost(int64_t length) const {
         const double linear = 2.0 * width * (4.0 * width + 2.0 * inner);
@@ -55,11 +55,13 @@ struct Stack {
     }
 };
 
-// Seconds of its thread on a processor until it ends, if somebody asks.
+// Seconds of the calling thread on a processor until it ends, if somebody asks.
 class Timer {
 public:
-    Timer(const Stack& s, Part part) : spent(s.spent == nullptr ? nullptr : s.spent + part) {
-        if (spent != nullptr) began = now();
+    Timer(const Stack& s, Part part) {
+        if (s.spent == nullptr || omp_get_thread_num() != 0) return;
+        spent = s.spent + part;
+        began = now();
     }
     ~Timer() {
         if (spent != nullptr) *spent += now() - began;
@@ -71,8 +73,8 @@ private:
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
         return time.tv_sec + 1e-9 * time.tv_nsec;
     }
-    double* spent;
-    double began;
+    double* spent = nullptr;
+    double began = 0.0;
 };
 
 // Rows of a block that are at work between its norms.
@@ -288,6 +290,7 @@ bool together(const Stack& s, const Sequences& all, Number* x, int threads) {
 #pragma omp barrier
 #pragma omp for schedule(dynamic)
             for (int64_t task = 0; task < tasks; ++task) {
+                const Timer timer(s, ATTENTION);
                 const int64_t i = all.count - 1 - task / s.heads, at = all.starts[i];
                 if (!attend(s, qkv + at * 3 * s.width, all.lengths[i], all.seen[i],
                             static_cast<int>(task % s.heads), mixed + at * s.width)) {
@@ -305,8 +308,8 @@ bool together(const Stack& s, const Sequences& all, Number* x, int threads) {
 
 // Rows of x through all blocks, in place. Of each block there are twelve pointers: weights and
 // biases of the four linear layers, laid out as in products.h, and behind the second and the
-// fourth those of their norms. `spent`, if not null, gets the seconds on a processor of linear
-// layers, attention and norms, in runs of one thread. Returns 0, or 1 if memory ran out.
+// fourth those of their norms. `spent`, if not null, gets the seconds of linear layers, attention
+// and norms that the calling thread is on a processor for. Returns 0, or 1 if memory ran out.
 extern "C" int stelae_postnorm(
     Number* x, const void* const* parts, int blocks, int width, int heads, int inner,
     int activation, float eps, const int64_t* starts, const int64_t* lengths, const int64_t* seen,

@@ -68,8 +68,8 @@ class Blocks:
 
     Attributes:
         shapes: Inputs and outputs of each linear layer.
-        spent: Where seconds on a processor are added, of linear layers, attention and norms,
-            in runs of one thread; ``None`` if nobody asks.
+        spent: Where seconds of linear layers, attention and norms are added that the calling
+            thread is on a processor for; ``None`` if nobody asks.
     """
 
     def __init__(self, blocks: Sequence[Block]) -> None:
