@@ -19,7 +19,8 @@ from stelae.engines.encoder.watch import ATTENTION, LINEARS, NORMS, Watch
 from stelae.engines.hardware import calm_openmp
 from stelae.nn.backbone import Backbone, backbone_class
 from stelae.nn.batch import TokenBatch, pack
-from stelae.nn.kernels.attention import kernel
+from stelae.nn.kernels import attention, linear
+from stelae.nn.kernels.variants import note
 from stelae.nn.layers.linear import prepack
 
 MODELS: dict[str, dict[str, Any]] = {
@@ -111,7 +112,7 @@ def main(arguments: Sequence[str]) -> None:
     clock = time.thread_time if options.threads == 1 else time.perf_counter
     report.machine("torch", "stelae")
     dtype = getattr(torch, options.dtype)
-    report.CONSOLE.print(kernel(dtype).note)
+    report.CONSOLE.print(note(attention.SOURCE, dtype), linear.note(dtype), sep="\n")
     rows = []
     for name in options.models:
         size = MODELS[name]
