@@ -1,4 +1,4 @@
-"""The library's linear layers, laid out for oneDNN."""
+"""The library's linear layers, laid out for the processor."""
 
 from __future__ import annotations
 

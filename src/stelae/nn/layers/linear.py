@@ -2,8 +2,8 @@
 
 On CPU weights are laid out once: for the kernel compiled here, where there is one, else for
 oneDNN. Measured on an AMD Zen 5 core with torch 2.13, oneDNN's own form is 2.3 times the plain
-call in fp32 and, in bf16, 4.6 times plain fp32; the kernel is as fast for many rows and up to
-twice as fast for few (``benchmarks/linear.py``).
+call in fp32 and, in bf16, 4.6 times plain fp32 (``benchmarks/linear.py``); the kernel is as fast
+for many rows and up to twice as fast for few.
 """
 
 from __future__ import annotations
