@@ -17,6 +17,7 @@ from fix_hearing import RATE, asked, heard, listener, noise, opened, segments, t
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
 from stelae.engines.base import AnyStreamEngine
+from stelae.engines.listening.engine import ListenEngine
 
 ENGINES = ("whisper_ct2", "whisper")
 MODELS = ("whisper", "whisper-english", "whisper-full")
@@ -136,10 +137,21 @@ def assert_ascending(times: Sequence[float]) -> None:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_recordings_heard_together_are_written_as_each_alone(ears: AnyStreamEngine) -> None:
+async def test_recordings_heard_together_are_written_as_each_alone(
+    ears: AnyStreamEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = [asked(noise(SECONDS - seed, seed), language="en", **GREEDY) for seed in range(3)]
     alone = [text(await heard(ears, call)) for call in calls]
     steps = ears.stats.steps
+    assert isinstance(ears, ListenEngine)
+    add, arrived = ears._loop.add, []
+
+    def added(*given: Any) -> None:
+        arrived.append(given)
+        for each in arrived if len(arrived) == len(calls) else ():
+            add(*each)
+
+    monkeypatch.setattr(ears._loop, "add", added)  # so that they do come together
     together = await asyncio.gather(*(heard(ears, call) for call in calls))
     assert [text(answer) for answer in together] == alone
     assert ears.stats.steps - steps < steps
