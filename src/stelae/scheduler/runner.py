@@ -324,7 +324,10 @@ class Runner:
     def _rows(self, entries: Sequence[Entry[Pending]]) -> list[Any]:
         """One row per entry, or its error; a failing batch is halved until the culprit is alone."""
         try:
-            return list(self.engine.run([entry.features for entry in entries]))
+            rows = list(self.engine.run([entry.features for entry in entries]))
+            if len(rows) == len(entries):
+                return rows
+            raise EngineFailed(f"the model gave {len(rows)} rows for {len(entries)} inputs")
         except Exception as error:  # whatever an engine raises is the culprit's answer
             if len(entries) == 1:
                 return [_as_ours(error)]

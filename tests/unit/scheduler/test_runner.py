@@ -309,6 +309,22 @@ def test_a_failing_batch_of_a_wide_engine_leaves_its_lane_working() -> None:
     runner.close()
 
 
+class ForgetfulEngine(FakeEngine):
+    """Gives no row for texts that begin with an exclamation mark."""
+
+    def run(self, batch: Sequence[Any]) -> Sequence[Any]:
+        return super().run([text for text in batch if not text.startswith("!")])
+
+
+def test_an_engine_that_forgets_a_row_fails_that_input_and_serves_on() -> None:
+    runner = Runner(ForgetfulEngine(), Limits())
+    for _ in range(3):
+        broken = runner.submit(call("a", "!lost", "b")).result(WAIT)
+        assert isinstance(from_info(broken.errors[1]), EngineFailed)
+        np.testing.assert_array_equal(broken.dense[[0, 2]], [vector("a"), vector("b")])
+    runner.close()
+
+
 class SlowEngine(WideEngine):
     """Ends batches of long texts only when it is told to."""
 
