@@ -58,7 +58,7 @@ CORES = 8
 """Processors of a lane: fewer are put to better use by one batch with all of them."""
 
 FREE = 4
-"""Lanes, as far as there are processors, where a pass leaves the interpreter to others."""
+"""Lanes at most that share few processors evenly, where a pass leaves the interpreter to others."""
 
 
 def lanes_of(options: EngineOptions, device: torch.device, *, free: bool) -> int:
@@ -75,7 +75,8 @@ def lanes_of(options: EngineOptions, device: torch.device, *, free: bool) -> int
     if device.type != Device.CPU.value or options.deterministic or options.adapters.sources:
         return 0
     processors = threads_of(options)
-    return max(1, processors // CORES, min(processors, FREE) if free else 1)
+    even = max(lanes for lanes in range(1, FREE + 1) if processors % lanes == 0)
+    return max(1, processors // CORES, even if free else 1)
 
 
 def spread(threads: int) -> None:

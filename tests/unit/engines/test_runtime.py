@@ -31,7 +31,10 @@ def test_batches_share_the_threads_that_were_asked_for(zoo: Path, threads: int) 
 
 @pytest.mark.parametrize(
     ("threads", "free", "lanes"),
-    [(1, True, 1), (2, True, 2), (64, True, 8), (2, False, 1), (16, False, 2)],
+    [
+        *((1, True, 1), (2, True, 2), (5, True, 1), (6, True, 3), (64, True, 8)),
+        *((2, False, 1), (16, False, 2)),
+    ],
 )
 def test_lanes_are_as_many_as_processors_bear(threads: int, free: bool, lanes: int) -> None:
     assert lanes_of(EngineOptions(threads=threads), CPU, free=free) == lanes
