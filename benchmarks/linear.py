@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
 from benchmarks import report
+from stelae.nn.kernels.linear import lay_out
+from stelae.nn.layers.linear import OneDnn
 
 SHAPES = [
+    (1, 384, 1152),
+    (4, 384, 384),
     (16, 384, 1536),
     (128, 384, 1536),
     (1024, 384, 1152),
@@ -33,23 +38,20 @@ def rate(multiply: Callable[[], Tensor], operations: float) -> float:
     return operations / best / 1e9
 
 
-def forms(rows: int, inputs: int, outputs: int) -> list[float]:
-    """GFLOP/s of the plain and the prepacked form, in fp32 and in bf16."""
+def forms(rows: int, inputs: int, outputs: int) -> list[float | None]:
+    """GFLOP/s of PyTorch's multiply, of oneDNN's form and of the kernel's, if there is one.
+
+    First in fp32, then in bf16.
+    """
     operations = 2.0 * rows * inputs * outputs
-    rates = []
+    rates: list[float | None] = []
     for dtype in (torch.float32, torch.bfloat16):
         x = torch.randn(rows, inputs, dtype=dtype)
         weight = torch.randn(outputs, inputs, dtype=dtype)
-        packed = torch.ops.mkldnn._reorder_linear_weight(weight, None)
-        rates.append(rate(lambda x=x, w=weight: linear(x, w), operations))
-        rates.append(
-            rate(
-                lambda x=x, w=packed: torch.ops.mkldnn._linear_pointwise(
-                    x, w, None, "none", [], ""
-                ),
-                operations,
-            )
-        )
+        onednn, panels = OneDnn(weight, None), lay_out(weight, None)
+        rates.append(rate(partial(linear, x, weight), operations))
+        rates.append(rate(partial(onednn.product, x), operations))
+        rates.append(panels and rate(partial(panels.product, x), operations))
     return rates
 
 
@@ -60,8 +62,11 @@ def main(arguments: Sequence[str]) -> None:
     threads = parser.parse_args(arguments).threads
     torch.set_num_threads(threads)
     report.machine("torch")
-    rows = [
-        (f"{m} x {i} -> {o}", *(f"{value:,.0f}" for value in forms(m, i, o))) for m, i, o in SHAPES
-    ]
-    columns = ("shape", "fp32 plain", "fp32 prepacked", "bf16 plain", "bf16 prepacked")
+    rows = [(f"{m} x {i} -> {o}", *map(_told, forms(m, i, o))) for m, i, o in SHAPES]
+    kinds = ("plain", "oneDNN", "compiled here")
+    columns = ("shape", *(f"{dtype} {kind}" for dtype in ("fp32", "bf16") for kind in kinds))
     report.table(f"GFLOP/s, {threads} thread(s)", columns, rows)
+
+
+def _told(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
