@@ -59,7 +59,8 @@ class Cues:
         self._count += 1
         number = f"{self._count}\n" if self._form is Subtitles.SRT else ""
         start = stamp(segment.start, self._form)
-        end = stamp(max(segment.end, segment.start + SHORTEST), self._form)
+        least = round(segment.start * 1000) / 1000 + SHORTEST  # after the start as it is shown
+        end = stamp(max(segment.end, least), self._form)
         return f"{number}{start} {_ARROW} {end}\n{lines}\n\n"
 
 

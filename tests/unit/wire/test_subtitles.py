@@ -105,3 +105,10 @@ def test_cues_one_by_one_are_the_file(form: Subtitles) -> None:
     spoken = [said("One."), said(""), said("Two.")]
     cues = Cues(form)
     assert cues.head + "".join(cues.write(s) for s in spoken) == subtitles(spoken, form)
+
+
+@pytest.mark.parametrize("start", [0.9375, 0.9385, 0.0005, 0.0015, 12.9995])
+def test_a_cue_ends_after_it_begins_however_its_times_are_rounded(start: float) -> None:
+    cue = Cues(Subtitles.SRT).write(said("at once", start, start))
+    begins, ends = cue.splitlines()[1].split(" --> ")
+    assert begins < ends
