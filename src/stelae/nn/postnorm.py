@@ -59,14 +59,12 @@ class PostNormEncoder(Backbone, Packable):
 
     Attributes:
         position_kind: The ``position_embedding_type`` of the family.
-        biased: Whether something is added to the scores.
         masked_lm_activation: Of the head for masked words; ``None`` for the blocks' own.
         classifier_activation: Of the head for classes.
         whole: All blocks as one, once they are laid out and where a kernel runs them so.
     """
 
     position_kind: ClassVar[str] = "absolute"
-    biased: ClassVar[bool] = False
     masked_lm_activation: ClassVar[Activation | None] = None
     classifier_activation: ClassVar[Activation] = "tanh"
 
@@ -107,7 +105,7 @@ class PostNormEncoder(Backbone, Packable):
         return batch.positions
 
     def bias(self, batch: TokenBatch) -> Bias | None:
-        """What is added to the scores in every block, if the family is ``biased``."""
+        """What is added to the scores in every block."""
         del batch
         return None
 
@@ -133,7 +131,8 @@ class PostNormEncoder(Backbone, Packable):
         """Lay the weights of all blocks out, and run them as one where that can be had."""
         if self.whole is None:
             prepack(self.layers)
-            self.whole = None if self.biased else whole_stack(self.stack())
+            biased = type(self).bias is not PostNormEncoder.bias  # which no kernel adds
+            self.whole = None if biased else whole_stack(self.stack())
             self.free = self.whole is not None
 
     def forward(self, batch: TokenBatch) -> Tensor:

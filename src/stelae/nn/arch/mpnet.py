@@ -45,7 +45,6 @@ class MPNet(PostNormEncoder):
     """All blocks share one table of distances."""
 
     Config: ClassVar = MPNetConfig
-    biased: ClassVar[bool] = True
     masked_lm_activation: ClassVar[Activation | None] = "gelu"
     weights = WeightMap(
         prefixes=("mpnet.",),
