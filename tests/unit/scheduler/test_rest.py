@@ -32,7 +32,7 @@ def test_who_began_to_wait_last_is_woken_first() -> None:
             rest.wake()
         end = time.monotonic() + WAIT
         while work[0] and time.monotonic() < end:
-            time.sleep(0.001)
+            time.sleep(0.001)  # nothing tells when a thread has woken and taken its work
     for thread in threads:
         thread.join(WAIT)
     assert woken == [2, 1, 0]

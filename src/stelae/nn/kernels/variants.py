@@ -89,6 +89,7 @@ def compiled(source: Source, variant: Variant) -> Kernel:
     Raises:
         BuildFailed: It cannot be compiled here.
     """
+    # A library has its functions as attributes, by the names that their sources give them.
     function = getattr(load(source.name, *variant.flags), source.function)
     function.argtypes, function.restype = source.takes, INT
     return Kernel(variant, function)
