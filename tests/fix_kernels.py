@@ -14,10 +14,20 @@ import torch
 
 from stelae.nn.batch import TokenBatch, pack
 from stelae.nn.kernels import attention, build, linear, postnorm
-from stelae.nn.kernels.variants import VARIANTS, Kernel, Source, Variant, compiled
+from stelae.nn.kernels.variants import (
+    INT8_VARIANTS,
+    VARIANTS,
+    Kernel,
+    Source,
+    Variant,
+    compiled,
+)
 
 variants = pytest.mark.parametrize(
     "variant", [v for v in VARIANTS if v.runs()], ids=lambda variant: variant.name
+)
+int8_variants = pytest.mark.parametrize(
+    "variant", [v for v in INT8_VARIANTS if v.runs()], ids=lambda variant: variant.name
 )
 needs_compiler = pytest.mark.skipif(
     not any(map(shutil.which, build.COMPILERS)), reason="no C++ compiler is installed"

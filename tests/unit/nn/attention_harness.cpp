@@ -10,7 +10,7 @@
 extern "C" int stelae_attend(
     const Number*, const Number*, const Number*, Number*, int64_t, int64_t, int64_t, int64_t,
     const int64_t*, const int64_t*, const int64_t*, int64_t, int, int, int, float, int64_t, int64_t,
-    int);
+    float, const float*, int64_t, int);
 
 int main() {
     const int64_t all[] = {1, 2, 5, 6, 7, 15, 16, 17, 33, 255, 256, 257, 300, 520};
@@ -30,11 +30,15 @@ int main() {
                 const int kv = 2, heads = kv * served;
                 const auto q = numbers(tokens * heads * width), k = numbers(tokens * kv * width, 7);
                 std::vector<Number> v(k), out(q.size());
+                // Exactly those of the longest sequence, for every second run.
+                const int64_t longest = lengths.back(), reach = 2 * longest - 1;
+                const std::vector<float> distances(heads * reach, 0.25f);
+                const float* added = served == 2 ? distances.data() + longest - 1 : nullptr;
                 const int64_t across = heads * width, of_kv = kv * width;
                 if (stelae_attend(
                         q.data(), k.data(), v.data(), out.data(), across, of_kv, of_kv, across,
                         starts.data(), lengths.data(), seen.data(), lengths.size(), heads, kv, width,
-                        0.1f, span[0], span[1], 1)) {
+                        0.1f, span[0], span[1], width % 4 ? 0.0f : 20.0f, added, reach, 1)) {
                     return 1;
                 }
             }

@@ -39,19 +39,42 @@ public:
     Kind* start = nullptr;
 };
 
-// Weights of a linear layer, laid out as products.h says.
+#ifdef STELAE_INT8
+constexpr bool INT8 = true;  // whether layers may be quantised
+#else
+constexpr bool INT8 = false;
+#endif
+
+// A linear layer, laid out as quantised.h says.
 struct Layer {
-    Layer(int inputs, int outputs)
-        : inputs(inputs), outputs(outputs), panels(padded() * inputs), bias(padded()) {
-        for (size_t i = 0; i < padded() * inputs; ++i) panels.start[i] = number(i * 5);
-        for (size_t i = 0; i < padded(); ++i) bias.start[i] = 0.25f;
+    Layer(int inputs, int outputs, bool quantised = false)
+        : inputs(inputs), outputs(outputs), quantised(quantised), panels(cells() * 4 * padded()),
+          bias(padded()), scales(padded()), totals(padded()), smoothing((inputs + 15) / 16 * 16) {
+        const size_t bytes = cells() * 4 * padded();
+        for (size_t i = 0; i < bytes; ++i) panels.start[i] = static_cast<char>(i % 255 - 127);
+        if (!quantised) {
+            auto* weights = reinterpret_cast<Number*>(panels.start);
+            for (size_t i = 0; i < bytes / sizeof(Number); ++i) weights[i] = number(i * 5);
+        }
+        for (size_t i = 0; i < padded(); ++i) {
+            bias.start[i] = 0.25f, scales.start[i] = 0.01f, totals.start[i] = 3;
+        }
+        for (int i = 0; i < (inputs + 15) / 16 * 16; ++i) smoothing.start[i] = 1.5f;
     }
     size_t padded() const {
         const size_t panel = WIDE * LANES;
         return (outputs + panel - 1) / panel * panel;
     }
+    size_t cells() const { return quantised ? (inputs + 3) / 4 : inputs / PER_CELL; }
+    std::vector<const void*> parts() const {
+        if (!quantised) return {panels.start, bias.start, nullptr, nullptr, nullptr};
+        return {panels.start, bias.start, scales.start, totals.start, smoothing.start};
+    }
 
     int inputs, outputs;
-    Aligned<Number> panels;
-    Aligned<float> bias;
+    bool quantised;
+    Aligned<char> panels;
+    Aligned<float> bias, scales;
+    Aligned<int32_t> totals;
+    Aligned<float> smoothing;
 };

@@ -20,12 +20,11 @@ struct Norm {
 
 struct Block {
     Block(int width, int inner)
-        : qkv(width, 3 * width), out(width, width), up(width, inner), down(inner, width),
-          out_norm(width), down_norm(width) {}
+        : qkv(width, 3 * width, INT8), out(width, width), up(width, inner, INT8),
+          down(inner, width, INT8), out_norm(width), down_norm(width) {}
     void add_to(std::vector<const void*>& parts) const {
         for (const auto* part : {&qkv, &out, &up, &down}) {
-            parts.push_back(part->panels.start);
-            parts.push_back(part->bias.start);
+            for (const void* one : part->parts()) parts.push_back(one);
             const Norm* norm = part == &out ? &out_norm : part == &down ? &down_norm : nullptr;
             if (norm == nullptr) continue;
             parts.push_back(norm->scale.start);

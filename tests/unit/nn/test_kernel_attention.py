@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from fix_kernels import batch_of, needs_compiler, threads, variants, watched
+from fix_kernels import (
+    ROUNDING,
+    batch_of,
+    kernels,
+    needs_compiler,
+    none,
+    only,
+    threads,
+    variants,
+    watched,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -15,8 +26,9 @@ from torch import Tensor
 from stelae.nn.batch import TokenBatch, pack
 from stelae.nn.kernels import attention as kernel
 from stelae.nn.kernels import build, varlen
+from stelae.nn.kernels.attention import Scores
 from stelae.nn.kernels.variants import VARIANTS, Variant, best, compiled, note
-from stelae.nn.layers.attention import CAUSAL, EVERYWHERE, Span, attend, split
+from stelae.nn.layers.attention import CAUSAL, EVERYWHERE, ByDistance, Span, attend, split
 
 HERE = Path(__file__).parent
 
@@ -26,8 +38,19 @@ ERROR = {torch.float32: 2**-22, torch.bfloat16: 2**-8}
 weights and sum to the 8 bits of bfloat16."""
 
 
-def exact(q: Tensor, k: Tensor, v: Tensor, batch: TokenBatch, span: Span) -> Tensor:
-    """Vaswani et al. 2017, equation 1, for each sequence and head in float64."""
+PLAIN = Scores()
+
+TANGENT = 8
+"""Roundings by which a hyperbolic tangent errs, and what is computed of it."""
+
+
+def exact(
+    q: Tensor, k: Tensor, v: Tensor, batch: TokenBatch, span: Span, how: Scores = PLAIN
+) -> Tensor:
+    """Vaswani et al. 2017, equation 1, for each sequence and head in float64.
+
+    Scores are capped as Gemma 2 does (arXiv:2408.00118) and added to as T5 does (arXiv:1910.10683).
+    """
     repeat = q.shape[1] // k.shape[1]
     q, k, v = (x.double().transpose(0, 1) for x in (q, k, v))
     k, v = (x.repeat_interleave(repeat, dim=0) for x in (k, v))
@@ -37,6 +60,11 @@ def exact(q: Tensor, k: Tensor, v: Tensor, batch: TokenBatch, span: Span) -> Ten
     ):
         at = slice(start, start + length)
         scores = q[:, at] @ k[:, start : start + seen].transpose(1, 2) / q.shape[2] ** 0.5
+        if how.softcap is not None:
+            scores = how.softcap * torch.tanh(scores / how.softcap)
+        away = torch.arange(seen)[None] - torch.arange(length)[:, None]
+        if how.distances is not None:
+            scores += how.distances.double()[:, away + how.distances.shape[1] // 2]
         hidden = ~span.mask(range(length), range(seen), q.device)
         weights = scores.masked_fill(hidden, -torch.inf).softmax(-1)
         mixed.append((weights @ v[:, start : start + seen]).transpose(0, 1))
@@ -51,13 +79,24 @@ spans = st.one_of(
 )
 
 
-def ran(variant: Variant, parts: Parts, batch: TokenBatch, span: Span = EVERYWHERE) -> Tensor:
+def ran(
+    variant: Variant,
+    parts: Parts,
+    batch: TokenBatch,
+    span: Span = EVERYWHERE,
+    how: Scores = PLAIN,
+) -> Tensor:
     """Attention by one kind of kernel, whichever the model would take here."""
     library = compiled(kernel.SOURCE, variant)
-    return kernel.run(library, *parts, batch, (span.before, span.after), None)
+    return kernel.run(library, *parts, batch, replace(how, window=(span.before, span.after)))
 
 
-def bound(parts: Parts, seen: int) -> float:
+def by_distance(heads: int, longest: int, size: float = 1.0) -> Tensor:
+    """A number of about that size for each head and distance, more than are needed."""
+    return size * torch.randn(heads, 2 * longest + 5)
+
+
+def bound(parts: Parts, seen: int, how: Scores = PLAIN) -> float:
     """Largest error that rounding explains.
 
     Sums of n products in float32 err by about the square root of n roundings of their size, and
@@ -70,6 +109,10 @@ def bound(parts: Parts, seen: int) -> float:
     width = q.shape[2]
     score = q.norm(dim=2).max() * k.norm(dim=2).max() * width**-0.5
     roundings = 2 * (5 * width**0.5 + 4) * score + 5 * seen**0.5 + 16
+    if how.softcap is not None:
+        roundings += 2 * TANGENT * min(float(score), how.softcap)
+    if how.distances is not None:  # to the units of scores, added, and what they are added to
+        roundings += 2 * 4 * how.distances.abs().max()
     return float(roundings * 2**-24 * v.abs().max())
 
 
@@ -105,6 +148,63 @@ def test_it_is_softmax_attention(
 
 @needs_compiler
 @variants
+@settings(max_examples=30, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 90) | st.integers(250, 530), min_size=1, max_size=5),
+    hidden=st.integers(0, 3),
+    served=st.integers(1, 3),
+    cells=st.integers(1, 20) | st.sampled_from([24, 32, 64]),
+    span=spans,
+    cap=st.none() | st.sampled_from([0.5, 5.0, 50.0]),
+    size=st.none() | st.sampled_from([0.1, 1.0, 20.0]),
+    seed=st.integers(0, 2**31),
+)
+def test_scores_are_capped_and_then_added_to_by_distance(
+    variant: Variant,
+    lengths: list[int],
+    hidden: int,
+    served: int,
+    cells: int,
+    span: Span,
+    cap: float | None,
+    size: float | None,
+    seed: int,
+) -> None:
+    torch.manual_seed(seed)
+    groups, width, longest = 2, cells * variant.step, max(lengths)
+    heads = groups * served
+    table = None if size is None else by_distance(heads, longest, size)
+    how = Scores(softcap=cap, distances=table)
+    seen = lengths if span != EVERYWHERE else [max(1, length - hidden) for length in lengths]
+    batch = batch_of(lengths, seen)
+    qkv = torch.randn(sum(lengths), (heads + 2 * groups) * width).to(variant.dtype)
+    parts = split(qkv, heads, groups)
+    found = ran(variant, parts, batch, span, how)
+    error = (found.double() - exact(*parts, batch, span, how)).abs().max()
+    assert error <= bound(parts, longest, how)
+
+
+@needs_compiler
+@variants
+@pytest.mark.parametrize("cap", [0.5, 5.0, 50.0, 1000.0, 1e4])
+def test_caps_err_by_a_few_roundings_of_the_score(variant: Variant, cap: float) -> None:
+    sizes = torch.cat([torch.logspace(-4, 4, 4001), torch.linspace(0, 12, 4001)])
+    q = torch.zeros(2 * len(sizes) * 2, 1, variant.step, dtype=variant.dtype)
+    k, v = torch.zeros_like(q), torch.zeros_like(q)
+    q[::2, 0, 0] = torch.cat([sizes, -sizes]).to(variant.dtype)
+    k[::2, 0, 0] = v[::2, 0, 0] = 1  # the other token of each two has a score of 0
+    how = Scores(scale=1.0, softcap=cap)
+    found = ran(variant, (q, k, v), batch_of([2] * (len(q) // 2)), how=how)[::2, 0].double()
+    score = cap * torch.tanh(q[::2, 0, 0].double() / cap)
+    share = score.sigmoid()
+    of_score = (TANGENT + 4) * 2**-24 * score.abs()
+    error = 1.01 * share * (1 - share) * of_score + 2 * 2**-24
+    roundings = 2 * ROUNDING[variant.dtype]  # of the weight and of the sum
+    assert bool(((found - share).abs() <= error + roundings * share).all())
+
+
+@needs_compiler
+@variants
 def test_for_ordinary_scores_it_errs_by_a_few_roundings(variant: Variant) -> None:
     torch.manual_seed(4)
     batch = batch_of([7, 128, 510])
@@ -123,31 +223,47 @@ def test_tokens_that_nobody_sees_only_look(variant: Variant) -> None:
     assert error <= ERROR[variant.dtype] * parts[2].abs().max()
 
 
+def ways(heads: int, longest: int) -> list[Scores]:
+    """What may become of scores."""
+    table = by_distance(heads, longest)
+    return [
+        PLAIN,
+        Scores(softcap=2.0),
+        Scores(distances=table),
+        Scores(softcap=2.0, distances=table),
+    ]
+
+
 @needs_compiler
 @variants
+@pytest.mark.parametrize("way", range(4), ids=["plain", "capped", "added", "both"])
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_neighbours_and_threads_change_no_bit(variant: Variant, count: int) -> None:
+def test_neighbours_and_threads_change_no_bit(variant: Variant, count: int, way: int) -> None:
     torch.manual_seed(2)
+    how = ways(3, 300)[way]
     lengths = [1, 5, 16, 17, 200, 300]
     parts = split(torch.randn(sum(lengths), 3 * 96).to(variant.dtype), 3)
     with threads(count):
-        together = ran(variant, parts, batch_of(lengths))
+        together = ran(variant, parts, batch_of(lengths), how=how)
     start = 0
     for length in lengths:
         q, k, v = (x[start : start + length] for x in parts)
-        alone = ran(variant, (q, k, v), batch_of([length]))
+        alone = ran(variant, (q, k, v), batch_of([length]), how=how)
         assert torch.equal(alone, together[start : start + length])
         start += length
 
 
 @needs_compiler
 @variants
+@pytest.mark.parametrize("way", range(4), ids=["plain", "capped", "added", "both"])
 @pytest.mark.parametrize("part", [0, 1, 2], ids=["queries", "keys", "values"])
-def test_what_is_no_number_shows_and_stays_in_its_sequence(variant: Variant, part: int) -> None:
+def test_what_is_no_number_shows_and_stays_in_its_sequence(
+    variant: Variant, part: int, way: int
+) -> None:
     torch.manual_seed(5)
     parts = split(torch.randn(20, 3 * 32).to(variant.dtype), 2)
     parts[part][3, 0, 0] = torch.nan
-    mixed = ran(variant, parts, batch_of([8, 12]))
+    mixed = ran(variant, parts, batch_of([8, 12]), how=ways(2, 12)[way])
     assert mixed[3, :16].isnan().any()
     assert not mixed[8:].isnan().any()
 
@@ -160,6 +276,26 @@ def test_models_take_the_best_kind_for_their_numbers(variant: Variant) -> None:
     batch = batch_of([10, 20])
     assert first.name in note(kernel.SOURCE, variant.dtype)
     assert torch.equal(attend(*parts, batch), ran(first, parts, batch))
+
+
+@needs_compiler
+@variants
+@pytest.mark.parametrize("span", [EVERYWHERE, CAUSAL, Span(3, 9)], ids=["all", "causal", "near"])
+@pytest.mark.parametrize("way", range(4), ids=["plain", "capped", "added", "both"])
+def test_models_get_the_same_of_pytorch(variant: Variant, way: int, span: Span) -> None:
+    torch.manual_seed(7)
+    parts = split(torch.randn(64, 6 * 32).to(variant.dtype), 2, 2)
+    lengths = [10, 27, 27]
+    batch = batch_of(lengths, lengths if span.before else [7, 20, 27])
+    how = ways(2, 27)[way]
+    bias = None if how.distances is None else ByDistance(how.distances[:, 3:-3])
+    with kernels(only(variant)):
+        found = attend(*parts, batch, span=span, bias=bias, softcap=how.softcap)
+    assert torch.equal(found, ran(variant, parts, batch, span, how))
+    with kernels(none):
+        known = attend(*parts, batch, span=span, bias=bias, softcap=how.softcap)
+    near = 2**-5 if variant.dtype == torch.bfloat16 else 2**-18
+    assert torch.allclose(found, known, atol=near, rtol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float64])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -13,13 +14,16 @@ from stelae.catalog.spec import Backbone as SpecBackbone
 from stelae.catalog.spec import Chain, ModelSpec, Static
 from stelae.engines.encoder.heads import Head, Trunk, build_head, build_scorer
 from stelae.engines.text.features import Features, Output
+from stelae.errors import UnsupportedCheckpoint
 from stelae.nn.backbone import Backbone, backbone_class
 from stelae.nn.batch import TokenBatch, pack
+from stelae.nn.kernels.quantised import kernel_for
 from stelae.nn.layers.linear import prepack
 from stelae.nn.lora.update import adapted
+from stelae.nn.quantise import quantise
 from stelae.nn.static import StaticTable
 from stelae.nn.stored import Stored, read, within
-from stelae.nn.weights import assign
+from stelae.nn.weights import Named, assign
 from stelae.types import OutputType, Role
 
 Heads = tuple[Head, ...]
@@ -36,6 +40,10 @@ class TextEncoder(nn.Module):
         device: Where to run.
         deterministic: Whether each text runs alone, so that its numbers are the same
             bit for bit whatever else is asked at the time.
+        int8: Smoothing of the trunk's layers that multiply in int8, by name.
+
+    Raises:
+        ModelLoadFailed: There is no such layer, or no kernel for it here.
     """
 
     def __init__(
@@ -45,11 +53,14 @@ class TextEncoder(nn.Module):
         device: torch.device,
         *,
         deterministic: bool = False,
+        int8: Mapping[str, Tensor] = MappingProxyType({}),
     ) -> None:
         super().__init__()
         self.device, self.deterministic = device, deterministic
         tensors = read_trunk(spec)
         self.trunk = load_trunk(spec, tensors, dtype)
+        if int8:
+            quantise(self.trunk, named_weights(spec, tensors), kernel_for(dtype), int8)
         self.chains = spec.chains
         self.heads = nn.ModuleList(
             build_head(spec, chain, self.trunk, tensors) for chain in spec.chains
@@ -165,6 +176,14 @@ def load_backbone(
         backbone: Backbone = kind.from_config(part.config)
     assign(backbone, kind.weights.apply(within(tensors, part.prefix)), dtype)
     return backbone
+
+
+def named_weights(spec: ModelSpec, tensors: Mapping[str, Tensor]) -> Named:
+    """The weights of a transformer under the names of its modules, as the checkpoint has them."""
+    part = spec.backbone
+    if isinstance(part, Static):
+        raise UnsupportedCheckpoint("a table of vectors has no linear layers")
+    return backbone_class(part.architecture).weights.apply(within(tensors, part.prefix))
 
 
 def _load_static(part: Static, tensors: dict[str, Tensor]) -> StaticTable:

@@ -7,6 +7,9 @@
 // before the sum, as in the library's own kernel. What a sequence gets does not depend on its
 // neighbours.
 //
+// What is added to scores by distance alone is laid out once for a head as one row: what a query
+// adds to the scores of all keys are neighbours in it, from one place earlier for the next query.
+//
 // The numbers of a head lie far apart, in a place of each token, which processors do not foresee:
 // while one head is read and written, those of the next are fetched.
 //
@@ -36,9 +39,20 @@ struct Shape {
     float scale;                                       // times log2(e)
     int64_t before, after;                             // places that a token sees; all if < 0
     int64_t ahead;                                     // numbers to the head that is likely next
+    float cap = 0.0f;                                  // of scores, times log2(e); none if 0
 
     int cells() const { return width / PER_CELL; }
     int padded() const { return static_cast<int>(up(width, LANES)); }  // with zeros, in registers
+};
+
+// What is added to scores for each distance, from a query to a key behind it.
+struct Distances {
+    const float* middle = nullptr;  // of the first head, that of distance 0; null if nothing is
+    int64_t stride = 0;             // numbers from one head to the next
+
+    Distances from(int64_t head) const {
+        return middle == nullptr ? Distances{} : Distances{middle + head * stride, stride};
+    }
 };
 
 // Keys of one head: per LANES keys, per cell, the cells of all of them side by side.
@@ -112,6 +126,34 @@ void all_scores(const Number* q, const Shape& s, const Number* keys, int blocks,
     if constexpr (N > 1) all_scores<R, N - 1>(q, s, keys, blocks, to);
 }
 
+// What a head adds to scores by distance, from that of the last query to the first key on, as
+// scores are scaled.
+void lay_out_distances(const float* middle, int64_t length, int64_t seen, float* to) {
+    for (int64_t at = 0; at < length + seen - 1; ++at) to[at] = middle[at + 1 - length] * LOG2_E;
+}
+
+// Caps scores of one query and adds to them, in whole registers; returns what they are still to be
+// multiplied by.
+float changed(float* row, int count, const Shape& s, const float* added) {
+    float scale = s.scale;
+    if (s.cap > 0.0f) {
+        const Floats by = all(scale / s.cap), cap = all(s.cap);
+        for (int i = 0; i < count; i += LANES) {
+            store(row + i, multiply(cap, hyperbolic_tangent(multiply(load(row + i), by))));
+        }
+        scale = 1.0f;
+    }
+    if (added != nullptr) {
+        const Floats by = all(scale);
+        for (int i = 0; i < count; i += LANES) {
+            const Floats some = as_floats(load_some(added + i, LANES));
+            store(row + i, multiply_add(load(row + i), by, some));
+        }
+        scale = 1.0f;
+    }
+    return scale;
+}
+
 // Scores of one query become weights, zero but from `hidden` to `seen`, in whole registers;
 // returns what the sums so far are to be multiplied by.
 float weigh(
@@ -180,9 +222,10 @@ void all_sums(
 
 // What the six rows at work need besides keys and values.
 struct Bench {
-    float* scores;    // ROWS x TILE
-    Number* weights;  // ROWS x TILE
-    float* sums;      // ROWS x padded width
+    float* scores;       // ROWS x TILE
+    Number* weights;     // ROWS x TILE
+    float* sums;         // ROWS x padded width
+    const float* added;  // to the score at distance 0, others around it; null if nothing is
 };
 
 // R queries from `row` on, through all keys that they see.
@@ -210,14 +253,17 @@ void attend_rows(
             const int64_t hidden = std::max<int64_t>(0, lowest(row + r) - first);
             const int64_t sees = std::min<int64_t>(there, end(row + r) - first);
             Number* weights = bench.weights + r * TILE;
+            float* tile = bench.scores + r * TILE;
             if (sees <= hidden) {  // a tile that only others of the six see
                 std::fill(weights, weights + blocks * LANES, Number{});
                 fading[r] = 1.0f;
                 continue;
             }
+            const float* added = bench.added ? bench.added + first - row - r : nullptr;
+            const float scale = changed(tile, static_cast<int>(sees), s, added);
             fading[r] = weigh(
-                bench.scores + r * TILE, static_cast<int>(hidden), static_cast<int>(sees), s.scale,
-                highest[r], total[r], weights);
+                tile, static_cast<int>(hidden), static_cast<int>(sees), scale, highest[r],
+                total[r], weights);
             std::fill(weights + up(sees, LANES), weights + blocks * LANES, Number{});
         }
         all_sums<R, WIDE>(
@@ -251,7 +297,7 @@ void attend_all(
 // One sequence, one head of keys, and the heads of queries that it serves.
 bool attend_head(
     const Number* q, const Number* k, const Number* v, Number* out, int64_t length, int64_t seen,
-    int served, const Shape& s) {
+    int served, const Shape& s, const Distances& by = {}) {
     const auto bytes = [](int64_t count, size_t each) { return up(count * each, 64); };
     const int64_t rows = up(seen, LANES);
     const size_t of_keys = bytes(rows * s.width, sizeof(Number));
@@ -259,7 +305,11 @@ bool attend_head(
     const size_t of_scores = bytes(ROWS * TILE, sizeof(float));
     const size_t of_weights = bytes(ROWS * TILE, sizeof(Number));
     const size_t of_sums = bytes(ROWS * s.padded(), sizeof(float));
-    if (!head_scratch.grow(of_keys + of_values + of_scores + of_weights + of_sums)) return false;
+    // Whole registers are read from wherever the first key of a tile is.
+    const size_t of_added = by.middle ? bytes(length + rows + LANES, sizeof(float)) : 0;
+    if (!head_scratch.grow(of_keys + of_values + of_scores + of_weights + of_sums + of_added)) {
+        return false;
+    }
     char* at = head_scratch.start();
     auto* keys = reinterpret_cast<Number*>(at);
     auto* values = reinterpret_cast<Number*>(at += of_keys);
@@ -267,9 +317,12 @@ bool attend_head(
     bench.scores = reinterpret_cast<float*>(at += of_values);
     bench.weights = reinterpret_cast<Number*>(at += of_scores);
     bench.sums = reinterpret_cast<float*>(at += of_weights);
+    auto* added = reinterpret_cast<float*>(at += of_sums);
+    bench.added = of_added ? added + length - 1 : nullptr;
     lay_out_keys(k, s, seen, keys);
     lay_out_values(v, s, seen, values);
     for (int head = 0; head < served; ++head) {
+        if (of_added) lay_out_distances(by.from(head).middle, length, seen, added);
         attend_all<ROWS>(
             q + head * s.width, keys, values, 0, length, seen, s, bench, out + head * s.width);
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -16,11 +18,32 @@ SOURCE = Source(
         *([POINTER] * 4),
         *([LONG] * 4),
         *([POINTER] * 3),
-        *(LONG, INT, INT, INT, FLOAT, LONG, LONG, INT),
+        *(LONG, INT, INT, INT, FLOAT, LONG, LONG),
+        *(FLOAT, POINTER, LONG, INT),
     ),
 )
 
 Window = tuple[int | None, int | None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """What becomes of the products of queries and keys.
+
+    Attributes:
+        window: Places before and after it that a token sees; ``None`` for all on that side.
+        scale: Factor on them, above 0; ``None`` for ``1 / sqrt(d)``.
+        softcap: Bound ``c``, above 0, of the scaled scores ``s``, which become ``c tanh(s / c)``;
+            ``None`` for none.
+        distances: Then added: for each head and distance ``j - i`` of two tokens a number, shape
+            ``(heads, 2 L - 1)``, distance 0 in the middle, ``L`` as long as any sequence; float32,
+            those of a head side by side. ``None`` if nothing is added.
+    """
+
+    window: Window = (None, None)
+    scale: float | None = None
+    softcap: float | None = None
+    distances: Tensor | None = None
 
 
 def takes(q: Tensor, k: Tensor, v: Tensor, batch: TokenBatch) -> bool:
@@ -44,9 +67,7 @@ def takes(q: Tensor, k: Tensor, v: Tensor, batch: TokenBatch) -> bool:
     return kernel is not None and width % kernel.variant.step == 0
 
 
-def attend(
-    q: Tensor, k: Tensor, v: Tensor, batch: TokenBatch, window: Window, scale: float | None
-) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, batch: TokenBatch, scores: Scores) -> Tensor:
     """Softmax attention inside each sequence, of tensors that ``takes`` accepts.
 
     Args:
@@ -54,8 +75,7 @@ def attend(
         k: Keys, shape ``(T, kv_heads, d)``.
         v: Values, shape as ``k``.
         batch: Where each sequence lies.
-        window: Places before and after it that a token sees; ``None`` for all on that side.
-        scale: Factor on the scores, above 0; ``None`` for ``1 / sqrt(d)``.
+        scores: What becomes of products of queries and keys.
 
     Returns:
         Shape ``(T, heads * d)``.
@@ -66,17 +86,11 @@ def attend(
     kernel = best(SOURCE, q.dtype)
     if kernel is None:
         raise RuntimeError("there is no kernel here; ask `takes` first")
-    return run(kernel, q, k, v, batch, window, scale)
+    return run(kernel, q, k, v, batch, scores)
 
 
 def run(
-    kernel: Kernel,
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    batch: TokenBatch,
-    window: Window,
-    scale: float | None,
+    kernel: Kernel, q: Tensor, k: Tensor, v: Tensor, batch: TokenBatch, scores: Scores
 ) -> Tensor:
     """As ``attend``, by a kernel that is named."""
     tokens, heads, width = q.shape
@@ -86,10 +100,19 @@ def run(
         *(x.stride(0) for x in (q, k, v, mixed)),
         *(x.data_ptr() for x in (batch.starts, batch.lengths, batch.seen)),
         *(batch.size, heads, k.shape[1], width),
-        width**-0.5 if scale is None else scale,
-        *(-1 if side is None else side for side in window),
+        width**-0.5 if scores.scale is None else scores.scale,
+        *(-1 if side is None else side for side in scores.window),
+        scores.softcap or 0.0,
+        *middle(scores.distances),
         torch.get_num_threads(),
     )
     if failed:
         raise MemoryError("no memory for the keys and values of a sequence")
     return mixed
+
+
+def middle(distances: Tensor | None) -> tuple[int | None, int]:
+    """Address of the number of distance 0, and how many numbers the next head's is behind it."""
+    if distances is None:
+        return None, 0
+    return distances[0, distances.shape[1] // 2 :].data_ptr(), distances.stride(0)

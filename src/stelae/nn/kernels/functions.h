@@ -9,20 +9,34 @@ namespace {
 constexpr float LOG2_E = 1.44269504088896340736f;
 constexpr float LEAST = -200.0f;  // a power of two below every float32
 
+// (2 to the power of x, less 1) / x, for x from -1/2 to 1/2: the polynomial whose largest error,
+// 2e-9 of the power, is least of degree 5.
+inline Floats growth(Floats x) {
+    Floats sum = all(1.53458124e-4f);
+    sum = multiply_add(sum, x, all(1.33999309e-3f));
+    sum = multiply_add(sum, x, all(9.61848907e-3f));
+    sum = multiply_add(sum, x, all(5.55032864e-2f));
+    sum = multiply_add(sum, x, all(2.40226462e-1f));
+    return multiply_add(sum, x, all(6.93147182e-1f));
+}
+
 // 2 to the power of x, for x <= 128 and what is no number; error below 1e-7 of the value.
 inline Floats power_of_two(Floats x) {
     x = larger(all(LEAST), x);
     const Floats whole = nearest(x);
     const Floats part = subtract(x, whole);
-    // The polynomial whose largest error on [-1/2, 1/2], 2e-9 of the value, is least of degree 6.
-    Floats sum = all(1.53458124e-4f);
-    sum = multiply_add(sum, part, all(1.33999309e-3f));
-    sum = multiply_add(sum, part, all(9.61848907e-3f));
-    sum = multiply_add(sum, part, all(5.55032864e-2f));
-    sum = multiply_add(sum, part, all(2.40226462e-1f));
-    sum = multiply_add(sum, part, all(6.93147182e-1f));
-    sum = multiply_add(sum, part, all(1.0f));
-    return shift(sum, whole);
+    return shift(multiply_add(growth(part), part, all(1.0f)), whole);
+}
+
+// The hyperbolic tangent: with y = exp(2 x) - 1, y / (y + 2). So y is computed by itself, which
+// near 0 is exact to the last bits, where exp(2 x) is not. Above 10 it is 1, as rounded.
+inline Floats hyperbolic_tangent(Floats x) {
+    x = larger(all(LEAST), multiply(smaller(all(10.0f), x), all(2.0f * LOG2_E)));
+    const Floats whole = nearest(x);
+    const Floats part = subtract(x, whole), one = all(1.0f);
+    const Floats rest = subtract(shift(one, whole), one);
+    const Floats y = add(shift(multiply(growth(part), part), whole), rest);
+    return divide(y, add(y, all(2.0f)));
 }
 
 // 1 / (1 + exp(-x)), where 2 to the power of 128 is infinite.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stelae.nn.kernels.variants import INT, LONG, POINTER, Kernel, Source, best
+from stelae.nn.kernels.variants import INT, LONG, POINTER, Kernel, Source, Variant, best
 from stelae.nn.kernels.variants import note as note_of
 
 SOURCE = Source(
@@ -16,7 +18,7 @@ SOURCE = Source(
     "linear layers",
     "stelae_linear",
     (
-        *(POINTER, LONG, LONG, POINTER, POINTER),
+        *(POINTER, LONG, LONG, POINTER),
         *(INT, INT, INT, INT),
         *(POINTER, LONG, POINTER, INT),
     ),
@@ -38,17 +40,26 @@ class Panels:
 
     Attributes:
         kernel: Which lays them out so.
-        weight: Panels of outputs, within them cells of inputs.
-        bias: float32, shape ``(outputs,)`` and zeros up to whole panels.
+        parts: What ``layer_of`` in ``quantised.h`` reads, in its order: first the weights, in
+            panels of outputs, within them cells of inputs; then the bias in float32, with zeros
+            up to whole panels.
         inputs: Width of what is multiplied.
         outputs: Width of the result.
     """
 
     kernel: Kernel
-    weight: Tensor
-    bias: Tensor
+    parts: tuple[Tensor | None, ...]
     inputs: int
     outputs: int
+    _pointers: ctypes.Array[ctypes.c_void_p] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_pointers", pointers_to(self.parts))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of what is multiplied, and of the result."""
+        return self.kernel.variant.dtype
 
     def takes(self, activation: str) -> bool:
         """Whether it is applied while rows are multiplied."""
@@ -68,19 +79,20 @@ class Panels:
 
     def _run(self, x: Tensor, activation: int, joining: int, other: Tensor | None) -> Tensor:
         rows, out = _rows(x), x.new_empty(*x.shape[:-1], self.outputs)
-        if x.dtype != self.weight.dtype or x.shape[-1] != self.inputs:
+        if x.dtype != self.dtype or x.shape[-1] != self.inputs:
             raise ValueError(
                 f"{x.dtype} of width {x.shape[-1]} was given to a layer that takes "
-                f"{self.weight.dtype} of width {self.inputs}"
+                f"{self.dtype} of width {self.inputs}"
             )
         beside = None if other is None else _beside(other, out)
-        self.kernel.run(
+        failed = self.kernel.run(
             *(rows.data_ptr(), rows.stride(0), len(rows)),
-            *(self.weight.data_ptr(), self.bias.data_ptr(), self.inputs, self.outputs),
-            *(activation, joining),
+            *(self._pointers, self.inputs, self.outputs, activation, joining),
             *((None, 0) if beside is None else (beside.data_ptr(), beside.stride(0))),
             *(out.data_ptr(), torch.get_num_threads()),
         )
+        if failed:
+            raise MemoryError(f"no memory to multiply {len(rows)} rows of width {self.inputs}")
         return out
 
 
@@ -132,18 +144,42 @@ def panels(kernel: Kernel, weight: Tensor, bias: Tensor | None) -> Panels:
     """As ``lay_out``, for a kernel that is named."""
     variant = kernel.variant
     outputs, inputs = weight.shape
-    whole = REGISTERS[variant.lanes] * variant.lanes
-    missing = -outputs % whole
-    rows = functional.pad(weight.detach(), (0, 0, 0, missing)) if missing else weight.detach()
-    cells = rows.view(-1, whole, inputs // variant.step, variant.step)
-    shift = weight.new_zeros(outputs) if bias is None else bias.detach()
-    return Panels(
-        kernel,
-        aligned(cells.transpose(1, 2)),
-        aligned(functional.pad(shift.float(), (0, missing))),
-        inputs,
-        outputs,
-    )
+    parts = (in_panels(weight.detach(), variant, variant.step), bias_of(weight, bias, variant))
+    return Panels(kernel, (*parts, None, None, None), inputs, outputs)
+
+
+def in_panels(rows: Tensor, variant: Variant, cell: int) -> Tensor:
+    """Weights in panels of outputs, with zeros up to whole ones, and within them in cells.
+
+    Args:
+        rows: Shape ``(outputs, inputs)``.
+        variant: How wide a panel is.
+        cell: Numbers of a cell, of which ``inputs`` is a multiple.
+    """
+    cells = whole_panels(rows, variant).view(-1, _width(variant), rows.shape[1] // cell, cell)
+    return aligned(cells.transpose(1, 2))
+
+
+def bias_of(weight: Tensor, bias: Tensor | None, variant: Variant) -> Tensor:
+    """The bias of a layer as kernels read it."""
+    shift = weight.new_zeros(len(weight)) if bias is None else bias.detach()
+    return aligned(whole_panels(shift.float(), variant))
+
+
+def whole_panels(x: Tensor, variant: Variant) -> Tensor:
+    """What there is for each output, with zeros up to whole panels of them."""
+    missing = -len(x) % _width(variant)
+    return functional.pad(x, (0, 0) * (x.dim() - 1) + (0, missing)) if missing else x
+
+
+def _width(variant: Variant) -> int:
+    """Outputs of a panel."""
+    return REGISTERS[variant.lanes] * variant.lanes
+
+
+def pointers_to(parts: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:
+    """Where tensors lie, for a kernel; they must be kept as long as it reads them."""
+    return (POINTER * len(parts))(*(None if x is None else x.data_ptr() for x in parts))
 
 
 def aligned(x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@
 #include "attention.h"
 #include "functions.h"
 #include "products.h"
+#include "quantised.h"
 #include "registers.h"
 #include "scratch.h"
 
@@ -29,8 +30,10 @@ constexpr double DEARER = 3.0;     // an operation of attention beside one of a 
 constexpr double UNEVEN = 1.1;     // share of the time that may be lost before rows are shared
 
 struct Block {
-    Weights qkv, out, up, down;
-    const float *out_scale, *out_shift, *down_scale, *down_shift;  // of the norms
+    Layer qkv, out;
+    const float *out_scale, *out_shift;  // of the norm behind
+    Layer up, down;
+    const float *down_scale, *down_shift;
 };
 
 struct Sequences {
@@ -48,7 +51,14 @@ struct Stack {
     float eps;
     Activation activation;
     double* spent;  // seconds by part, of the calling thread; null if nobody asks
+    size_t ready = 0;  // bytes of a room for the rows of a layer as it multiplies them
 
+    void add(const Block& b) {
+        blocks.push_back(b);
+        for (const Layer* layer : {&b.qkv, &b.out, &b.up, &b.down}) {
+            ready = std::max(ready, room_of(*layer));
+        }
+    }
     double cost(int64_t length) const {
         const double linear = 2.0 * width * (4.0 * width + 2.0 * inner);
         return length * (linear + DEARER * 4.0 * width * length);
@@ -81,6 +91,7 @@ private:
 struct Room {
     float* sums;     // rows x width
     Number* middle;  // rows x inner
+    char* ready;     // for the rows of a layer as it multiplies them
 };
 
 // The larger the block, the fewer rows, so that they stay near.
@@ -107,12 +118,24 @@ void normalise(
     }
 }
 
+// All of a layer, whichever kind it is.
+template <class Finish>
+void multiply_all(
+    const Layer& layer, const Number* x, int64_t rows, const Room& room, const Finish& finish) {
+    std::visit([&](const auto& w) {
+        multiply_rows({x, w.inputs}, rows, w, 0, w.count(), room.ready, [&](Tile& tile) {
+            finish(tile, w);
+        });
+    }, layer);
+}
+
 // Queries, keys and values of some rows.
-void project(const Stack& s, const Block& b, const Number* x, int64_t rows, Number* qkv) {
+void project(
+    const Stack& s, const Block& b, const Number* x, int64_t rows, const Room& room, Number* qkv) {
     const Timer timer(s, LINEARS);
-    const int64_t stride = b.qkv.outputs;
-    multiply_rows(x, s.width, rows, b.qkv, 0, b.qkv.count(), [&](const Tile& tile) {
-        tile.each(b.qkv, [&](int64_t row, int at, int count, Floats sum) {
+    const int64_t stride = 3 * s.width;
+    multiply_all(b.qkv, x, rows, room, [&](const Tile& tile, const Panels& w) {
+        tile.each(w, [&](int64_t row, int at, int count, Floats sum) {
             store_some_numbers(qkv + row * stride + at, count, sum);
         });
     });
@@ -130,20 +153,20 @@ bool attend(const Stack& s, const Number* qkv, int64_t length, int64_t seen, int
 
 // Adds a linear layer of `from` to rows of x, and normalises them.
 void add_and_normalise(
-    const Stack& s, const Weights& w, const Number* from, int64_t rows, const float* scale,
-    const float* shift, Number* x, float* sums) {
+    const Stack& s, const Layer& layer, const Number* from, int64_t rows, const float* scale,
+    const float* shift, Number* x, const Room& room) {
     {
         const Timer timer(s, LINEARS);
-        multiply_rows(from, w.inputs, rows, w, 0, w.count(), [&](const Tile& tile) {
+        multiply_all(layer, from, rows, room, [&](const Tile& tile, const Panels& w) {
             tile.each(w, [&](int64_t row, int at, int count, Floats sum) {
                 const int64_t place = row * s.width + at;
-                store(sums + place, add(sum, load_some_numbers(x + place, count)));
+                store(room.sums + place, add(sum, load_some_numbers(x + place, count)));
             });
         });
     }
     const Timer timer(s, NORMS);
     for (int64_t row = 0; row < rows; ++row) {
-        normalise(sums + row * s.width, s.width, scale, shift, s.eps, x + row * s.width);
+        normalise(room.sums + row * s.width, s.width, scale, shift, s.eps, x + row * s.width);
     }
 }
 
@@ -155,18 +178,18 @@ void rest(
         const int64_t here = std::min(step, rows - first);
         Number* at_work = x + first * s.width;
         add_and_normalise(
-            s, b.out, mixed + first * s.width, here, b.out_scale, b.out_shift, at_work, room.sums);
+            s, b.out, mixed + first * s.width, here, b.out_scale, b.out_shift, at_work, room);
         {
             const Timer timer(s, LINEARS);
-            multiply_rows(at_work, s.width, here, b.up, 0, b.up.count(), [&](Tile& tile) {
+            multiply_all(b.up, at_work, here, room, [&](Tile& tile, const Panels& w) {
                 s.activation(tile.sums[0], tile.rows * PANEL);
-                tile.each(b.up, [&](int64_t row, int at, int count, Floats y) {
+                tile.each(w, [&](int64_t row, int at, int count, Floats y) {
                     store_some_numbers(room.middle + row * s.inner + at, count, y);
                 });
             });
         }
         add_and_normalise(
-            s, b.down, room.middle, here, b.down_scale, b.down_shift, at_work, room.sums);
+            s, b.down, room.middle, here, b.down_scale, b.down_shift, at_work, room);
     }
 }
 
@@ -175,9 +198,11 @@ thread_local Scratch room_scratch, rows_scratch;
 bool lay(const Stack& s, Room& room) {
     const int64_t rows = rows_at_once(s);
     const int64_t of_sums = up(rows * s.width * sizeof(float), 64);
-    if (!room_scratch.grow(of_sums + rows * s.inner * sizeof(Number))) return false;
+    const int64_t of_middle = up(rows * s.inner * sizeof(Number), 64);
+    if (!room_scratch.grow(of_sums + of_middle + s.ready)) return false;
     room.sums = reinterpret_cast<float*>(room_scratch.start());
     room.middle = reinterpret_cast<Number*>(room_scratch.start() + of_sums);
+    room.ready = room_scratch.start() + of_sums + of_middle;
     return true;
 }
 
@@ -235,7 +260,7 @@ bool go_through(const Stack& s, const Sequences& all, const Run& run, Number* x)
     x += first * s.width;
     bool done = true;
     for (const Block& b : s.blocks) {
-        project(s, b, x, rows, qkv);
+        project(s, b, x, rows, room, qkv);
         {
             const Timer timer(s, ATTENTION);
             for (int64_t i = run.from; i < run.to; ++i) {
@@ -286,7 +311,7 @@ bool together(const Stack& s, const Sequences& all, Number* x, int threads) {
         const int64_t to = std::min(rows, groups * (thread + 1) / here * TOGETHER);
         for (const Block& b : s.blocks) {
             if (unready) break;  // for all threads alike
-            project(s, b, x + from * s.width, to - from, qkv + from * 3 * s.width);
+            project(s, b, x + from * s.width, to - from, room, qkv + from * 3 * s.width);
 #pragma omp barrier
 #pragma omp for schedule(dynamic)
             for (int64_t task = 0; task < tasks; ++task) {
@@ -306,25 +331,25 @@ bool together(const Stack& s, const Sequences& all, Number* x, int threads) {
 
 }  // namespace
 
-// Rows of x through all blocks, in place. Of each block there are twelve pointers: weights and
-// biases of the four linear layers, laid out as in products.h, and behind the second and the
-// fourth those of their norms. `spent`, if not null, gets the seconds of linear layers, attention
-// and norms that the calling thread is on a processor for. Returns 0, or 1 if memory ran out.
+// Rows of x through all blocks, in place. Of each block there are 24 pointers: those of the four
+// linear layers, as quantised.h says, and behind the second and the fourth the scale and the shift
+// of their norms. `spent`, if not null, gets the seconds of linear layers, attention and norms that
+// the calling thread is on a processor for. Returns 0, or 1 if memory ran out.
 extern "C" int stelae_postnorm(
     Number* x, const void* const* parts, int blocks, int width, int heads, int inner,
     int activation, float eps, const int64_t* starts, const int64_t* lengths, const int64_t* seen,
     int64_t count, int threads, double* spent) {
     Stack s{{}, width, heads, inner, eps, ACTIVATIONS[activation], spent};
-    for (int i = 0; i < blocks; ++i, parts += 12) {
-        const auto weights = [&](int at, int inputs, int outputs) {
-            return Weights{
-                static_cast<const Number*>(parts[at]), static_cast<const float*>(parts[at + 1]),
-                inputs, outputs};
+    for (int i = 0; i < blocks; ++i) {
+        const auto layer = [&](int inputs, int outputs) {
+            parts += PARTS;
+            return layer_of(parts - PARTS, inputs, outputs);
         };
-        const auto numbers = [&](int at) { return static_cast<const float*>(parts[at]); };
-        s.blocks.push_back(
-            {weights(0, width, 3 * width), weights(2, width, width), weights(6, width, inner),
-             weights(8, inner, width), numbers(4), numbers(5), numbers(10), numbers(11)});
+        const auto numbers = [&] { return static_cast<const float*>(*parts++); };
+        // Read in the order in which they are given.
+        s.add(Block{
+            layer(width, 3 * width), layer(width, width), numbers(), numbers(),
+            layer(width, inner), layer(inner, width), numbers(), numbers()});
     }
     const Sequences all{starts, lengths, seen, count};
     const std::vector<Run> runs = runs_of(s, all, threads);

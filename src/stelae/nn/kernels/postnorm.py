@@ -10,8 +10,19 @@ import torch
 from torch import Tensor
 
 from stelae.nn.batch import TokenBatch
-from stelae.nn.kernels.linear import ACTIVATIONS, Panels, aligned
-from stelae.nn.kernels.variants import FLOAT, INT, LONG, POINTER, Source, best
+from stelae.nn.kernels.build import BuildFailed
+from stelae.nn.kernels.linear import ACTIVATIONS, Panels, aligned, pointers_to
+from stelae.nn.kernels.variants import (
+    FLOAT,
+    INT,
+    INT8_VARIANTS,
+    LONG,
+    POINTER,
+    Kernel,
+    Source,
+    best,
+    compiled,
+)
 
 SOURCE = Source(
     "postnorm",
@@ -74,18 +85,16 @@ class Blocks:
 
     def __init__(self, blocks: Sequence[Block]) -> None:
         first = blocks[0]
-        kernel = best(SOURCE, first.qkv.weight.dtype)
+        kernel = _kernel(blocks)
         if kernel is None:
             raise RuntimeError("there is no kernel here; ask `fits` first")
         self._run = kernel.run
         self._kept = [part for block in blocks for part in _parts(block)]
-        self._parts = (POINTER * len(self._kept))(*(part.data_ptr() for part in self._kept))
+        self._parts = pointers_to(self._kept)
         self._sizes = (len(blocks), first.qkv.inputs, first.heads, first.up.outputs)
         self._how = (ACTIVATIONS[first.activation], first.eps)
         self.shapes = [
-            (panels.inputs, panels.outputs)
-            for block in blocks
-            for panels in (block.qkv, block.out, block.up, block.down)
+            (panels.inputs, panels.outputs) for block in blocks for panels in layers_of(block)
         ]
         self.spent: ctypes.Array[ctypes.c_double] | None = None
 
@@ -114,7 +123,7 @@ def fits(blocks: Sequence[Block]) -> bool:
     if not blocks:
         return False
     first = blocks[0]
-    kernel = best(SOURCE, first.qkv.weight.dtype)
+    kernel = _kernel(blocks)
     width = first.qkv.inputs
     return (
         kernel is not None
@@ -125,19 +134,40 @@ def fits(blocks: Sequence[Block]) -> bool:
     )
 
 
+def _kernel(blocks: Sequence[Block]) -> Kernel | None:
+    """The kernel that multiplies all layers, of which some may be in int8.
+
+    Weights that are not are laid out for it as for the others of the number format.
+    """
+    variants = {panels.kernel.variant for block in blocks for panels in layers_of(block)}
+    quantised = variants.intersection(INT8_VARIANTS)
+    try:
+        if quantised:
+            return compiled(SOURCE, quantised.pop())
+    except BuildFailed:
+        return None
+    return best(SOURCE, blocks[0].qkv.dtype)
+
+
+def layers_of(block: Block) -> tuple[Panels, Panels, Panels, Panels]:
+    """The linear layers of a block, in the order in which they run."""
+    return block.qkv, block.out, block.up, block.down
+
+
 def _kind(block: Block) -> tuple[object, ...]:
     """What all blocks have in common."""
-    layers = (block.qkv, block.out, block.up, block.down)
-    shapes = tuple((panels.inputs, panels.outputs) for panels in layers)
-    return shapes, block.heads, block.activation, block.eps
+    shapes = tuple((panels.inputs, panels.outputs) for panels in layers_of(block))
+    return shapes, block.qkv.dtype, block.heads, block.activation, block.eps
 
 
-def _parts(block: Block) -> list[Tensor]:
+def _parts(block: Block) -> list[Tensor | None]:
     """What the kernel reads of a block, in its order."""
     return [
-        *(block.qkv.weight, block.qkv.bias, block.out.weight, block.out.bias),
+        *block.qkv.parts,
+        *block.out.parts,
         *_numbers(block.out_norm),
-        *(block.up.weight, block.up.bias, block.down.weight, block.down.bias),
+        *block.up.parts,
+        *block.down.parts,
         *_numbers(block.down_norm),
     ]
 

@@ -11,6 +11,7 @@
 #include "registers.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 namespace {
@@ -18,14 +19,17 @@ namespace {
 constexpr int TOGETHER = 6;            // rows at a time
 constexpr int PANEL = WIDE * LANES;    // outputs whose weights lie together
 constexpr int64_t BLOCK = 96;          // rows that go through one panel after another
+constexpr int64_t CELL = 4;            // bytes
 
-struct Weights {
-    const Number* panels;
+// What weights of all kinds have in common.
+struct Panels {
+    const char* start;
     const float* bias;  // as many as outputs, in whole panels; zeros where there is none
     int inputs, outputs;
+    int cells;  // of inputs
 
-    int cells() const { return inputs / PER_CELL; }
-    int count() const { return (outputs + PANEL - 1) / PANEL; }  // of the panels
+    int count() const { return (outputs + PANEL - 1) / PANEL; }
+    const char* at(int panel) const { return start + CELL * PANEL * panel * int64_t(cells); }
 };
 
 // The sums of a tile: of so many rows from `row` on, and of outputs from `output` on.
@@ -37,7 +41,7 @@ struct Tile {
 
     // Calls `take` with the row, the output, how many there are from there on, and their sums.
     template <class Take>
-    void each(const Weights& w, const Take& take) const {
+    void each(const Panels& w, const Take& take) const {
         for (int r = 0; r < rows; ++r) {
             for (int n = 0; n < registers; ++n) {
                 const int at = output + n * LANES;
@@ -47,34 +51,54 @@ struct Tile {
     }
 };
 
-// Sums of R rows and the outputs of a panel, while so many cells are fetched from `ahead` on.
-template <int R>
-void multiply(
-    const Number* x, int64_t stride, const Number* panel, const float* bias, int cells,
-    const Number* ahead, int fetched, Tile& tile) {
-    Floats sums[R][WIDE];
-    for (auto& row : sums) {
-        for (int n = 0; n < WIDE; ++n) row[n] = load(bias + n * LANES);
+// What is fetched while a tile is summed: so many registers from `start` on.
+struct Ahead {
+    const char* start;
+    int count;
+
+    void fetch(int number) const {
+        if (number < count) fetch_soon(start + number * CELL * LANES);
     }
-    for (int cell = 0; cell < cells; ++cell) {
-        if (cell < fetched) fetch_soon(ahead + int64_t(cell) * LANES * PER_CELL);
-        Cells block[WIDE];
-        for (int n = 0; n < WIDE; ++n) {
-            block[n] = load_cells(panel + (int64_t(cell) * WIDE + n) * LANES * PER_CELL);
+};
+
+// Rows as they are multiplied.
+struct Rows {
+    const Number* start;
+    int64_t stride;
+
+    const Number* operator[](int64_t row) const { return start + row * stride; }
+};
+
+// Weights as the numbers that rows consist of.
+struct Weights : Panels {
+    size_t room() const { return 0; }  // bytes that `ready` wants
+    Rows ready(Rows x, int64_t, char*) const { return x; }
+
+    // Sums of R rows from `first` on, and the outputs of a panel.
+    template <int R>
+    void multiply(Rows x, int64_t first, int panel, Ahead ahead, Tile& tile) const {
+        const Number* from = x[first];
+        const char* weights = at(panel);
+        Floats sums[R][WIDE];
+        for (auto& row : sums) {
+            for (int n = 0; n < WIDE; ++n) row[n] = load(bias + panel * PANEL + n * LANES);
+        }
+        for (int cell = 0; cell < cells; ++cell) {
+            ahead.fetch(cell);
+            Cells block[WIDE];
+            for (int n = 0; n < WIDE; ++n) {
+                block[n] = load_cells(weights + (int64_t(cell) * WIDE + n) * LANES * CELL);
+            }
+            for (int r = 0; r < R; ++r) {
+                const Cells number = cell_at(from + r * x.stride + PER_CELL * cell);
+                for (int n = 0; n < WIDE; ++n) sums[r][n] = dot(sums[r][n], number, block[n]);
+            }
         }
         for (int r = 0; r < R; ++r) {
-            const Cells number = cell_at(x + r * stride + PER_CELL * cell);
-            for (int n = 0; n < WIDE; ++n) sums[r][n] = dot(sums[r][n], number, block[n]);
+            for (int n = 0; n < WIDE; ++n) store(tile.sums[r] + n * LANES, sums[r][n]);
         }
     }
-    for (int r = 0; r < R; ++r) {
-        for (int n = 0; n < WIDE; ++n) store(tile.sums[r] + n * LANES, sums[r][n]);
-    }
-}
-
-using Multiply = decltype(&multiply<1>);
-constexpr Multiply MULTIPLY[] = {
-    multiply<1>, multiply<2>, multiply<3>, multiply<4>, multiply<5>, multiply<6>};
+};
 
 // Six of the rows that are left, unless two tiles more will do: then the rows are shared out.
 inline int rows_of(int64_t left) {
@@ -82,27 +106,39 @@ inline int rows_of(int64_t left) {
     return left < 2 * TOGETHER ? int((left + 1) / 2) : TOGETHER;
 }
 
-// Rows times the weights of some panels; `finish` takes one tile of sums after another.
-template <class Finish>
+template <class Kind, class Ready>
+void multiply_tile(
+    const Kind& w, const Ready& x, int64_t first, int panel, Ahead ahead, Tile& tile) {
+    switch (tile.rows) {
+        case 1: return w.template multiply<1>(x, first, panel, ahead, tile);
+        case 2: return w.template multiply<2>(x, first, panel, ahead, tile);
+        case 3: return w.template multiply<3>(x, first, panel, ahead, tile);
+        case 4: return w.template multiply<4>(x, first, panel, ahead, tile);
+        case 5: return w.template multiply<5>(x, first, panel, ahead, tile);
+        default: return w.template multiply<6>(x, first, panel, ahead, tile);
+    }
+}
+
+// Rows times the weights of some panels; `finish` takes one tile of sums after another, and `room`
+// is as large as the weights want it to be.
+template <class Kind, class Finish>
 void multiply_rows(
-    const Number* x, int64_t stride, int64_t rows, const Weights& w, int from, int to,
-    const Finish& finish) {
+    Rows x, int64_t rows, const Kind& w, int from, int to, char* room, const Finish& finish) {
     Tile tile;
     for (int64_t first = 0; first < rows; first += BLOCK) {
-        const int64_t end = std::min(rows, first + BLOCK), tiles = (end - first) / TOGETHER;
+        const int64_t here = std::min(BLOCK, rows - first), tiles = here / TOGETHER;
+        const auto ready = w.ready({x[first], x.stride}, here, room);
         for (int panel = from; panel < to; ++panel) {
             tile.output = panel * PANEL;
             tile.registers = std::min(WIDE, (w.outputs - tile.output + LANES - 1) / LANES);
-            const Number* weights = w.panels + int64_t(tile.output) * w.inputs;
-            const Number* ahead = weights + int64_t(PANEL) * w.inputs;
             const bool fetches = panel + 1 < to && tiles >= WIDE;  // fewer read it as fast
-            const int fetched = fetches ? int((w.cells() * WIDE + tiles - 1) / tiles) : 0;
-            for (tile.row = first; tile.row < end; tile.row += tile.rows) {
-                tile.rows = rows_of(end - tile.row);
-                MULTIPLY[tile.rows - 1](
-                    x + tile.row * stride, stride, weights, w.bias + tile.output, w.cells(), ahead,
-                    fetched, tile);
-                ahead += int64_t(fetched) * LANES * PER_CELL;
+            const int fetched = fetches ? int((w.cells * WIDE + tiles - 1) / tiles) : 0;
+            Ahead ahead{w.at(panel + 1), fetched};
+            for (int64_t row = 0; row < here; row += tile.rows) {
+                tile.row = first + row;
+                tile.rows = rows_of(here - row);
+                multiply_tile(w, ready, row, panel, ahead, tile);
+                ahead.start += fetched * CELL * LANES;
                 finish(tile);
             }
         }

@@ -4,6 +4,7 @@
 // The flags of the compiler choose: registers of AVX-512 where it is on, of AVX2 and FMA else;
 // STELAE_BFLOAT16 chooses bfloat16 for the numbers, for which AVX512-BF16 must be on, float32
 // else. Numbers are multiplied by cells of 32 bits: one float32, or two bfloat16 side by side.
+// STELAE_INT8 adds whole numbers, four to a cell, for which AVX512-VNNI must be on.
 
 #pragma once
 
@@ -64,6 +65,28 @@ inline Cells load_some(const void* from, int count) {
 inline void store_some(void* to, int count, Cells x) {
     _mm512_mask_storeu_epi32(to, first(count), x);
 }
+
+#ifdef STELAE_INT8
+
+inline Cells add_cells(Cells a, Cells b) { return _mm512_add_epi32(a, b); }
+inline Cells multiply_cells(Cells a, Cells b) { return _mm512_mullo_epi32(a, b); }
+inline int32_t first_of(Cells x) { return _mm512_cvtsi512_si32(x); }
+// The nearest whole numbers, the even one of two; of what has none the least that there is.
+inline Cells whole(Floats x) { return _mm512_cvtps_epi32(x); }
+inline Floats converted(Cells x) { return _mm512_cvtepi32_ps(x); }
+// Whole numbers as bytes, 0 or 255 where they lie below or above.
+inline void store_bytes(uint8_t* to, Cells x) {
+    const __m128i bytes = _mm512_cvtusepi32_epi8(_mm512_max_epi32(x, _mm512_setzero_si512()));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
+}
+// Adds the products of the four bytes of each cell: from 0 to 255 in `a`, from -128 in `b`.
+// For the intrinsic, g++ 12 copies sums from register to register, and to memory and back.
+inline Cells dot_bytes(Cells sum, Cells a, Cells b) {
+    asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+}
+
+#endif
 
 // As many rows of cells as a register has become columns.
 inline void transpose(Cells r[LANES]) {

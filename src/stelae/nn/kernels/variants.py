@@ -53,6 +53,26 @@ VARIANTS = (
 """The best for a number format first."""
 
 
+def _with_int8(name: str, variant: Variant) -> Variant:
+    """Kernels that multiply whole numbers too, and are otherwise those of another kind."""
+    own = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512vnni", "-DSTELAE_INT8")
+    return Variant(
+        name,
+        variant.dtype,
+        variant.step,
+        variant.lanes,
+        lambda: variant.runs() and torch.cpu._is_vnni_supported(),
+        tuple(dict.fromkeys((*variant.flags, *own))),
+    )
+
+
+INT8_VARIANTS = (
+    _with_int8("AVX512-VNNI with AVX512-BF16", VARIANTS[0]),
+    _with_int8("AVX512-VNNI", VARIANTS[1]),
+)
+"""Those that multiply in int8 between numbers of their format."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A kernel in C++.
@@ -103,6 +123,11 @@ def best(source: Source, dtype: torch.dtype) -> Kernel | None:
         return None if variant is None else compiled(source, variant)
     except BuildFailed:
         return None
+
+
+def int8_variant(dtype: torch.dtype) -> Variant | None:
+    """The kind of kernel that multiplies in int8 between numbers of a format here."""
+    return next((v for v in INT8_VARIANTS if v.dtype == dtype and v.runs()), None)
 
 
 def note(source: Source, dtype: torch.dtype) -> str:

@@ -9,6 +9,7 @@ for many rows and up to twice as fast for few.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stelae.nn.kernels import linear as compiled
+from stelae.nn.kernels.quantised import quantised
+from stelae.nn.kernels.variants import Kernel
 
 Activation = Literal["none", "gelu", "gelu_tanh", "quick_gelu", "relu", "silu", "tanh"]
 
@@ -157,6 +160,37 @@ Update = Callable[[Tensor, Tensor], Tensor]
 to what counts as its products."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Int8:
+    """How a layer becomes one in int8.
+
+    Attributes:
+        kernel: Multiplies; its numbers have the format that the layer computed in before.
+        weight: As the layer's, in the format of the checkpoint.
+        bias: Likewise.
+        smoothing: What each input is multiplied by before it is quantised, shape ``(inputs,)``.
+    """
+
+    kernel: Kernel
+    weight: Tensor
+    bias: Tensor | None
+    smoothing: Tensor | None = None
+
+    def laid_out(self) -> Product:
+        """All outputs of the layer."""
+        return quantised(self.kernel, self.weight, self.bias, self.smoothing)
+
+    def halves(self) -> tuple[Product, Product]:
+        """The first half of the outputs, and the second."""
+        weights = self.weight.chunk(2)
+        biases = (None, None) if self.bias is None else self.bias.chunk(2)
+        first, second = (
+            quantised(self.kernel, weight, bias, self.smoothing)
+            for weight, bias in zip(weights, biases, strict=True)
+        )
+        return first, second
+
+
 class Adaptable(Packable):
     """A linear layer whose product an adapter may change.
 
@@ -177,6 +211,10 @@ class Adaptable(Packable):
     def updated(self, x: Tensor, y: Tensor) -> Tensor:
         """The product ``y`` of ``x`` as adapters want it."""
         return y if self.update is None else self.update(x, y)
+
+    def quantise(self, how: Int8) -> None:
+        """Multiply in int8 from now on. The plain weight is freed."""
+        raise NotImplementedError
 
 
 class Linear(Adaptable):
@@ -205,6 +243,11 @@ class Linear(Adaptable):
         self.packed = _pack(self.weight, self.bias)
         if self.packed is not None:
             self.weight = nn.Parameter(self.weight.new_empty(0), requires_grad=False)
+
+    def quantise(self, how: Int8) -> None:
+        """Multiply in int8 from now on. The plain weight is freed."""
+        self.packed = how.laid_out()
+        self.weight = nn.Parameter(self.weight.new_empty(0), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer.
@@ -258,31 +301,41 @@ class GatedLinear(Adaptable):
         self.activation = activation
         self.weight = nn.Parameter(torch.empty(2 * outputs, inputs), requires_grad=False)
         self.bias = nn.Parameter(torch.empty(2 * outputs), requires_grad=False) if bias else None
-        self._packed: tuple[Product, Product] | None = None
+        self.packed: tuple[Product, Product] | None = None
 
     def prepack(self) -> None:
         """Lay the weight out; a no-op off the CPU. The plain ones are freed."""
-        if self._packed is not None:
+        if self.packed is not None:
             return
         halves = zip(self.weight.chunk(2), self._biases(), strict=True)
         gate, up = (_pack(half.contiguous(), bias) for half, bias in halves)
         if gate is not None and up is not None and gate.takes(self.activation):
-            self._packed = gate, up
+            self.packed = gate, up
+            self.weight = nn.Parameter(self.weight.new_empty(0), requires_grad=False)
+
+    def quantise(self, how: Int8) -> None:
+        """Multiply in int8 from now on, by activations that the kernel has; else nothing changes.
+
+        The plain weight is freed.
+        """
+        gate, up = how.halves()
+        if gate.takes(self.activation):
+            self.packed = gate, up
             self.weight = nn.Parameter(self.weight.new_empty(0), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape ``(T, inputs)`` to ``(T, outputs)``."""
-        if self._packed is None or self.update is not None:
+        if self.packed is None or self.update is not None:
             gate, up = self._multiply(x).chunk(2, dim=-1)
             return ACTIVATIONS[self.activation](gate).mul_(up)
-        of_gate, of_up = self._packed
+        of_gate, of_up = self.packed
         return of_up.multiplied(x, of_gate.product(x, self.activation))
 
     def _multiply(self, x: Tensor) -> Tensor:
         """Gate beside up, without the activation; shape ``(T, 2 outputs)``."""
-        if self._packed is None:
+        if self.packed is None:
             return self.updated(x, functional.linear(x, self.weight, self.bias))
-        return self.updated(x, torch.cat([half.product(x) for half in self._packed], dim=-1))
+        return self.updated(x, torch.cat([half.product(x) for half in self.packed], dim=-1))
 
     def _biases(self) -> tuple[Tensor | None, Tensor | None]:
         if self.bias is None:
