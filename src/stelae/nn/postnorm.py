@@ -19,7 +19,7 @@ from stelae.nn.batch import TokenBatch
 from stelae.nn.fields import Count, Epsilon, Layers, Width
 from stelae.nn.heads.classify import CLASSIFIER_NAMES, ClassifierHead
 from stelae.nn.heads.masked_lm import MASKED_LM_NAMES, MaskedLmHead
-from stelae.nn.layers.attention import Bias
+from stelae.nn.layers.attention import ByDistance
 from stelae.nn.layers.embedding import Embedding
 from stelae.nn.layers.linear import Activation, Packable, prepack
 from stelae.nn.layers.norm import LayerNorm
@@ -104,7 +104,7 @@ class PostNormEncoder(Backbone, Packable):
         """Row in the table of positions for each token, shape ``(T,)``."""
         return batch.positions
 
-    def bias(self, batch: TokenBatch) -> Bias | None:
+    def bias(self, batch: TokenBatch) -> ByDistance | None:
         """What is added to the scores in every block."""
         del batch
         return None

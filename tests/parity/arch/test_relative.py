@@ -9,6 +9,7 @@ import pytest
 import torch
 import transformers
 from fix_arch import agree, assert_same, backbone_of, reference_of, texts_of
+from fix_kernels import kernels, none
 from fix_relative import LONG, T5, mt5, t5, umt5
 from safetensors.torch import load_file
 
@@ -39,6 +40,14 @@ CASES = [
 @pytest.mark.parametrize(("name", "config"), CASES)
 def test_token_vectors_equal_the_reference(name: str, config: Any) -> None:
     agree(name, config, getattr(transformers, name), LONG, trunk="encoder")
+
+
+@pytest.mark.parametrize(
+    ("name", "config"), [("T5EncoderModel", t5()), ("UMT5EncoderModel", umt5())]
+)
+def test_token_vectors_equal_the_reference_without_a_compiler(name: str, config: Any) -> None:
+    with kernels(none):
+        agree(name, config, getattr(transformers, name), LONG, trunk="encoder")
 
 
 @pytest.mark.parametrize(

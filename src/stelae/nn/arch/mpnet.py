@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stelae.nn.backbone import architecture, require
 from stelae.nn.batch import TokenBatch
-from stelae.nn.layers.attention import Bias
+from stelae.nn.layers.attention import ByDistance
 from stelae.nn.layers.buckets import RelativeBias
 from stelae.nn.layers.linear import Activation
 from stelae.nn.layers.positions import counted_positions
@@ -77,7 +77,7 @@ class MPNet(PostNormEncoder):
         """Positions from 2."""
         return counted_positions(batch, PADDING)
 
-    def bias(self, batch: TokenBatch) -> Bias:
+    def bias(self, batch: TokenBatch) -> ByDistance:
         """The number of each distance, one per head."""
-        found: Bias = self.distances(batch)
+        found: ByDistance = self.distances(batch)
         return found

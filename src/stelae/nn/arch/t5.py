@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from stelae.nn.backbone import Backbone, activation_of, architecture, require
 from stelae.nn.batch import TokenBatch
 from stelae.nn.fields import Count, Epsilon, Layers, Width
-from stelae.nn.layers.attention import Bias, attend, split
+from stelae.nn.layers.attention import ByDistance, attend, split
 from stelae.nn.layers.buckets import RelativeBias
 from stelae.nn.layers.embedding import Embedding
 from stelae.nn.layers.linear import Activation, Linear
@@ -114,7 +114,7 @@ class T5Layer(nn.Module):
         self.mlp_norm = RmsNorm(width, eps)
         self.mlp = config.mlp()
 
-    def forward(self, x: Tensor, batch: TokenBatch, bias: Bias | None) -> Tensor:
+    def forward(self, x: Tensor, batch: TokenBatch, bias: ByDistance | None) -> Tensor:
         """Token vectors in and out, shape ``(T, H)``; scores are not scaled."""
         q, k, v = split(self.qkv(self.qkv_norm(x)), self.heads)
         x = self.out.add(attend(q, k, v, batch, scale=1.0, bias=bias), x)
@@ -166,7 +166,7 @@ class T5(Backbone):
     def states(self, batch: TokenBatch) -> Iterator[Tensor]:
         """Embeddings, then token vectors after each layer, the last normalised."""
         x: Tensor = self.words(batch.ids)
-        bias: Bias | None = None
+        bias: ByDistance | None = None
         for layer in cast("Iterable[T5Layer]", self.layers):
             yield x
             if layer.distances is not None:

@@ -40,6 +40,7 @@ struct Shape {
     int64_t before, after;                             // places that a token sees; all if < 0
     int64_t ahead;                                     // numbers to the head that is likely next
     float cap = 0.0f;                                  // of scores, times log2(e); none if 0
+    int64_t first = 0;                                 // place of the first query in its sequence
 
     int cells() const { return width / PER_CELL; }
     int padded() const { return static_cast<int>(up(width, LANES)); }  // with zeros, in registers
@@ -282,19 +283,21 @@ void attend_rows(
     }
 }
 
-// The rows of one head: R at once, then as many as are left.
+// The rows of one head from `row` to `length`: R at once, then as many as are left.
 template <int R>
 void attend_all(
     const Number* q, const Number* keys, const Number* values, int64_t row, int64_t length,
     int64_t seen, const Shape& s, const Bench& bench, Number* out) {
     for (; row + R <= length; row += R) {
+        const int64_t at = row - s.first;
         attend_rows<R>(
-            q + row * s.q_stride, keys, values, row, seen, s, bench, out + row * s.out_stride);
+            q + at * s.q_stride, keys, values, row, seen, s, bench, out + at * s.out_stride);
     }
     if constexpr (R > 1) attend_all<R - 1>(q, keys, values, row, length, seen, s, bench, out);
 }
 
-// One sequence, one head of keys, and the heads of queries that it serves.
+// One sequence, one head of keys, and the heads of queries that it serves; `q` and `out` begin
+// with the first query.
 bool attend_head(
     const Number* q, const Number* k, const Number* v, Number* out, int64_t length, int64_t seen,
     int served, const Shape& s, const Distances& by = {}) {
@@ -324,7 +327,8 @@ bool attend_head(
     for (int head = 0; head < served; ++head) {
         if (of_added) lay_out_distances(by.from(head).middle, length, seen, added);
         attend_all<ROWS>(
-            q + head * s.width, keys, values, 0, length, seen, s, bench, out + head * s.width);
+            q + head * s.width, keys, values, s.first, length, seen, s, bench,
+            out + head * s.width);
     }
     return true;
 }

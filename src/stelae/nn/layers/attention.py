@@ -17,6 +17,35 @@ Bias = Callable[[Tensor, Tensor], Tensor]
 """Added to the scaled scores of one group: from its queries and keys, each of shape
 ``(N, heads, L, d)``, to a tensor that broadcasts to ``(N, heads, L, L)``."""
 
+
+class ByDistance:
+    """A bias that depends on the head and on the distance of two tokens alone.
+
+    The compiled kernel reads the table as it is; otherwise it is laid out as a matrix, once.
+
+    Args:
+        table: The number of each distance ``j - i``, where a token at ``i`` looks at one at
+            ``j``, from ``1 - L`` to ``L - 1`` of the longest text; shape ``(heads, 2 L - 1)``,
+            float32, those of a head side by side.
+    """
+
+    def __init__(self, table: Tensor) -> None:
+        self.table = table
+        self._square: Tensor | None = None
+
+    def __call__(self, q: Tensor, k: Tensor) -> Tensor:
+        """Shape ``(1, heads, L, L)`` for the ``L`` of one group, in the numbers of its queries."""
+        del k
+        if self._square is None or self._square.dtype is not q.dtype:
+            self._square = square(self.table.to(q.dtype))[None]
+        return self._square[..., : q.shape[2], : q.shape[2]]
+
+
+def square(by_distance: Tensor) -> Tensor:
+    """What belongs to each distance, shape ``(..., 2 L - 1)``, laid out as ``(..., L, L)``."""
+    return by_distance.unfold(-1, by_distance.shape[-1] // 2 + 1, 1).flip(-2)
+
+
 SCORES = 1 << 24
 """Numbers of a score matrix that are held at once, where one must be held."""
 
@@ -101,12 +130,12 @@ def attend(
         Vaswani et al. 2017, section 3.2 (arXiv:1706.03762); grouped keys: Ainslie et
         al. 2023 (arXiv:2305.13245); soft cap: Gemma Team 2024 (arXiv:2408.00118).
     """
-    if bias is None and softcap is None:
-        window = (span.before, span.after)
-        if compiled.takes(q, k, v, batch):
-            return compiled.attend(q, k, v, batch, window, scale)
-        if varlen.takes(q, k, v, batch):
-            return varlen.attend(q, k, v, batch, window, scale)
+    window = (span.before, span.after)
+    table = bias.table if isinstance(bias, ByDistance) else None
+    if (bias is None or table is not None) and compiled.takes(q, k, v, batch):
+        return compiled.attend(q, k, v, batch, compiled.Scores(window, scale, softcap, table))
+    if bias is None and softcap is None and varlen.takes(q, k, v, batch):
+        return varlen.attend(q, k, v, batch, window, scale)
     heads, width = q.shape[1], v.shape[2]
     mixed = torch.empty(len(q), heads, width, dtype=q.dtype, device=q.device)
     for group in batch.groups:

@@ -9,25 +9,27 @@ are those of its published code.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
 from stelae.nn.batch import TokenBatch
-from stelae.nn.layers.attention import Bias
+from stelae.nn.layers.attention import ByDistance
 
 
-def relative_buckets(
-    length: int,
+@lru_cache(maxsize=64)
+def buckets_of(
+    longest: int,
     buckets: int,
     max_distance: int,
     bidirectional: bool = True,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Bucket of each pair of tokens.
+    """Bucket of each distance (place seen minus place that looks) in a text.
 
     Args:
-        length: Tokens of the text, ``L``.
+        longest: Tokens of the text, ``L``.
         buckets: Number of buckets.
         max_distance: From here on, all distances share the last bucket.
         bidirectional: Whether later tokens have half of the buckets; otherwise they
@@ -35,14 +37,10 @@ def relative_buckets(
         device: Where the result goes.
 
     Returns:
-        Integers ``(L, L)``: the row is the token that looks, the column the one it sees.
+        Integers from that of distance ``1 - L`` to that of ``L - 1``, shape ``(2 L - 1,)``; kept,
+        and not to be written to.
     """
-    distances = torch.arange(1 - length, length, device=device)
-    return _square(_bucket(distances, buckets, max_distance, bidirectional), length)
-
-
-def _bucket(distances: Tensor, buckets: int, max_distance: int, bidirectional: bool) -> Tensor:
-    """Bucket of each distance (place seen minus place that looks)."""
+    distances = torch.arange(1 - longest, longest, device=device)
     if not bidirectional:
         return _sized((-distances).clamp(min=0), buckets, max_distance)
     half = buckets // 2
@@ -55,11 +53,6 @@ def _sized(distances: Tensor, buckets: int, max_distance: int) -> Tensor:
     growth = torch.log(distances.clamp(min=1).float() / exact) / math.log(max_distance / exact)
     far = (exact + (growth * (buckets - exact)).long()).clamp(max=buckets - 1)
     return torch.where(distances < exact, distances, far)
-
-
-def _square(by_distance: Tensor, length: int) -> Tensor:
-    """What belongs to each distance, shape ``(..., 2 L - 1)``, laid out as ``(..., L, L)``."""
-    return by_distance.unfold(-1, length, 1).flip(-2)
 
 
 class RelativeBias(nn.Module):
@@ -79,15 +72,13 @@ class RelativeBias(nn.Module):
         self.weight = nn.Parameter(torch.empty(buckets, heads), requires_grad=False)
         self.max_distance, self.bidirectional = max_distance, bidirectional
 
-    def forward(self, batch: TokenBatch) -> Bias:
+    def forward(self, batch: TokenBatch) -> ByDistance:
         """What is added to the scores of a batch, in all layers that share the table."""
-        longest = max(group.length for group in batch.groups)
-        distances = torch.arange(1 - longest, longest, device=self.weight.device)
-        places = _bucket(distances, len(self.weight), self.max_distance, self.bidirectional)
-        table = _square(self.weight[places].T, longest)[None]
-
-        def bias(q: Tensor, k: Tensor) -> Tensor:
-            del k
-            return table[..., : q.shape[2], : q.shape[2]]
-
-        return bias
+        longest = batch.groups[-1].length
+        places = buckets_of(
+            *(1 << (longest - 1).bit_length(), len(self.weight), self.max_distance),
+            *(self.bidirectional, self.weight.device),
+        )  # few lengths, so that they stay known
+        spare = len(places) // 2 + 1 - longest
+        places = places[spare : len(places) - spare]
+        return ByDistance(self.weight[places].T.contiguous().float())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from stelae.nn.batch import TokenBatch
-from stelae.nn.layers.attention import Bias, attend, split
+from stelae.nn.layers.attention import ByDistance, attend, split
 from stelae.nn.layers.linear import Activation, GatedLinear, Linear
 from stelae.nn.layers.norm import LayerNorm
 
@@ -49,7 +49,7 @@ class PostNormLayer(nn.Module):
         self.down = Linear(inner, width)
         self.down_norm = LayerNorm(width, eps)
 
-    def forward(self, x: Tensor, batch: TokenBatch, bias: Bias | None = None) -> Tensor:
+    def forward(self, x: Tensor, batch: TokenBatch, bias: ByDistance | None = None) -> Tensor:
         """Token vectors in and out, shape ``(T, H)``."""
         mixed = attend(*split(self.qkv(x), self.heads), batch, bias=bias)
         return self.after(mixed, x)
