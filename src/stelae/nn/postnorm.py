@@ -131,8 +131,7 @@ class PostNormEncoder(Backbone, Packable):
         """Lay the weights of all blocks out, and run them as one where that can be had."""
         if self.whole is None:
             prepack(self.layers)
-            biased = type(self).bias is not PostNormEncoder.bias  # which no kernel adds
-            self.whole = None if biased else whole_stack(self.stack())
+            self.whole = whole_stack(self.stack())
             self.free = self.whole is not None
 
     def forward(self, batch: TokenBatch) -> Tensor:
@@ -140,7 +139,8 @@ class PostNormEncoder(Backbone, Packable):
         whole = self.whole
         if whole is None or whole.adapted:
             return super().forward(batch)
-        return whole.blocks.run(self.embed(batch), batch)
+        bias = self.bias(batch)
+        return whole.blocks.run(self.embed(batch), batch, None if bias is None else bias.table)
 
     def masked_lm(self) -> MaskedLmHead:
         """The head of ``...ForMaskedLM``, as wide inside as the embeddings."""

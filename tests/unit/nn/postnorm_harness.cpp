@@ -8,7 +8,7 @@
 
 extern "C" int stelae_postnorm(
     Number*, const void* const*, int, int, int, int, int, float, const int64_t*, const int64_t*,
-    const int64_t*, int64_t, int, double*);
+    const int64_t*, int64_t, const float*, int64_t, int, double*);
 
 struct Norm {
     explicit Norm(int width) : scale(width), shift(width) {
@@ -52,14 +52,18 @@ bool runs(const Shape& shape, const std::vector<int64_t>& lengths, int64_t hidde
         seen.push_back(length > hidden ? length - hidden : length);
         tokens += length;
     }
+    // Exactly those of the longest sequence, where all tokens are seen.
+    const int64_t longest = lengths.empty() ? 1 : lengths.back(), reach = 2 * longest - 1;
+    const std::vector<float> distances(shape.heads * reach, 0.25f);
+    const float* added = hidden == 0 ? distances.data() + longest - 1 : nullptr;
     std::vector<Number> known;
     for (int threads : {1, 2, 5}) {
         auto x = numbers(tokens * shape.width);
         std::vector<double> spent(3);
         if (stelae_postnorm(
                 x.data(), parts.data(), shape.blocks, shape.width, shape.heads, shape.inner, 1,
-                1e-12f, starts.data(), lengths.data(), seen.data(), lengths.size(), threads,
-                threads == 1 ? spent.data() : nullptr)) {
+                1e-12f, starts.data(), lengths.data(), seen.data(), lengths.size(), added,
+                reach, threads, threads == 1 ? spent.data() : nullptr)) {
             return false;
         }
         if (threads == 1) known = x;

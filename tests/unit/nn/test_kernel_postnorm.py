@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from stelae.nn.batch import TokenBatch
 from stelae.nn.kernels import linear
 from stelae.nn.kernels.variants import Variant
-from stelae.nn.layers.attention import attend, split
+from stelae.nn.layers.attention import ByDistance, attend, split
 from stelae.nn.layers.linear import Activation, Linear, prepack
 from stelae.nn.layers.norm import LayerNorm
 from stelae.nn.layers.postnorm import PostNormLayer
@@ -78,15 +78,26 @@ def whole_of(layers: nn.ModuleList, variant: Variant) -> WholeStack:
     return made
 
 
-def ran(whole: WholeStack, x: Tensor, batch: TokenBatch) -> Tensor:
+def ran(whole: WholeStack, x: Tensor, batch: TokenBatch, distances: Tensor | None = None) -> Tensor:
     """Token vectors after all blocks; those given are kept."""
-    return whole.blocks.run(x.clone(), batch)
+    return whole.blocks.run(x.clone(), batch, distances)
+
+
+def distances_of(shape: Shape, longest: int) -> Tensor:
+    """What is added to scores for each head and distance, of their size."""
+    return torch.randn(shape.heads, 2 * longest - 1)
 
 
 Rounding = Callable[[Tensor], Tensor]
 
 
-def by_layers(layers: nn.ModuleList, x: Tensor, batch: TokenBatch, rounded: Rounding) -> Tensor:
+def by_layers(
+    layers: nn.ModuleList,
+    x: Tensor,
+    batch: TokenBatch,
+    distances: Tensor | None,
+    rounded: Rounding,
+) -> Tensor:
     """Vaswani et al. 2017, section 3.1, in float64, its layers rounding what they hand on."""
     x, layers = x.double(), deepcopy(layers).double()
     hooks = [
@@ -94,10 +105,11 @@ def by_layers(layers: nn.ModuleList, x: Tensor, batch: TokenBatch, rounded: Roun
         for module in layers.modules()
         if isinstance(module, LayerNorm) or module in [layer.up for layer in layers]
     ]
+    bias = None if distances is None else ByDistance(distances)
     for layer in layers:
         assert isinstance(layer, PostNormLayer)
         q, k, v = split(rounded(layer.qkv(x)), layer.heads)
-        x = layer.after(rounded(attend(q, k, v, batch)), x)
+        x = layer.after(rounded(attend(q, k, v, batch, bias=bias)), x)
     for hook in hooks:
         hook.remove()
     return x
@@ -109,7 +121,12 @@ def size(x: Tensor) -> float:
 
 
 def error_by_rounding(
-    layers: nn.ModuleList, x: Tensor, batch: TokenBatch, shape: Shape, dtype: torch.dtype
+    layers: nn.ModuleList,
+    x: Tensor,
+    batch: TokenBatch,
+    distances: Tensor | None,
+    shape: Shape,
+    dtype: torch.dtype,
 ) -> tuple[Tensor, float]:
     """What blocks give in float64, and how far the kernel may be from that, as ``size`` counts.
 
@@ -118,8 +135,8 @@ def error_by_rounding(
     and for chance. Sums of n products err by about the square root of n roundings of float32
     besides (Higham and Mary 2019, theorem 2.4), of which twice as many are granted.
     """
-    exact = by_layers(layers, x, batch, lambda made: made)
-    once = by_layers(layers, x, batch, lambda made: made.to(dtype).double())
+    exact = by_layers(layers, x, batch, distances, lambda made: made)
+    once = by_layers(layers, x, batch, distances, lambda made: made.to(dtype).double())
     longest = max(shape.width, shape.inner, int(batch.lengths.max()))
     sums = 2 * longest**0.5 * ROUNDING[torch.float32] / ROUNDING[dtype]
     return exact, (3 + sums) * size(once - exact)
@@ -154,9 +171,10 @@ def test_they_are_post_norm_blocks(variant: Variant, data: st.DataObject) -> Non
     layers = blocks_of(shape, variant.dtype, data.draw(st.integers(0, 2**31)))
     batch = batch_of(lengths, seen)
     x = torch.randn(sum(lengths), shape.width).to(variant.dtype)
+    added = distances_of(shape, max(lengths)) if data.draw(st.booleans()) else None
     with threads(count):
-        found = ran(whole_of(layers, variant), x, batch)
-    exact, error = error_by_rounding(layers, x, batch, shape, variant.dtype)
+        found = ran(whole_of(layers, variant), x, batch, added)
+    exact, error = error_by_rounding(layers, x, batch, added, shape, variant.dtype)
     assert size(found.double() - exact) <= error
     assert (found.double() - exact).abs().max() <= 8 * error
 
@@ -175,17 +193,19 @@ BATCHES = {
 @variants
 @pytest.mark.parametrize("count", [1, 2, 5])
 @pytest.mark.parametrize("lengths", BATCHES.values(), ids=BATCHES)
+@pytest.mark.parametrize("added", [False, True], ids=["plain", "added"])
 def test_neighbours_and_threads_change_no_bit(
-    variant: Variant, lengths: list[int], count: int
+    variant: Variant, lengths: list[int], count: int, added: bool
 ) -> None:
     shape = Shape()
     whole = whole_of(blocks_of(shape, variant.dtype, 6), variant)
     x = torch.randn(sum(lengths), shape.width).to(variant.dtype)
+    distances = distances_of(shape, max(lengths)) if added else None
     with threads(count):
-        found = ran(whole, x, batch_of(lengths))
+        found = ran(whole, x, batch_of(lengths), distances)
     start = 0
     for length in lengths:
-        alone = ran(whole, x[start : start + length], batch_of([length]))
+        alone = ran(whole, x[start : start + length], batch_of([length]), distances)
         assert torch.equal(found[start : start + length], alone)
         start += length
 

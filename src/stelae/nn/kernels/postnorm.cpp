@@ -51,6 +51,7 @@ struct Stack {
     float eps;
     Activation activation;
     double* spent;  // seconds by part, of the calling thread; null if nobody asks
+    Distances distances = {};  // what is added to scores in every block
     size_t ready = 0;  // bytes of a room for the rows of a layer as it multiplies them
 
     void add(const Block& b) {
@@ -148,7 +149,9 @@ bool attend(const Stack& s, const Number* qkv, int64_t length, int64_t seen, int
     const Shape shape{
         stride, stride, stride, s.width, each, LOG2_E / std::sqrt(float(each)), -1, -1, each};
     const Number* q = qkv + head * each;
-    return attend_head(q, q + s.width, q + 2 * s.width, mixed + head * each, length, seen, 1, shape);
+    return attend_head(
+        q, q + s.width, q + 2 * s.width, mixed + head * each, length, seen, 1, shape,
+        s.distances.from(head));
 }
 
 // Adds a linear layer of `from` to rows of x, and normalises them.
@@ -333,13 +336,16 @@ bool together(const Stack& s, const Sequences& all, Number* x, int threads) {
 
 // Rows of x through all blocks, in place. Of each block there are 24 pointers: those of the four
 // linear layers, as quantised.h says, and behind the second and the fourth the scale and the shift
-// of their norms. `spent`, if not null, gets the seconds of linear layers, attention and norms that
-// the calling thread is on a processor for. Returns 0, or 1 if memory ran out.
+// of their norms. `distances`, if not null, is what every block adds to scaled scores at distance 0 of
+// the first head, with that of all that occur around it. `spent`, if not null, gets the seconds of
+// linear layers, attention and norms that the calling thread is on a processor for. Returns 0, or 1
+// if memory ran out.
 extern "C" int stelae_postnorm(
     Number* x, const void* const* parts, int blocks, int width, int heads, int inner,
     int activation, float eps, const int64_t* starts, const int64_t* lengths, const int64_t* seen,
-    int64_t count, int threads, double* spent) {
-    Stack s{{}, width, heads, inner, eps, ACTIVATIONS[activation], spent};
+    int64_t count, const float* distances, int64_t distances_stride, int threads, double* spent) {
+    const Distances by{distances, distances_stride};
+    Stack s{{}, width, heads, inner, eps, ACTIVATIONS[activation], spent, by};
     for (int i = 0; i < blocks; ++i) {
         const auto layer = [&](int inputs, int outputs) {
             parts += PARTS;

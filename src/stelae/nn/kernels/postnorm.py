@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from stelae.nn.batch import TokenBatch
+from stelae.nn.kernels.attention import middle
 from stelae.nn.kernels.build import BuildFailed
 from stelae.nn.kernels.linear import ACTIVATIONS, Panels, aligned, pointers_to
 from stelae.nn.kernels.variants import (
@@ -31,7 +32,7 @@ SOURCE = Source(
     (
         *(POINTER, POINTER),
         *([INT] * 5),
-        *(FLOAT, POINTER, POINTER, POINTER, LONG, INT, POINTER),
+        *(FLOAT, POINTER, POINTER, POINTER, LONG, POINTER, LONG, INT, POINTER),
     ),
 )
 
@@ -98,12 +99,13 @@ class Blocks:
         ]
         self.spent: ctypes.Array[ctypes.c_double] | None = None
 
-    def run(self, x: Tensor, batch: TokenBatch) -> Tensor:
+    def run(self, x: Tensor, batch: TokenBatch, distances: Tensor | None = None) -> Tensor:
         """Take token vectors through all blocks, in place.
 
         Args:
             x: Shape ``(T, H)``, rows side by side.
             batch: Where each sequence lies.
+            distances: Added to the scores of every block, as in ``Scores``.
 
         Raises:
             MemoryError: There is none for queries, keys and values.
@@ -111,7 +113,7 @@ class Blocks:
         failed = self._run(
             *(x.data_ptr(), self._parts, *self._sizes, *self._how),
             *(rows.data_ptr() for rows in (batch.starts, batch.lengths, batch.seen)),
-            *(batch.size, torch.get_num_threads(), self.spent),
+            *(batch.size, *middle(distances), torch.get_num_threads(), self.spent),
         )
         if failed:
             raise MemoryError(f"no memory for queries, keys and values of {len(x)} tokens")
