@@ -17,6 +17,8 @@ from torch.nn import functional
 from transformers import AttentionInterface
 
 from stelae.engines.chat.stepping import blocks
+from stelae.nn.kernels import cached
+from stelae.nn.kernels.cached import Kept
 
 NAME = "stelae_packed"
 
@@ -35,15 +37,20 @@ class Memory:
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Keep more of a layer, shapes ``(heads, n, d)``; returns all of it."""
-        n = keys.shape[1]
+        kept = self.grow(layer, keys, values)
+        before, length = kept.length, kept.length + keys.shape[1]
+        kept.keys[:, before:length] = keys
+        kept.values[:, before:length] = values
+        return kept.keys[:, :length], kept.values[:, :length]
+
+    def grow(self, layer: int, keys: Tensor, values: Tensor) -> Kept:
+        """Room for more of a layer, shapes ``(heads, n, d)``, which counts as kept from here on."""
         before = self._lengths.get(layer, 0)
-        length = before + n
+        length = before + keys.shape[1]
         old_k, old_v = self._kept.get(layer, (keys[:, :0], values[:, :0]))
         k, v = _enough(old_k, before, length), _enough(old_v, before, length)
-        k[:, before:length] = keys
-        v[:, before:length] = values
         self._kept[layer], self._lengths[layer] = (k, v), length
-        return k[:, :length], v[:, :length]
+        return Kept(k, v, before)
 
     def fork(self, tokens: int) -> Memory:
         """A memory of its own that begins as this one does.
@@ -117,14 +124,20 @@ def attend(
     del attention_mask, options
     for row in rows:
         row.memory.windows[module.layer_idx] = sliding_window
+    q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
+    if cached.takes(q, k, v):
+        kept = [
+            row.memory.grow(module.layer_idx, *(_part(x, row) for x in (key, value)))
+            for row in rows
+        ]
+        counts = [row.stop - row.start for row in rows]
+        before = None if sliding_window is None else sliding_window - 1
+        mixed = cached.attend(q, k, v, counts, kept, before=before, scale=scaling, softcap=softcap)
+        return mixed.unsqueeze(0), None
     made = [
         _one(
-            query[0, :, row.start : row.stop],
-            *row.memory.extend(
-                module.layer_idx,
-                key[0, :, row.start : row.stop],
-                value[0, :, row.start : row.stop],
-            ),
+            _part(query, row),
+            *row.memory.extend(module.layer_idx, *(_part(x, row) for x in (key, value))),
             scaling,
             sliding_window,
             softcap,
@@ -132,6 +145,11 @@ def attend(
         for row in rows
     ]
     return torch.cat(made, dim=1).transpose(0, 1).unsqueeze(0), None
+
+
+def _part(x: Tensor, row: Row) -> Tensor:
+    """One text's share, shape ``(heads, n, d)``."""
+    return x[0, :, row.start : row.stop]
 
 
 def _one(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import torch
+
 from stelae.catalog.fingerprint import fingerprint, weights_digest
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineInfo, EngineOptions
@@ -23,12 +25,20 @@ from stelae.engines.transformers_text.adapters import adapters_of
 from stelae.engines.transformers_text.model import PackedModel, load_model
 from stelae.engines.transformers_text.seeing import SeeingModel, eyes_of
 from stelae.errors import UnsupportedCheckpoint
+from stelae.nn.kernels import cached, linear, variants
 
 ABLE = frozenset({
     Ability.STRUCTURE, Ability.LORA, Ability.LOGPROBS, Ability.LOGIT_BIAS, Ability.MIN_P,
     Ability.SEED, Ability.PROMPT_TOKENS,
 })  # fmt: skip
 """What this engine can be asked for."""
+
+
+def _kernels(dtype: torch.dtype, device: torch.device) -> tuple[str, ...]:
+    """What computes attention and linear layers, where there is a choice."""
+    if device.type != "cpu":
+        return ()
+    return variants.note(cached.SOURCE, dtype), linear.note(dtype)
 
 
 def load(spec: ModelSpec, options: EngineOptions) -> LoopEngine:
@@ -48,7 +58,11 @@ def load(spec: ModelSpec, options: EngineOptions) -> LoopEngine:
         fingerprint=fingerprint(spec, name_of(dtype), weights_digest(spec)),
         dtype=name_of(dtype),
         device=str(device),
-        notes=(note, f"keys and values of {options.cache_tokens} tokens are kept at once"),
+        notes=(
+            note,
+            f"keys and values of {options.cache_tokens} tokens are kept at once",
+            *_kernels(dtype, device),
+        ),
     )
     room = options.cache_tokens
     tokens = FileTokens(Path(spec.folder, spec.tokenizer), marks_of(spec.generation))
