@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,15 @@ from tiny.gguf import write_gguf
 from stelae.catalog.spec import ModelSpec
 from stelae.engines import registry
 from stelae.engines.base import Device, EngineOptions
+from stelae.engines.chat.stepping import Share
 from stelae.errors import ModelLoadFailed
 from stelae.types import ComputeDtype
 
 pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed: it is built for long")
 
 from stelae.engines.llama_cpp import engine as engines
+from stelae.engines.llama_cpp import places
+from stelae.engines.llama_cpp.model import SteppedModel
 
 OPTIONS = EngineOptions(
     dtype=ComputeDtype.FLOAT32, device=Device.CPU, threads=1, cache_tokens=16_384
@@ -60,7 +64,7 @@ async def test_a_reader_who_leaves_frees_the_places(spec: ModelSpec) -> None:
             await stream.aclose()
         rest = await written(engine, chat("sea", max_tokens=2))
         assert rest[-1].usage is not None
-        assert len(engine._model._free) >= engine._model.most - 1  # type: ignore[attr-defined]  # of llama.cpp
+        assert len(engine._model._places._numbers) >= engine._model.most - 1  # type: ignore[attr-defined]  # of llama.cpp
     finally:
         await engine.aclose()
 
@@ -95,3 +99,54 @@ def test_a_file_that_the_library_cannot_read_is_refused(zoo: Path, tmp_path: Pat
 def test_gguf_models_are_given_to_an_engine_that_reads_them(spec: ModelSpec) -> None:
     assert registry.choose(spec).manifest.name == "llama_cpp"
     assert "gguf" in (registry.refused(registry.manifests()["transformers_text"], spec) or "")
+
+
+IDS = list(range(40, 70))
+
+
+@pytest.fixture
+async def model(spec: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SteppedModel]:
+    monkeypatch.setattr(places, "IDLE_STEPS", 1)
+    engine = engines.load(spec, OPTIONS)
+    assert isinstance(engine._model, SteppedModel)
+    yield engine._model
+    await engine.aclose()
+
+
+def idle_until_away(model: SteppedModel, place: places.Place) -> None:
+    """Let another text run until this one has been put away."""
+    other = model.memory()
+    for step in range(4):
+        model.scores([Share([5], step, other)])
+    other.release()
+    assert place.state is not None
+
+
+@pytest.mark.parametrize("room", [True, False], ids=["room", "no room"])
+def test_texts_that_are_put_away_go_on_as_if_they_had_stayed(
+    model: SteppedModel, room: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = model.memory()
+    model.scores([Share(IDS[:20], 0, whole)])
+    expected = model.scores([Share(IDS[20:], 20, whole)])[0].clone()
+    whole.release()
+    place = model.memory()
+    model.scores([Share(IDS[:25], 0, place)])
+    idle_until_away(model, place)
+    fork = model.fork(place, 20)
+    if not room:
+        monkeypatch.setattr(places.lib, "llama_state_seq_set_data", lambda *_: 0)
+    together = model.scores([Share(IDS[20:], 20, fork), Share(IDS[25:], 25, place)])
+    assert place.state is None
+    assert torch.allclose(together, expected.expand(2, -1), atol=1e-4)
+
+
+def test_texts_that_others_began_as_stay(model: SteppedModel) -> None:
+    place = model.memory()
+    model.scores([Share(IDS[:20], 0, place)])
+    fork = model.fork(place, 10)
+    for step in range(10, 20):
+        model.scores([Share([IDS[step]], step, fork)])
+    assert place.state is None
+    fork.release()
+    idle_until_away(model, place)

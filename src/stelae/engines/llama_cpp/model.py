@@ -13,25 +13,12 @@ import torch
 from torch import Tensor
 
 from stelae.engines.chat.stepping import Share
+from stelae.engines.llama_cpp.library import STEP_TOKENS
+from stelae.engines.llama_cpp.places import Place, Places
 from stelae.errors import EngineFailed, OutOfMemory
 
 FULL = 1
 """What the library answers when there is no room for keys and values."""
-
-
-class Place:
-    """A text's keys and values among those of all; see ``Memory``.
-
-    Attributes:
-        number: What the library calls the text.
-    """
-
-    def __init__(self, model: SteppedModel, number: int) -> None:
-        self._model, self.number = model, number
-
-    def release(self) -> None:
-        """Give them back."""
-        self._model.free(self.number)
 
 
 class SteppedModel:
@@ -43,41 +30,46 @@ class SteppedModel:
         vocabulary: Tokens that it knows.
 
     Attributes:
+        most: Texts that can have keys and values at once.
         forks: Whether what it keeps of a text's beginning can be told from the rest.
     """
 
     def __init__(self, model: Any, context: Any, vocabulary: int) -> None:
         self._model, self._context, self.vocabulary = model, context, vocabulary
-        self._kept = lib.llama_get_memory(context)
-        self.most = int(lib.llama_n_seq_max(context))
-        self._free = list(range(self.most))
         self.forks = not (lib.llama_model_is_recurrent(model) or lib.llama_model_is_hybrid(model))
+        self._places = Places(context, parted=self.forks)
+        self.most = self._places.most
 
     def memory(self) -> Place:
         """A memory for one more text, empty."""
-        return Place(self, self._free.pop())
+        return self._places.take()
 
     def fork(self, memory: Place, tokens: int) -> Place:
         """A memory that begins as another does; the keys and values are shared, not copied."""
-        made = self.memory()
-        lib.llama_memory_seq_cp(self._kept, memory.number, made.number, 0, tokens)
-        return made
-
-    def free(self, number: int) -> None:
-        """Forget a text."""
-        lib.llama_memory_seq_rm(self._kept, number, -1, -1)
-        self._free.append(number)
+        return self._places.fork(memory, tokens)
 
     def scores(self, shares: Sequence[Share[Place]]) -> Tensor:
         """See ``Stepper``."""
+        for place in self._places.settle([share.memory for share in shares]):
+            self._read_again(place)
+        batch = self._run(shares)
+        for share in shares:
+            share.memory.ids += share.ids
+        rows = [self._row(place) for place in batch.lasts]
+        return torch.from_numpy(np.stack(rows))
+
+    def _read_again(self, place: Place) -> None:
+        for start in range(0, len(place.ids), STEP_TOKENS):
+            self._run([Share(place.ids[start : start + STEP_TOKENS], start, place)])
+
+    def _run(self, shares: Sequence[Share[Place]]) -> _Batch:
         batch = _Batch(shares)
         answer = lib.llama_decode(self._context, batch.native)
         if answer == FULL:
             raise OutOfMemory("there is no room left for keys and values", retry_after=1.0)
         if answer != 0:
             raise EngineFailed(f"llama.cpp failed with the code {answer}")
-        rows = [self._row(place) for place in batch.lasts]
-        return torch.from_numpy(np.stack(rows))
+        return batch
 
     def _row(self, place: int) -> np.ndarray[Any, np.dtype[np.float32]]:
         found = lib.llama_get_logits_ith(self._context, place)

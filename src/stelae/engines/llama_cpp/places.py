@@ -1,0 +1,126 @@
+"""Keys and values of texts in the library's cells, where only texts at work should have some.
+
+Each token looks at all cells in use and hides those of other texts, so what lies there idle makes
+every token slower. Texts that have not run for some steps are put away, into memory of our own,
+and come back when they run on.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import llama_cpp.llama_cpp as lib
+import numpy as np
+
+IDLE_STEPS = 32
+"""Steps after which a text that did not run is put away: readers may pause for a few."""
+
+State = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+class Place:
+    """A text's keys and values; see ``Memory``.
+
+    Args:
+        places: Where it is.
+        number: What the library calls the text.
+
+    Attributes:
+        ids: Tokens whose keys and values they are.
+        source: The text that it began as, whose cells it shares.
+        used: The step in which it ran last.
+        state: Keys and values that are put away, of these tokens and perhaps more.
+    """
+
+    def __init__(self, places: Places, number: int) -> None:
+        self._places, self.number = places, number
+        self.ids: list[int] = []
+        self.source: Place | None = None
+        self.used = 0
+        self.state: State | None = None
+
+    def release(self) -> None:
+        """Give them back."""
+        self._places.free(self)
+
+
+class Places:
+    """All texts of a context.
+
+    Args:
+        context: The library's.
+        parted: Whether what it keeps of a text's beginning can be told from the rest.
+
+    Attributes:
+        most: Texts that there can be at once.
+    """
+
+    def __init__(self, context: Any, *, parted: bool) -> None:
+        self._context, self._parted = context, parted
+        self._cells = lib.llama_get_memory(context)
+        self.most = int(lib.llama_n_seq_max(context))
+        self._numbers = list(range(self.most))
+        self._taken: set[Place] = set()
+        self._step = 0
+
+    def take(self) -> Place:
+        """A place for one more text, empty."""
+        place = Place(self, self._numbers.pop())
+        self._taken.add(place)
+        return place
+
+    def fork(self, source: Place, tokens: int) -> Place:
+        """A place for a text that begins as another does; cells are shared, not copied."""
+        made = self.take()
+        made.ids, made.state = source.ids[:tokens], source.state
+        if source.state is None:
+            made.source = source
+            lib.llama_memory_seq_cp(self._cells, source.number, made.number, 0, tokens)
+        return made
+
+    def free(self, place: Place) -> None:
+        """Forget a text."""
+        self._taken.remove(place)
+        lib.llama_memory_seq_rm(self._cells, place.number, -1, -1)
+        self._numbers.append(place.number)
+
+    def settle(self, active: Sequence[Place]) -> list[Place]:
+        """Bring texts of a step back that were put away, and put those away that are idle.
+
+        Returns:
+            Those of the step for which the library found no room. They are empty now, and
+            their tokens have to be read again.
+        """
+        self._step += 1
+        needed = {*active, *(place.source for place in active)}
+        for place in active:
+            place.used = self._step
+        if self._parted:
+            for place in self._taken - needed:
+                if self._step - place.used > IDLE_STEPS and place.state is None and place.ids:
+                    self._put_away(place)
+        return [
+            place
+            for place in active
+            if place.state is not None and not self._brought_back(place, place.state)
+        ]
+
+    def _put_away(self, place: Place) -> None:
+        size = lib.llama_state_seq_get_size(self._context, place.number)
+        state = np.empty(size, np.uint8)
+        if lib.llama_state_seq_get_data(self._context, _start(state), size, place.number) == size:
+            lib.llama_memory_seq_rm(self._cells, place.number, -1, -1)
+            place.state, place.source = state, None
+
+    def _brought_back(self, place: Place, state: State) -> bool:
+        number, place.state = place.number, None
+        if not lib.llama_state_seq_set_data(self._context, _start(state), len(state), number):
+            return False
+        lib.llama_memory_seq_rm(self._cells, number, len(place.ids), -1)
+        return True
+
+
+def _start(state: State) -> Any:
+    return state.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
