@@ -1,8 +1,8 @@
 """Keys and values of texts in the library's cells, where only texts at work should have some.
 
-Each token looks at all cells in use and hides those of other texts, so what lies there idle makes
-every token slower. Texts that have not run for some steps are put away, into memory of our own,
-and come back when they run on.
+Each token looks at all cells up to the last in use and hides those of other texts, so what lies
+there idle makes every token slower. Texts that have not run for some steps, or when another
+begins, are put away, into memory of our own, and come back when they run on.
 """
 
 from __future__ import annotations
@@ -94,12 +94,14 @@ class Places:
             their tokens have to be read again.
         """
         self._step += 1
+        # A text that begins gets the first cells that are free, and has them as long as it lasts.
+        idle = 1 if any(not place.used for place in active) else IDLE_STEPS
         needed = {*active, *(place.source for place in active)}
         for place in active:
             place.used = self._step
         if self._parted:
             for place in self._taken - needed:
-                if self._step - place.used > IDLE_STEPS and place.state is None and place.ids:
+                if self._step - place.used > idle and place.state is None and place.ids:
                     self._put_away(place)
         return [
             place
