@@ -14,6 +14,7 @@ from live import Live, live
 
 import stelae
 from stelae import AsyncClient, Client
+from stelae.catalog.state import state_folder
 from stelae.errors import (
     Cancelled,
     Conflict,
@@ -24,7 +25,7 @@ from stelae.errors import (
     StelaeError,
 )
 from stelae.service.keepsakes import Keepsakes
-from stelae.service.store import Store, state_folder
+from stelae.service.store import Store
 from stelae.types import FileProgress, LaunchCall, LaunchInfo, Stage
 
 

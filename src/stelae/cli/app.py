@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from stelae.cli import (
     bench,
+    calibrate,
     chat,
     config,
     doctor,
@@ -114,6 +115,7 @@ app.command("speak", rich_help_panel=USING)(speak.speak)
 app.command("login", rich_help_panel=USING)(login.login)
 app.command("verify", rich_help_panel=USING)(verify.verify)
 app.command("bench", rich_help_panel=USING)(bench.bench)
+app.command("calibrate", rich_help_panel=MODELS)(calibrate.calibrate)
 app.command("launch", rich_help_panel=MODELS)(launch.launch)
 app.command("list", rich_help_panel=MODELS)(launch.list_launched)
 app.command("terminate", rich_help_panel=MODELS)(launch.terminate)

@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 from rich.text import Text
 
+from stelae.catalog.state import state_folder
 from stelae.cli import prompt, reach
 from stelae.cli.output import Output, console, printable
 from stelae.client import Client, Reply
 from stelae.errors import InvalidInput, StelaeError
-from stelae.service.store import state_folder
 from stelae.types import Delta, Message, Speaker, TextPart
 
 HISTORY = "chat_history"

@@ -51,9 +51,9 @@ def verify(
     with emoji and empty ones.
 
     float32 must agree within 1e-5 of the scale (dense vectors of unit length 2e-6) and a cosine
-    of 0.999999, bfloat16 within a cosine of 0.999 (dense vectors 0.9995), and the tokens must be
-    as many. Exits with 1 if anything is farther apart, and with 5 if nothing is, but something
-    could not be compared; its line says why.
+    of 0.999999, bfloat16 within a cosine of 0.999 (dense vectors 0.9995), int8 within 0.98, and the
+    tokens must be as many. Exits with 1 if anything is farther apart, and with 5 if nothing is, but
+    something could not be compared; its line says why.
     """
     from stelae.cli.output import Output
     from stelae.cli.parity import command

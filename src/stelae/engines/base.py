@@ -277,6 +277,8 @@ class EngineManifest:
         dtypes: Number formats that it computes in, on one device or another.
         roofline: ``module:function`` as ``stelae.engines.roofline.Measure``, if it can tell what
             a model reaches of the machine's multiply rate.
+        calibrate: ``module:function`` as ``stelae.engines.calibration.Calibrate``, if it computes
+            in int8 by calibration.
     """
 
     name: str
@@ -292,6 +294,7 @@ class EngineManifest:
     packed: frozenset[str] = frozenset()
     dtypes: frozenset[ComputeDtype] = EVERYWHERE
     roofline: str | None = None
+    calibrate: str | None = None
 
 
 AnyBatchEngine = BatchEngine[Any, Any, Any, Any]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cache
 
 import torch
+from msgspec.structs import replace
 
 from stelae.engines.base import Device, EngineOptions
 from stelae.engines.hardware import bfloat16_feature, cores
@@ -30,8 +31,12 @@ def threads_of(options: EngineOptions) -> int:
 def dtype_of(options: EngineOptions, device: torch.device) -> tuple[torch.dtype, str]:
     """The number format to compute in, and why.
 
-    ``auto`` takes bf16 where the device multiplies it natively, else fp32.
+    ``auto`` takes bf16 where the device multiplies it natively, else fp32; so does ``int8`` for
+    all but what is multiplied in whole numbers.
     """
+    if options.dtype is ComputeDtype.INT8:
+        dtype, why = dtype_of(replace(options, dtype=ComputeDtype.AUTO), device)
+        return dtype, f"int8: asked for; beside it {why}"
     if options.dtype is not ComputeDtype.AUTO:
         return getattr(torch, options.dtype.value), f"{options.dtype.value}: asked for"
     if device.type == Device.CUDA.value:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
+from stelae.errors import ModelLoadFailed
 from stelae.nn.kernels.variants import Kernel
 from stelae.nn.layers.linear import Adaptable, Int8
-from stelae.nn.weights import Named
 
 
 def layers_of(trunk: nn.Module) -> dict[str, Adaptable]:
@@ -31,7 +32,7 @@ def int8_of(
 
 
 def quantise(
-    trunk: nn.Module, named: Named, kernel: Kernel, smoothing: Mapping[str, Tensor]
+    trunk: nn.Module, named: Mapping[str, Tensor], kernel: Kernel, smoothing: Mapping[str, Tensor]
 ) -> None:
     """Let layers multiply in int8.
 
@@ -42,8 +43,22 @@ def quantise(
         smoothing: That of each layer that shall, by name.
 
     Raises:
-        KeyError: There is no such layer.
+        ModelLoadFailed: There is no such layer, or its smoothing is not such.
     """
     layers = layers_of(trunk)
     for name, by in smoothing.items():
+        _check(name, by, named[f"{name}.weight"].shape[1] if name in layers else None)
         layers[name].quantise(int8_of(named, name, kernel, by))
+
+
+def _check(name: str, by: Tensor, inputs: int | None) -> None:
+    """See that a layer is there and gets a number for each of its inputs."""
+    if inputs is None:
+        raise ModelLoadFailed(f"int8: the model has no linear layer {name}")
+    if by.dtype != torch.float32 or tuple(by.shape) != (inputs,):
+        raise ModelLoadFailed(
+            f"int8: the smoothing of {name} is {by.dtype} of shape {tuple(by.shape)}, not "
+            f"float32 of shape {(inputs,)}"
+        )
+    if not bool((by.isfinite() & (by > 0)).all()):
+        raise ModelLoadFailed(f"int8: the smoothing of {name} has numbers that are not positive")

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
 from stelae.catalog.hub import HubOptions
+from stelae.catalog.state import state_folder
 from stelae.cluster.controller import Placement
 from stelae.cluster.local import LocalController
 from stelae.cluster.memory import resident_bytes
@@ -68,7 +69,7 @@ from stelae.service.house import House, build
 from stelae.service.keeping import Keep
 from stelae.service.lookout import Machine
 from stelae.service.profiles import Profiles, profile_of
-from stelae.service.store import Store, state_folder
+from stelae.service.store import Store
 from stelae.telemetry import log
 from stelae.telemetry.metrics import Metrics
 from stelae.types import Profile

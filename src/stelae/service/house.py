@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stelae.catalog.catalog import Catalog
+from stelae.catalog.state import state_folder
 from stelae.cluster.controller import Controller
 from stelae.collections.shelf import Shelf
 from stelae.service.admission import Admission, Bounds
@@ -22,7 +23,7 @@ from stelae.service.lookout import Lookout, Machine
 from stelae.service.pools import Pools
 from stelae.service.registry import Registry
 from stelae.service.search import Search
-from stelae.service.store import Store, state_folder
+from stelae.service.store import Store
 from stelae.service.works import Kind, Works
 
 

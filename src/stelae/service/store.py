@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import os
 import secrets
 import sqlite3
 import threading
@@ -41,12 +40,6 @@ CREATE TABLE IF NOT EXISTS units (
 
 OWNED = ("files", "works")
 """Tables that had no owners once."""
-
-
-def state_folder() -> Path:
-    """Where things are kept unless somebody says: the user's folder for states."""
-    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(home) / "stelae"
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):

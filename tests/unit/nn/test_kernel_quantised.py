@@ -7,16 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fix_kernels import ROUNDING, int8_variants, needs_compiler, threads, watched
+from fix_kernels import ROUNDING, batch_of, int8_variants, needs_compiler, threads, watched
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from stelae.nn.kernels import linear as kernel
 from stelae.nn.kernels.quantised import WIDEST, kernel_for, quantised, whole_weights
 from stelae.nn.kernels.variants import Variant, compiled
-from stelae.nn.layers.linear import ACTIVATIONS
+from stelae.nn.layers.linear import ACTIVATIONS, Linear, prepack
+from stelae.nn.layers.norm import LayerNorm
+from stelae.nn.layers.postnorm import PostNormLayer
+from stelae.nn.layers.whole import WholeStack, whole_stack
+from stelae.nn.quantise import layers_of, quantise
 
 HERE = Path(__file__).parent
 LEAST_STEP = np.float32(1.2e-38)
@@ -229,6 +233,90 @@ def test_neighbours_and_threads_change_no_bit_of_a_row(
     for first, end in SLICES:
         with threads(count):
             assert torch.equal(panels.product(x[first:end], "gelu"), alone[first:end])
+
+
+BATCHES = {
+    "alike": [20] * 40,
+    "several": [1, 1, 2, 5, 6, 7, 30, 70, 71],
+    "long": [530],
+    "among short ones": [3] * 30 + [400],
+}
+"""Sequences that threads take apart, or share."""
+
+KINDS = ["qkv", "out", "up", "down"]
+
+
+def blocks(variant: Variant, kinds: list[str]) -> nn.ModuleList:
+    """Post-norm blocks of which some layers are in int8, laid out."""
+    torch.manual_seed(4)
+    made = nn.ModuleList(PostNormLayer(64, 4, 100, "gelu", 1e-12) for _ in range(2))
+    for module in made.modules():
+        if isinstance(module, Linear):
+            module.weight.normal_(std=module.inputs**-0.5)
+            module.bias = nn.Parameter(torch.randn(module.outputs) * 0.3, requires_grad=False)
+        if isinstance(module, LayerNorm):
+            module.weight.uniform_(0.5, 1.5)
+            module.bias = nn.Parameter(torch.randn(64) * 0.3, requires_grad=False)
+    named = dict(made.state_dict())
+    chosen = [name for name in layers_of(made) if name.partition(".")[2] in kinds]
+    smoothing = {name: torch.rand(named[f"{name}.weight"].shape[1]) + 0.5 for name in chosen}
+    made.to(variant.dtype)
+    quantise(made, named, compiled(kernel.SOURCE, variant), smoothing)
+    prepack(made)
+    return made
+
+
+def as_one(layers: nn.ModuleList) -> WholeStack:
+    whole = whole_stack(layers)
+    assert whole is not None
+    return whole
+
+
+@needs_compiler
+@int8_variants
+@pytest.mark.parametrize("kinds", [KINDS, ["up", "down"], ["qkv"], ["out"]], ids="-".join)
+def test_blocks_as_one_give_what_their_layers_give(variant: Variant, kinds: list[str]) -> None:
+    """But for the roundings between layers, which whole numbers may make a step of 1/254."""
+    layers, batch = blocks(variant, kinds), batch_of([3, 20, 70])
+    x = torch.randn(93, 64).to(variant.dtype)
+    found = as_one(layers).blocks.run(x.clone(), batch).double()
+    for layer in layers:
+        x = layer(x, batch)
+    apart = (found - x.double()).square().mean().sqrt() / x.double().square().mean().sqrt()
+    assert apart <= 2.0**-6
+
+
+@needs_compiler
+@int8_variants
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("lengths", BATCHES.values(), ids=BATCHES)
+def test_blocks_as_one_give_a_text_the_same_bits_in_any_company(
+    variant: Variant, lengths: list[int], count: int
+) -> None:
+    whole = as_one(blocks(variant, KINDS))
+    x = torch.randn(sum(lengths), 64).to(variant.dtype)
+    with threads(count):
+        found = whole.blocks.run(x.clone(), batch_of(lengths))
+    start = 0
+    for length in lengths:
+        part = x[start : start + length].clone()
+        alone = whole.blocks.run(part, batch_of([length]))
+        assert torch.equal(found[start : start + length], alone)
+        start += length
+
+
+@needs_compiler
+@int8_variants
+@pytest.mark.parametrize("special", [torch.nan, torch.inf])
+def test_what_is_no_number_stays_in_its_sequence(variant: Variant, special: float) -> None:
+    whole, batch = as_one(blocks(variant, KINDS)), batch_of([8, 12, 20])
+    x = torch.randn(40, 64).to(variant.dtype)
+    before = whole.blocks.run(x.clone(), batch)
+    x[11, 7] = special
+    after = whole.blocks.run(x.clone(), batch)
+    assert after[8:20].isnan().all()
+    assert torch.equal(after[:8], before[:8])
+    assert torch.equal(after[20:], before[20:])
 
 
 def test_a_kernel_is_had_only_where_the_processor_has_the_instructions(

@@ -53,6 +53,7 @@ EXACT = Tolerance(difference=1e-5, cosine=0.999999)
 UNIT = Tolerance(difference=2e-6, cosine=0.999999)
 COARSE = Tolerance(difference=None, cosine=0.999)
 COARSE_DENSE = Tolerance(difference=None, cosine=0.9995)
+COARSEST = Tolerance(difference=None, cosine=0.98)
 
 
 def tolerance_of(kind: Kind, dtype: str, *, unit: bool) -> Tolerance:
@@ -70,6 +71,8 @@ def tolerance_of(kind: Kind, dtype: str, *, unit: bool) -> Tolerance:
         return UNIT if kind is Kind.DENSE and unit else EXACT
     if dtype == "bfloat16":
         return COARSE_DENSE if kind is Kind.DENSE else COARSE
+    if dtype == "int8":
+        return COARSEST
     raise InvalidInput(f"the model computes in {dtype!r}, for which no tolerance is agreed")
 
 

@@ -2,9 +2,16 @@
 
 from stelae.catalog.operations import Foreign
 from stelae.catalog.spec import ModelSpec, Static
-from stelae.engines.base import Device, EngineManifest, Requirement, WeightFormat, needs_ability
+from stelae.engines.base import (
+    EVERYWHERE,
+    Device,
+    EngineManifest,
+    Requirement,
+    WeightFormat,
+    needs_ability,
+)
 from stelae.nn.architectures import known
-from stelae.types import Card, Task
+from stelae.types import Card, ComputeDtype, Task
 
 
 def refuses(spec: ModelSpec) -> str | None:
@@ -38,5 +45,7 @@ MANIFEST = EngineManifest(
     preference=100,
     refuses=refuses,
     declines=declines,
+    dtypes=EVERYWHERE | {ComputeDtype.INT8},
     roofline="stelae.engines.encoder.roofline:measure",
+    calibrate="stelae.engines.encoder.calibrate:calibrate",
 )

@@ -10,6 +10,7 @@ import torch
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineOptions
 from stelae.engines.encoder.adapters import adapters_of
+from stelae.engines.encoder.int8 import Plan, multiplies, plan_for
 from stelae.engines.encoder.model import TextEncoder
 from stelae.engines.encoder.pictures import PictureEncoder, Towers
 from stelae.engines.runtime import device_of, dtype_of, lanes_of, name_of, spread, threads_of
@@ -19,7 +20,7 @@ from stelae.engines.text.tokenizer import tokenizer_of
 from stelae.errors import UnsupportedCheckpoint
 from stelae.nn.kernels import attention, linear
 from stelae.nn.kernels.variants import note
-from stelae.types import Item, Modality
+from stelae.types import ComputeDtype, Item, Modality
 
 
 def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
@@ -27,12 +28,23 @@ def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
 
     Raises:
         UnsupportedCheckpoint: Something in it is not implemented, or does not fit.
+        ModelLoadFailed: It shall compute in int8 and has not been calibrated.
     """
+    if options.dtype is not ComputeDtype.INT8:
+        return load_with(spec, options, None)
+    device = device_of(options)
+    multiplies(spec, dtype_of(options, device)[0], device)
+    return load_with(spec, options, plan_for(spec))
+
+
+def load_with(spec: ModelSpec, options: EngineOptions, plan: Plan | None) -> TextEngine:
+    """As ``load``, in int8 if there is a plan for that."""
     device = device_of(options)
     dtype, why = dtype_of(options, device)
     how: Any = {"dtype": dtype, "device": device, "deterministic": options.deterministic}
     tokenizer = tokenizer_of(spec)
-    texts = TextEncoder(spec, **how) if Modality.TEXT in spec.inputs else None
+    int8 = {} if plan is None else plan.smoothing
+    texts = TextEncoder(spec, int8=int8, **how) if Modality.TEXT in spec.inputs else None
     pictures = None if spec.vision is None else PictureEncoder(spec, spec.vision, **how)
     model = _together(texts, pictures)
     _warm_up(spec, model, tokenizer, pictures)
@@ -40,9 +52,10 @@ def load(spec: ModelSpec, options: EngineOptions) -> TextEngine:
         spec,
         tokenizer,
         model,
-        dtype=name_of(dtype),
+        dtype=name_of(dtype) if plan is None else ComputeDtype.INT8.value,
+        kind=None if plan is None else f"{plan.digest} in {name_of(dtype)}",
         device=str(device),
-        notes=(why, *_kernels(dtype, device)),
+        notes=(why, *(() if plan is None else plan.notes), *_kernels(dtype, device)),
         media=None if pictures is None else pictures.intake,
         adapters=adapters_of(spec, texts, options),
         lanes=lanes_of(options, device, free=texts is not None and texts.free),

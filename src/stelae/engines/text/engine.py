@@ -28,6 +28,8 @@ class TextEngine:
         tokenizer: Its tokenizer.
         model: Computes.
         dtype: Number format it computes in.
+        kind: Identifies the number format and what was calibrated for it, in the fingerprint;
+            ``dtype`` if not given.
         device: Where it runs.
         notes: Choices made while loading and why.
         media: Reads its pictures or recordings, if it has any.
@@ -49,6 +51,7 @@ class TextEngine:
         *,
         dtype: str,
         device: str,
+        kind: str | None = None,
         notes: tuple[str, ...] = (),
         media: Media | None = None,
         adapters: Library = NONE,
@@ -62,7 +65,7 @@ class TextEngine:
         self._intake = Intake(spec, tokenizer, media)
         self._model, self.adapters = model, adapters
         self._info = EngineInfo(
-            fingerprint=fingerprint(spec, dtype, weights_digest(spec)),
+            fingerprint=fingerprint(spec, kind or dtype, weights_digest(spec)),
             dtype=dtype,
             device=device,
             notes=(*notes, *spec.notes),
