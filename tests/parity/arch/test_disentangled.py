@@ -8,6 +8,7 @@ import pytest
 import transformers
 from fix_arch import agree
 from fix_heads import classes_agree, masked_words_agree
+from fix_kernels import kernels, none
 from fix_relative import LONG, deberta
 
 from stelae.errors import UnsupportedCheckpoint
@@ -32,6 +33,15 @@ CASES = [
 @pytest.mark.parametrize("config", CASES)
 def test_token_vectors_equal_the_reference(config: Any) -> None:
     agree("DebertaV2Model", config, transformers.DebertaV2Model, LONG)
+
+
+@pytest.mark.parametrize("kinds", ["c2p", "p2c", "c2p|p2c"])
+def test_long_texts_equal_the_reference_with_a_compiler_and_without(kinds: str) -> None:
+    config = deberta(pos_att_type=kinds, max_position_embeddings=300, num_hidden_layers=1)
+    lengths = (9, 300, 131, 9)
+    agree("DebertaV2Model", config, transformers.DebertaV2Model, lengths)
+    with kernels(none):
+        agree("DebertaV2Model", config, transformers.DebertaV2Model, lengths)
 
 
 @pytest.mark.parametrize("legacy", [True, False])

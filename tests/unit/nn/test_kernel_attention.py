@@ -26,9 +26,17 @@ from torch import Tensor
 from stelae.nn.batch import TokenBatch, pack
 from stelae.nn.kernels import attention as kernel
 from stelae.nn.kernels import build, varlen
-from stelae.nn.kernels.attention import Scores
+from stelae.nn.kernels.attention import Products, Scores
 from stelae.nn.kernels.variants import VARIANTS, Variant, best, compiled, note
-from stelae.nn.layers.attention import CAUSAL, EVERYWHERE, ByDistance, Span, attend, split
+from stelae.nn.layers.attention import (
+    CAUSAL,
+    EVERYWHERE,
+    ByContent,
+    ByDistance,
+    Span,
+    attend,
+    split,
+)
 
 HERE = Path(__file__).parent
 
@@ -49,7 +57,8 @@ def exact(
 ) -> Tensor:
     """Vaswani et al. 2017, equation 1, for each sequence and head in float64.
 
-    Scores are capped as Gemma 2 does (arXiv:2408.00118) and added to as T5 does (arXiv:1910.10683).
+    Scores are capped as Gemma 2 does (arXiv:2408.00118) and added to as T5 does (arXiv:1910.10683)
+    and DeBERTa (arXiv:2006.03654, equation 4).
     """
     repeat = q.shape[1] // k.shape[1]
     q, k, v = (x.double().transpose(0, 1) for x in (q, k, v))
@@ -65,6 +74,13 @@ def exact(
         away = torch.arange(seen)[None] - torch.arange(length)[:, None]
         if how.distances is not None:
             scores += how.distances.double()[:, away + how.distances.shape[1] // 2]
+        if (rows := how.products.keys) is not None:
+            places = (away + rows.shape[1] // 2).expand(len(q), -1, -1)
+            scores += (q[:, at] @ rows.double().transpose(1, 2)).gather(2, places)
+        if (rows := how.products.queries) is not None:
+            places = (rows.shape[1] // 2 - away.T).expand(len(k), -1, -1)
+            near = k[:, start : start + seen] @ rows.double().transpose(1, 2)
+            scores += near.gather(2, places).transpose(1, 2)
         hidden = ~span.mask(range(length), range(seen), q.device)
         weights = scores.masked_fill(hidden, -torch.inf).softmax(-1)
         mixed.append((weights @ v[:, start : start + seen]).transpose(0, 1))
@@ -96,6 +112,13 @@ def by_distance(heads: int, longest: int, size: float = 1.0) -> Tensor:
     return size * torch.randn(heads, 2 * longest + 5)
 
 
+def by_content(heads: int, longest: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """What queries and keys are multiplied with for each head and distance."""
+    shape = (2, heads, 2 * longest - 1, like.shape[2])
+    keys, queries = (torch.randn(shape) * like.shape[2] ** -0.5).to(like.dtype)
+    return keys, queries
+
+
 def bound(parts: Parts, seen: int, how: Scores = PLAIN) -> float:
     """Largest error that rounding explains.
 
@@ -113,6 +136,10 @@ def bound(parts: Parts, seen: int, how: Scores = PLAIN) -> float:
         roundings += 2 * TANGENT * min(float(score), how.softcap)
     if how.distances is not None:  # to the units of scores, added, and what they are added to
         roundings += 2 * 4 * how.distances.abs().max()
+    for rows, contents in ((how.products.keys, q), (how.products.queries, k)):
+        if rows is not None:
+            size = rows.double().norm(dim=2).max() * contents.norm(dim=2).max()
+            roundings += 2 * (5 * width**0.5 + 4) * size
     return float(roundings * 2**-24 * v.abs().max())
 
 
@@ -157,9 +184,10 @@ def test_it_is_softmax_attention(
     span=spans,
     cap=st.none() | st.sampled_from([0.5, 5.0, 50.0]),
     size=st.none() | st.sampled_from([0.1, 1.0, 20.0]),
+    contents=st.sampled_from([(False, False), (True, False), (False, True), (True, True)]),
     seed=st.integers(0, 2**31),
 )
-def test_scores_are_capped_and_then_added_to_by_distance(
+def test_scores_are_capped_and_then_added_to(
     variant: Variant,
     lengths: list[int],
     hidden: int,
@@ -168,17 +196,20 @@ def test_scores_are_capped_and_then_added_to_by_distance(
     span: Span,
     cap: float | None,
     size: float | None,
+    contents: tuple[bool, bool],
     seed: int,
 ) -> None:
     torch.manual_seed(seed)
     groups, width, longest = 2, cells * variant.step, max(lengths)
     heads = groups * served
     table = None if size is None else by_distance(heads, longest, size)
-    how = Scores(softcap=cap, distances=table)
     seen = lengths if span != EVERYWHERE else [max(1, length - hidden) for length in lengths]
     batch = batch_of(lengths, seen)
     qkv = torch.randn(sum(lengths), (heads + 2 * groups) * width).to(variant.dtype)
     parts = split(qkv, heads, groups)
+    rows = by_content(heads, longest, parts[0])
+    products = Products(*(x if wanted else None for x, wanted in zip(rows, contents, strict=True)))
+    how = Scores(softcap=cap, distances=table, products=products)
     found = ran(variant, parts, batch, span, how)
     error = (found.double() - exact(*parts, batch, span, how)).abs().max()
     assert error <= bound(parts, longest, how)
@@ -223,26 +254,32 @@ def test_tokens_that_nobody_sees_only_look(variant: Variant) -> None:
     assert error <= ERROR[variant.dtype] * parts[2].abs().max()
 
 
-def ways(heads: int, longest: int) -> list[Scores]:
-    """What may become of scores."""
-    table = by_distance(heads, longest)
-    return [
-        PLAIN,
-        Scores(softcap=2.0),
-        Scores(distances=table),
-        Scores(softcap=2.0, distances=table),
-    ]
+WAYS = ("plain", "capped", "added", "queries", "keys", "all")
+"""What may become of scores."""
+
+
+def way_of(name: str, heads: int, longest: int, like: Tensor) -> Scores:
+    """It, with what heads like these need for it."""
+    table, keys, queries = by_distance(heads, longest), *by_content(heads, longest, like)
+    return {
+        "plain": PLAIN,
+        "capped": Scores(softcap=2.0),
+        "added": Scores(distances=table),
+        "queries": Scores(products=Products(keys)),
+        "keys": Scores(products=Products(None, queries)),
+        "all": Scores(softcap=2.0, distances=table, products=Products(keys, queries)),
+    }[name]
 
 
 @needs_compiler
 @variants
-@pytest.mark.parametrize("way", range(4), ids=["plain", "capped", "added", "both"])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_neighbours_and_threads_change_no_bit(variant: Variant, count: int, way: int) -> None:
+def test_neighbours_and_threads_change_no_bit(variant: Variant, count: int, way: str) -> None:
     torch.manual_seed(2)
-    how = ways(3, 300)[way]
     lengths = [1, 5, 16, 17, 200, 300]
     parts = split(torch.randn(sum(lengths), 3 * 96).to(variant.dtype), 3)
+    how = way_of(way, 3, 300, parts[0])
     with threads(count):
         together = ran(variant, parts, batch_of(lengths), how=how)
     start = 0
@@ -255,15 +292,15 @@ def test_neighbours_and_threads_change_no_bit(variant: Variant, count: int, way:
 
 @needs_compiler
 @variants
-@pytest.mark.parametrize("way", range(4), ids=["plain", "capped", "added", "both"])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("part", [0, 1, 2], ids=["queries", "keys", "values"])
 def test_what_is_no_number_shows_and_stays_in_its_sequence(
-    variant: Variant, part: int, way: int
+    variant: Variant, part: int, way: str
 ) -> None:
     torch.manual_seed(5)
     parts = split(torch.randn(20, 3 * 32).to(variant.dtype), 2)
     parts[part][3, 0, 0] = torch.nan
-    mixed = ran(variant, parts, batch_of([8, 12]), how=ways(2, 12)[way])
+    mixed = ran(variant, parts, batch_of([8, 12]), how=way_of(way, 2, 12, parts[0]))
     assert mixed[3, :16].isnan().any()
     assert not mixed[8:].isnan().any()
 
@@ -281,14 +318,18 @@ def test_models_take_the_best_kind_for_their_numbers(variant: Variant) -> None:
 @needs_compiler
 @variants
 @pytest.mark.parametrize("span", [EVERYWHERE, CAUSAL, Span(3, 9)], ids=["all", "causal", "near"])
-@pytest.mark.parametrize("way", range(4), ids=["plain", "capped", "added", "both"])
-def test_models_get_the_same_of_pytorch(variant: Variant, way: int, span: Span) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_models_get_the_same_of_pytorch(variant: Variant, way: str, span: Span) -> None:
     torch.manual_seed(7)
     parts = split(torch.randn(64, 6 * 32).to(variant.dtype), 2, 2)
     lengths = [10, 27, 27]
     batch = batch_of(lengths, lengths if span.before else [7, 20, 27])
-    how = ways(2, 27)[way]
-    bias = None if how.distances is None else ByDistance(how.distances[:, 3:-3])
+    how, bias = way_of(way, 2, 27, parts[0]), None
+    if how.distances is not None:
+        bias = ByDistance(how.distances[:, 3:-3])
+    if how.products.distances:
+        bias = ByContent(how.products.keys, how.products.queries)
+        how = replace(how, distances=None)  # models add one of the two
     with kernels(only(variant)):
         found = attend(*parts, batch, span=span, bias=bias, softcap=how.softcap)
     assert torch.equal(found, ran(variant, parts, batch, span, how))

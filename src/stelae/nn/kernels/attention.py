@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from stelae.nn.batch import TokenBatch
+from stelae.nn.kernels.linear import aligned
 from stelae.nn.kernels.variants import FLOAT, INT, LONG, POINTER, Kernel, Source, best
 
 SOURCE = Source(
@@ -19,11 +21,31 @@ SOURCE = Source(
         *([LONG] * 4),
         *([POINTER] * 3),
         *(LONG, INT, INT, INT, FLOAT, LONG, LONG),
-        *(FLOAT, POINTER, LONG, INT),
+        *(FLOAT, POINTER, LONG, POINTER, POINTER, LONG, INT),
     ),
 )
 
 Window = tuple[int | None, int | None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Products:
+    """What contents are multiplied with for each distance.
+
+    Attributes:
+        keys: With which queries are, for each head and distance ``j - i``, ascending, shape
+            ``(heads, 2 L - 1, d)``, distance 0 in the middle; ``None`` if they are not.
+        queries: With which keys are, distances descending; ``None`` if they are not.
+    """
+
+    keys: Tensor | None = None
+    queries: Tensor | None = None
+
+    @property
+    def distances(self) -> int:
+        """How many distances there are."""
+        known = self.queries if self.keys is None else self.keys
+        return 0 if known is None else known.shape[1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,12 +60,14 @@ class Scores:
         distances: Then added: for each head and distance ``j - i`` of two tokens a number, shape
             ``(heads, 2 L - 1)``, distance 0 in the middle, ``L`` as long as any sequence; float32,
             those of a head side by side. ``None`` if nothing is added.
+        products: Of contents with what belongs to distances, added too.
     """
 
     window: Window = (None, None)
     scale: float | None = None
     softcap: float | None = None
     distances: Tensor | None = None
+    products: Products = Products()
 
 
 def takes(q: Tensor, k: Tensor, v: Tensor, batch: TokenBatch) -> bool:
@@ -95,6 +119,8 @@ def run(
     """As ``attend``, by a kernel that is named."""
     tokens, heads, width = q.shape
     mixed = torch.empty(tokens, heads * width, dtype=q.dtype)
+    lanes, products = kernel.variant.lanes, scores.products
+    laid_out = [x if x is None else _laid_out(x, lanes) for x in (products.keys, products.queries)]
     failed = kernel.run(
         *(x.data_ptr() for x in (q, k, v, mixed)),
         *(x.stride(0) for x in (q, k, v, mixed)),
@@ -104,11 +130,19 @@ def run(
         *(-1 if side is None else side for side in scores.window),
         scores.softcap or 0.0,
         *middle(scores.distances),
+        *(None if rows is None else rows.data_ptr() for rows in laid_out),
+        products.distances,
         torch.get_num_threads(),
     )
     if failed:
         raise MemoryError("no memory for the keys and values of a sequence")
     return mixed
+
+
+def _laid_out(rows: Tensor, lanes: int) -> Tensor:
+    """As the kernel lays keys out: per ``lanes`` rows, per cell, the cells of all of them."""
+    cells = functional.pad(rows.view(torch.int32), (0, 0, 0, -rows.shape[1] % lanes))
+    return aligned(cells.view(len(cells), -1, lanes, cells.shape[2]).transpose(2, 3))
 
 
 def middle(distances: Tensor | None) -> tuple[int | None, int]:

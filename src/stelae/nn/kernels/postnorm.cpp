@@ -151,7 +151,7 @@ bool attend(const Stack& s, const Number* qkv, int64_t length, int64_t seen, int
     const Number* q = qkv + head * each;
     return attend_head(
         q, q + s.width, q + 2 * s.width, mixed + head * each, length, seen, 1, shape,
-        s.distances.from(head));
+        s.distances.from(head, each));
 }
 
 // Adds a linear layer of `from` to rows of x, and normalises them.

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from stelae.nn.batch import TokenBatch
-from stelae.nn.layers.attention import attend, split
+from stelae.nn.layers.attention import ByContent, attend, split
 from stelae.nn.layers.linear import Activation, Linear
 from stelae.nn.layers.postnorm import PostNormLayer
 
@@ -96,16 +96,10 @@ class DisentangledLayer(PostNormLayer):
             return self.after(attend(q, k, v, batch, scale=self.scale), x)
         keys, queries = self._projected(table, x)
         # Row i of the scores looks at column j from the distance i - j.
-        keys, queries = keys[:, rows.flip(0)], queries[:, rows]
-
-        def bias(q: Tensor, k: Tensor) -> Tensor:
-            if "p2c" not in self.kinds:
-                return _by_distance(q, keys)
-            # Twice as fast in two steps: a sum of one matrix with another's mirror image
-            # is not vectorised.
-            back = _by_distance(k, queries).transpose(2, 3).contiguous()
-            return back.add_(_by_distance(q, keys)) if "c2p" in self.kinds else back
-
+        bias = ByContent(
+            keys[:, rows.flip(0)] if "c2p" in self.kinds else None,
+            queries[:, rows] if "p2c" in self.kinds else None,
+        )
         return self.after(attend(q, k, v, batch, scale=self.scale, bias=bias), x)
 
     def _projected(self, table: Callable[[], Tensor], like: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,28 +116,3 @@ class DisentangledLayer(PostNormLayer):
     def _split(self, rows: Tensor) -> Tensor:
         parts: Tensor = rows.view(len(rows), self.heads, -1)
         return parts
-
-
-def _by_distance(x: Tensor, table: Tensor) -> Tensor:
-    """Products of contents with what belongs to each distance, without a copy of either.
-
-    Every row of the products is shifted by one place against the row above, which a
-    stride expresses.
-
-    Args:
-        x: Contents, shape ``(N, heads, L, d)``.
-        table: For each head, one vector per distance, 0 in the middle; at least
-            ``2 L - 1`` of them, shape ``(heads, W, d)``.
-
-    Returns:
-        Shape ``(N, heads, L, L)``: number ``j`` of row ``i`` belongs to place
-        ``j - i`` from the middle of the table.
-    """
-    count, heads, length, width = x.shape
-    around = table.shape[1] // 2 - length + 1
-    near = table[:, around : around + 2 * length - 1]
-    tokens = x.transpose(0, 1).reshape(heads, count * length, width)
-    products = torch.bmm(tokens, near.transpose(1, 2))
-    places = 2 * length - 1
-    strides = (length * places, count * length * places, places - 1, 1)
-    return products.as_strided((count, heads, length, length), strides, length - 1)
