@@ -17,7 +17,7 @@ from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Device, EngineManifest, EngineOptions
 from stelae.engines.hardware import bound_onednn, calm_openmp
 from stelae.errors import UnsupportedTask
-from stelae.types import Modality, Task
+from stelae.types import ComputeDtype, Modality, Task
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +96,12 @@ def measure(
             f"model '{spec.name}': a roofline is measured of models that make vectors of texts, "
             f"and this one makes none; it can {', '.join(spec.tasks) or 'do nothing of the kind'}",
             param="model",
+        )
+    if options.dtype is ComputeDtype.INT8:
+        raise UnsupportedTask(
+            f"model '{spec.name}': a roofline is measured in float32 and bfloat16, and this model "
+            "computes in int8",
+            param="dtype",
         )
     calm_openmp()
     bound_onednn()

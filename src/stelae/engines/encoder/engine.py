@@ -19,7 +19,7 @@ from stelae.engines.text.features import Features, TextModel, Tokenizer
 from stelae.engines.text.tokenizer import tokenizer_of
 from stelae.errors import UnsupportedCheckpoint
 from stelae.nn.kernels import attention, linear
-from stelae.nn.kernels.variants import note
+from stelae.nn.kernels.variants import int8_variant, note, told
 from stelae.types import ComputeDtype, Item, Modality
 
 
@@ -55,7 +55,7 @@ def load_with(spec: ModelSpec, options: EngineOptions, plan: Plan | None) -> Tex
         dtype=name_of(dtype) if plan is None else ComputeDtype.INT8.value,
         kind=None if plan is None else f"{plan.digest} in {name_of(dtype)}",
         device=str(device),
-        notes=(why, *(() if plan is None else plan.notes), *_kernels(dtype, device)),
+        notes=(why, *(() if plan is None else plan.notes), *_kernels(dtype, device, plan)),
         media=None if pictures is None else pictures.intake,
         adapters=adapters_of(spec, texts, options),
         lanes=lanes_of(options, device, free=texts is not None and texts.free),
@@ -64,11 +64,13 @@ def load_with(spec: ModelSpec, options: EngineOptions, plan: Plan | None) -> Tex
     )
 
 
-def _kernels(dtype: torch.dtype, device: torch.device) -> tuple[str, ...]:
+def _kernels(dtype: torch.dtype, device: torch.device, plan: Plan | None) -> tuple[str, ...]:
     """Which layers they are, where there are two kinds."""
     if device.type != "cpu":
         return ()
-    return note(attention.SOURCE, dtype), linear.note(dtype)
+    variant = None if plan is None else int8_variant(dtype)
+    own = linear.note(dtype) if variant is None else told(linear.SOURCE, variant)
+    return note(attention.SOURCE, dtype), own
 
 
 def _together(texts: TextEncoder | None, pictures: PictureEncoder | None) -> TextModel:

@@ -141,6 +141,11 @@ def note(source: Source, dtype: torch.dtype) -> str:
         compiled(source, variant)
     except BuildFailed as error:
         return f"{source.what} by PyTorch: {error}"
+    return told(source, variant)
+
+
+def told(source: Source, variant: Variant) -> str:
+    """That a kernel computes what it is for, for people."""
     return f"{source.what} by a kernel compiled here ({variant.name})"
 
 

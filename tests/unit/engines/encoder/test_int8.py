@@ -97,6 +97,7 @@ def test_it_is_near_float32_and_says_so(once: Calibrated, spec: ModelSpec) -> No
     assert f"{found.int8.mean_cosine:.4f} in the mean" in said
     assert f"{found.int8.least_cosine:.4f} at least" in said
     assert engine.info.dtype == "int8"
+    assert "linear layers by a kernel compiled here (AVX512-VNNI" in said
 
 
 @needs_int8

@@ -29,6 +29,7 @@ from stelae.nn.batch import pack
 from stelae.nn.kernels.variants import Variant
 from stelae.nn.layers.linear import GatedLinear, Linear
 from stelae.nn.postnorm import PostNormEncoder
+from stelae.types import ComputeDtype
 
 TEXTS = ["a text", "another one, which is longer", "a third"]
 
@@ -36,6 +37,12 @@ TEXTS = ["a text", "another one, which is longer", "a third"]
 @pytest.fixture(scope="module")
 def spec() -> ModelSpec:
     return Catalog().spec("default")
+
+
+def test_whole_numbers_have_no_roofline(spec: ModelSpec) -> None:
+    manifest = registry.choose(spec).manifest
+    with pytest.raises(UnsupportedTask, match="float32 and bfloat16"):
+        measure(spec, manifest, EngineOptions(dtype=ComputeDtype.INT8), TEXTS, 0.0)
 
 
 @pytest.fixture(scope="module")
