@@ -18,6 +18,7 @@ from stelae.engines.hardware import calm_openmp, cores
 from stelae.nn.backbone import Backbone, backbone_class
 from stelae.nn.batch import TokenBatch, pack
 from stelae.nn.kernels.quantised import kernel_for
+from stelae.nn.kernels.variants import int8_variant
 from stelae.nn.layers.linear import prepack
 from stelae.nn.quantise import layers_of, quantise
 
@@ -31,6 +32,11 @@ SIZES: dict[str, dict[str, Any]] = {
 
 KINDS = {**LENGTHS, "query": (12,)}
 """Lengths of the texts of a batch."""
+
+
+def runs() -> bool:
+    """Whether this machine multiplies both."""
+    return int8_variant(torch.bfloat16) is not None
 
 
 def build(size: str) -> tuple[Backbone, Backbone]:
@@ -65,6 +71,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=cores())
     options = parser.parse_args(arguments)
+    if not runs():
+        parser.error("this processor lacks AVX512-VNNI or AVX512-BF16")
     calm_openmp()
     torch.set_num_threads(options.threads)
     report.machine("torch", "stelae")
