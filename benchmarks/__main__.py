@@ -25,6 +25,7 @@ NAMES = {
     "roofline": "fraction of the matrix-multiply rate in process, and where the rest goes",
     "gpu": "texts and pictures on a GPU, tests and all, and the matrix rate reached",
     "linear": "matrix multiplies: plain and prepacked, fp32 and bf16",
+    "int8": "int8 against bf16, whole encoders in turn",
     "architectures": "cost per token of each architecture at equal arithmetic",
     "memory": "how far one huge request makes the processes grow",
     "flood": "how long short texts wait while long ones saturate the server",
