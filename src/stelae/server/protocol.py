@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from copy import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from uvicorn._types import ASGISendEvent
@@ -17,6 +17,8 @@ from wsproto.connection import ConnectionState
 from wsproto.events import AcceptConnection, CloseConnection, Event
 from wsproto.extensions import Extension
 from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol, Opcode, RsvBits
+
+from stelae.server.gathered import Gathered
 
 HEAD_BYTES = 64 * 1024
 """Most bytes of a request line with its headers."""
@@ -48,6 +50,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client connected: it has some time to send its first head."""
         super().connection_made(transport)
+        self.transport = cast("asyncio.Transport", Gathered(transport, self.loop))
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -1,0 +1,65 @@
+"""Writing an answer at once, though its head and its body come one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+MOST_BYTES = 64 * 1024
+"""Bytes that wait at most: beyond, the transport has to know, to hold up who writes."""
+
+
+class Gathered:
+    """A transport whose writes in one turn of the event loop leave in one call of the system.
+
+    Each such call may wake the client, which for a short answer is most of what it costs.
+    Otherwise it is the transport that it is made of.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._held: list[bytes] = []
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Write before the next turn."""
+        if not self._held:
+            self._loop.call_soon(self.flush)
+        self._held.append(data)
+        self._size += len(data)
+        if self._size > MOST_BYTES:
+            self.flush()
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        """Write several."""
+        for piece in pieces:
+            self.write(piece)
+
+    def flush(self) -> None:
+        """Write now what waits."""
+        held, self._held, self._size = self._held, [], 0
+        if held:
+            self._transport.writelines(held)
+
+    def write_eof(self) -> None:
+        """Write no more after this."""
+        self.flush()
+        self._transport.write_eof()
+
+    def close(self) -> None:
+        """Close once all is written."""
+        self.flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close now."""
+        self._held, self._size = [], 0
+        self._transport.abort()
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that are not sent yet."""
+        return self._size + self._transport.get_write_buffer_size()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
