@@ -24,6 +24,7 @@ NAMES = {
     "openmp": "what waiting OpenMP threads do to latency beside a busy process",
     "roofline": "fraction of the matrix-multiply rate in process, and where the rest goes",
     "gpu": "texts and pictures on a GPU, tests and all, and the matrix rate reached",
+    "floor": "processor time per request of servers that do nothing, beside this one",
     "linear": "matrix multiplies: plain and prepacked, fp32 and bf16",
     "int8": "int8 against bf16, whole encoders in turn",
     "architectures": "cost per token of each architecture at equal arithmetic",
