@@ -21,15 +21,18 @@ class Gathered:
         self._transport, self._loop = transport, loop
         self._held: list[bytes] = []
         self._size = 0
+        self._ended = False
 
     def write(self, data: bytes) -> None:
-        """Write before the next turn."""
-        if not self._held:
-            self._loop.call_soon(self.flush)
-        self._held.append(data)
-        self._size += len(data)
-        if self._size > MOST_BYTES:
+        """Write before the next turn, or now what is large; nothing after the end."""
+        if self._size + len(data) > MOST_BYTES:
             self.flush()
+            self._pass_on(data)
+        elif data:
+            if not self._held:
+                self._loop.call_soon(self.flush)
+            self._held.append(data)
+            self._size += len(data)
 
     def writelines(self, pieces: Iterable[bytes]) -> None:
         """Write several."""
@@ -40,11 +43,18 @@ class Gathered:
         """Write now what waits."""
         held, self._held, self._size = self._held, [], 0
         if held:
-            self._transport.writelines(held)
+            # Some of asyncio's `writelines` hold nobody up, and spin on empty pieces.
+            self._pass_on(b"".join(held))
+
+    def _pass_on(self, data: bytes) -> None:
+        # What waited for its turn may find the client gone, where writing is an error.
+        if not (self._ended or self._transport.is_closing()):
+            self._transport.write(data)
 
     def write_eof(self) -> None:
         """Write no more after this."""
         self.flush()
+        self._ended = True
         self._transport.write_eof()
 
     def close(self) -> None:
