@@ -101,7 +101,8 @@ class Protocol(HttpToolsProtocol):
     def _say_goodbye(self) -> None:
         # Closing with bytes unread would reset the connection and lose the answer.
         self._refused = True
-        self.transport.write_eof()
+        if self.transport.can_write_eof():  # not where it is encrypted
+            self.transport.write_eof()
         self.loop.call_later(GOODBYE_SECONDS, self.transport.close)
 
     def _discard(self, size: int) -> None:

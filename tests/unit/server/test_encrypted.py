@@ -73,6 +73,17 @@ async def test_plain_text_at_an_encrypted_address_ends_the_connection(server: Li
             await http.get(server.urls[1].replace("https", "http") + "/healthz")
 
 
+async def test_what_is_not_http_is_answered_encrypted_too(server: Live, pair: Pair) -> None:
+    errors: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    port = int(server.urls[1].rsplit(":", 1)[1])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting(pair))
+    writer.write(b"not HTTP\r\n\r\n")
+    assert b"invalid_http" in await reader.read()
+    writer.close()
+    assert errors == []
+
+
 async def test_client_that_begins_no_handshake_holds_nobody_up(server: Live, pair: Pair) -> None:
     port = int(server.urls[1].rsplit(":", 1)[1])
     _, writer = await asyncio.open_connection("127.0.0.1", port)
