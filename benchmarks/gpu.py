@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import gpu_clip, gpu_models, gpu_results, gpu_texts
+from benchmarks import gpu_chat, gpu_clip, gpu_models, gpu_results, gpu_texts
 from benchmarks.gpu_results import Row
 
 ROOT = Path(__file__).parent.parent
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks gpu", description=__doc__)
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--smoke", action="store_true", help="tiny models, to try it on a CPU")
-    parser.add_argument("--models", nargs="+", help="only these of the texts', or CLIP")
+    parser.add_argument("--models", nargs="+", help="only these of the texts', CLIP or chat")
     parser.add_argument("--count", type=int, default=4096, help="texts in a round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--no-tests", action="store_true")
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str]) -> None:
     facts, rows = about(options.device, rate), list[Row]()
     if not options.no_tests:
         facts["tests on the device"] = parity()
-    for name in options.models or [*gpu_models.configs(options.smoke), "CLIP"]:
+    for name in options.models or [*gpu_models.configs(options.smoke), "CLIP", "chat"]:
         rows += measured(name, options, rate)
         gpu_results.write(options.out, facts, rows)
     print(gpu_results.markdown(facts, rows))
@@ -88,5 +88,7 @@ def measured(name: str, options: argparse.Namespace, rate: float) -> list[Row]:
     device, rounds = options.device, options.rounds
     if name == "CLIP":
         return gpu_clip.compared(max(8, options.count // 8), rounds, device, rate, options.smoke)
+    if name == "chat":
+        return gpu_chat.compared(rounds, device, (1, 2) if options.smoke else gpu_chat.FLIGHTS)
     config = gpu_models.configs(options.smoke)[name]
     return gpu_texts.compared(name, config, options.count, rounds, device, rate)

@@ -43,7 +43,7 @@ def rows_of(
     count: int,
     taken: Mapping[str, Sequence[float]],
     arithmetic: float | None,
-    cosine: float,
+    cosine: float | None,
 ) -> list[Row]:
     """Rows of a task; contenders are compared with the first.
 
@@ -53,7 +53,7 @@ def rows_of(
         count: How many were in a round.
         taken: Seconds of each round, by contender.
         arithmetic: Seconds that a round would take at the matrix rate.
-        cosine: Smallest between the vectors of the first and of another.
+        cosine: Smallest between the vectors of the first and of another, if it makes any.
     """
     base = next(iter(taken.values()))
     rows = []
