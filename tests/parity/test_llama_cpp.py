@@ -150,3 +150,28 @@ def test_texts_that_others_began_as_stay(model: SteppedModel) -> None:
     assert place.state is None
     fork.release()
     idle_until_away(model, place)
+
+
+@pytest.mark.parametrize("tokens", [16, 17])
+def test_of_models_with_windows_only_texts_that_fit_in_one_are_put_away(
+    model: SteppedModel, tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places.lib, "llama_model_n_swa", lambda _: 16)
+    seeing = SteppedModel(model._model, model._context, model.vocabulary)
+    place, other = seeing.memory(), seeing.memory()
+    seeing.scores([Share(IDS[:tokens], 0, place)])
+    for step in range(4):
+        seeing.scores([Share([5], step, other)])
+    assert (place.state is not None) == (tokens <= 16)
+
+
+def test_a_text_that_was_given_back_holds_no_other(model: SteppedModel) -> None:
+    place = model.memory()
+    model.scores([Share(IDS[:4], 0, place)])
+    for size in range(4, 8):
+        fork = model.fork(place, size)
+        model.scores([Share([IDS[size]], size, fork)])
+        place.release()
+        place = fork
+    assert place.source is not None
+    assert place.source.source is None

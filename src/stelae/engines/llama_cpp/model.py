@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
@@ -37,8 +38,15 @@ class SteppedModel:
     def __init__(self, model: Any, context: Any, vocabulary: int) -> None:
         self._model, self._context, self.vocabulary = model, context, vocabulary
         self.forks = not (lib.llama_model_is_recurrent(model) or lib.llama_model_is_hybrid(model))
-        self._places = Places(context, parted=self.forks)
+        self._places = Places(context, self._longest(model))
         self.most = self._places.most
+
+    def _longest(self, model: Any) -> int:
+        """Tokens of a text of whose keys and values the library gives all that it keeps."""
+        if not self.forks:
+            return 0
+        # Of layers that see a window it gives only what the next token sees.
+        return int(lib.llama_model_n_swa(model)) or sys.maxsize
 
     def memory(self) -> Place:
         """A memory for one more text, empty."""

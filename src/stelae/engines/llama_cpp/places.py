@@ -51,14 +51,15 @@ class Places:
 
     Args:
         context: The library's.
-        parted: Whether what it keeps of a text's beginning can be told from the rest.
+        longest: Tokens of a text that can be put away, at most. Of a longer one the library
+            would give less than it keeps, and other texts could no longer begin like it.
 
     Attributes:
         most: Texts that there can be at once.
     """
 
-    def __init__(self, context: Any, *, parted: bool) -> None:
-        self._context, self._parted = context, parted
+    def __init__(self, context: Any, longest: int) -> None:
+        self._context, self._longest = context, longest
         self._cells = lib.llama_get_memory(context)
         self.most = int(lib.llama_n_seq_max(context))
         self._numbers = list(range(self.most))
@@ -85,6 +86,7 @@ class Places:
         self._taken.remove(place)
         lib.llama_memory_seq_rm(self._cells, place.number, -1, -1)
         self._numbers.append(place.number)
+        place.source = place.state = None  # others may still name it as their source
 
     def settle(self, active: Sequence[Place]) -> list[Place]:
         """Bring texts of a step back that were put away, and put those away that are idle.
@@ -99,10 +101,10 @@ class Places:
         needed = {*active, *(place.source for place in active)}
         for place in active:
             place.used = self._step
-        if self._parted:
-            for place in self._taken - needed:
-                if self._step - place.used > idle and place.state is None and place.ids:
-                    self._put_away(place)
+        for place in self._taken - needed:
+            here = place.state is None and 0 < len(place.ids) <= self._longest
+            if here and self._step - place.used > idle:
+                self._put_away(place)
         return [
             place
             for place in active
