@@ -8,8 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from stelae.errors import ModelLoadFailed
+from stelae.nn.kernels.quantised import WIDEST
 from stelae.nn.kernels.variants import Kernel
 from stelae.nn.layers.linear import Adaptable, Int8
+
+LEAST, MOST = 1e-12, 1e12
+"""Of a smoothing. Beyond, as a file from elsewhere may have it, weights that are divided by it
+and inputs that are multiplied by it become infinite or nothing."""
 
 
 def layers_of(trunk: nn.Module) -> dict[str, Adaptable]:
@@ -52,13 +57,17 @@ def quantise(
 
 
 def _check(name: str, by: Tensor, inputs: int | None) -> None:
-    """See that a layer is there and gets a number for each of its inputs."""
+    """See that a layer is there, can be in int8, and gets a number for each of its inputs."""
     if inputs is None:
         raise ModelLoadFailed(f"int8: the model has no linear layer {name}")
+    if inputs > WIDEST:
+        raise ModelLoadFailed(f"int8: {name} has {inputs} inputs, and {WIDEST} is the most")
     if by.dtype != torch.float32 or tuple(by.shape) != (inputs,):
         raise ModelLoadFailed(
             f"int8: the smoothing of {name} is {by.dtype} of shape {tuple(by.shape)}, not "
             f"float32 of shape {(inputs,)}"
         )
-    if not bool((by.isfinite() & (by > 0)).all()):
-        raise ModelLoadFailed(f"int8: the smoothing of {name} has numbers that are not positive")
+    if not bool(((by >= LEAST) & (by <= MOST)).all()):  # nor is what is no number
+        raise ModelLoadFailed(
+            f"int8: the smoothing of {name} has numbers that are not from {LEAST:g} to {MOST:g}"
+        )

@@ -30,6 +30,7 @@ from stelae.engines.text.engine import TextEngine
 from stelae.engines.text.features import Features
 from stelae.engines.text.tokenizer import tokenizer_of
 from stelae.errors import InvalidInput, UnsupportedCheckpoint
+from stelae.nn.kernels.quantised import WIDEST
 from stelae.nn.quantise import layers_of
 from stelae.types import EncodeCall, Item
 
@@ -146,19 +147,23 @@ def shared_out(texts: Sequence[Features]) -> tuple[list[Features], list[Features
 
 
 def learnt(bench: Bench, exact: TextEncoder, texts: Sequence[Features]) -> dict[str, Tensor]:
-    """The smoothing of each layer, by what comes into it in float32.
+    """The smoothing of each layer that may be in int8, by what comes into it in float32.
 
     Raises:
         UnsupportedCheckpoint: The processor cannot multiply in int8.
     """
-    layers = layers_of(exact.trunk)
+    named = named_weights(bench.spec, read_trunk(bench.spec))
+    layers = {
+        name: layer
+        for name, layer in layers_of(exact.trunk).items()
+        if named[f"{name}.weight"].shape[1] <= WIDEST
+    }
     parts = batches(texts)
     with watched(layers, EVERY) as seen:
         for number, batch in enumerate(parts):
             bench.step("reading texts in float32", number / len(parts))
             exact.run(batch)
     kernel = multiplies(bench.spec, bench.dtype, bench.device)
-    named = named_weights(bench.spec, read_trunk(bench.spec))
     found = {}
     for number, (name, inputs) in enumerate(seen.items()):
         bench.step("smoothing", number / len(seen))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +99,8 @@ def plan_for(spec: ModelSpec) -> Plan:
             f"dtype=int8: {file} was made for other weights than those of model '{spec.name}'",
             hint=again,
         )
+    if not plan.smoothing:
+        raise ModelLoadFailed(f"dtype=int8: {file} has no layer that is in int8", hint=again)
     return plan
 
 
@@ -121,15 +125,18 @@ def write(plan: Plan, file: Path) -> None:
         ModelLoadFailed: The file cannot be written.
     """
     metadata = {KEY: msgspec.json.encode(plan.found).decode()}
+    beside = file.with_name(f".{file.name}.{os.getpid()}")  # others may write the same file
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(file.name + ".part")
-        save_file(dict(plan.smoothing), part, metadata)
-        part.replace(file)
+        save_file(dict(plan.smoothing), beside, metadata)
+        beside.replace(file)
     except (OSError, SafetensorError) as error:
         raise ModelLoadFailed(
             f"{file} cannot be written: {error}", hint="name another file with --output"
         ) from error
+    finally:
+        with suppress(OSError):  # what is left where it failed
+            beside.unlink(missing_ok=True)
 
 
 def multiplies(spec: ModelSpec, dtype: torch.dtype, device: torch.device) -> Kernel:

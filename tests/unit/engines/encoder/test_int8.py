@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from fix_arch import texts_of
 from fix_engine import answer
 from fix_int8 import needs_int8, prose
 from fix_kernels import threads
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
@@ -23,12 +24,14 @@ from stelae.engines import registry
 from stelae.engines.base import EngineOptions
 from stelae.engines.calibration import Calibration, Wanted, calibrate
 from stelae.engines.encoder import calibrate as calibrating
+from stelae.engines.encoder import int8
 from stelae.engines.encoder.accuracy import agreement, batches, rates, vectors
 from stelae.engines.encoder.engine import load
 from stelae.engines.encoder.int8 import KEY, NAME, Plan, own_place, write
 from stelae.engines.encoder.model import TextEncoder
 from stelae.engines.text.features import Features, Output
 from stelae.errors import InvalidInput, ModelLoadFailed, UnsupportedCheckpoint, UnsupportedTask
+from stelae.nn import quantise
 from stelae.nn.backbone import Backbone
 from stelae.nn.batch import pack
 from stelae.nn.layers.linear import GatedLinear, Linear
@@ -190,8 +193,11 @@ def broken_files(found: Calibration) -> dict[str, object]:
         "no linear layer layers.99.up": ({"layers.99.up": torch.ones(384)}, known),
         "of shape": ({"layers.0.up": torch.ones(7)}, known),
         "float64": ({"layers.0.up": torch.ones(384).double()}, known),
-        "not positive": ({"layers.0.up": torch.zeros(384)}, known),
-        "numbers that are not positive": ({"layers.0.up": torch.full((384,), torch.nan)}, known),
+        "not from 1e-12 to 1e": ({"layers.0.up": torch.zeros(384)}, known),
+        "not from 1e-12 to 1e.12": ({"layers.0.up": torch.full((384,), torch.nan)}, known),
+        "numbers that are not from": ({"layers.0.up": torch.full((384,), 1e-40)}, known),
+        "numbers that are not": ({"layers.0.up": torch.full((384,), 3e38)}, known),
+        "no layer that is in int8": ({}, known),
     }
 
 
@@ -215,6 +221,50 @@ def test_a_file_that_cannot_be_written_is_said(
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ModelLoadFailed, match=r"cannot be written.*--output"):
         write(Plan({}, once.found), tmp_path / "file" / NAME)
+
+
+@needs_int8
+def test_two_that_write_the_same_file_leave_one_of_theirs_whole(
+    once: Calibrated, nothing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, plan = nothing / "made" / NAME, Plan({"layers.0.up": torch.ones(384)}, once.found)
+
+    def saved(tensors: dict[str, torch.Tensor], to: Path, metadata: dict[str, str]) -> None:
+        save_file(tensors, to, metadata)
+        if os.getpid() == 1:
+            monkeypatch.setattr(os, "getpid", lambda: 2)
+            write(plan, file)  # another process, while this one is at it
+
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    monkeypatch.setattr(int8, "save_file", saved)
+    write(plan, file)
+    assert list(file.parent.iterdir()) == [file]
+    assert load_file(file)["layers.0.up"].tolist() == [1.0] * 384
+
+
+@needs_int8
+def test_nothing_is_left_of_a_file_whose_writing_was_broken_off(
+    once: Calibrated, nothing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken_off(tensors: dict[str, torch.Tensor], to: Path, metadata: dict[str, str]) -> None:
+        save_file(tensors, to, metadata)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(int8, "save_file", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        write(Plan({}, once.found), nothing / "made" / NAME)
+    assert list((nothing / "made").iterdir()) == []
+
+
+@needs_int8
+def test_layers_wider_than_the_kernel_takes_stay_as_they_are(
+    spec: ModelSpec, nothing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibrating, "WIDEST", 384)
+    assert calibrated(spec, cosine=0.0).layers == 18  # all but those behind the activation
+    monkeypatch.setattr(quantise, "WIDEST", 383)
+    with pytest.raises(ModelLoadFailed, match="384 inputs, and 383 is the most"):
+        load(spec, INT8)
 
 
 @needs_int8
