@@ -110,7 +110,7 @@ def _read(file: Path, again: str) -> Plan:
             metadata = opened.metadata() or {}
             found = msgspec.json.decode(metadata[KEY], type=Calibration)
             smoothing = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, msgspec.DecodeError) as error:
+    except (OSError, SafetensorError, KeyError, msgspec.DecodeError, RecursionError) as error:
         raise ModelLoadFailed(
             f"dtype=int8: {file} cannot be read as what 'stelae calibrate' writes: {error}",
             hint=again,

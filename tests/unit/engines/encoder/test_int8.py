@@ -190,6 +190,7 @@ def broken_files(found: Calibration) -> dict[str, object]:
         "cannot be read as": b"nothing of the kind",
         "cannot be read as what": ({}, {"other": "1"}),
         "cannot be read": ({}, {KEY: '{"model": 3}'}),
+        "cannot be read as what.*recursion": ({}, {KEY: '{"x":' + "[" * 100_000}),
         "no linear layer layers.99.up": ({"layers.99.up": torch.ones(384)}, known),
         "of shape": ({"layers.0.up": torch.ones(7)}, known),
         "float64": ({"layers.0.up": torch.ones(384).double()}, known),
