@@ -63,6 +63,9 @@ DECIDING = ["config.json", "*/config.json", OPEN_CLIP, INDEX]
 UNWANTED = ["onnx/*", "openvino/*", "original/*", "gguf/*", "coreml/*", "safety_checker/*", ".*"]
 """Folders that hold the same model for other runtimes, or what no model here needs."""
 
+CALIBRATION = "stelae-int8.safetensors"
+"""What int8 needs to know of a model, which is no weights; it goes with a folder, unfetched."""
+
 TORCH_WEIGHTS = re.compile(r"(?P<folder>([^/]+/)?)pytorch_model(-\d+-of-\d+)?\.bin(\.index\.json)?")
 """Torch's own files of weights; fetched where a folder has no others."""
 
@@ -289,7 +292,8 @@ def _tree(hub: Any, repo: str, revision: str, options: HubOptions) -> dict[str, 
 
 def _only_torch(names: Sequence[str]) -> list[str]:
     """Torch's files of weights in folders without safetensors."""
-    safe = {name.rpartition("/")[0] for name in names if name.endswith(".safetensors")}
+    others = [name for name in names if name.endswith(".safetensors")]
+    safe = {name.rpartition("/")[0] for name in others if not name.endswith(CALIBRATION)}
     found = [(name, match) for name in names if (match := TORCH_WEIGHTS.fullmatch(name))]
     return [name for name, match in found if match["folder"].rstrip("/") not in safe]
 

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from stelae.catalog.fingerprint import weights_digest
+from stelae.catalog.hub import CALIBRATION
 from stelae.catalog.spec import ModelSpec, Static
 from stelae.catalog.state import state_folder
 from stelae.engines.base import Device
@@ -25,9 +26,6 @@ from stelae.nn.kernels.build import BuildFailed
 from stelae.nn.kernels.quantised import kernel_for
 from stelae.nn.kernels.variants import Kernel
 from stelae.types import Modality
-
-NAME = "stelae-int8.safetensors"
-"""Of the file in a checkpoint's folder."""
 
 KEY = "stelae-int8-1"
 """Under which the file holds the calibration; another layout gets another number."""
@@ -84,7 +82,7 @@ def plan_for(spec: ModelSpec) -> Plan:
         ModelLoadFailed: There is none, it is of other weights, or it cannot be read.
     """
     weights = weights_digest(spec)
-    places = (own_place(weights), Path(spec.folder, NAME))
+    places = (own_place(weights), Path(spec.folder, CALIBRATION))
     file = next((place for place in places if place.exists()), None)
     again = f"stelae calibrate {spec.name} --texts FILE"
     if file is None:

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
+from stelae.catalog.hub import CALIBRATION
 from stelae.catalog.spec import ModelSpec
 from stelae.engines import registry
 from stelae.engines.base import EngineOptions
@@ -27,7 +28,7 @@ from stelae.engines.encoder import calibrate as calibrating
 from stelae.engines.encoder import int8
 from stelae.engines.encoder.accuracy import agreement, batches, rates, vectors
 from stelae.engines.encoder.engine import load
-from stelae.engines.encoder.int8 import KEY, NAME, Plan, own_place, write
+from stelae.engines.encoder.int8 import KEY, Plan, own_place, write
 from stelae.engines.encoder.model import TextEncoder
 from stelae.engines.text.features import Features, Output
 from stelae.errors import InvalidInput, ModelLoadFailed, UnsupportedCheckpoint, UnsupportedTask
@@ -175,10 +176,10 @@ def test_a_file_in_the_folder_of_the_model_is_found_unless_it_is_of_other_weight
             (folder / file.relative_to(zoo / "bert-mean")).parent.mkdir(parents=True, exist_ok=True)
             (folder / file.relative_to(zoo / "bert-mean")).write_bytes(file.read_bytes())
     copied = Catalog([ModelEntry(name="m", source=str(folder))]).spec("m")
-    found = calibrated(copied, cosine=0.0, file=folder / NAME)
-    assert Path(found.file) == folder / NAME
+    found = calibrated(copied, cosine=0.0, file=folder / CALIBRATION)
+    assert Path(found.file) == folder / CALIBRATION
     assert load(copied, INT8).info.dtype == "int8"
-    write(Plan({}, once.found), folder / NAME)
+    write(Plan({}, once.found), folder / CALIBRATION)
     with pytest.raises(ModelLoadFailed, match=r"made for other weights.*stelae calibrate m"):
         load(copied, INT8)
 
@@ -221,14 +222,14 @@ def test_a_file_that_cannot_be_written_is_said(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ModelLoadFailed, match=r"cannot be written.*--output"):
-        write(Plan({}, once.found), tmp_path / "file" / NAME)
+        write(Plan({}, once.found), tmp_path / "file" / CALIBRATION)
 
 
 @needs_int8
 def test_two_that_write_the_same_file_leave_one_of_theirs_whole(
     once: Calibrated, nothing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file, plan = nothing / "made" / NAME, Plan({"layers.0.up": torch.ones(384)}, once.found)
+    file, plan = nothing / "made" / CALIBRATION, Plan({"layers.0.up": torch.ones(384)}, once.found)
 
     def saved(tensors: dict[str, torch.Tensor], to: Path, metadata: dict[str, str]) -> None:
         save_file(tensors, to, metadata)
@@ -253,7 +254,7 @@ def test_nothing_is_left_of_a_file_whose_writing_was_broken_off(
 
     monkeypatch.setattr(int8, "save_file", broken_off)
     with pytest.raises(KeyboardInterrupt):
-        write(Plan({}, once.found), nothing / "made" / NAME)
+        write(Plan({}, once.found), nothing / "made" / CALIBRATION)
     assert list((nothing / "made").iterdir()) == []
 
 
