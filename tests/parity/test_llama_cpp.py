@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -175,3 +176,29 @@ def test_a_text_that_was_given_back_holds_no_other(model: SteppedModel) -> None:
         place = fork
     assert place.source is not None
     assert place.source.source is None
+
+
+@pytest.mark.parametrize("tokens", [20, 25])
+def test_of_models_with_windows_texts_begin_as_others_that_may_have_lost_some(
+    model: SteppedModel, tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = model.memory()
+    expected = model.scores([Share(IDS, 0, whole)])[0].clone()
+    monkeypatch.setattr(places.lib, "llama_model_n_swa", lambda _: 16)
+    seeing = SteppedModel(model._model, model._context, model.vocabulary)
+    seeing.memory()  # whose number the other model has taken
+    place = seeing.memory()
+    seeing.scores([Share(IDS[:25], 0, place)])
+    read: list[places.Place] = []
+    monkeypatch.setattr(seeing, "_read_again", partial(_noted, read, seeing._read_again))
+    fork = seeing.fork(place, tokens)
+    found = seeing.scores([Share(IDS[tokens:], tokens, fork)])[0]
+    assert torch.allclose(found, expected, atol=1e-4)
+    assert read == ([fork] if tokens == 20 else [])
+
+
+def _noted(
+    read: list[places.Place], act: Callable[[places.Place], None], one: places.Place
+) -> None:
+    read.append(one)
+    act(one)

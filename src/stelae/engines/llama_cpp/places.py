@@ -32,6 +32,7 @@ class Place:
         source: The text that it began as, whose cells it shares.
         used: The step in which it ran last.
         state: Keys and values that are put away, of these tokens and perhaps more.
+        unread: Whether there are none yet, though there are tokens.
     """
 
     def __init__(self, places: Places, number: int) -> None:
@@ -40,6 +41,7 @@ class Place:
         self.source: Place | None = None
         self.used = 0
         self.state: State | None = None
+        self.unread = False
 
     def release(self) -> None:
         """Give them back."""
@@ -51,8 +53,9 @@ class Places:
 
     Args:
         context: The library's.
-        longest: Tokens of a text that can be put away, at most. Of a longer one the library
-            would give less than it keeps, and other texts could no longer begin like it.
+        longest: Tokens of a text of which the library keeps all. Of a longer one it may give
+            cells away that the next token does not see, but that another text could need which
+            begins like it; it would not put them away either.
 
     Attributes:
         most: Texts that there can be at once.
@@ -76,7 +79,8 @@ class Places:
         """A place for a text that begins as another does; cells are shared, not copied."""
         made = self.take()
         made.ids, made.state = source.ids[:tokens], source.state
-        if source.state is None:
+        made.unread = tokens < len(source.ids) > self._longest
+        if source.state is None and not made.unread:
             made.source = source
             lib.llama_memory_seq_cp(self._cells, source.number, made.number, 0, tokens)
         return made
@@ -92,8 +96,8 @@ class Places:
         """Bring texts of a step back that were put away, and put those away that are idle.
 
         Returns:
-            Those of the step for which the library found no room. They are empty now, and
-            their tokens have to be read again.
+            Those of the step that have no keys and values, as the library found no room for
+            them again or may have lost some. Their tokens have to be read again.
         """
         self._step += 1
         # A text that begins gets the first cells that are free, and has them as long as it lasts.
@@ -105,11 +109,7 @@ class Places:
             here = place.state is None and 0 < len(place.ids) <= self._longest
             if here and self._step - place.used > idle:
                 self._put_away(place)
-        return [
-            place
-            for place in active
-            if place.state is not None and not self._brought_back(place, place.state)
-        ]
+        return [place for place in active if not self._there(place)]
 
     def _put_away(self, place: Place) -> None:
         size = lib.llama_state_seq_get_size(self._context, place.number)
@@ -118,8 +118,12 @@ class Places:
             lib.llama_memory_seq_rm(self._cells, place.number, -1, -1)
             place.state, place.source = state, None
 
-    def _brought_back(self, place: Place, state: State) -> bool:
-        number, place.state = place.number, None
+    def _there(self, place: Place) -> bool:
+        """Whether keys and values of a text are in the cells, from here on."""
+        number, state, unread = place.number, place.state, place.unread
+        place.state, place.unread = None, False
+        if state is None:
+            return not unread
         if not lib.llama_state_seq_set_data(self._context, _start(state), len(state), number):
             return False
         lib.llama_memory_seq_rm(self._cells, number, len(place.ids), -1)
