@@ -25,7 +25,7 @@ from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 from stelae.nn.kernels.build import BuildFailed
 from stelae.nn.kernels.quantised import kernel_for
 from stelae.nn.kernels.variants import Kernel
-from stelae.types import Modality
+from stelae.types import Modality, OutputType
 
 KEY = "stelae-int8-1"
 """Under which the file holds the calibration; another layout gets another number."""
@@ -152,6 +152,11 @@ def multiplies(spec: ModelSpec, dtype: torch.dtype, device: torch.device) -> Ker
     if isinstance(spec.backbone, Static) or Modality.TEXT not in spec.inputs:
         raise UnsupportedCheckpoint(
             f"dtype=int8: model '{spec.name}' has no linear layers for texts",
+            hint="set dtype to auto",
+        )
+    if OutputType.DENSE not in spec.outputs:
+        raise UnsupportedCheckpoint(
+            f"dtype=int8: model '{spec.name}' makes no dense vectors, by which int8 is calibrated",
             hint="set dtype to auto",
         )
     try:

@@ -295,6 +295,9 @@ def test_models_without_linear_layers_or_without_vectors_are_refused(zoo: Path) 
 
     with pytest.raises(UnsupportedCheckpoint, match="no linear layers"):
         load(spec_of("static"), INT8)
+    for name in ("cross-encoder", "splade"):
+        with pytest.raises(UnsupportedCheckpoint, match=r"no dense vectors.*set dtype to auto"):
+            load(spec_of(name), INT8)
     with pytest.raises(UnsupportedTask, match="dense vectors"):
         calibrated(spec_of("cross-encoder"))
 
