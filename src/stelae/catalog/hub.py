@@ -20,6 +20,9 @@ from stelae.catalog.imaging_layouts import INDEX
 from stelae.catalog.open_clip import OPEN_CLIP, WEIGHTS, only_open_clip
 from stelae.errors import MissingDependency, ModelNotFound, UnsupportedCheckpoint
 
+CALIBRATION = "stelae-int8.safetensors"
+"""What int8 needs to know of a model, which is no weights."""
+
 FILES = (
     "config.json",
     "modules.json",
@@ -50,6 +53,7 @@ FILES = (
     "cnn_config.json",
     "lstm_config.json",
     OPEN_CLIP,
+    CALIBRATION,
     *SMALL,
     "model.safetensors",
     "model-*-of-*.safetensors",
@@ -62,9 +66,6 @@ DECIDING = ["config.json", "*/config.json", OPEN_CLIP, INDEX]
 """Small files that tell which weights are fetched, and how their numbers are stored."""
 UNWANTED = ["onnx/*", "openvino/*", "original/*", "gguf/*", "coreml/*", "safety_checker/*", ".*"]
 """Folders that hold the same model for other runtimes, or what no model here needs."""
-
-CALIBRATION = "stelae-int8.safetensors"
-"""What int8 needs to know of a model, which is no weights; it goes with a folder, unfetched."""
 
 TORCH_WEIGHTS = re.compile(r"(?P<folder>([^/]+/)?)pytorch_model(-\d+-of-\d+)?\.bin(\.index\.json)?")
 """Torch's own files of weights; fetched where a folder has no others."""

@@ -272,10 +272,14 @@ def test_files_of_torch_are_fetched_where_a_folder_has_no_others(
     assert not {"pytorch_model.bin", "onnx/pytorch_model.bin", "rng.bin"} & set(hub.fetched())
 
 
-def test_a_calibration_is_not_taken_for_weights(options: HubOptions, repo: Repo) -> None:
+def test_a_calibration_comes_along_and_is_not_taken_for_weights(
+    options: HubOptions, repo: Repo
+) -> None:
     del repo.files["model.safetensors"]
     repo.files |= {"pytorch_model.bin": b"a table", "stelae-int8.safetensors": b"smoothing"}
-    assert (fetch(ID, None, options).folder / "pytorch_model.bin").read_bytes() == b"a table"
+    folder = fetch(ID, None, options).folder
+    assert (folder / "pytorch_model.bin").read_bytes() == b"a table"
+    assert (folder / "stelae-int8.safetensors").read_bytes() == b"smoothing"
 
 
 def test_heads_beside_a_model_are_fetched(options: HubOptions, hub: Hub, zoo: Path) -> None:
