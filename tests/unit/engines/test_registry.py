@@ -57,11 +57,17 @@ def test_package_that_is_lacking_is_named_with_its_extra(
     assert caught.value.hint == "pip install 'stelae[gguf]'"
 
 
-@pytest.mark.parametrize("dtype", [ComputeDtype.FLOAT16, ComputeDtype.INT8])
+@pytest.mark.parametrize(
+    ("name", "engine", "dtype", "known"),
+    [
+        ("bert-mean", "encoder", ComputeDtype.FLOAT16, "auto, bfloat16, float32, int8"),
+        ("gliner-span", "gliner", ComputeDtype.INT8, "auto, bfloat16, float32"),
+    ],
+)
 def test_number_format_that_no_engine_computes_in_is_refused_with_those_they_do(
-    zoo: Path, dtype: ComputeDtype
+    zoo: Path, name: str, engine: str, dtype: ComputeDtype, known: str
 ) -> None:
-    spec = spec_of(zoo / "bert-mean")
-    told = f"encoder: dtype={dtype}: engine 'encoder' computes in auto, bfloat16, float32"
+    spec = spec_of(zoo / name)
+    told = f"dtype={dtype}: engine '{engine}' computes in {known}"
     with pytest.raises(UnsupportedCheckpoint, match=told):
         registry.load_chosen(registry.choose(spec), spec, EngineOptions(dtype=dtype))
