@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from stelae.engines.chat.stepping import Share
-from stelae.engines.llama_cpp.library import STEP_TOKENS
+from stelae.engines.llama_cpp import library
 from stelae.engines.llama_cpp.places import Place, Places
 from stelae.errors import EngineFailed, OutOfMemory
 
@@ -67,8 +67,8 @@ class SteppedModel:
         return torch.from_numpy(np.stack(rows))
 
     def _read_again(self, place: Place) -> None:
-        for start in range(0, len(place.ids), STEP_TOKENS):
-            self._run([Share(place.ids[start : start + STEP_TOKENS], start, place)])
+        for start in range(0, len(place.ids), library.STEP_TOKENS):
+            self._run([Share(place.ids[start : start + library.STEP_TOKENS], start, place)])
 
     def _run(self, shares: Sequence[Share[Place]]) -> _Batch:
         batch = _Batch(shares)
