@@ -13,6 +13,7 @@ from stelae.dialects.answers import house_error
 from stelae.dialects.base import HOLD, RECORD, REFUSAL, Record, RenderError
 from stelae.errors import NoSuchMethod, NoSuchPath, ShuttingDown, StelaeError, Unauthorized
 from stelae.server.cors import shared
+from stelae.server.exchange import LINE
 from stelae.server.inbox import Inbox
 from stelae.server.reception import Reception
 from stelae.server.sockets import Sockets
@@ -79,7 +80,7 @@ class Edge:
         record: Record = scope[RECORD]
         in_flight = self.reception.metrics.in_flight
         in_flight.add(1)
-        inbox = Inbox(receive, scope["headers"], self.reception.ledger)
+        inbox = Inbox(receive, scope["headers"], self.reception.ledger, scope.get(LINE))
         scope[HOLD] = inbox.hold
         outbox = _Outbox(send, record, self.reception)
         try:

@@ -34,6 +34,14 @@ class Gathered:
             self._held.append(data)
             self._size += len(data)
 
+    def write_last(self, data: bytes) -> None:
+        """Write now, with what waits: nothing follows soon."""
+        if self._held:
+            self.write(data)
+            self.flush()
+        elif data:
+            self._pass_on(data)
+
     def writelines(self, pieces: Iterable[bytes]) -> None:
         """Write several."""
         for piece in pieces:

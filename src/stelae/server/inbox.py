@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from starlette.types import Message, Receive
 
 from stelae.errors import BodyTooLarge, Cancelled, DeadlineExceeded, InvalidInput, QueueFull
+from stelae.server.exchange import Line
 
 WATCH_AFTER = 0.05
 """Seconds after which it is worth a task to watch whether the caller is still there."""
@@ -78,12 +79,23 @@ class Inbox:
     Attributes:
         left: Whether the caller left before the answer was complete.
         taken: Bytes received.
+
+    Args:
+        receive: Waits for the next message.
+        headers: Of the request.
+        ledger: Books its bytes.
+        line: Says at once what has come, where the transport can.
     """
 
     def __init__(
-        self, receive: Receive, headers: Sequence[tuple[bytes, bytes]], ledger: Ledger
+        self,
+        receive: Receive,
+        headers: Sequence[tuple[bytes, bytes]],
+        ledger: Ledger,
+        line: Line | None = None,
     ) -> None:
         self._receive = receive
+        self._line = line
         self._ledger = ledger
         self._declared = _content_length(headers)
         self._booked = self._held = 0
@@ -103,7 +115,9 @@ class Inbox:
         """
         if not self._booked:
             self._book(self._length())
-        message = await self._next()
+        message = None if self._line is None else self._line.arrived()
+        if message is None:
+            message = await self._next()
         if message["type"] == "http.disconnect":
             self.left = True
             raise Cancelled("the caller left")
@@ -154,6 +168,9 @@ class Inbox:
 
     def _watch_later(self) -> None:
         self._work = asyncio.current_task()
+        if self._line is not None:
+            self._line.watch(self._gone)
+            return
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(WATCH_AFTER, self._watch_now)
 
@@ -163,6 +180,9 @@ class Inbox:
     async def _until_gone(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self._gone()
+
+    def _gone(self) -> None:
         self.left = True
         if self._work is not None:
             self._work.cancel()

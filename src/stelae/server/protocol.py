@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import deque
 from copy import copy
 from dataclasses import replace
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote
 
+import httptools
 import orjson
+from starlette.types import Scope
 from uvicorn._types import ASGISendEvent
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.wsproto_impl import WebsocketBuffer, WSProtocol
 from wsproto import ConnectionType, WSConnection
@@ -18,6 +25,7 @@ from wsproto.events import AcceptConnection, CloseConnection, Event
 from wsproto.extensions import Extension
 from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol, Opcode, RsvBits
 
+from stelae.server.exchange import LINE, Exchange
 from stelae.server.gathered import Gathered
 
 HEAD_BYTES = 64 * 1024
@@ -35,63 +43,174 @@ LAST_WORDS_SECONDS = 60.0
 MESSAGE_BYTES = "stelae.message_bytes"
 """Where the scope of a WebSocket says how long its messages may be; on such both sides speak."""
 
+SHORT_URL = 256
+"""Bytes of an address up to which what it says is remembered."""
+
 DISCARD_BYTES = 1024**3
 """Bytes read and dropped after a request was refused, so that its answer arrives."""
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's httptools protocol, with limits that it leaves open."""
+    """uvicorn's httptools protocol, with limits that it leaves open, and fewer steps a request.
 
+    One timer of a connection is set and looks when it is due whether there is still a reason:
+    requests that come and go in a moment set none.
+    """
+
+    transport: Gathered  # type: ignore[assignment]  # a transport but for its type
+    exchange: Exchange | None = None
+    """The latest; those before it are answered first."""
+    _answering: Exchange | None = None
+    _waiting: deque[tuple[Exchange, Scope]]
     _head = 0
     _discarded = 0
     _refused = False
-    _head_timer: asyncio.TimerHandle | None = None
+    _in_head = False
+    _due = math.inf
+    _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client connected: it has some time to send its first head."""
         super().connection_made(transport)
-        self.transport = cast("asyncio.Transport", Gathered(transport, self.loop))
-        self._await_head()
+        self.transport = Gathered(transport, self.loop)
+        self._waiting = deque()
+        self._in_head = True
+        self._close_in(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
-        self._stop_waiting()
-        super().connection_lost(exc)
+        self.connections.discard(self)
+        self._due = math.inf
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._answering is not None:
+            self._answering.lose()
+        for exchange, _ in self._waiting:
+            exchange.lose()
+        self.flow.resume_writing()
+        if exc is None:
+            self.transport.close()
+        self.parser = None  # type: ignore[assignment]
+
+    def shutdown(self) -> None:
+        """The server stops: the connection ends with the answer under way."""
+        if self.exchange is None or self.exchange.answered:
+            self.transport.close()
+        else:
+            self.exchange.keep_alive = False
+
+    # -- what comes --------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
         if self._refused:
             self._discard(len(data))
-        else:
-            super().data_received(data)
+            return
+        before = self._in_head
+        super().data_received(data)
+        if not self._in_head:
+            self._due = math.inf
+        elif not before:
+            self._close_in(HEAD_SECONDS)
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        super().on_message_begin()
-        self._head = 0
-        if self._head_timer is None:
-            self._await_head()
+        self.url, self.headers = b"", []
+        self.expect_100_continue = False
+        self._head, self._in_head = 0, True
 
     def on_url(self, url: bytes) -> None:
         """A piece of the path came."""
         self._count(len(url))
-        super().on_url(url)
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header came."""
         self._count(len(name) + len(value))
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """The head is whole: the request starts."""
-        self._stop_waiting()
-        super().on_headers_complete()
+        """The head is whole: the request starts, or waits for the one before."""
+        self._in_head = False
+        parser = self.parser
+        version = parser.get_http_version()
+        scope = self._scope(parser.get_method().decode("ascii"), version)
+        self.scope = scope  # type: ignore[assignment]
+        if parser.should_upgrade() and self._should_upgrade():
+            return
+        before, self.exchange = (
+            self.exchange,
+            Exchange(
+                scope["method"],
+                self.transport,
+                self.flow,
+                self._next,
+                keep_alive=version != "1.0" and parser.should_keep_alive(),
+                expects=self.expect_100_continue,
+            ),
+        )
+        scope[LINE] = self.exchange
+        if before is None or before.answered:
+            self._start(self.exchange, scope)
+        else:
+            self.flow.pause_reading()
+            self._waiting.append((self.exchange, scope))
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body came."""
-        if self.cycle is not None and self.cycle.response_complete:
+        if self.exchange is None or (self.parser.should_upgrade() and self._should_upgrade()):
+            return
+        if self.exchange.answered:
             self._discard(len(body))
-        super().on_body(body)
+        elif self.exchange.put(body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+
+    def on_message_complete(self) -> None:
+        """A request is whole."""
+        if self.exchange is not None and not (
+            self.parser.should_upgrade() and self._should_upgrade()
+        ):
+            self.exchange.end()
+
+    def _scope(self, method: str, version: str) -> Scope:
+        path, raw, query = _place(self.url)
+        return {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": "",
+            "headers": self.headers,
+            "state": {},
+            "method": method,
+            "path": path,
+            "raw_path": raw,
+            "query_string": query,
+        }
+
+    # -- what is answered --------------------------------------------------------------------
+
+    def _start(self, exchange: Exchange, scope: Scope) -> None:
+        self._answering = exchange
+        task = self.loop.create_task(exchange.run(self.app, scope))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    def _next(self) -> None:
+        """An answer is whole: go on with what waits, or wait for what comes."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self._waiting:
+            self._start(*self._waiting.popleft())
+        elif not self._in_head:
+            self._close_in(self.timeout_keep_alive)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, in the error body that all dialects share."""
@@ -115,13 +234,33 @@ class Protocol(HttpToolsProtocol):
         if self._head > HEAD_BYTES:
             raise ValueError(f"the head of the request is over {HEAD_BYTES} bytes")
 
-    def _await_head(self) -> None:
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+    def _close_in(self, seconds: float) -> None:
+        """Close the connection then, if nothing has come."""
+        self._due = due = self.loop.time() + seconds
+        if self._timer is None:
+            self._timer = self.loop.call_at(due, self._look)
+        elif self._timer.when() > due:
+            self._timer.cancel()
+            self._timer = self.loop.call_at(due, self._look)
 
-    def _stop_waiting(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _look(self) -> None:
+        self._timer = None
+        if self.loop.time() >= self._due:
+            self.transport.close()
+        elif self._due < math.inf:
+            self._timer = self.loop.call_at(self._due, self._look)
+
+
+@lru_cache(maxsize=512)
+def _told(url: bytes) -> tuple[str, bytes, bytes]:
+    parsed = httptools.parse_url(url)
+    path = parsed.path.decode("ascii")
+    return unquote(path) if "%" in path else path, parsed.path, parsed.query or b""
+
+
+def _place(url: bytes) -> tuple[str, bytes, bytes]:
+    """Path, path as sent, and query of an address; those seen lately are remembered."""
+    return (_told if len(url) <= SHORT_URL else _told.__wrapped__)(url)
 
 
 class FrameBound(Extension):

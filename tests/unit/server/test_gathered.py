@@ -69,6 +69,17 @@ async def test_much_leaves_at_once() -> None:
     assert len(recorder.done) == 2
 
 
+async def test_the_last_of_an_answer_leaves_now_after_what_waits() -> None:
+    transport, recorder = gathered()
+    transport.write_last(b"answer")
+    assert recorder.done == [b"answer"]
+    transport.write(b"part ")
+    transport.write_last(b"last")
+    assert recorder.done[1:] == [b"part last"]
+    await asyncio.sleep(0)
+    assert len(recorder.done) == 2
+
+
 async def test_nothing_is_lost_at_the_end() -> None:
     transport, recorder = gathered()
     transport.write(b"last")
