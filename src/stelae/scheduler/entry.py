@@ -55,8 +55,10 @@ class Batch(Generic[S]):
         entries: To be run together, in order.
         late: Entries whose deadline passed while they waited; never run.
         cost: Work of ``entries`` in tokens.
+        longest: Work of the largest of them.
     """
 
     entries: list[Entry[S]] = field(default_factory=list)
     late: list[Entry[S]] = field(default_factory=list)
     cost: int = 0
+    longest: int = 0

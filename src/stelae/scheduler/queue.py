@@ -2,11 +2,12 @@
 
 Entries leave in the order of a *due time* fixed when they enter:
 
-    due = arrival + min(ageing, PATIENCE * (tokens of the call up to and with this one) / rate)
+    due = arrival + min(ageing, lead + PATIENCE * (tokens of the call with this one) / rate)
 
 so a short text overtakes long ones that came a moment earlier, the tail of a
 huge call lets others through, and nothing is overtaken by what came more than
-``ageing`` seconds after it: nothing starves.
+``ageing`` seconds after it: nothing starves. What takes next to no time has no lead to give;
+all else lets it go first for ``LEAD`` seconds.
 """
 
 from __future__ import annotations
@@ -24,6 +25,13 @@ from stelae.scheduler.entry import Batch, Entry, S, Slot
 
 PATIENCE = 4.0
 """How many times its own running time an entry lets others pass."""
+
+LEAD = 0.25
+"""Seconds for which everything else lets what takes next to no time go before it."""
+
+SLOW, SLOW_OF_SEVERAL = 0.15, 0.01
+"""Seconds from which on a batch holds up what takes next to none: of a single lane, which takes
+that along in its batches, and of several, where one is free sooner."""
 
 QUICK = 0.002
 """Seconds of work of an entry that may run beside what holds all lanes."""
@@ -156,11 +164,23 @@ class Queue(Generic[S]):
             bound = min(bound, max(ENOUGH, self.rate * BRIEF))
         if takers > 1:
             bound = min(bound, max(ENOUGH, self._ready / takers))
-        return self._take(now, bound, (self._heap, self._quick))
+        lines = (self._quick,) if self._quick_alone() else (self._heap, self._quick)
+        return self._take(now, bound, lines)
 
     def take_quick(self, now: float) -> Batch[S]:
         """Give out what takes next to no time, and no more of it than that."""
         return self._take(now, self._little, (self._quick,))
+
+    def slow(self, batch: Batch[S]) -> bool:
+        """Whether what takes next to no time should not wait for a batch."""
+        brief = self._lanes > 1 and batch.longest > self._little
+        return batch.cost / self.rate > (SLOW_OF_SEVERAL if brief else SLOW)
+
+    def _quick_alone(self) -> bool:
+        """Whether the next batch has no room for what would keep its first entry waiting."""
+        if self._lanes == 1 or not self._quick:
+            return False
+        return not self._heap or _first(self._quick) < _first(self._heap)
 
     @property
     def _little(self) -> float:
@@ -187,6 +207,7 @@ class Queue(Generic[S]):
             else:
                 batch.entries.append(entry)
                 batch.cost += entry.cost
+                batch.longest = max(batch.longest, entry.cost)
         return batch
 
     def observe(self, cost: int, seconds: float) -> None:
@@ -199,9 +220,9 @@ class Queue(Generic[S]):
         slot.pushed += entry.cost
         if slot.urgent:
             return -math.inf
-        return slot.arrived + min(
-            self.limits.ageing, PATIENCE * slot.pushed / (self.rate * self._lanes)
-        )
+        lead = 0.0 if entry.cost <= self._little else LEAD
+        own = slot.pushed / (self.rate * self._lanes)
+        return slot.arrived + min(self.limits.ageing, lead + PATIENCE * own)
 
 
 def _first(line: Sequence[Waiting[Any]]) -> tuple[float, int]:

@@ -36,10 +36,6 @@ from stelae.scheduler.rest import Rest
 from stelae.scheduler.stats import RunnerStats
 from stelae.scheduler.width import Width
 
-SLOW, SLOW_OF_SEVERAL = 0.15, 0.04
-"""Seconds from which on a batch holds up what takes next to none: of a single lane, which takes
-that along in its batches, and of several, whose batches are brief."""
-
 INLINE_ITEMS = 16
 """Calls of at most so many items are finished in the thread that has their last row."""
 
@@ -250,7 +246,7 @@ class Runner:
                 expected = batch.cost / self._queue.rate
                 company = self._running + self._queue.waiting
                 threads = self._width.choose(expected, time.monotonic(), company)
-                slow = expected > (SLOW if self._lanes == 1 else SLOW_OF_SEVERAL)
+                slow = self._queue.slow(batch)
                 self._running += 1
                 self._slow += slow
                 if self._queue.waiting:

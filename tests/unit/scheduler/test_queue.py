@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from stelae.scheduler.entry import Entry, Slot
-from stelae.scheduler.queue import BRIEF, ENOUGH, Limits, Queue
+from stelae.scheduler.queue import BRIEF, ENOUGH, LEAD, Limits, Queue
 
 
 def arrive(queue: Queue[Slot], now: float, *costs: int, urgent: bool = False) -> Slot:
@@ -158,7 +158,37 @@ def test_lanes_share_the_time_for_which_others_may_pass() -> None:
     def leaves(lanes: int) -> bool:
         queue: Queue[Slot] = Queue(Limits(tokens_per_second=1000, batch_items=1), lanes)
         long = arrive(queue, 0.0, 250)  # a second with one lane, half of one with two
-        arrive(queue, 0.6, 5)
-        return queue.take(0.6).entries[0].slot is long
+        arrive(queue, 0.6 + LEAD, 5)
+        return queue.take(0.6 + LEAD).entries[0].slot is long
 
     assert [leaves(1), leaves(2)] == [False, True]
+
+
+def test_what_takes_next_to_no_time_goes_before_what_came_a_moment_earlier() -> None:
+    queue: Queue[Slot] = Queue(Limits(tokens_per_second=1e6, batch_items=1), lanes=2)
+    long = [arrive(queue, at / 100, 3000) for at in range(10)]
+    quick = arrive(queue, 0.1, 5)
+    late = arrive(queue, 2 * LEAD, 5)
+    assert [slot for slot, _ in order(queue, 1.0)] == [quick, *long, late]
+
+
+def test_of_several_lanes_none_makes_a_short_text_wait_for_a_long_one_of_its_batch() -> None:
+    several: Queue[Slot] = Queue(Limits(), lanes=2)
+    alone: Queue[Slot] = Queue(Limits())
+    for queue in (several, alone):
+        arrive(queue, 0.0, 300)
+        arrive(queue, 0.0, 5)
+    assert [several.take(0.0).cost, several.take(0.0).cost] == [5, 300]
+    assert alone.take(0.0).cost == 305
+
+
+def test_batches_hold_up_what_takes_next_to_no_time_if_they_have_something_long() -> None:
+    def slow(lanes: int, *costs: int) -> bool:
+        queue: Queue[Slot] = Queue(Limits(tokens_per_second=10_000), lanes)
+        arrive(queue, 0.0, *costs)
+        return queue.slow(queue.take(0.0))
+
+    assert slow(2, 120)
+    assert not slow(2, 90)
+    assert not slow(2, *[20] * 20)
+    assert [slow(1, 1400), slow(1, 1600), slow(1, *[20] * 80)] == [False, True, True]
