@@ -38,9 +38,6 @@ constexpr int64_t AHEAD = 16 * ROWS;  // queries for which products of keys are 
 
 thread_local Scratch head_scratch;
 
-// What compilers leave apart where it is called from several places: it costs a twentieth.
-#define INLINE [[gnu::always_inline]] inline
-
 struct Shape {
     int64_t q_stride, k_stride, v_stride, out_stride;  // numbers from one token to the next
     int width;                                         // of a head, in whole cells

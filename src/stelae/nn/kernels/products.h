@@ -56,7 +56,7 @@ struct Ahead {
     const char* start;
     int count;
 
-    void fetch(int number) const {
+    INLINE void fetch(int number) const {
         if (number < count) fetch_soon(start + number * CELL * LANES);
     }
 };

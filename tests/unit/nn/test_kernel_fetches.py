@@ -1,0 +1,44 @@
+"""That compilers leave in the kernels what brings memory near, which no result shows."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from fix_kernels import needs_compiler, variants
+
+from stelae.nn.kernels import build
+from stelae.nn.kernels.variants import Variant
+
+TILES = 6
+"""Functions for one row to six at a time."""
+
+
+def assembly(name: str, variant: Variant, folder: Path) -> str:
+    """What a kernel is compiled to, its loops as they are written."""
+    compiler = next(filter(None, map(shutil.which, build.COMPILERS)))
+    source, made = Path(build.__file__).parent / f"{name}.cpp", folder / "it.s"
+    options = (*build.FLAGS, *variant.flags, "-O2", "-fno-unroll-loops")
+    subprocess.run([compiler, *options, "-S", str(source), "-o", str(made)], check=True)
+    return made.read_text("utf-8")
+
+
+@pytest.mark.slow
+@needs_compiler
+@variants
+def test_the_next_weights_are_fetched_while_rows_are_multiplied(
+    variant: Variant, tmp_path: Path
+) -> None:
+    assert assembly("linear", variant, tmp_path).count("prefetcht1") >= TILES
+
+
+@pytest.mark.slow
+@needs_compiler
+@variants
+def test_the_next_head_is_fetched_while_one_is_attended_to(
+    variant: Variant, tmp_path: Path
+) -> None:
+    """Keys and values where those of this are laid out, queries and results by each tile."""
+    assert assembly("attention", variant, tmp_path).count("prefetcht0") >= 2 + 2 * TILES
