@@ -26,6 +26,8 @@ def choose(replicas: Sequence[Replica], draw: random.Random = random.Random()) -
     Raises:
         ModelNotReady: There is none, or all are being stopped.
     """
+    if len(replicas) == 1 and replicas[0].state is ModelState.READY:
+        return replicas[0]
     usable = [r for r in replicas if r.state in _RANK]
     if not usable:
         raise ModelNotReady("no replica of the model takes calls now", retry_after=1.0)

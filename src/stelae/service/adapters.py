@@ -38,9 +38,9 @@ def check_lora(entry: ModelEntry, call: AnyCall | ChatCall | ImageCall) -> None:
     )
 
 
-async def answered(
+def answered(
     replica: Replica, call: Any, timeout: float | None, patience: float | None
-) -> Any:
+) -> Awaitable[Any]:
     """The answer of a replica; waits a little for an adapter that it has yet to load.
 
     Nothing else waits meanwhile: the replica refuses such a call at once.
@@ -55,11 +55,13 @@ async def answered(
         LoraLoading: The adapter is still loading.
         StelaeError: As from the replica.
     """
+    if getattr(call, "lora", None) is None:
+        return replica.infer(call, timeout=timeout)
 
     async def ask(left: float | None) -> Any:
         return await replica.infer(call, timeout=left)
 
-    return await _patiently(ask, timeout, patience)
+    return _patiently(ask, timeout, patience)
 
 
 async def streamed(

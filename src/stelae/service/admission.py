@@ -6,8 +6,6 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import msgspec
 
@@ -61,6 +59,33 @@ class Rate:
         return self._weight * math.exp((self._at - now) / FADING)
 
 
+class Place:
+    """A place for a call, held in a ``with`` block.
+
+    Args:
+        admission: Has the places.
+        size: Bytes of the call.
+    """
+
+    __slots__ = ("_admission", "_size", "_started")
+
+    def __init__(self, admission: Admission, size: int) -> None:
+        self._admission, self._size = admission, size
+
+    def __enter__(self) -> None:
+        """Take it.
+
+        Raises:
+            QueueFull: There is none.
+            ShuttingDown: Nothing is taken on any more.
+        """
+        self._started = self._admission.begin(self._size)
+
+    def __exit__(self, *problem: object) -> None:
+        """Give it back."""
+        self._admission.end(self._size, self._started)
+
+
 class Admission:
     """Counts what is under way, and refuses at once what is too much."""
 
@@ -75,12 +100,18 @@ class Admission:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    @contextmanager
-    def admit(self, size: int) -> Iterator[None]:
-        """Hold a place for a call of ``size`` bytes while it is worked on.
+    def admit(self, size: int) -> Place:
+        """Hold a place for a call of ``size`` bytes while it is worked on; see ``Place``."""
+        return Place(self, size)
+
+    def begin(self, size: int) -> float:
+        """Take a place; ``end`` must follow.
+
+        Returns:
+            When, on the monotonic clock.
 
         Raises:
-            QueueFull: There is no place.
+            QueueFull: There is none.
             ShuttingDown: Nothing is taken on any more.
         """
         self._check(size)
@@ -89,14 +120,15 @@ class Admission:
         self.bytes += size
         self.rate.count(started)
         self._idle.clear()
-        try:
-            yield
-        finally:
-            self.calls -= 1
-            self.bytes -= size
-            if not self.calls:
-                self._idle.set()
-            self._seconds += SMOOTHING * (time.monotonic() - started - self._seconds)
+        return started
+
+    def end(self, size: int, started: float) -> None:
+        """Give a place back."""
+        self.calls -= 1
+        self.bytes -= size
+        if not self.calls:
+            self._idle.set()
+        self._seconds += SMOOTHING * (time.monotonic() - started - self._seconds)
 
     def check_items(self, count: int, param: str) -> None:
         """Refuse a call of more items than one may have.

@@ -71,12 +71,12 @@ def check_encode(call: EncodeCall) -> int:
 
 def _answer(call: EncodeCall, sizes: list[int]) -> int:
     """Bytes of an answer, by what is asked for."""
-    numbers = 0
-    if OutputType.DENSE in call.kinds:
+    numbers, kinds = 0, call.kinds
+    if OutputType.DENSE in kinds:
         numbers += len(sizes) * _width(call)
-    if OutputType.MULTIVECTOR in call.kinds:
+    if OutputType.MULTIVECTOR in kinds:
         numbers += TOKEN_NUMBERS * sum(map(_tokens, sizes))
-    terms = len(sizes) * ROW_BYTES if OutputType.SPARSE in call.kinds else 0
+    terms = len(sizes) * ROW_BYTES if OutputType.SPARSE in kinds else 0
     return numbers * _BITS.get(call.format, 32) // 8 + terms
 
 
@@ -147,13 +147,13 @@ def _size(item: Item, name: str, index: int | None) -> int:
     """Bytes of an item, which must be one: about as many as it has letters, for a text."""
     if type(item) is not Item:
         raise _wrong(name, index, "", f"is a {type(item).__name__}, an Item was expected")
+    if _is_text(item):
+        return len(item.text or "")
     given = [form for form in _EXPECTED if getattr(item, form) is not None]
     if len(given) != 1:
         raise _wrong(name, index, "", f"needs exactly one of {', '.join(_EXPECTED)}")
     value = getattr(item, given[0])
     match given[0], value:
-        case "text", str() if type(value) is str:
-            return len(value)
         case "token_ids", list() if all(type(i) is int for i in value):
             return 8 * len(value)
         case "image" | "audio", bytes():
@@ -164,6 +164,18 @@ def _size(item: Item, name: str, index: int | None) -> int:
             refuse_codes(value, f"{_place(name, index)}.multivector")
             return int(value.nbytes)
     raise _wrong(name, index, f".{given[0]}", f"is a {type(value).__name__}, {_EXPECTED[given[0]]}")
+
+
+def _is_text(item: Item) -> bool:
+    """Whether an item is a text and nothing else, as most are: told in few steps."""
+    return (
+        type(item.text) is str
+        and item.token_ids is None
+        and item.image is None
+        and item.pixels is None
+        and item.audio is None
+        and item.multivector is None
+    )
 
 
 def refuse_codes(vectors: NDArray[Any], place: str) -> None:

@@ -64,6 +64,10 @@ class Features:
         self._kept: OrderedDict[bytes, Feature] = OrderedDict()
         self.bytes = 0
 
+    def keep(self, call: EncodeCall) -> bool:
+        """Whether rows of the answer to a call are remembered."""
+        return self._most > 0 and _plain(call)
+
     async def encode(
         self, call: EncodeCall, fingerprint: str, tenant: str | None, run: Run
     ) -> EncodeResult:
@@ -75,7 +79,7 @@ class Features:
             tenant: Who asks; ``None`` where nobody is told apart.
             run: Runs a call.
         """
-        if not (self._most and _plain(call)):
+        if not self.keep(call):
             return await run(call)
         size = sum(map(_size, call.items))
         context = _context(call, fingerprint, tenant)

@@ -212,7 +212,8 @@ class Inference:
         param = "documents" if isinstance(call, ScoreCall) else "items"
         self._admission.check_items(len(getattr(call, param) or ()), param)
         call = filled(call, profile)
-        size = await _checked(check, call)
+        many = len(call.documents if isinstance(call, ScoreCall) else call.items) > MANY
+        size = await asyncio.to_thread(check, call) if many else check(call)
         self._pools.admit(*_place(call, caller))
         check_lora(entry, call)
         deadline = None if caller.timeout is None else time.monotonic() + caller.timeout
@@ -225,6 +226,9 @@ class Inference:
     async def _answered(
         self, replica: Replica, call: AnyCall, caller: Caller, deadline: float | None
     ) -> Any:
+        if type(call) is EncodeCall and not self._features.keep(call):
+            return await answered(replica, call, _left(deadline), _patience(caller))
+
         async def run(call: Any) -> Any:
             return await answered(replica, call, _left(deadline), _patience(caller))
 
@@ -249,16 +253,6 @@ def _of(result: Any, replica: Replica) -> Any:
     )
 
 
-async def _checked(check: Callable[[AnyCall], int], call: AnyCall) -> int:
-    """Bytes that a call is expected to take; a long one is looked at in a thread.
-
-    Raises:
-        InvalidInput: No model can answer it.
-    """
-    items = call.documents if isinstance(call, ScoreCall) else call.items
-    return check(call) if len(items) <= MANY else await asyncio.to_thread(check, call)
-
-
 def _bare_stream(call: Any, entry: ModelEntry, caller: Caller) -> Any:
     """A call that is answered in pieces, as workers need it."""
     if isinstance(call, ChatCall):
@@ -276,8 +270,10 @@ def _place(call: Placed, caller: Caller) -> Place:
 
 def _patience(caller: Caller) -> float | None:
     """Seconds to wait for the model."""
-    given = [s for s in (caller.timeout, caller.load_wait) if s is not None]
-    return min(given, default=None)
+    timeout, wait = caller.timeout, caller.load_wait
+    if timeout is None or wait is None:
+        return wait if timeout is None else timeout
+    return min(timeout, wait)
 
 
 def _left(deadline: float | None) -> float | None:

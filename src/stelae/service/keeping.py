@@ -21,7 +21,7 @@ from stelae.cluster.deployment import Deployment
 from stelae.errors import ModelTooLarge, NoCapacity
 from stelae.service.eviction import Holding, chosen, total
 from stelae.service.footprint import Footprint, footprint
-from stelae.service.stays import Reason, Stays, manner_of
+from stelae.service.stays import Reason, Stay, Stays, manner_of
 from stelae.telemetry.log import get
 from stelae.types import ComputeDtype
 
@@ -97,6 +97,15 @@ class Keeping:
                 yield
         finally:
             self._changed.set()
+
+    def begin(self, name: str) -> Stay:
+        """A call for a model begins, which keeps it where it is; ``end`` must follow."""
+        return self._stays.begin(name)
+
+    def end(self, stay: Stay) -> None:
+        """A call for a model is over."""
+        self._stays.end(stay)
+        self._changed.set()
 
     def going(self, name: str) -> bool:
         """Whether a model is being unloaded here, so that a call must load it again."""

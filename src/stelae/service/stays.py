@@ -91,13 +91,22 @@ class Stays:
     @contextmanager
     def using(self, name: str) -> Iterator[None]:
         """Count a call for a model while it is under way."""
-        stay = self.of(name)
-        stay.uses += 1
+        stay = self.begin(name)
         try:
             yield
         finally:
-            stay.uses -= 1
-            stay.used = self._clock()
+            self.end(stay)
+
+    def begin(self, name: str) -> Stay:
+        """A call for a model begins; ``end`` must follow."""
+        stay = self.of(name)
+        stay.uses += 1
+        return stay
+
+    def end(self, stay: Stay) -> None:
+        """A call for a model is over."""
+        stay.uses -= 1
+        stay.used = self._clock()
 
     def came(self, name: str) -> None:
         """A model was loaded."""
