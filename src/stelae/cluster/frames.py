@@ -55,7 +55,7 @@ def pack(header: bytes, buffers: Sequence[Buffer] = ()) -> list[Buffer]:
     Raises:
         BodyTooLarge: The frame is over ``MAX_BODY`` or ``MAX_HEADER``.
     """
-    lengths = [memoryview(b).nbytes for b in buffers]
+    lengths = [len(b) if type(b) is bytes else memoryview(b).nbytes for b in buffers]
     parts = [len(lengths) * _ALIGN, len(header), *lengths]
     body = sum(n + _padding(n) for n in parts)
     if body > MAX_BODY or len(header) > MAX_HEADER or len(lengths) > MAX_BUFFERS:
@@ -79,8 +79,8 @@ def pack(header: bytes, buffers: Sequence[Buffer] = ()) -> list[Buffer]:
     return [b"".join(pieces)] if body <= JOINED else pieces
 
 
-def _open_prefix(prefix: Buffer) -> tuple[int, int, int]:
-    magic, count, header, body = _PREFIX.unpack_from(prefix)
+def _open_prefix(held: Buffer, start: int) -> tuple[int, int, int]:
+    magic, count, header, body = _PREFIX.unpack_from(held, start)
     if magic != MAGIC or count > MAX_BUFFERS or header > MAX_HEADER or body > MAX_BODY:
         raise ProtocolError("bytes between server and worker are not a frame")
     return count, header, body
@@ -143,7 +143,7 @@ class FrameReader:
 
     def _small_frames(self) -> Iterator[Frame]:
         while self._end - self._start >= _PREFIX.size:
-            head = _open_prefix(self._view[self._start : self._start + _PREFIX.size])
+            head = _open_prefix(self._window, self._start)
             begin, size = self._start + _PREFIX.size, head[2]
             if self._end - begin < size:
                 if size > WINDOW - _PREFIX.size:

@@ -40,15 +40,23 @@ class PiecesResponse(Response):
         self, pieces: Sequence[Buffer], headers: Mapping[str, str], media_type: str
     ) -> None:
         self._pieces = [memoryview(piece) for piece in pieces]
-        size = sum(piece.nbytes for piece in self._pieces)
-        if size <= AT_ONCE:
-            self._pieces = [memoryview(b"".join(self._pieces))]
-        super().__init__(None, 200, {**headers, "content-length": str(size)}, media_type)
+        size = sum([piece.nbytes for piece in self._pieces])
+        self._whole = b"".join(self._pieces) if size <= AT_ONCE else None
+        self.status_code, self.media_type, self.background = 200, media_type, None
+        self.body = b""
+        told = {**headers, "content-length": str(size), "content-type": media_type}
+        self.raw_headers = [
+            (name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in told.items()
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; a part is copied only when the one before the last is on its way."""
         start = {"type": "http.response.start", "status": self.status_code}
         await send({**start, "headers": self.raw_headers})
+        if self._whole is not None:
+            await send({"type": "http.response.body", "body": self._whole})
+            return
         parts = self._parts()
         part = next(parts, b"")
         for following in parts:

@@ -53,10 +53,10 @@ def quantize(
         array([[ 0.5 , -1.  ,  0.25]], dtype=float32)
     """
     rows = np.asarray(rows, np.float32)
+    if dtype is EmbeddingDtype.FLOAT32:
+        return rows, None
     with np.errstate(invalid="ignore", over="ignore"):
         match dtype:
-            case EmbeddingDtype.FLOAT32:
-                return rows, None
             case EmbeddingDtype.FLOAT16:
                 return rows.astype(np.float16), None
             case EmbeddingDtype.INT8:

@@ -9,9 +9,10 @@ between processes copies nothing.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from math import prod
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import orjson
@@ -54,6 +55,8 @@ class _Inline(msgspec.Struct, frozen=True):
 
 
 def _plain(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if array.dtype.str in DTYPES and array.flags.c_contiguous:
+        return array
     little = array.dtype.newbyteorder("<")
     if little.str not in DTYPES:
         raise InvalidInput(f"an array of the type {array.dtype} cannot be sent, only plain numbers")
@@ -68,15 +71,14 @@ def _raw(array: np.ndarray[Any, Any]) -> memoryview:
 def _view(dtype: str, shape: Sequence[int], data: Buffer) -> np.ndarray[Any, Any]:
     if dtype not in DTYPES:
         raise InvalidInput(f"array dtype {dtype!r} is not one of {', '.join(sorted(DTYPES))}")
-    if len(shape) > MAX_DIMENSIONS or any(n < 0 for n in shape):
+    if len(shape) > MAX_DIMENSIONS or min(shape, default=0) < 0:
         raise InvalidInput(f"array shape {list(shape)} is not up to {MAX_DIMENSIONS} sizes >= 0")
-    kind = np.dtype(dtype)
-    if prod(shape) * kind.itemsize != memoryview(data).nbytes:
+    size, given = prod(shape) * int(dtype[2:]), memoryview(data).nbytes
+    if size != given:
         raise InvalidInput(
-            f"array of shape {list(shape)} and dtype {dtype} needs {prod(shape) * kind.itemsize} "
-            f"bytes, {memoryview(data).nbytes} were given"
+            f"array of shape {list(shape)} and dtype {dtype} needs {size} bytes, {given} were given"
         )
-    return np.frombuffer(data, dtype=kind).reshape(tuple(shape))
+    return np.ndarray(tuple(shape), dtype, data)
 
 
 def _inline(value: Any) -> Any:
@@ -138,13 +140,15 @@ def pack_pieces(value: Any) -> list[Buffer]:
     Returns:
         What joined is the message; an array of ``LARGE`` bytes and more is a view of it.
     """
-    nonce = os.urandom(_MARK - _INDEX)
+    nonce = b""
     large: list[memoryview] = []
 
     def hook(inner: Any) -> Any:
+        nonlocal nonce
         said = _inline(inner)
         if said["data"].nbytes < LARGE:
             return said
+        nonce = nonce or os.urandom(_MARK - _INDEX)
         large.append(said["data"])
         return said | {"data": nonce + len(large).to_bytes(_INDEX, "big")}
 
@@ -175,7 +179,12 @@ def unpack(data: Buffer, kind: type[T]) -> T:
 
 def to_json(value: Any) -> bytes:
     """Encode a value as JSON; arrays become nested lists, straight from memory."""
-    return orjson.dumps(keep_arrays(value), option=orjson.OPT_SERIALIZE_NUMPY, default=_widen)
+    return plain_json(keep_arrays(value))
+
+
+def plain_json(value: Any) -> bytes:
+    """Encode as ``to_json`` does what has no Structs in it, so that nobody looks for them."""
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY, default=_widen)
 
 
 def keep_arrays(value: Any) -> Any:
@@ -228,13 +237,37 @@ def split(value: Any) -> tuple[bytes, list[memoryview]]:
     return msgspec.msgpack.Encoder(enc_hook=beside).encode(value), buffers
 
 
+_HEAD = msgspec.msgpack.Decoder(ArrayHead)
+_JOINERS = threading.local()
+"""Decoders by type, made once in each thread: making one takes longer than using it."""
+
+
+class _Joiner(Generic[T]):
+    """Decodes messages of one type, in one thread."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._buffers: Sequence[Buffer] = ()
+        self._decoder = msgspec.msgpack.Decoder(
+            kind, ext_hook=self._beside, dec_hook=lambda _, value: value
+        )
+
+    def decode(self, message: Buffer, buffers: Sequence[Buffer]) -> T:
+        """What a message and its buffers tell."""
+        self._buffers = buffers
+        try:
+            return self._decoder.decode(message)
+        finally:
+            self._buffers = ()
+
+    def _beside(self, code: int, data: memoryview) -> Any:
+        head = _HEAD.decode(data)
+        return _view(head.dtype, head.shape, self._buffers[head.buffer])
+
+
 def join(message: Buffer, buffers: Sequence[Buffer], kind: type[T]) -> T:
     """Decode what ``split`` wrote; arrays are views of ``buffers``."""
-
-    def beside(code: int, data: memoryview) -> Any:
-        head = msgspec.msgpack.decode(data, type=ArrayHead)
-        return _view(head.dtype, head.shape, buffers[head.buffer])
-
-    return msgspec.msgpack.decode(
-        message, type=kind, ext_hook=beside, dec_hook=lambda _, value: value
-    )
+    known: dict[Any, _Joiner[T]] = _JOINERS.__dict__
+    joiner = known.get(kind)
+    if joiner is None:
+        joiner = known[kind] = _Joiner(kind)
+    return joiner.decode(message, buffers)

@@ -64,10 +64,10 @@ def _left(value: Any, budget: int) -> int:
         kind = type(each)
         if kind in _SMALL:
             continue
-        if isinstance(each, np.ndarray):
-            budget -= int(each.nbytes)
-        elif isinstance(each, str | bytes):
+        if kind is str or kind is bytes or isinstance(each, str | bytes):
             budget -= len(each)
+        elif isinstance(each, np.ndarray):
+            budget -= int(each.nbytes)
         elif kind is GeneratorType:
             return -1
         else:
@@ -81,12 +81,12 @@ def _left(value: Any, budget: int) -> int:
 
 
 def _parts(value: Any) -> Collection[Any]:
+    if isinstance(value, msgspec.Struct):
+        return msgspec.structs.astuple(value)
     if isinstance(value, list | tuple):
         return value
     if isinstance(value, dict):
         return value.values()
-    if isinstance(value, msgspec.Struct):
-        return msgspec.structs.astuple(value)
     return value.values() if isinstance(value, Mapping) else ()
 
 

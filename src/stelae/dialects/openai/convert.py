@@ -26,7 +26,7 @@ from stelae.types import (
     ModelInfo,
     OutputType,
 )
-from stelae.wire.arrays import Buffer, to_json
+from stelae.wire.arrays import Buffer, plain_json
 from stelae.wire.slices import json_slices
 
 CODES = {
@@ -185,7 +185,7 @@ def embedding_pieces(result: EncodeResult, request: EmbeddingRequest) -> list[Bu
         "model_replica": f"{request.model}-rep{result.replica}",
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     }
-    return [to_json(body)] if few else list(json_slices(body))
+    return [plain_json(body)] if few else list(json_slices(body))
 
 
 def _is_list(given: str | list[Any] | dict[str, Any]) -> bool:
