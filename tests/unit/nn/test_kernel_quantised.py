@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from stelae.nn.kernels import linear as kernel
 from stelae.nn.kernels.quantised import WIDEST, kernel_for, quantised, whole_weights
 from stelae.nn.kernels.variants import Variant, compiled
-from stelae.nn.layers.linear import ACTIVATIONS, Linear, prepack
+from stelae.nn.layers.linear import ACTIVATIONS, GatedLinear, Int8, Linear, prepack
 from stelae.nn.layers.norm import LayerNorm
 from stelae.nn.layers.postnorm import PostNormLayer
 from stelae.nn.layers.whole import WholeStack, whole_stack
@@ -158,6 +159,23 @@ def test_other_numbers_are_added_and_multiplied_before_the_one_rounding(variant:
     panels = laid_out(variant, weight, None)
     assert torch.equal(panels.added(x, other), (sums + other.float()).to(variant.dtype))
     assert torch.equal(panels.multiplied(x, other), (sums * other.float()).to(variant.dtype))
+
+
+@needs_compiler
+@int8_variants
+@pytest.mark.parametrize("activation", ["silu", "tanh"])  # the kernel has no tanh
+def test_gated_layers_are_in_int8_by_any_activation(
+    variant: Variant, activation: Literal["silu", "tanh"]
+) -> None:
+    torch.manual_seed(5)
+    weight, _ = layer(120, 80, variant)
+    x, gated = torch.randn(33, 120).to(variant.dtype), GatedLinear(120, 40, activation)
+    gated.quantise(Int8(compiled(kernel.SOURCE, variant), weight, None, None))
+    gate, up = (torch.from_numpy(by_definition(x, half, None)) for half in weight.chunk(2))
+    wanted = ACTIVATIONS[activation](gate).double() * up.double()
+    error = (gated(x).double() - wanted).abs()
+    assert bool((error <= 4 * ROUNDING[variant.dtype] * (wanted.abs() + up.abs())).all())
+    assert gated.packed is not None
 
 
 @needs_compiler

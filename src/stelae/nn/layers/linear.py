@@ -314,22 +314,18 @@ class GatedLinear(Adaptable):
             self.weight = nn.Parameter(self.weight.new_empty(0), requires_grad=False)
 
     def quantise(self, how: Int8) -> None:
-        """Multiply in int8 from now on, by activations that the kernel has; else nothing changes.
-
-        The plain weight is freed.
-        """
-        gate, up = how.halves()
-        if gate.takes(self.activation):
-            self.packed = gate, up
-            self.weight = nn.Parameter(self.weight.new_empty(0), requires_grad=False)
+        """Multiply in int8 from now on. The plain weight is freed."""
+        self.packed = how.halves()
+        self.weight = nn.Parameter(self.weight.new_empty(0), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape ``(T, inputs)`` to ``(T, outputs)``."""
-        if self.packed is None or self.update is not None:
-            gate, up = self._multiply(x).chunk(2, dim=-1)
-            return ACTIVATIONS[self.activation](gate).mul_(up)
-        of_gate, of_up = self.packed
-        return of_up.multiplied(x, of_gate.product(x, self.activation))
+        if self.packed is not None and self.update is None:
+            of_gate, of_up = self.packed
+            if of_gate.takes(self.activation):
+                return of_up.multiplied(x, of_gate.product(x, self.activation))
+        gate, up = self._multiply(x).chunk(2, dim=-1)
+        return ACTIVATIONS[self.activation](gate).mul_(up)
 
     def _multiply(self, x: Tensor) -> Tensor:
         """Gate beside up, without the activation; shape ``(T, 2 outputs)``."""
