@@ -7,7 +7,6 @@ trained. Its answer is measured against float32 on texts that it has not seen.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import cast
 
@@ -16,7 +15,7 @@ from msgspec.structs import replace
 
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Device, EngineManifest, EngineOptions
-from stelae.engines.hardware import bound_onednn, calm_openmp
+from stelae.engines.importing import function_of
 from stelae.errors import UnsupportedTask
 from stelae.types import Modality, OutputType
 
@@ -116,8 +115,5 @@ def calibrate(
             "makes none",
             param="model",
         )
-    calm_openmp()
-    bound_onednn()
-    module, _, function = manifest.calibrate.partition(":")
-    found = cast("Calibrate", getattr(import_module(module), function))
+    found = cast("Calibrate", function_of(manifest.calibrate))
     return found(spec, replace(options, device=Device.CPU), wanted, step)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import PurePath
@@ -32,7 +31,7 @@ from stelae.engines import (
     whisper_ct2,
 )
 from stelae.engines.base import AnyEngine, EngineManifest, EngineOptions, StreamEngine, WeightFormat
-from stelae.engines.hardware import bound_onednn, calm_openmp
+from stelae.engines.importing import function_of
 from stelae.errors import InvalidInput, MissingDependency, ModelLoadFailed, UnsupportedCheckpoint
 
 BUILT_IN = (
@@ -203,10 +202,7 @@ def load(manifest: EngineManifest, spec: ModelSpec, options: EngineOptions) -> A
             f"dtype={options.dtype}: engine '{manifest.name}' computes in "
             f"{', '.join(sorted(manifest.dtypes))}"
         )
-    calm_openmp()
-    bound_onednn()
-    module, _, function = manifest.load.partition(":")
-    engine = cast("AnyEngine", getattr(import_module(module), function)(spec, options))
+    engine = cast("AnyEngine", function_of(manifest.load)(spec, options))
     if spec.generation is None or not isinstance(engine, StreamEngine):
         return engine
     from stelae.engines.chat.reading import Reading

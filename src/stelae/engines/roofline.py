@@ -7,7 +7,6 @@ insightful visual performance model"; here the roof is the rate of the model's o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from typing import cast
 
 import msgspec
@@ -15,7 +14,7 @@ from msgspec.structs import replace
 
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Device, EngineManifest, EngineOptions
-from stelae.engines.hardware import bound_onednn, calm_openmp
+from stelae.engines.importing import function_of
 from stelae.errors import UnsupportedTask
 from stelae.types import ComputeDtype, Modality, Task
 
@@ -103,8 +102,5 @@ def measure(
             "computes in int8",
             param="dtype",
         )
-    calm_openmp()
-    bound_onednn()
-    module, _, function = manifest.roofline.partition(":")
-    found = cast("Measure", getattr(import_module(module), function))
+    found = cast("Measure", function_of(manifest.roofline))
     return found(spec, replace(options, device=Device.CPU, threads=1), texts, seconds)
