@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -21,13 +21,8 @@ def calibrate(
             "--texts", metavar="FILE", help="Texts such as the model will read; - is stdin."
         ),
     ],
-    input_format: Annotated[
-        Literal["auto", "text", "jsonl", "parquet"],
-        typer.Option("--input-format", help="Format of the texts; auto goes by the name's end."),
-    ] = "auto",
-    field: Annotated[
-        str, typer.Option("--field", metavar="NAME", help="Field or column with the text.")
-    ] = "text",
+    input_format: options.InputFormat = "auto",
+    field: options.Field = "text",
     cosine: Annotated[
         float,
         typer.Option(

@@ -30,17 +30,12 @@ def embed(
     ] = "default",
     server: options.Server = None,
     local: options.Local = False,
-    input_format: Annotated[
-        Literal["auto", "text", "jsonl", "parquet"],
-        typer.Option("--input-format", help="Format of the input; auto goes by the name's end."),
-    ] = "auto",
+    input_format: options.InputFormat = "auto",
     output_format: Annotated[
         Literal["auto", "npy", "jsonl", "parquet"],
         typer.Option("--output-format", help="Format of the output; auto goes by its name's end."),
     ] = "auto",
-    field: Annotated[
-        str, typer.Option("--field", metavar="NAME", help="Field or column with the text.")
-    ] = "text",
+    field: options.Field = "text",
     id_field: Annotated[
         str,
         typer.Option("--id-field", metavar="NAME", help="Field or column with the id, if any."),

@@ -31,6 +31,13 @@ Progress = Annotated[
         help="Show progress on stderr; by default only in a terminal.",
     ),
 ]
+InputFormat = Annotated[
+    Literal["auto", "text", "jsonl", "parquet"],
+    typer.Option("--input-format", help="Format of the input; auto goes by the name's end."),
+]
+Field = Annotated[
+    str, typer.Option("--field", metavar="NAME", help="Field or column with the text.")
+]
 Server = Annotated[
     str | None,
     typer.Option(
