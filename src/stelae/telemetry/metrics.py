@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from stelae.telemetry.tally import Family, Spread, Tally, counter, gauge
+from stelae.telemetry.tally import Family, Line, Spread, Tally, counter, gauge
 from stelae.types import ModelState, Timing
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -39,6 +39,9 @@ STAGE = Family(
     ("model", "stage"),
     "Time of a call per stage: prepare, queue, run, finish.",
 )
+STAGES = ("prepare", "queue", "run", "finish")
+"""Stages of a call."""
+
 TOKENS = Family("stelae_tokens_total", "counter", ("model",), "Tokens run.")
 ITEMS = Family("stelae_items_total", "counter", ("model",), "Items answered, failed ones included.")
 REMEMBERED = Family(
@@ -119,6 +122,7 @@ class Metrics:
         self._requests = Tally(REQUESTS)
         self._duration = Spread(DURATION)
         self._stage = Spread(STAGE)
+        self._stages: dict[str, list[Line]] = {}
         self._tokens = Tally(TOKENS)
         self._items = Tally(ITEMS)
         self._remembered = Tally(REMEMBERED)
@@ -158,10 +162,14 @@ class Metrics:
         if served.remembered:
             self._remembered.add(served.remembered, model)
         self._truncated.add(served.truncated, model)
-        self._stage.add(timing.prepare_ms / 1000, model, "prepare")
-        self._stage.add(timing.queue_ms / 1000, model, "queue")
-        self._stage.add(timing.run_ms / 1000, model, "run")
-        self._stage.add(timing.finish_ms / 1000, model, "finish")
+        lines = self._stages.get(model)
+        if lines is None:
+            lines = self._stages[model] = [self._stage.line(model, stage) for stage in STAGES]
+        prepare, queue, run, finish = lines
+        prepare.add(timing.prepare_ms / 1000)
+        queue.add(timing.queue_ms / 1000)
+        run.add(timing.run_ms / 1000)
+        finish.add(timing.finish_ms / 1000)
 
     def watch(
         self, samples: Callable[[], Iterable[ModelSample]], memory: Callable[[], int], version: str

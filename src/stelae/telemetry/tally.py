@@ -74,22 +74,43 @@ class Tally:
         return KINDS[self.family.kind](self.family, self.values.items())
 
 
+class Line:
+    """How durations with the same labels are spread.
+
+    Attributes:
+        counts: How many there are up to each bound of ``SECONDS``, and over the last.
+        seconds: Their sum.
+    """
+
+    __slots__ = ("counts", "seconds")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(SECONDS) + 1)
+        self.seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one duration."""
+        self.counts[bisect_left(SECONDS, seconds)] += 1
+        self.seconds += seconds
+
+
 class Spread:
     """How durations are spread, by label values; written by the event loop alone."""
 
     def __init__(self, family: Family) -> None:
         self.family = family
-        self._counts: dict[tuple[str, ...], list[int]] = {}
-        self._sums: dict[tuple[str, ...], float] = {}
+        self._lines: dict[tuple[str, ...], Line] = {}
 
     def add(self, seconds: float, *labels: str) -> None:
         """Count one duration."""
-        counts = self._counts.get(labels)
-        if counts is None:
-            counts = self._counts[labels] = [0] * (len(SECONDS) + 1)
-            self._sums[labels] = 0.0
-        counts[bisect_left(SECONDS, seconds)] += 1
-        self._sums[labels] += seconds
+        self.line(*labels).add(seconds)
+
+    def line(self, *labels: str) -> Line:
+        """Where durations with these labels are counted; to be kept by who adds many."""
+        line = self._lines.get(labels)
+        if line is None:
+            line = self._lines[labels] = Line()
+        return line
 
     def metric(self) -> Metric:
         """The counts as Prometheus wants them: each bound with all that is below it."""
@@ -97,7 +118,7 @@ class Spread:
             self.family.name, self.family.help, labels=self.family.labels
         )
         bounds = [*map(str, SECONDS), "+Inf"]
-        for labels, counts in self._counts.items():
-            buckets = list(zip(bounds, map(float, accumulate(counts)), strict=True))
-            metric.add_metric(labels, buckets, self._sums[labels])
+        for labels, line in self._lines.items():
+            buckets = list(zip(bounds, map(float, accumulate(line.counts)), strict=True))
+            metric.add_metric(labels, buckets, line.seconds)
         return metric
