@@ -34,7 +34,7 @@ from stelae.types import ComputeDtype, EncodeCall, EncodeResult, Item
 LAYERS = {"bert-mean": 2, "roberta-mean": 2, "modernbert-mean": 4, "llama-mean": 2}
 """Checkpoints by how many layers they have."""
 
-CALLS = 500
+CALLS = 430
 """Calls that code of ours may make for one request, from its first byte to its last."""
 
 

@@ -71,6 +71,7 @@ class Link(asyncio.BufferedProtocol):
     """One worker process from spawn to reaping.
 
     Attributes:
+        loop: Runs it; kept, since asking for the running one is a call of the system.
         loaded: Resolves with ``Ready``, with the error that the worker reported, or
             with ``WorkerDied``.
         closed: Set once the process has ended and been reaped.
@@ -80,7 +81,7 @@ class Link(asyncio.BufferedProtocol):
     """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        loop = asyncio.get_running_loop()
+        self.loop = loop = asyncio.get_running_loop()
         self._process = process
         self._reader = FrameReader()
         self._ids = count(1)
@@ -208,7 +209,7 @@ class Link(asyncio.BufferedProtocol):
         """
         pieces = messages.write(message, buffers)
         if not self._outgoing:
-            asyncio.get_running_loop().call_soon(self._flush)
+            self.loop.call_soon(self._flush)
         self._outgoing += pieces
 
     def _flush(self) -> None:
@@ -225,7 +226,7 @@ class Link(asyncio.BufferedProtocol):
         id = next(self._ids)
         left = None
         if ticket.deadline is not None:
-            left = max(0.0, ticket.deadline - asyncio.get_running_loop().time())
+            left = max(0.0, ticket.deadline - self.loop.time())
         self.send(Infer(id, ticket.task, left, ticket.urgent), ticket.payload)
         ticket.sent_as = id
         self.tickets[id] = ticket

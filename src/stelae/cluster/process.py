@@ -132,16 +132,22 @@ class ProcessReplica:
         """Run a call in the worker; cancelling tells the worker."""
         self._check_state()
         ticket = self._ticket(call, timeout, urgent)
-        self._quarantine.refuse(ticket.payload, _now())
-        with self._under_way(ticket, timeout):
+        if self._quarantine:
+            self._quarantine.refuse(ticket.payload, _now())
+        expiry = self._begin(ticket, timeout)
+        try:
+            self._place(ticket)
             frame = await ticket.answer
+        finally:
+            self._end(ticket, expiry)
         return messages.read_result(ticket.task, frame.buffers)
 
     async def stream(self, call: Any, *, timeout: float | None = None) -> AsyncGenerator[list[Any]]:
         """Run a call in the worker and pass its pieces on; closing tells the worker."""
         self._check_state()
         ticket = self._ticket(call, timeout, urgent=False)
-        self._quarantine.refuse(ticket.payload, _now())
+        if self._quarantine:
+            self._quarantine.refuse(ticket.payload, _now())
         inflow: Inflow[Frame] = Inflow(ticket.answer, lambda count: self._grant(ticket, count))
         ticket.inflow = inflow
         with self._under_way(ticket, timeout):
@@ -153,20 +159,29 @@ class ProcessReplica:
     @contextmanager
     def _under_way(self, ticket: Ticket, timeout: float | None) -> Iterator[None]:
         """Place a call, and forget it in the end, however that comes."""
-        self.in_flight += 1
-        self._idle.clear()
-        expiry = self._expire_later(ticket, timeout)
+        expiry = self._begin(ticket, timeout)
         try:
             self._place(ticket)
             yield
         finally:
+            self._end(ticket, expiry)
+
+    def _begin(self, ticket: Ticket, timeout: float | None) -> asyncio.TimerHandle | None:
+        self.in_flight += 1
+        self._idle.clear()
+        return self._expire_later(ticket, timeout)
+
+    def _end(self, ticket: Ticket, expiry: asyncio.TimerHandle | None) -> None:
+        if ticket.answer.done():
+            retrieve(ticket.answer)
+        else:
             ticket.answer.add_done_callback(retrieve)
-            self._leave(ticket)
-            if expiry is not None:
-                expiry.cancel()
-            self.in_flight -= 1
-            if not self.in_flight:
-                self._idle.set()
+        self._leave(ticket)
+        if expiry is not None:
+            expiry.cancel()
+        self.in_flight -= 1
+        if not self.in_flight:
+            self._idle.set()
 
     def _grant(self, ticket: Ticket, count: int) -> None:
         if self._link is not None:
@@ -181,12 +196,13 @@ class ProcessReplica:
             self._revive()
 
     def _ticket(self, call: Any, timeout: float | None, urgent: bool) -> Ticket:
+        loop = asyncio.get_running_loop() if self._link is None else self._link.loop
         return Ticket(
             task=messages.task_of(call),
             payload=messages.payload(call),
-            deadline=None if timeout is None else _now() + timeout,
+            deadline=None if timeout is None else loop.time() + timeout,
             urgent=urgent,
-            answer=asyncio.get_running_loop().create_future(),
+            answer=loop.create_future(),
         )
 
     def _expire_later(self, ticket: Ticket, timeout: float | None) -> asyncio.TimerHandle | None:

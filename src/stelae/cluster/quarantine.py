@@ -25,6 +25,10 @@ class Quarantine:
         self._until: OrderedDict[bytes, float] = OrderedDict()
         self._there: OrderedDict[bytes, list[float]] = OrderedDict()
 
+    def __bool__(self) -> bool:
+        """Whether any input is refused."""
+        return bool(self._until)
+
     def convict(self, payload: Sequence[Buffer], now: float) -> PoisonInput:
         """Remember an input and give the error that its callers get."""
         self._convict(_digest(payload), now)
@@ -63,8 +67,6 @@ class Quarantine:
         Raises:
             PoisonInput: It ended a worker twice not long ago.
         """
-        if not self._until:
-            return
         digest = _digest(payload)
         until = self._until.get(digest)
         if until is None:

@@ -7,13 +7,12 @@ import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
-import numpy as np
 from msgspec.structs import replace
 from starlette.requests import Request
 
-from stelae.dialects.base import Asking, Rooms, name_of, record_of
+from stelae.dialects.base import Asking, Rooms, header_of, name_of, record_of
 from stelae.errors import DeadlineExceeded, InputTooLong, InvalidInput, ModelNotFound, StelaeError
 from stelae.service.inference import Caller
 from stelae.telemetry.metrics import Served
@@ -57,40 +56,43 @@ AnyUsage = ChatUsage | ImageUsage | TranscribeUsage | SpeechUsage
 OFFLOAD_BYTES = 1024 * 1024
 """Work on more bytes than this is done in a thread."""
 
+LITTLE_BYTES, LITTLE_ITEMS = 1 << 16, 256
+"""Vectors and items of a result that need not be looked at further."""
 
-async def encode(
+
+def encode(
     request: Request | Asking, rooms: Rooms, call: EncodeCall, caller: Caller | None = None
-) -> EncodeResult:
+) -> Awaitable[EncodeResult]:
     """Run a call for the request's caller and note what it used."""
-    return await _ask(request, rooms, call, rooms.inference.encode, caller)
+    return _ask(request, rooms, call, rooms.inference.encode, caller)
 
 
-async def score(
+def score(
     request: Request | Asking, rooms: Rooms, call: ScoreCall, caller: Caller | None = None
-) -> ScoreResult:
+) -> Awaitable[ScoreResult]:
     """Run a call for the request's caller and note what it used."""
-    return await _ask(request, rooms, call, rooms.inference.score, caller)
+    return _ask(request, rooms, call, rooms.inference.score, caller)
 
 
-async def extract(
+def extract(
     request: Request | Asking, rooms: Rooms, call: ExtractCall, caller: Caller | None = None
-) -> ExtractResult:
+) -> Awaitable[ExtractResult]:
     """Run a call for the request's caller and note what it used."""
-    return await _ask(request, rooms, call, rooms.inference.extract, caller)
+    return _ask(request, rooms, call, rooms.inference.extract, caller)
 
 
-async def index(
+def index(
     request: Request | Asking, rooms: Rooms, call: IndexCall, caller: Caller | None = None
-) -> IndexResult:
+) -> Awaitable[IndexResult]:
     """Run a call for the request's caller and note what it used."""
-    return await _ask(request, rooms, call, rooms.search.index, caller)
+    return _ask(request, rooms, call, rooms.search.index, caller)
 
 
-async def search(
+def search(
     request: Request | Asking, rooms: Rooms, call: SearchCall, caller: Caller | None = None
-) -> SearchResult:
+) -> Awaitable[SearchResult]:
     """Run a call for the request's caller and note what it used."""
-    return await _ask(request, rooms, call, rooms.search.search, caller)
+    return _ask(request, rooms, call, rooms.search.search, caller)
 
 
 def chat(
@@ -235,7 +237,7 @@ async def _ask(
         model=result.model,
         tokens=result.usage.tokens,
         items=len(result.truncated),
-        truncated=int(np.count_nonzero(result.truncated)),
+        truncated=result.truncated.tobytes().count(1),
         timing=result.timing,
         remembered=result.usage.remembered,
         error_codes=tuple(error.code for error in result.errors.values()),
@@ -262,7 +264,7 @@ def timeout_of(request: Request) -> float | None:
         InvalidInput: The header is not a number.
         DeadlineExceeded: No time is left.
     """
-    given = request.headers.get("x-request-timeout-ms")
+    given = header_of(request, b"x-request-timeout-ms")
     if given is None:
         return None
     try:
@@ -286,6 +288,19 @@ async def offload(size: int, function: Callable[P, T], *args: P.args, **kwargs: 
     return await asyncio.to_thread(function, *args, **kwargs)
 
 
+def _is_little(result: Any) -> bool:
+    """Whether a few looks show that a result is small, as most are."""
+    return (
+        type(result) is EncodeResult
+        and result.dense is not None
+        and result.dense.nbytes <= LITTLE_BYTES
+        and len(result.tokens) <= LITTLE_ITEMS
+        and result.sparse is None
+        and result.multivector is None
+        and not result.errors
+    )
+
+
 async def render(
     function: Callable[Concatenate[AnyResult, P], T],
     result: AnyResult,
@@ -293,6 +308,6 @@ async def render(
     **kwargs: P.kwargs,
 ) -> T:
     """Make the answer that tells a result here if it is small, else in a thread."""
-    if not is_large(result):
+    if _is_little(result) or not is_large(result):
         return function(result, *args, **kwargs)
     return await asyncio.to_thread(function, result, *args, **kwargs)

@@ -437,6 +437,15 @@ def record_of(request: Request | Asking) -> Record:
     return record
 
 
+def header_of(request: Request, name: bytes) -> str | None:
+    """The first header of a name in lower case; Starlette's search takes five times as long."""
+    for each, value in request.scope["headers"]:
+        if each == name:
+            text: str = value.decode("latin-1")
+            return text
+    return None
+
+
 def address_of(request: Request, about: About) -> str:
     """Where the caller reaches the server, without a slash at its end.
 

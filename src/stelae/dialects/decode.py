@@ -12,6 +12,7 @@ import msgspec
 import msgspec.inspect
 from starlette.requests import Request
 
+from stelae.dialects.base import header_of
 from stelae.errors import InvalidInput
 
 T = TypeVar("T")
@@ -33,10 +34,10 @@ async def read(request: Request) -> bytes:
         InvalidInput: It is empty or compressed.
         BodyTooLarge: It is over the server's limit.
     """
-    coding = request.headers.get("content-encoding", "identity")
-    if coding != "identity":
+    coding = header_of(request, b"content-encoding")
+    if coding not in (None, "identity"):
         raise InvalidInput(
-            f"content-encoding {coding[:32]!r} is not accepted; send the body as it is",
+            f"content-encoding {(coding or '')[:32]!r} is not accepted; send the body as it is",
             param="Content-Encoding",
         )
     body = await whole(request)

@@ -41,7 +41,16 @@ class BrowserGuard:
         Raises:
             Forbidden: ``Host`` or ``Origin`` name something else than this machine.
         """
-        if not self._here or self._keys:
+        if self._here and not self._keys:
+            self.check(headers)
+
+    def check(self, headers: Headers) -> None:
+        """Check a request to a server that asks for no keys now.
+
+        Raises:
+            Forbidden: As for ``admit``.
+        """
+        if not self._here:
             return
         for name, value in headers:
             if name == b"host" and not _HERE.fullmatch(value):

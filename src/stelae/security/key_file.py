@@ -64,11 +64,12 @@ class KeyFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._place = str(path)
 
     def mark(self) -> Mark | None:
         """What tells this state of the file from others; ``None`` if it is not there."""
         try:
-            told = os.stat(self.path)  # noqa: PTH116  # half as long as Path.stat, on every request
+            told = os.stat(self._place)  # noqa: PTH116  # a third of Path.stat, on every request
         except OSError:
             return None
         return told.st_ino, told.st_mtime_ns, told.st_size

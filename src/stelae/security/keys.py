@@ -47,6 +47,11 @@ class KeyRing:
         self._follow()
         return self._needed
 
+    @property
+    def needed(self) -> bool:
+        """Whether a key must be shown, as the file was when it was last looked at."""
+        return self._needed
+
     def _follow(self) -> None:
         if self._file is None or (mark := self._file.mark()) == self._mark:
             return
@@ -65,6 +70,9 @@ class KeyRing:
         Every key is compared, so the time taken tells nothing.
         """
         self._follow()
+        return self._found(presented)
+
+    def _found(self, presented: bytes) -> str | None:
         digest = _digest(presented)
         found = None
         for known in self._digests:
@@ -93,7 +101,7 @@ class KeyRing:
                 hint="send the header 'Authorization: Bearer KEY'",
             )
         names = [name for name, _ in headers if name in _PLACES]
-        found = [self.find(key) for key in shown if key is not None]
+        found = [self._found(key) for key in shown if key is not None]
         name = next((f for f in found if f is not None), None)
         if name is None or len(names) != len(set(names)):
             raise Unauthorized("the API key shown is not known here")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -350,15 +350,18 @@ class Paths:
                 self._plain[operation.method, operation.path] = endpoint
         self._router = Router(self._routes, redirect_slashes=False)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one request.
 
         Raises:
             HTTPException: 404, or 405 with all methods that the path takes.
         """
-        endpoint = self._plain.get((scope["method"], scope["path"])) or self._router
+        endpoint = self._plain.get((scope["method"], scope["path"])) or self._routed
+        return endpoint(scope, receive, send)
+
+    async def _routed(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await endpoint(scope, receive, send)
+            await self._router(scope, receive, send)
         except HTTPException as error:
             if error.status_code != 405:
                 raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -65,16 +65,15 @@ class Edge:
         if self.sockets is not None:
             self.sockets.stop()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one request, whatever happens."""
         scope[RECORD] = self.reception.arrive(scope["headers"])
         scope["app"] = self._app  # so that the router raises for unknown paths
         if scope["path"].startswith("//"):
             scope["path"] = "/" + scope["path"].lstrip("/")
         if scope["type"] == "http":
-            await self._answering(scope, receive, send)
-        else:
-            await (self.sockets or _no_sockets)(scope, receive, send)
+            return self._answering(scope, receive, send)
+        return (self.sockets or _no_sockets)(scope, receive, send)
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         record: Record = scope[RECORD]

@@ -42,15 +42,17 @@ class Endpoint:
         record.dialect = self.dialect.name
         request = Request(scope, receive)
         try:
-            answer = await self._answer(request, scope.get(REFUSAL))
+            if REFUSAL in scope:
+                answer = await self._stranger(request, scope[REFUSAL])
+            else:
+                answer = await self.operation.handle(request, self._rooms)
         except StelaeError as error:
             record.error = error.code
             answer = self._errors(error, request)
         await answer(scope, receive, send)
 
-    async def _answer(self, request: Request, refusal: StelaeError | None) -> Response:
-        if refusal is None:
-            return await self.operation.handle(request, self._rooms)
+    async def _stranger(self, request: Request, refusal: StelaeError) -> Response:
+        """What who shows no key is answered."""
         stranger = self.operation.stranger
         answer = None if stranger is None else await stranger(request, self._rooms)
         if answer is None:

@@ -45,7 +45,7 @@ class Line(Protocol):
         """What ``receive`` would return, if it is there; else ``None``."""
 
     def watch(self, left: Callable[[], None]) -> None:
-        """Have something called when the caller leaves before the answer is whole."""
+        """Have something called when the caller leaves too early; then the work is cancelled."""
 
 
 class Out(Protocol):
@@ -68,6 +68,7 @@ class Exchange:
     """A request and its answer, as an ASGI application sees them.
 
     Attributes:
+        work: The task that runs the application.
         keep_alive: Whether the connection stays open after the answer.
         answered: Whether the answer is whole.
 
@@ -102,6 +103,7 @@ class Exchange:
         self._head: bytes | None = None
         self._length: int | None = None
         self._started = self._gone = False
+        self.work: asyncio.Task[None] | None = None
         self.keep_alive = keep_alive
         self.answered = False
 
@@ -121,12 +123,14 @@ class Exchange:
 
     def lose(self) -> None:
         """The client is gone."""
-        if self.answered or self._gone:
+        if self._gone or self.answered:
             return
         self._gone = True
         self._wake()
         if self._left is not None:
             self._left()
+            if self.work is not None:
+                self.work.cancel()
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
@@ -225,15 +229,23 @@ class Exchange:
         self._wake()
         self._done()
 
-    async def run(self, app: ASGIApp, scope: Scope) -> None:
-        """Let an application answer; where it does not, close the connection."""
+    async def run(self, app: ASGIApp, scope: Scope, tasks: set[asyncio.Task[None]]) -> None:
+        """Let an application answer; where it does not, close the connection.
+
+        Args:
+            app: Answers.
+            scope: Of the request.
+            tasks: Those under way; ``work`` is one of them until it is over.
+        """
         try:
             await app(scope, self.receive, self.send)
         except asyncio.CancelledError:
             pass  # the server stops, and has waited long enough
         except Exception:
             log.get().exception("request_failed", path=scope["path"])
-        self._left = None  # which holds what holds this
+        if self.work is not None:
+            tasks.discard(self.work)
+        self._left = self.work = None  # which hold what holds this
         if not (self.answered or self._gone):
             self._break_off()
 

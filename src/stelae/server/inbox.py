@@ -167,10 +167,10 @@ class Inbox:
             self._booked = size
 
     def _watch_later(self) -> None:
-        self._work = asyncio.current_task()
         if self._line is not None:
-            self._line.watch(self._gone)
+            self._line.watch(self._leave)
             return
+        self._work = asyncio.current_task()
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(WATCH_AFTER, self._watch_now)
 
@@ -180,9 +180,9 @@ class Inbox:
     async def _until_gone(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self._gone()
+        self._leave()
 
-    def _gone(self) -> None:
+    def _leave(self) -> None:
         self.left = True
         if self._work is not None:
             self._work.cancel()

@@ -126,7 +126,9 @@ class Protocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header came."""
-        self._count(len(name) + len(value))
+        self._head += len(name) + len(value)
+        if self._head > HEAD_BYTES:
+            self._count(0)
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
@@ -197,8 +199,7 @@ class Protocol(HttpToolsProtocol):
 
     def _start(self, exchange: Exchange, scope: Scope) -> None:
         self._answering = exchange
-        task = self.loop.create_task(exchange.run(self.app, scope))
-        task.add_done_callback(self.tasks.discard)
+        exchange.work = task = self.loop.create_task(exchange.run(self.app, scope, self.tasks))
         self.tasks.add(task)
 
     def _next(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import structlog
 
@@ -18,6 +18,12 @@ from stelae.telemetry.metrics import Metrics
 
 Fields = dict[str, str | int | float | None]
 """What the log tells of a request; what is ``None`` is left out."""
+
+ID_BYTES = 8
+"""Random bytes of which the id of a request is made."""
+
+IDS = 128
+"""Ids for which random bytes are drawn at once."""
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -54,13 +60,14 @@ class Reception:
         self._quiet = frozenset(quiet)
         self._access = access
         self._log = log.get().bind()
+        self._ids = _made_ids()
         self.ledger = ledger
         self.metrics = metrics
         self.draining = False
 
     def arrive(self, headers: Headers) -> Record:
         """Begin the record of a request; its id is the caller's, if that is a sane one."""
-        record = Record(id=_request_id(headers))
+        record = Record(id=_given_id(headers) or next(self._ids))
         structlog.contextvars.bind_contextvars(request_id=record.id)
         return record
 
@@ -71,11 +78,11 @@ class Reception:
             Unauthorized: No key, or none that is known here.
             Forbidden: A page of somebody else asks.
         """
+        record.key_id = self._keys.admit(headers)  # which looks at the file of keys, once
         if socket:
             self._browsers.admit_socket(headers)
-        else:
-            self._browsers.admit(headers)
-        record.key_id = self._keys.admit(headers)
+        elif not self._keys.needed:
+            self._browsers.check(headers)
 
     def count(self, record: Record) -> None:
         """Count a request that has ended."""
@@ -113,9 +120,17 @@ class Reception:
         )
 
 
-def _request_id(headers: Headers) -> str:
+def _given_id(headers: Headers) -> str | None:
     for name, value in headers:
         if name == b"x-request-id":
             given = value.decode("latin-1")
-            return given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
-    return secrets.token_hex(8)
+            return given if _SANE_ID.fullmatch(given) else None
+    return None
+
+
+def _made_ids() -> Iterator[str]:
+    """Names that no other request has; the system is asked for many at once."""
+    while True:
+        drawn = secrets.token_hex(ID_BYTES * IDS)
+        for start in range(0, len(drawn), 2 * ID_BYTES):
+            yield drawn[start : start + 2 * ID_BYTES]

@@ -217,6 +217,7 @@ def bare(call: AnyCall, model: str) -> AnyCall:
 
 
 def _bare(items: list[Item]) -> list[Item]:
-    if not any(i.id is not None or i.metadata is not None for i in items):
-        return items
-    return [replace(item, id=None, metadata=None) for item in items]
+    for item in items:
+        if item.id is not None or item.metadata is not None:
+            return [replace(each, id=None, metadata=None) for each in items]
+    return items

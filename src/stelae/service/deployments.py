@@ -225,13 +225,15 @@ class Deployments:
             UnsupportedTask: It cannot do that task.
             StelaeError: It cannot be loaded, and why.
         """
-        entry = self.catalog.entry(name)
-        if self.keeping.going(entry.name) or not self.controller.replicas(entry.name):
+        there = self.controller.replicas(name)
+        if not there or self.keeping.going(name):
+            entry = self.catalog.entry(name)
             if (known := self.standing(entry.name).spec) is not None:
                 _check_task(entry.name, known, task)
             await self._load_for_call(entry, timeout)
-        replica = router.choose(self.controller.replicas(entry.name))
-        _check_task(entry.name, replica.deployment.spec, task)
+            there = self.controller.replicas(entry.name)
+        replica = router.choose(there)
+        _check_task(replica.name, replica.deployment.spec, task)
         return replica
 
     async def load(

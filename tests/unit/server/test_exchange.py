@@ -169,7 +169,7 @@ async def test_application_that_fails_is_answered_for() -> None:
         raise ValueError("a mistake")
 
     made, wire = exchange()
-    await made.run(failing, SCOPE)
+    await made.run(failing, SCOPE, set())
     assert wire.writes[0].startswith(b"HTTP/1.1 500 ")
     assert wire.closed
 
@@ -180,6 +180,6 @@ async def test_answer_that_breaks_off_closes_the_connection() -> None:
         raise asyncio.CancelledError
 
     made, wire = exchange()
-    await made.run(stopping, SCOPE)
+    await made.run(stopping, SCOPE, set())
     assert len(wire.writes) == 1
     assert wire.closed

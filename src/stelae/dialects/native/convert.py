@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stelae.dialects.answers import error_body, error_headers
-from stelae.dialects.base import record_of
+from stelae.dialects.base import header_of, record_of
 from stelae.dialects.decode import Decoder, decode
 from stelae.errors import InvalidInput, StelaeError
 from stelae.types import (
@@ -77,7 +77,7 @@ def sent(request: Request) -> Media:
     Raises:
         InvalidInput: The Content-Type is neither msgpack nor JSON.
     """
-    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    given = (header_of(request, b"content-type") or "").partition(";")[0].strip().lower()
     if given in MSGPACK_NAMES:
         return Media.MSGPACK
     if given in {"", "application/json"} or given.endswith("+json"):
@@ -90,7 +90,7 @@ def sent(request: Request) -> Media:
 
 def wanted(request: Request) -> Media:
     """The form of the answer, from ``Accept``; JSON unless msgpack is named."""
-    accept = request.headers.get("accept", "").lower()
+    accept = (header_of(request, b"accept") or "").lower()
     return Media.MSGPACK if any(name in accept for name in MSGPACK_NAMES) else Media.JSON
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -69,12 +68,11 @@ SENT = {
 NONE: Mapping[int, Item] = {}
 
 
-@contextmanager
 def fields_as_sent(
     call: type[msgspec.Struct] = EncodeCall,
     request: type[msgspec.Struct] = EmbeddingRequest,
     names: Mapping[str, str] = SENT,
-) -> Iterator[None]:
+) -> AsSent:
     """Errors of a call name the field that the caller sent, or none if he sent none for it.
 
     Args:
@@ -82,13 +80,37 @@ def fields_as_sent(
         request: What the caller sent.
         names: Fields of the call that the request has under other names.
     """
-    try:
-        yield
-    except StelaeError as error:
-        param = error.param
-        own = param in request.__struct_fields__ and param not in names
-        if param not in call.__struct_fields__ or own:
-            raise
+    return AsSent(call, request, names)
+
+
+class AsSent:
+    """Names fields of errors in its ``with`` block as the caller does; see ``fields_as_sent``."""
+
+    __slots__ = ("_call", "_names", "_request")
+
+    def __init__(
+        self,
+        call: type[msgspec.Struct],
+        request: type[msgspec.Struct],
+        names: Mapping[str, str],
+    ) -> None:
+        self._call, self._request, self._names = call, request, names
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Name the field anew, if the error names one that the caller did not send.
+
+        Raises:
+            StelaeError: The same error with another name, or none.
+        """
+        if not isinstance(error, StelaeError):
+            return
+        param, names = error.param, self._names
+        own = param in self._request.__struct_fields__ and param not in names
+        if param not in self._call.__struct_fields__ or own:
+            return
         info = msgspec.structs.replace(error.info, param=names.get(param))
         raise from_info(info) from error
 
