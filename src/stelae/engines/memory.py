@@ -11,12 +11,13 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-EVERY = 2
-"""Batches between two looks."""
+EVERY = 0.02
+"""Seconds between two looks at least: brief batches leave no large holes."""
 
 GROWTH = 32 << 20
 """Bytes that a process may grow by between two times of giving back."""
@@ -32,16 +33,24 @@ class Housekeeper:
     Args:
         resident: Tells the resident memory, in bytes.
         trim: Gives back what is unused.
+        clock: Seconds from any moment on.
     """
 
-    def __init__(self, resident: Callable[[], int] | None = None, trim: Trim | None = None) -> None:
+    def __init__(
+        self,
+        resident: Callable[[], int] | None = None,
+        trim: Trim | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._resident, self._trim = resident or resident_bytes, trim or trimmer()
-        self._batches, self._floor = 0, self._resident()
+        self._clock = clock
+        self._looked, self._floor = clock(), self._resident()
 
     def after_batch(self) -> None:
-        """Call after each batch; looks at every few."""
-        self._batches += 1
-        if self._batches % EVERY == 0:
+        """Call after each batch; looks where the last look is a while ago."""
+        now = self._clock()
+        if now >= self._looked + EVERY:
+            self._looked = now
             self.look()
 
     def look(self) -> None:

@@ -10,16 +10,28 @@ def test_memory_is_given_back_once_it_has_grown_much() -> None:
         trims.append(held[0])
         held[0] = GROWTH // 2
 
-    keeper = Housekeeper(lambda: held[0], trim)
-    for size in (GROWTH // 2, GROWTH, GROWTH + 1, 1):
+    clock = [0.0]
+    keeper = Housekeeper(lambda: held[0], trim, lambda: clock[0])
+    for size in (GROWTH // 2, GROWTH, GROWTH + 1, 1, GROWTH // 2 + GROWTH):
         held[0] = size
-        for _ in range(EVERY):
-            keeper.after_batch()
-    assert trims == [GROWTH + 1]
-    held[0] = GROWTH // 2 + GROWTH
-    for _ in range(EVERY):
+        clock[0] += EVERY
         keeper.after_batch()
     assert trims == [GROWTH + 1]
+
+
+def test_after_brief_batches_nobody_looks_each_time() -> None:
+    looks, clock = [0], [0.0]
+
+    def resident() -> int:
+        looks[0] += 1
+        return 0
+
+    keeper = Housekeeper(resident, trimmer(), lambda: clock[0])
+    before = looks[0]
+    for _ in range(100):
+        clock[0] += EVERY / 25
+        keeper.after_batch()
+    assert 3 <= looks[0] - before <= 4
 
 
 def test_this_process_has_memory_and_a_way_to_give_some_back() -> None:
