@@ -44,8 +44,9 @@ def assemble(
     good = {i: row for i, row in enumerate(rows) if i not in errors and isinstance(row, Output)}
     columns, failed = _columns(call, spec, good, len(rows))
     errors |= failed
-    ran = np.array([i not in errors for i in range(len(rows))], np.bool_)
-    tokens = np.where(ran, np.array([p.tokens for p in prepared], np.int32), 0).astype(np.int32)
+    tokens = np.array([p.tokens for p in prepared], np.int32)
+    if errors:
+        tokens[list(errors)] = 0
     return EncodeResult(
         model=spec.name,
         fingerprint=fingerprint,

@@ -84,15 +84,17 @@ class Vectors:
 
     def __init__(self, call: EncodeCall, matrix: Matrix, good: Collection[int]) -> None:
         self._matrix, self._format = matrix, call.format
-        finite = _finite(matrix, call.format)
-        self.failed = _faults(((i, matrix[i]) for i in good if not finite[i]), call.format)
+        self.failed: Failed = {}
+        if not all(_finite(matrix[part], call.format) for part in _parts(len(matrix))):
+            self.failed = _faults(((i, matrix[i]) for i in good), call.format)
 
     def written(self, lost: Collection[int]) -> dict[str, Any]:
         """The matrix in its format, and how to read it."""
-        self._matrix[list(lost)] = np.nan
+        if lost:
+            self._matrix[list(lost)] = np.nan
         if self._format is EmbeddingDtype.FLOAT32:
             return {"dense": self._matrix, "quantization": None}
-        blocks = (self._matrix[part] for part in _parts(len(self._matrix), ROWS_AT_ONCE))
+        blocks = (self._matrix[part] for part in _parts(len(self._matrix)))
         values, reading = _in_format(blocks, self._matrix.shape, self._format, OutputType.DENSE)
         return {"dense": values, "quantization": reading}
 
@@ -101,14 +103,14 @@ def _dense(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Vectors:
     width = call.dimensions or spec.dimensions
     unit = spec.normalized if call.normalize is None else call.normalize
     matrix = np.empty((size, width), np.float32)  # takes memory as it is filled
-    matrix[[i for i in range(size) if i not in good]] = np.nan
-    places = list(good)
-    for part in _parts(len(places), ROWS_AT_ONCE):
-        rows = [good[i] for i in places[part]]
-        stacked = np.stack([_wanted(row.dense)[:width] for row in rows])
-        matrix[places[part]] = scaled(stacked) if unit else stacked
-        for row in rows:
+    for i in range(size):
+        row = good.get(i)
+        matrix[i] = np.nan if row is None else _wanted(row.dense)[:width]
+        if row is not None:
             row.dense = None
+    if unit:
+        for part in _parts(size):
+            scale(matrix[part])
     return Vectors(call, matrix, good)
 
 
@@ -202,7 +204,7 @@ def _in_format(
     return values, Quantization(scale=scale, zero=zero, dimensions=reading.dimensions)
 
 
-def _parts(size: int, step: int) -> Iterator[slice]:
+def _parts(size: int, step: int = ROWS_AT_ONCE) -> Iterator[slice]:
     return (slice(start, min(size, start + step)) for start in range(0, size, step))
 
 
@@ -212,11 +214,10 @@ def _wanted(part: Any) -> Any:
     return part
 
 
-def scaled(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows of unit length; a zero row stays zero."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = vectors / np.maximum(lengths, SMALLEST)
-    return unit
+def scale(vectors: NDArray[np.float32]) -> None:
+    """Give rows unit length, in place; a zero row stays zero."""
+    lengths = np.sqrt(np.add.reduce(vectors * vectors, axis=1, keepdims=True))
+    np.divide(vectors, np.maximum(lengths, SMALLEST), out=vectors)
 
 
 def offsets_of(counts: Sequence[int]) -> NDArray[np.int64]:
@@ -224,25 +225,22 @@ def offsets_of(counts: Sequence[int]) -> NDArray[np.int64]:
     return np.concatenate(([0], np.cumsum(counts, dtype=np.int64))).astype(np.int64)
 
 
-def _finite(matrix: Matrix, dtype: EmbeddingDtype) -> NDArray[np.bool_]:
-    """Whether all numbers of a row are, in the format."""
-    finite = np.empty(len(matrix), np.bool_)
-    for part in _parts(len(matrix), ROWS_AT_ONCE):
-        finite[part] = np.isfinite(_cast(matrix[part], dtype)).all(axis=1)
-    return finite
+def _finite(numbers: NDArray[np.float32], dtype: EmbeddingDtype) -> bool:
+    """Whether all are, in the format."""
+    return bool(np.isfinite(_cast(numbers, dtype)).all())
 
 
 def _cast(numbers: NDArray[np.float32], dtype: EmbeddingDtype) -> NDArray[Any]:
     """In halves if they are asked for; what does not fit becomes infinite."""
+    if dtype is not EmbeddingDtype.FLOAT16:
+        return numbers
     with np.errstate(over="ignore", invalid="ignore"):
-        return numbers.astype(np.float16) if dtype is EmbeddingDtype.FLOAT16 else numbers
+        return numbers.astype(np.float16)
 
 
 def _faults(numbers: Iterable[tuple[int, NDArray[np.float32]]], dtype: EmbeddingDtype) -> Failed:
     """Items of which a number is not finite, or not in the dtype asked for."""
-    return {
-        i: _too_large(row, dtype) for i, row in numbers if not np.isfinite(_cast(row, dtype)).all()
-    }
+    return {i: _too_large(row, dtype) for i, row in numbers if not _finite(row, dtype)}
 
 
 def _too_large(row: NDArray[np.float32], dtype: EmbeddingDtype) -> StelaeError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -39,6 +40,7 @@ class Intake:
 
     def __init__(self, spec: ModelSpec, tokenizer: Tokenizer, media: Media | None = None) -> None:
         self.spec, self.tokenizer, self.media = spec, tokenizer, media
+        self._framed = lru_cache(64)(spec.framed)
         self.specials = len(tokenizer.prefix) + len(tokenizer.suffix)
         self.room = spec.max_tokens - self.specials
         if self.room < 1:
@@ -97,7 +99,7 @@ class Intake:
         elif cut:
             ids = ids[:room]
         whole = [*before, *marks, *ids, *after]
-        if not whole and self.spec.framed(outputs, role):
+        if not whole and self._framed(outputs, role):
             return InvalidInput("the text has no tokens for this model; give some text")
         seen = len(whole)
         if marking is not None and marking.expand is not None:
@@ -126,7 +128,7 @@ class Intake:
 
     def _frame(self, outputs: tuple[OutputType, ...], role: Role | None) -> tuple[Ids, Ids]:
         """Special tokens before and after a text."""
-        if not self.spec.framed(outputs, role):
+        if not self._framed(outputs, role):
             return (), ()
         return self.tokenizer.prefix, self.tokenizer.suffix
 

@@ -14,7 +14,7 @@ from stelae.catalog.abilities import Classify, YesNo
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Job, Prepared
 from stelae.engines.text.assemble import error_of
-from stelae.engines.text.drafts import scaled
+from stelae.engines.text.drafts import scale
 from stelae.engines.text.encode import EncodeJob
 from stelae.engines.text.features import Features, Output, Row
 from stelae.engines.text.given import matrix_error
@@ -268,7 +268,7 @@ def _dense(spec: ModelSpec, rows: Sequence[Output]) -> NDArray[np.float32]:
     matrix = np.stack([row.dense for row in rows if row.dense is not None])
     unit = spec.normalized or spec.similarity in (None, Similarity.COSINE)
     if unit:
-        matrix = scaled(matrix)
+        scale(matrix)
     query, documents = matrix[0], matrix[1:]
     if spec.similarity is Similarity.EUCLIDEAN:
         distance: NDArray[np.float32] = np.linalg.norm(documents - query, axis=1)
