@@ -17,7 +17,14 @@ from stelae.cli.bulk.source import input_format, open_source
 from stelae.cli.needs import need
 from stelae.cli.output import Output, console
 from stelae.engines.base import EngineOptions
-from stelae.engines.calibration import Calibration, Figures, Step, Wanted, calibrate
+from stelae.engines.calibration import (
+    Calibration,
+    Figures,
+    Step,
+    Wanted,
+    calibrate,
+    see_writable,
+)
 
 MOST = 100_000
 """Texts that are read, of which some are used."""
@@ -42,11 +49,13 @@ def run(request: Request, out: Output) -> None:
 
     Raises:
         ModelNotFound: There is no such model.
-        InvalidInput: The texts cannot be read, or are too few.
+        InvalidInput: The texts cannot be read, or are too few; the output cannot be written.
         UnsupportedTask: The model or its engine has no int8.
         ModelLoadFailed: The processor cannot, or int8 does not come near enough.
     """
     need("stelae calibrate", "torch", "tokenizers", extra="server")
+    if request.output is not None:
+        see_writable(request.output)  # before a model is fetched for it
     texts = read(request, out)
     catalog = fetching.catalog_of(request.config)
     entry = catalog.register_argument(request.model)

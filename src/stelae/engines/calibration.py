@@ -6,6 +6,7 @@ trained. Its answer is measured against float32 on texts that it has not seen.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
@@ -16,7 +17,7 @@ from msgspec.structs import replace
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import Device, EngineManifest, EngineOptions
 from stelae.engines.importing import function_of
-from stelae.errors import UnsupportedTask
+from stelae.errors import InvalidInput, UnsupportedTask
 from stelae.types import Modality, OutputType
 
 NEAREST = 10
@@ -100,7 +101,7 @@ def calibrate(
 
     Raises:
         UnsupportedTask: The engine has no int8, or the model makes no dense vectors of texts.
-        InvalidInput: There are too few texts.
+        InvalidInput: There are too few texts, or the file cannot be written.
         ModelLoadFailed: The processor cannot, or int8 does not come near enough.
     """
     if manifest.calibrate is None:
@@ -117,3 +118,25 @@ def calibrate(
         )
     found = cast("Calibrate", function_of(manifest.calibrate))
     return found(spec, replace(options, device=Device.CPU), wanted, step)
+
+
+def see_writable(file: Path) -> None:
+    """See that a file can be written, before the work that it is for; nothing is made.
+
+    Raises:
+        InvalidInput: It is a folder, or its folder is none, or cannot be made or written in.
+    """
+    there = next(place for place in file.absolute().parents if os.access(place, os.F_OK))
+    if not there.is_dir():
+        reason = f"{there} is no folder"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        reason = f"nothing may be written in {there}"
+    elif file.is_dir():
+        reason = "it is a folder"
+    else:
+        return
+    raise InvalidInput(
+        f"{file} cannot be written: {reason}",
+        hint="name another file with --output",
+        param="output",
+    )

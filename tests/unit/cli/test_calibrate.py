@@ -71,6 +71,20 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert "no such file" in ran("default", "--texts", tmp_path / "none.txt", code=2)
 
 
+@pytest.mark.parametrize("name", ["file/made/it.safetensors", "", "file"])
+def test_an_output_that_cannot_be_written_is_refused_before_texts_are_read(
+    tmp_path: Path, name: str
+) -> None:
+    """Below a file, and where a folder is; a file that is there is written over."""
+    (tmp_path / "file").write_text("in the way")
+    said = ran("default", "--texts", tmp_path / "none.txt", "--output", tmp_path / name, code=2)
+    if name == "file":
+        assert "no such file" in said
+    else:
+        assert "cannot be written" in said
+        assert "--output" in said
+
+
 def test_a_model_of_another_engine_is_refused(zoo: Path, texts: Path) -> None:
     folder = zoo / "static"
     assert "no linear layers" in ran(f"m={folder}", "--texts", texts, code=1)

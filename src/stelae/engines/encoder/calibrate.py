@@ -12,7 +12,7 @@ from torch import Tensor
 from stelae.catalog.fingerprint import weights_digest
 from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineOptions
-from stelae.engines.calibration import Calibration, Figures, Step, Wanted
+from stelae.engines.calibration import Calibration, Figures, Step, Wanted, see_writable
 from stelae.engines.encoder.accuracy import (
     Run,
     Vectors,
@@ -77,7 +77,7 @@ def calibrate(spec: ModelSpec, options: EngineOptions, wanted: Wanted, step: Ste
     """Calibrate a model; see ``stelae.engines.calibration``.
 
     Raises:
-        InvalidInput: There are too few texts.
+        InvalidInput: There are too few texts, or the file cannot be written.
         UnsupportedCheckpoint: The processor or the model cannot, or int8 does not come near.
     """
     threads = torch.get_num_threads()
@@ -91,6 +91,9 @@ def calibrate(spec: ModelSpec, options: EngineOptions, wanted: Wanted, step: Ste
 
 
 def _calibrate(bench: Bench, wanted: Wanted) -> Calibration:
+    weights = weights_digest(bench.spec)
+    file = (wanted.file or own_place(weights)).absolute()
+    see_writable(file)
     exact = bench.model(torch.float32)
     seen, held = shared_out(ready(bench.spec, exact, wanted.texts))
     smoothing = learnt(bench, exact, seen)
@@ -103,8 +106,6 @@ def _calibrate(bench: Bench, wanted: Wanted) -> Calibration:
     plan = Plan(chosen(reached, smoothing, wanted.cosine, bench))
     bench.step("measuring", 0.0)
     reference = vectors(exact.run, held)
-    weights = weights_digest(bench.spec)
-    file = (wanted.file or own_place(weights)).absolute()
     found = Calibration(
         model=bench.spec.name,
         weights=weights,

@@ -226,6 +226,15 @@ def test_a_file_that_cannot_be_written_is_said(
 
 
 @needs_int8
+def test_a_file_that_cannot_be_written_is_said_before_the_work(
+    nothing: Path, spec: ModelSpec, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InvalidInput, match=r"cannot be written: \S+/file is no folder.*--output"):
+        calibrated(spec, file=tmp_path / "file" / CALIBRATION, count=1)
+
+
+@needs_int8
 def test_two_that_write_the_same_file_leave_one_of_theirs_whole(
     once: Calibrated, nothing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
