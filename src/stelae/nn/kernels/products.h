@@ -69,6 +69,27 @@ struct Rows {
     const Number* operator[](int64_t row) const { return start + row * stride; }
 };
 
+// Adds the products of R rows, from one on, and the weights of a panel to their sums, cell by cell, of
+// so many numbers in a row.
+template <int R, class Sums, class Row, class Dot>
+INLINE void walk(
+    const char* weights, int cells, const Row* row, int64_t stride, int per_cell, Ahead ahead,
+    Sums (&sums)[R][WIDE], const Dot& add_products) {
+    for (int cell = 0; cell < cells; ++cell) {
+        ahead.fetch(cell);
+        Cells block[WIDE];
+        for (int n = 0; n < WIDE; ++n) {
+            block[n] = load_cells(weights + (int64_t(cell) * WIDE + n) * LANES * CELL);
+        }
+        for (int r = 0; r < R; ++r) {
+            const Cells of_row = cell_at(row + r * stride + per_cell * cell);
+            for (int n = 0; n < WIDE; ++n) {
+                sums[r][n] = add_products(sums[r][n], of_row, block[n]);
+            }
+        }
+    }
+}
+
 // Weights as the numbers that rows consist of.
 struct Weights : Panels {
     size_t room() const { return 0; }  // bytes that `ready` wants
@@ -77,23 +98,11 @@ struct Weights : Panels {
     // Sums of R rows from `first` on, and the outputs of a panel.
     template <int R>
     void multiply(Rows x, int64_t first, int panel, Ahead ahead, Tile& tile) const {
-        const Number* from = x[first];
-        const char* weights = at(panel);
         Floats sums[R][WIDE];
         for (auto& row : sums) {
             for (int n = 0; n < WIDE; ++n) row[n] = load(bias + panel * PANEL + n * LANES);
         }
-        for (int cell = 0; cell < cells; ++cell) {
-            ahead.fetch(cell);
-            Cells block[WIDE];
-            for (int n = 0; n < WIDE; ++n) {
-                block[n] = load_cells(weights + (int64_t(cell) * WIDE + n) * LANES * CELL);
-            }
-            for (int r = 0; r < R; ++r) {
-                const Cells number = cell_at(from + r * x.stride + PER_CELL * cell);
-                for (int n = 0; n < WIDE; ++n) sums[r][n] = dot(sums[r][n], number, block[n]);
-            }
-        }
+        walk(at(panel), cells, x[first], x.stride, PER_CELL, ahead, sums, dot);
         for (int r = 0; r < R; ++r) {
             for (int n = 0; n < WIDE; ++n) store(tile.sums[r] + n * LANES, sums[r][n]);
         }

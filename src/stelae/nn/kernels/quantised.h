@@ -75,8 +75,6 @@ struct QuantisedWeights : Panels {
     template <int R>
     void multiply(
         const QuantisedRows& x, int64_t first, int panel, Ahead ahead, Tile& tile) const {
-        const uint8_t* from = x.start + first * x.stride;
-        const char* weights = at(panel);
         Cells sums[R][WIDE];
         for (int r = 0; r < R; ++r) {
             const Cells less = all_cells(-x.zeros[first + r]);
@@ -84,19 +82,7 @@ struct QuantisedWeights : Panels {
                 sums[r][n] = multiply_cells(less, load_cells(totals + panel * PANEL + n * LANES));
             }
         }
-        for (int cell = 0; cell < cells; ++cell) {
-            ahead.fetch(cell);
-            Cells block[WIDE];
-            for (int n = 0; n < WIDE; ++n) {
-                block[n] = load_cells(weights + (int64_t(cell) * WIDE + n) * LANES * CELL);
-            }
-            for (int r = 0; r < R; ++r) {
-                const Cells bytes = cell_at(from + r * x.stride + CELL * cell);
-                for (int n = 0; n < WIDE; ++n) {
-                    sums[r][n] = dot_bytes(sums[r][n], bytes, block[n]);
-                }
-            }
-        }
+        walk(at(panel), cells, x.start + first * x.stride, x.stride, CELL, ahead, sums, dot_bytes);
         for (int r = 0; r < R; ++r) {
             const Floats scale = all(x.scales[first + r]);
             for (int n = 0; n < WIDE; ++n) {
