@@ -7,9 +7,9 @@ them sees (``sights``); the trunk, the names of tensors and the heads are here.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from stelae.catalog.operations import Pooling
 from stelae.errors import UnsupportedCheckpoint
-from stelae.nn.backbone import Backbone, activation_of, require
+from stelae.nn.backbone import activation_of, require
 from stelae.nn.batch import TokenBatch
 from stelae.nn.fields import Count, Epsilon, Layers, Positive, Width
 from stelae.nn.heads.choice import ChoiceHead
@@ -25,8 +25,10 @@ from stelae.nn.heads.classify import CLASSIFIER_NAMES, ClassifierHead
 from stelae.nn.layers.attention import CAUSAL, EVERYWHERE, Span
 from stelae.nn.layers.embedding import Embedding
 from stelae.nn.layers.linear import Activation
-from stelae.nn.layers.prenorm import Block, PreNormLayer
+from stelae.nn.layers.norm import RmsNorm
+from stelae.nn.layers.prenorm import Block, Parts, PreNormLayer
 from stelae.nn.layers.rotary import Rotary, rope_options
+from stelae.nn.prenorm import PreNormBackbone
 from stelae.nn.weights import WeightMap, assign
 
 FULL, SLIDING = "full_attention", "sliding_attention"
@@ -175,7 +177,7 @@ def last_but(pad: int, x: Tensor, batch: TokenBatch) -> Tensor:
     return x[batch.starts + last].float()
 
 
-class Decoder(Backbone):
+class Decoder(PreNormBackbone):
     """A language model up to its last norm."""
 
     weights = TWO_NORMS
@@ -191,15 +193,19 @@ class Decoder(Backbone):
         self.rotaries = [rotary for _, rotary in sights]
         self.norm = block.norm(self.width)
 
-    def states(self, batch: TokenBatch) -> Iterator[Tensor]:
-        """Embeddings, then token vectors after each layer, the last normalised."""
+    @property
+    def last(self) -> RmsNorm:
+        """The norm behind all layers."""
+        return self.norm
+
+    def embed(self, batch: TokenBatch) -> Tensor:
+        """Scaled vectors of the vocabulary, shape ``(T, H)``."""
         x: Tensor = self.words(batch.ids)
-        x = x * torch.full((), self.config.scale, dtype=x.dtype, device=x.device)
-        tables = {rotary: rotary.table(batch) for rotary in dict.fromkeys(self.rotaries)}
-        for layer, rotary in zip(self.layers, self.rotaries, strict=True):
-            yield x
-            x = layer(x, batch, tables[rotary])
-        yield self.norm(x)
+        return x * torch.full((), self.config.scale, dtype=x.dtype, device=x.device)
+
+    def parts(self, layer: nn.Module) -> Parts:
+        """What a layer consists of."""
+        return cast(PreNormLayer, layer).parts()
 
     def classifier(self, labels: int) -> ClassifierHead:
         """One product with the vector of the last token that is not padding."""

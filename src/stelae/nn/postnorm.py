@@ -9,6 +9,7 @@ Source: Devlin et al. 2018 (arXiv:1810.04805).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import ClassVar
 
 import msgspec
@@ -19,6 +20,8 @@ from stelae.nn.batch import TokenBatch
 from stelae.nn.fields import Count, Epsilon, Layers, Width
 from stelae.nn.heads.classify import CLASSIFIER_NAMES, ClassifierHead
 from stelae.nn.heads.masked_lm import MASKED_LM_NAMES, MaskedLmHead
+from stelae.nn.kernels.postnorm import Blocks
+from stelae.nn.kernels.rows import Embeddings, fits
 from stelae.nn.layers.attention import ByDistance
 from stelae.nn.layers.embedding import Embedding
 from stelae.nn.layers.linear import Activation, Packable, prepack
@@ -79,7 +82,7 @@ class PostNormEncoder(Backbone, Packable):
         self.types = Embedding(kinds, config.embedding) if kinds > 0 else None
         self.norm = LayerNorm(config.embedding, config.layer_norm_eps)
         self.layers = self.blocks()
-        self.whole: WholeStack | None = None
+        self.whole: WholeStack[Blocks] | None = None
 
     def blocks(self) -> nn.ModuleList:
         """All blocks that have weights."""
@@ -111,9 +114,27 @@ class PostNormEncoder(Backbone, Packable):
 
     def embed(self, batch: TokenBatch) -> Tensor:
         """Normalised sum of the embeddings, shape ``(T, E)``."""
+        if self.free and self._summed is not None:
+            return self._summed.run([batch.ids, self.places(batch), *self._kinds(batch)])
         x = self.typed(self.words(batch.ids), batch)
         normed: Tensor = self.norm(x + self.positions(self.places(batch)))
         return normed
+
+    @cached_property
+    def _summed(self) -> Embeddings | None:
+        """Its tables and their norm, where a kernel adds them up."""
+        modules = (self.words, self.positions, self.types)
+        tables = [module.weight for module in modules if module is not None]
+        norm = self.norm
+        if norm.bias is None or not fits(tables):
+            return None
+        return Embeddings(tables, norm.weight, norm.bias, norm.eps)
+
+    def _kinds(self, batch: TokenBatch) -> list[Tensor | None]:
+        """Row in the table of segments for each token, if there is a table."""
+        if self.types is None:
+            return []
+        return [batch.types if len(self.types.weight) > 1 else None]
 
     def typed(self, x: Tensor, batch: TokenBatch) -> Tensor:
         """``x`` plus the embedding of each token's segment, if there is one; ``(T, E)``."""
@@ -131,16 +152,24 @@ class PostNormEncoder(Backbone, Packable):
         """Lay the weights of all blocks out, and run them as one where that can be had."""
         if self.whole is None:
             prepack(self.layers)
-            self.whole = whole_stack(self.stack())
+            self.whole = self.united()
             self.free = self.whole is not None
+
+    def united(self) -> WholeStack[Blocks] | None:
+        """All blocks as one, laid out; ``None`` where no kernel runs them so."""
+        return whole_stack(self.stack())
 
     def forward(self, batch: TokenBatch) -> Tensor:
         """Token vectors of the last layer, shape ``(T, H)``."""
         whole = self.whole
         if whole is None or whole.adapted:
             return super().forward(batch)
+        return self.through(whole.blocks, batch)
+
+    def through(self, blocks: Blocks, batch: TokenBatch) -> Tensor:
+        """Token vectors of the last layer, by blocks as one; shape ``(T, H)``."""
         bias = self.bias(batch)
-        return whole.blocks.run(self.embed(batch), batch, None if bias is None else bias.table)
+        return blocks.run(self.embed(batch), batch, None if bias is None else bias.table)
 
     def masked_lm(self) -> MaskedLmHead:
         """The head of ``...ForMaskedLM``, as wide inside as the embeddings."""

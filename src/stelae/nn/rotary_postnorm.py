@@ -16,9 +16,11 @@ from torch import Tensor
 from stelae.nn.backbone import require
 from stelae.nn.batch import TokenBatch
 from stelae.nn.fields import Positive
+from stelae.nn.kernels.postnorm import Blocks
 from stelae.nn.layers.attention import attend, split
 from stelae.nn.layers.postnorm import PostNormLayer
 from stelae.nn.layers.rotary import Rotary, Table, rope_options, rotate
+from stelae.nn.layers.whole import WholeStack
 from stelae.nn.postnorm import EMBEDDINGS, PostNormConfig, PostNormEncoder
 
 
@@ -112,6 +114,17 @@ class RotaryEncoder(PostNormEncoder):
         for block in cast("Iterable[RotaryLayer]", self.layers):
             x = block.turn(x, batch, table)
             yield x
+
+    def united(self) -> WholeStack[Blocks] | None:
+        """All blocks as one, where the halves of a head are turned against each other."""
+        rotary = self.rotary
+        if rotary.interleaved or rotary.width != self.config.head:
+            return None
+        return super().united()
+
+    def through(self, blocks: Blocks, batch: TokenBatch) -> Tensor:
+        """Token vectors of the last layer, by blocks as one; shape ``(T, H)``."""
+        return blocks.run(self.embed(batch), batch, angles=self.rotary.angles(batch))
 
 
 NAMES = {

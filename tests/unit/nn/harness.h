@@ -71,10 +71,50 @@ struct Layer {
         return {panels.start, bias.start, scales.start, totals.start, smoothing.start};
     }
 
+    void add_to(std::vector<const void*>& all, bool there = true) const {
+        for (const void* one : parts()) all.push_back(there ? one : nullptr);
+    }
+
     int inputs, outputs;
     bool quantised;
     Aligned<char> panels;
     Aligned<float> bias, scales;
     Aligned<int32_t> totals;
     Aligned<float> smoothing;
+};
+
+// What a norm multiplies by and adds.
+struct Norm {
+    explicit Norm(int width) : scale(width), shift(width) {
+        for (int i = 0; i < width; ++i) scale.start[i] = 0.5f, shift.start[i] = 0.125f;
+    }
+    void add_to(std::vector<const void*>& all, bool there = true, bool centred = true) const {
+        all.push_back(there ? scale.start : nullptr);
+        all.push_back(there && centred ? shift.start : nullptr);
+    }
+
+    Aligned<float> scale, shift;
+};
+
+// As parts.h has it.
+struct Angles {
+    const float *cos, *sin;
+    const int64_t* places;
+};
+
+// Angles of the places that sequences of some lengths have, and no more.
+struct Table {
+    Table(const std::vector<int64_t>& lengths, int half) {
+        int64_t longest = 0;
+        for (int64_t length : lengths) {
+            for (int64_t place = 0; place < length; ++place) places.push_back(place);
+            longest = length > longest ? length : longest;
+        }
+        cos.assign(longest * half, 0.6f);
+        sin.assign(longest * half, 0.8f);
+    }
+    Angles angles() const { return {cos.data(), sin.data(), places.data()}; }
+
+    std::vector<float> cos, sin;
+    std::vector<int64_t> places;
 };

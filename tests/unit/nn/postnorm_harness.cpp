@@ -6,45 +6,43 @@
 
 #include "harness.h"
 
-extern "C" int stelae_postnorm(
-    Number*, const void* const*, int, int, int, int, int, float, const int64_t*, const int64_t*,
-    const int64_t*, int64_t, const float*, int64_t, int, double*);
-
-struct Norm {
-    explicit Norm(int width) : scale(width), shift(width) {
-        for (int i = 0; i < width; ++i) scale.start[i] = 0.5f, shift.start[i] = 0.125f;
-    }
-
-    Aligned<float> scale, shift;
+struct Shared {
+    int blocks, width, heads, head, inner, activation;
+    float eps;
 };
 
+extern "C" int stelae_postnorm(
+    Number*, const void* const*, const Shared*, const int64_t*, const int64_t*, const int64_t*,
+    int64_t, const float*, int64_t, const Angles*, int, double*);
+
 struct Block {
-    Block(int width, int inner)
-        : qkv(width, 3 * width, INT8), out(width, width), up(width, inner, INT8),
-          down(inner, width, INT8), out_norm(width), down_norm(width) {}
-    void add_to(std::vector<const void*>& parts) const {
-        for (const auto* part : {&qkv, &out, &up, &down}) {
-            for (const void* one : part->parts()) parts.push_back(one);
-            const Norm* norm = part == &out ? &out_norm : part == &down ? &down_norm : nullptr;
-            if (norm == nullptr) continue;
-            parts.push_back(norm->scale.start);
-            parts.push_back(norm->shift.start);
-        }
+    Block(int width, int mixed, int inner)
+        : qkv(width, 3 * mixed, INT8), out(mixed, width), gate(width, inner, INT8),
+          up(width, inner, INT8), down(inner, width, INT8), out_norm(width), down_norm(width) {}
+    void add_to(std::vector<const void*>& parts, bool gated) const {
+        qkv.add_to(parts);
+        out.add_to(parts);
+        out_norm.add_to(parts);
+        gate.add_to(parts, gated);
+        up.add_to(parts);
+        down.add_to(parts);
+        down_norm.add_to(parts);
     }
 
-    Layer qkv, out, up, down;
+    Layer qkv, out, gate, up, down;
     Norm out_norm, down_norm;
 };
 
 struct Shape {
-    int width, heads, inner, blocks;
+    int width, heads, head, inner, blocks;
+    bool turned;  // and gated
 };
 
 bool runs(const Shape& shape, const std::vector<int64_t>& lengths, int64_t hidden) {
     std::vector<Block> blocks;
     std::vector<const void*> parts;
-    for (int i = 0; i < shape.blocks; ++i) blocks.emplace_back(shape.width, shape.inner);
-    for (const Block& block : blocks) block.add_to(parts);
+    for (int i = 0; i < shape.blocks; ++i) blocks.emplace_back(shape.width, shape.heads * shape.head, shape.inner);
+    for (const Block& block : blocks) block.add_to(parts, shape.turned);
     std::vector<int64_t> starts, seen;
     int64_t tokens = 0;
     for (int64_t length : lengths) {
@@ -56,14 +54,18 @@ bool runs(const Shape& shape, const std::vector<int64_t>& lengths, int64_t hidde
     const int64_t longest = lengths.empty() ? 1 : lengths.back(), reach = 2 * longest - 1;
     const std::vector<float> distances(shape.heads * reach, 0.25f);
     const float* added = hidden == 0 ? distances.data() + longest - 1 : nullptr;
+    const Table table(lengths, shape.head / 2);
+    const Angles angles = table.angles();
+    const Shared shared{
+        shape.blocks, shape.width, shape.heads, shape.head, shape.inner, 1, 1e-12f};
     std::vector<Number> known;
     for (int threads : {1, 2, 5}) {
         auto x = numbers(tokens * shape.width);
         std::vector<double> spent(3);
         if (stelae_postnorm(
-                x.data(), parts.data(), shape.blocks, shape.width, shape.heads, shape.inner, 1,
-                1e-12f, starts.data(), lengths.data(), seen.data(), lengths.size(), added,
-                reach, threads, threads == 1 ? spent.data() : nullptr)) {
+                x.data(), parts.data(), &shared, starts.data(), lengths.data(), seen.data(),
+                lengths.size(), added, reach, shape.turned ? &angles : nullptr, threads,
+                threads == 1 ? spent.data() : nullptr)) {
             return false;
         }
         if (threads == 1) known = x;
@@ -73,7 +75,9 @@ bool runs(const Shape& shape, const std::vector<int64_t>& lengths, int64_t hidde
 }
 
 int main() {
-    const Shape shapes[] = {{16, 1, 2, 1}, {16, 8, 34, 2}, {48, 3, 130, 2}, {112, 7, 64, 1}};
+    const Shape shapes[] = {
+        {16, 1, 16, 2, 1, false}, {16, 8, 2, 34, 2, false}, {48, 3, 16, 130, 2, false},
+        {112, 7, 16, 64, 1, false}, {16, 3, 10, 34, 2, true}};
     const std::vector<int64_t> batches[] = {
         {}, {1}, {2}, {7}, {97}, {530}, {1, 2, 3, 5, 6, 7, 15, 16, 17, 33}, {1, 1, 1, 300},
         {30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30}};

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from stelae.nn.kernels.postnorm import Blocks
+from stelae.nn.kernels.blocks import Blocks
 from stelae.nn.layers.attention import attend
 from stelae.nn.layers.linear import GatedLinear, Linear
 from stelae.nn.layers.norm import LayerNorm, RmsNorm
@@ -63,7 +63,7 @@ class Watch:
         sys.setprofile(self._before)
 
     def _see(self, frame: FrameType, event: str, result: Any) -> None:
-        if frame.f_code is Blocks.run.__code__:
+        if frame.f_code is Blocks.through.__code__:
             self._see_blocks(frame.f_locals["self"], event, frame.f_locals["x"])
             return
         part = PARTS.get(frame.f_code)

@@ -5,24 +5,26 @@ Source: Warner et al. 2024 (arXiv:2412.13663).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import msgspec
 from torch import Tensor, nn
 
 from stelae.catalog.operations import Pooling
-from stelae.nn.backbone import Backbone, activation_of, architecture, require
+from stelae.nn.backbone import activation_of, architecture, require
 from stelae.nn.batch import TokenBatch
 from stelae.nn.fields import Count, Epsilon, Layers, Positive, Width
 from stelae.nn.heads.classify import CLASSIFIER_NAMES, ClassifierHead
 from stelae.nn.heads.masked_lm import MASKED_LM_NAMES, MaskedLmHead
+from stelae.nn.kernels.prenorm import Shared
 from stelae.nn.layers.attention import EVERYWHERE, Span, attend, split
 from stelae.nn.layers.embedding import Embedding
 from stelae.nn.layers.linear import Linear
 from stelae.nn.layers.mlp import GatedMlp
 from stelae.nn.layers.norm import LayerNorm
+from stelae.nn.layers.prenorm import Parts
 from stelae.nn.layers.rotary import Rotary, Table, rope_options, rotate
+from stelae.nn.prenorm import PreNormBackbone
 from stelae.nn.weights import WeightMap
 
 FULL, SLIDING = "full_attention", "sliding_attention"
@@ -87,7 +89,7 @@ class ModernBertLayer(nn.Module):
         width, eps, bias = config.hidden_size, config.norm_eps, config.norm_bias
         self.heads, self.span = config.num_attention_heads, span
         # The embeddings are normalised already.
-        self.qkv_norm = nn.Identity() if first else LayerNorm(width, eps, bias=bias)
+        self.qkv_norm = None if first else LayerNorm(width, eps, bias=bias)
         self.qkv = Linear(width, 3 * width, bias=config.attention_bias)
         self.out = Linear(width, width, bias=config.attention_bias)
         self.mlp_norm = LayerNorm(width, eps, bias=bias)
@@ -96,14 +98,29 @@ class ModernBertLayer(nn.Module):
 
     def forward(self, x: Tensor, batch: TokenBatch, table: Table) -> Tensor:
         """Token vectors in and out, shape ``(T, H)``."""
-        q, k, v = split(self.qkv(self.qkv_norm(x)), self.heads)
+        normed = x if self.qkv_norm is None else self.qkv_norm(x)
+        q, k, v = split(self.qkv(normed), self.heads)
         mixed = attend(rotate(q, table), rotate(k, table), v, batch, span=self.span)
         x = self.out.add(mixed, x)
         return self.mlp.add(self.mlp_norm(x), x)
 
+    def parts(self) -> Parts:
+        """What the layer consists of."""
+        heads = self.heads
+        return Parts(
+            attention_norm=self.qkv_norm,
+            qkv=self.qkv,
+            span=self.span,
+            out=self.out,
+            mlp_norm=self.mlp_norm,
+            up=self.mlp.gate_up,
+            down=self.mlp.down,
+            shared=Shared(heads, heads, self.out.inputs // heads, self.mlp_norm.eps),
+        )
+
 
 @architecture("ModernBertModel", "ModernBertForMaskedLM", "ModernBertForSequenceClassification")
-class ModernBert(Backbone):
+class ModernBert(PreNormBackbone):
     """Bidirectional encoder without a table of positions."""
 
     Config: ClassVar = ModernBertConfig
@@ -133,22 +150,28 @@ class ModernBert(Backbone):
         self.norm = LayerNorm(width, config.norm_eps, bias=config.norm_bias)
         reach = config.local_attention // 2
         spans = {FULL: EVERYWHERE, SLIDING: Span(reach, reach)}
-        self.kinds = config.kinds()
+        kinds = config.kinds()
         self.layers = nn.ModuleList(
             ModernBertLayer(config, spans[kind], first=index == 0)
-            for index, kind in enumerate(self.kinds)
+            for index, kind in enumerate(kinds)
         )
-        self.rotaries = {kind: config.rotary(kind) for kind in dict.fromkeys(self.kinds)}
+        rotaries = {kind: config.rotary(kind) for kind in dict.fromkeys(kinds)}
+        self.rotaries = [rotaries[kind] for kind in kinds]
         self.final_norm = LayerNorm(width, config.norm_eps, bias=config.norm_bias)
 
-    def states(self, batch: TokenBatch) -> Iterator[Tensor]:
-        """Embeddings, then token vectors after each layer, the last normalised."""
-        tables = {kind: rotary.table(batch) for kind, rotary in self.rotaries.items()}
-        x: Tensor = self.norm(self.words(batch.ids))
-        for layer, kind in zip(self.layers, self.kinds, strict=True):
-            yield x
-            x = layer(x, batch, tables[kind])
-        yield self.final_norm(x)
+    @property
+    def last(self) -> LayerNorm:
+        """The norm behind all layers."""
+        return self.final_norm
+
+    def embed(self, batch: TokenBatch) -> Tensor:
+        """Normalised vectors of the vocabulary, shape ``(T, H)``."""
+        normed: Tensor = self.norm(self.words(batch.ids))
+        return normed
+
+    def parts(self, layer: nn.Module) -> Parts:
+        """What a layer consists of."""
+        return cast(ModernBertLayer, layer).parts()
 
     def masked_lm(self) -> MaskedLmHead:
         """The head for masked words."""

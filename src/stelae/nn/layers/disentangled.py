@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -60,6 +61,8 @@ class DisentangledLayer(PostNormLayer):
         kinds: ``c2p`` (a content looks at a distance) and ``p2c`` (the reverse).
         shared: Whether distances are projected as contents are.
     """
+
+    united: ClassVar[bool] = False
 
     def __init__(
         self,

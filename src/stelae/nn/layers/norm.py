@@ -49,9 +49,12 @@ class RmsNorm(nn.Module):
         self.shape, self.eps, self.offset = (width,), eps, offset
         self.weight = nn.Parameter(torch.empty(width), requires_grad=False)
 
+    @property
+    def scale(self) -> Tensor:
+        """What normalised rows are multiplied by, float32, shape ``(width,)``."""
+        weight = self.weight.float()
+        return weight + self.offset if self.offset else weight
+
     def forward(self, x: Tensor) -> Tensor:
         """Normalise each row; shape ``(..., width)`` in and out."""
-        weight = self.weight.float()
-        if self.offset:
-            weight = weight + self.offset
-        return functional.rms_norm(x.float(), self.shape, weight, self.eps).to(x.dtype)
+        return functional.rms_norm(x.float(), self.shape, self.scale, self.eps).to(x.dtype)

@@ -5,6 +5,8 @@ Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.1.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from stelae.nn.batch import TokenBatch
@@ -23,8 +25,12 @@ class PostNormLayer(nn.Module):
         activation: Between them.
         eps: Of both norms.
         gated: Whether the activation is that of a gate, which has no bias.
+
+    Attributes:
+        united: Whether a kernel can run it as one with the others of its stack.
     """
 
+    united: ClassVar[bool] = True
     up: Linear | GatedLinear
 
     def __init__(

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from stelae.nn.backbone import require
 from stelae.nn.batch import TokenBatch
+from stelae.nn.kernels.prenorm import Shared
 from stelae.nn.layers.attention import Span, attend, split
-from stelae.nn.layers.linear import Activation, Linear
+from stelae.nn.layers.linear import Activation, GatedLinear, Linear
 from stelae.nn.layers.mlp import GatedMlp
-from stelae.nn.layers.norm import RmsNorm
+from stelae.nn.layers.norm import LayerNorm, RmsNorm
 from stelae.nn.layers.rotary import Table, rotate
 
 
@@ -62,9 +63,54 @@ class Block:
         require(self.heads % self.kv_heads == 0, "num_key_value_heads", self.kv_heads, whole)
         require(self.head % 2 == 0, "head_dim", self.head, "even numbers")
 
+    @property
+    def shared(self) -> Shared:
+        """What a kernel is to know of all layers."""
+        eps, scale = self.eps, self.scale
+        return Shared(self.heads, self.kv_heads, self.head, eps, scale, self.softcap)
+
     def norm(self, width: int) -> RmsNorm:
         """A norm of that width."""
         return RmsNorm(width, self.eps, offset=self.norm_offset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Parts:
+    """What a layer consists of, in the order in which it runs.
+
+    Attributes:
+        attention_norm: ``None`` where attention reads rows as they are.
+        qkv: To queries, keys and values.
+        q_norm: Of each head of a query; ``None`` for none.
+        k_norm: Of each head of a key; ``None`` for none.
+        span: Which tokens a token sees.
+        out: Behind attention.
+        attention_after: Of what that adds; ``None`` for none.
+        mlp_norm: Before the feed-forward block.
+        up: Its first product.
+        down: Its second.
+        mlp_after: Of what it adds; ``None`` for none.
+        shared: What all layers have in common.
+    """
+
+    attention_norm: RmsNorm | LayerNorm | None
+    qkv: Linear
+    q_norm: RmsNorm | None = None
+    k_norm: RmsNorm | None = None
+    span: Span
+    out: Linear
+    attention_after: RmsNorm | None = None
+    mlp_norm: RmsNorm | LayerNorm
+    up: Linear | GatedLinear
+    down: Linear
+    mlp_after: RmsNorm | None = None
+    shared: Shared
+
+    @property
+    def norms(self) -> list[RmsNorm | LayerNorm]:
+        """Those that there are."""
+        ends = [self.attention_norm, self.attention_after, self.mlp_norm, self.mlp_after]
+        return [norm for norm in (*ends, self.q_norm, self.k_norm) if norm is not None]
 
 
 class RotaryAttention(nn.Module):
@@ -80,14 +126,16 @@ class RotaryAttention(nn.Module):
         self.block, self.span = block, span
         outputs = (block.heads + 2 * block.kv_heads) * block.head
         self.qkv = Linear(block.width, outputs, bias=block.qkv_bias)
-        self.q_norm = block.norm(block.head) if block.qk_norm else nn.Identity()
-        self.k_norm = block.norm(block.head) if block.qk_norm else nn.Identity()
+        self.q_norm = block.norm(block.head) if block.qk_norm else None
+        self.k_norm = block.norm(block.head) if block.qk_norm else None
 
     def forward(self, x: Tensor, batch: TokenBatch, table: Table) -> Tensor:
         """Shape ``(T, width)`` to ``(T, heads * head)``."""
         block = self.block
         q, k, v = split(self.qkv(x), block.heads, block.kv_heads)
-        q, k = rotate(self.q_norm(q), table), rotate(self.k_norm(k), table)
+        if self.q_norm is not None and self.k_norm is not None:
+            q, k = self.q_norm(q), self.k_norm(k)
+        q, k = rotate(q, table), rotate(k, table)
         return attend(q, k, v, batch, span=self.span, scale=block.scale, softcap=block.softcap)
 
 
@@ -114,6 +162,24 @@ class PreNormLayer(nn.Module):
         mixed = self.attention(self.attention_norm(x), batch, table)
         x = _added(x, self.out, mixed, self.attention_after)
         return _added(x, self.mlp, self.mlp_norm(x), self.mlp_after)
+
+    def parts(self) -> Parts:
+        """What the layer consists of."""
+        attention, mlp = self.attention, self.mlp
+        return Parts(
+            attention_norm=self.attention_norm,
+            qkv=attention.qkv,
+            q_norm=attention.q_norm,
+            k_norm=attention.k_norm,
+            span=attention.span,
+            out=self.out,
+            attention_after=self.attention_after,
+            mlp_norm=self.mlp_norm,
+            up=mlp.gate_up,
+            down=mlp.down,
+            mlp_after=self.mlp_after,
+            shared=attention.block.shared,
+        )
 
 
 def _added(x: Tensor, part: Linear | GatedMlp, y: Tensor, norm: RmsNorm | None) -> Tensor:

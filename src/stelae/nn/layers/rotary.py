@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from stelae.nn.batch import TokenBatch
+from stelae.nn.kernels.blocks import Angles
 from stelae.nn.layers.scaling import Turning, scaling_of
 
 
@@ -59,14 +60,30 @@ class Rotary:
         self._scaling = scaling_of(scaling or {})
         self._amplitude = self._scaling.amplitude(self._turning)
         self._rates = self._scaling.rates(self._turning, 1)
-        self.interleaved = interleaved
+        self._known = torch.empty(0, width // 2), torch.empty(0, width // 2)
+        self.width, self.interleaved = width, interleaved
 
     def table(self, batch: TokenBatch) -> Table:
         """Cosine and sine of every token's angles; computed once per batch."""
-        positions = batch.positions[:, None].float()
-        angles = (positions * self._rates_of(batch).to(positions.device))[:, None]
-        cos, sin = angles.cos() * self._amplitude, angles.sin() * self._amplitude
+        cos, sin = (x[:, None] for x in self._turned(batch.positions, self._rates_of(batch)))
         return Table(self._paired(cos, cos), self._paired(-sin, sin), self.interleaved)
+
+    def angles(self, batch: TokenBatch) -> Angles:
+        """Cosine and sine of each pair, once for all tokens of a place where that will do."""
+        if self._scaling.by_length:
+            cos, sin = self._turned(batch.positions, self._rates_of(batch))
+            return Angles(cos, sin, torch.arange(len(cos)))
+        cos, sin = self._known
+        longest = batch.groups[-1].length if batch.groups else 0
+        if longest > len(cos):
+            places = torch.arange(1 << (longest - 1).bit_length())
+            self._known = cos, sin = self._turned(places, self._rates)
+        return Angles(cos, sin, batch.positions)
+
+    def _turned(self, positions: Tensor, rates: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosine and sine of each pair at each position, shapes ``(T, width / 2)``."""
+        angles = positions[:, None].float() * rates.to(positions.device)
+        return angles.cos() * self._amplitude, angles.sin() * self._amplitude
 
     def _paired(self, first: Tensor, second: Tensor) -> Tensor:
         """For the first and second number of each pair, put where they stand."""

@@ -1,21 +1,26 @@
-"""Post-norm blocks that a compiled kernel runs as one."""
+"""Blocks that a compiled kernel runs as one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 
+from stelae.nn.kernels import postnorm, prenorm
+from stelae.nn.kernels.blocks import FeedForward, Norm
 from stelae.nn.kernels.linear import Panels
-from stelae.nn.kernels.postnorm import Block, Blocks, Norm, fits
-from stelae.nn.layers.linear import Linear
-from stelae.nn.layers.norm import LayerNorm
+from stelae.nn.layers.linear import Adaptable, GatedLinear, Linear
+from stelae.nn.layers.norm import LayerNorm, RmsNorm
 from stelae.nn.layers.postnorm import PostNormLayer
+from stelae.nn.layers.prenorm import Parts
+
+B = TypeVar("B", postnorm.Blocks, prenorm.Blocks)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WholeStack:
+class WholeStack(Generic[B]):
     """All blocks of a model.
 
     Attributes:
@@ -23,8 +28,8 @@ class WholeStack:
         layers: Their linear layers.
     """
 
-    blocks: Blocks
-    layers: tuple[Linear, ...]
+    blocks: B
+    layers: tuple[Adaptable, ...]
 
     @property
     def adapted(self) -> bool:
@@ -32,29 +37,109 @@ class WholeStack:
         return any(layer.update is not None for layer in self.layers)
 
 
-def whole_stack(stack: Iterable[nn.Module]) -> WholeStack | None:
-    """Blocks as one; ``None`` where no kernel runs them so.
+class _NotWhole(Exception):
+    """A layer is of a kind that no kernel runs so."""
+
+
+def whole_stack(stack: Iterable[nn.Module]) -> WholeStack[postnorm.Blocks] | None:
+    """Post-norm blocks as one; ``None`` where no kernel runs them so.
 
     Args:
         stack: The blocks in their order, laid out.
     """
-    layers: list[Linear] = []
-    blocks: list[Block] = []
-    for layer in stack:
-        if type(layer) is not PostNormLayer or not isinstance(layer.up, Linear):
-            return None
-        linears = (layer.qkv, layer.out, layer.up, layer.down)
-        panels = [one.packed for one in linears if isinstance(one.packed, Panels)]
-        norms = [_norm(layer.out_norm), _norm(layer.down_norm)]
-        if len(panels) < len(linears) or layer.out_norm.eps != layer.down_norm.eps:
-            return None
-        qkv, out, up, down = panels
-        eps, activation = layer.out_norm.eps, layer.up.activation
-        blocks.append(Block(qkv, out, norms[0], up, down, norms[1], layer.heads, activation, eps))
-        layers += linears
-    return WholeStack(Blocks(blocks), tuple(layers)) if fits(blocks) else None
+    layers = list(stack)
+    try:
+        blocks = [_postnorm_block(layer) for layer in layers]
+    except _NotWhole:
+        return None
+    if not postnorm.fits(blocks):
+        return None
+    return WholeStack(postnorm.Blocks(blocks), _adaptable(layers))
 
 
-def _norm(norm: LayerNorm) -> Norm:
-    bias = norm.weight.new_zeros(norm.shape) if norm.bias is None else norm.bias
-    return Norm(norm.weight, bias)
+def whole_prenorm_stack(
+    stack: Sequence[nn.Module],
+    parts: Callable[[nn.Module], Parts],
+    last: RmsNorm | LayerNorm,
+) -> WholeStack[prenorm.Blocks] | None:
+    """Pre-norm blocks and the norm behind them as one; ``None`` where no kernel runs them so.
+
+    Args:
+        stack: The blocks in their order, laid out.
+        parts: What each consists of.
+        last: The norm.
+    """
+    consists = [parts(layer) for layer in stack]
+    try:
+        blocks = [_prenorm_block(one) for one in consists]
+    except _NotWhole:
+        return None
+    norms = [norm for one in consists for norm in one.norms]
+    shared = consists[0].shared if consists else None
+    if shared is None or any(one.shared != shared for one in consists):
+        return None
+    if any(norm.eps != shared.eps for norm in (*norms, last)):
+        return None
+    if not prenorm.fits(blocks, shared):
+        return None
+    return WholeStack(prenorm.Blocks(blocks, _norm(last), shared), _adaptable(stack))
+
+
+def _postnorm_block(layer: nn.Module) -> postnorm.Block:
+    if not isinstance(layer, PostNormLayer) or not layer.united:
+        raise _NotWhole
+    if layer.out_norm.eps != layer.down_norm.eps:
+        raise _NotWhole
+    return postnorm.Block(
+        *(_panels(layer.qkv), _panels(layer.out), _norm(layer.out_norm)),
+        *(_feed_forward(layer.up, layer.down), _norm(layer.down_norm)),
+        *(layer.heads, layer.out_norm.eps),
+    )
+
+
+def _prenorm_block(parts: Parts) -> prenorm.Block:
+    return prenorm.Block(
+        *(_norm_if(parts.attention_norm), _panels(parts.qkv)),
+        *(_scale_if(parts.q_norm), _scale_if(parts.k_norm)),
+        *(_panels(parts.out), _norm_if(parts.attention_after)),
+        _norm(parts.mlp_norm),
+        _feed_forward(parts.up, parts.down),
+        _norm_if(parts.mlp_after),
+        (parts.span.before, parts.span.after),
+    )
+
+
+def _panels(layer: Linear) -> Panels:
+    if not isinstance(layer.packed, Panels):
+        raise _NotWhole
+    return layer.packed
+
+
+def _feed_forward(up: Linear | GatedLinear, down: Linear) -> FeedForward:
+    if isinstance(up, Linear):
+        return FeedForward(None, _panels(up), _panels(down), up.activation)
+    halves = up.packed or ()
+    panels = [half for half in halves if isinstance(half, Panels)]
+    if len(panels) < 2:
+        raise _NotWhole
+    gate, wide = panels
+    return FeedForward(gate, wide, _panels(down), up.activation)
+
+
+def _norm(norm: RmsNorm | LayerNorm) -> Norm:
+    if isinstance(norm, RmsNorm):
+        return Norm(norm.scale, None)
+    return Norm(norm.weight, norm.weight.new_zeros(norm.shape) if norm.bias is None else norm.bias)
+
+
+def _norm_if(norm: RmsNorm | LayerNorm | None) -> Norm | None:
+    return None if norm is None else _norm(norm)
+
+
+def _scale_if(norm: RmsNorm | None) -> Tensor | None:
+    return None if norm is None else norm.scale
+
+
+def _adaptable(stack: Iterable[nn.Module]) -> tuple[Adaptable, ...]:
+    modules = dict.fromkeys(module for layer in stack for module in layer.modules())
+    return tuple(module for module in modules if isinstance(module, Adaptable))

@@ -26,13 +26,18 @@ from stelae.nn.kernels.linear import note
 from stelae.nn.kernels.variants import VARIANTS, Variant, best
 from stelae.nn.layers.linear import Linear, OneDnn
 from stelae.nn.postnorm import PostNormEncoder
+from stelae.nn.prenorm import PreNormBackbone
 from stelae.types import ComputeDtype, EncodeCall, Item
 
 AS_ONE = [
     *("bert-mean", "roberta-mean", "xlm-roberta-mean", "camembert-mean", "distilbert-mean"),
-    *("electra-cls", "albert-mean", "mpnet-mean"),
+    *("electra-cls", "albert-mean", "mpnet-mean", "gte-new", "jina-v3-mean"),
 ]
-BY_LAYERS = ["deberta-mean", "nomic-mean", "gte-new"]
+PRE_NORM = [
+    *("modernbert-mean", "eurobert-mean", "qwen3-embedding", "gte-qwen2", "llama-mean"),
+    *("mistral-last", "gemma2-last", "gemma3-embedding"),
+]
+BY_LAYERS = ["deberta-mean", "nomic-mean"]
 
 NEAR = {torch.float32: 1e-5, torch.bfloat16: 2.0**-6}
 """Difference that another order of sums and other roundings explain, by the root of mean squares:
@@ -84,6 +89,7 @@ def test_blocks_run_as_one_and_give_what_its_states_end_with(
 ) -> None:
     trunk, batch = loaded(zoo / name, variant), pack(texts_of())
     assert isinstance(trunk, PostNormEncoder)
+    assert trunk.free
     vectors, calls = run(trunk, batch)
     assert calls == 0
     with torch.inference_mode():
@@ -91,6 +97,29 @@ def test_blocks_run_as_one_and_give_what_its_states_end_with(
     assert_near(vectors, last, variant.dtype)
     trunk.whole = None
     assert torch.equal(run(trunk, batch)[0], last)
+
+
+@needs_compiler
+@variants
+@pytest.mark.parametrize("name", PRE_NORM)
+def test_pre_norm_blocks_run_as_one_no_further_from_exact_vectors_than_by_layers(
+    zoo: Path, name: str, variant: Variant
+) -> None:
+    trunk, batch = loaded(zoo / name, variant), pack(texts_of())
+    assert isinstance(trunk, PreNormBackbone)
+    assert trunk.free
+    vectors, calls = run(trunk, batch)
+    assert calls == 0
+    trunk.whole = None
+    layered, calls = run(trunk, batch)
+    assert calls > 0
+    with kernels(none):
+        exact, _ = run(trunk_of(zoo / name, torch.float32), batch)
+    if variant.dtype == torch.float32:
+        assert_near(vectors, exact, torch.float32)
+        return
+    errors = [(x.float() - exact).square().mean() for x in (vectors, layered)]
+    assert errors[0] <= 1.02 * errors[1]  # what is added stays in float32
 
 
 @needs_compiler
@@ -109,12 +138,13 @@ def test_blocks_that_attend_otherwise_run_layer_by_layer(
 
 @needs_compiler
 @variants
+@pytest.mark.parametrize(("name", "part"), [("bert-mean", "down"), ("qwen3-embedding", "mlp.down")])
 def test_blocks_run_layer_by_layer_while_an_adapter_changes_one(
-    zoo: Path, variant: Variant
+    zoo: Path, name: str, part: str, variant: Variant
 ) -> None:
-    trunk, batch = loaded(zoo / "bert-mean", variant), pack(texts_of())
+    trunk, batch = loaded(zoo / name, variant), pack(texts_of())
     before, _ = run(trunk, batch)
-    layer = trunk.get_submodule("layers.1.down")
+    layer = trunk.get_submodule(f"layers.1.{part}")
     assert isinstance(layer, Linear)
     layer.update = lambda x, y: y
     same, calls = run(trunk, batch)
@@ -130,13 +160,14 @@ def test_blocks_run_layer_by_layer_while_an_adapter_changes_one(
 
 @needs_compiler
 @variants
+@pytest.mark.parametrize("name", ["bert-mean", "qwen3-embedding"])
 def test_without_kernels_vectors_are_the_same_but_for_roundings(
-    zoo: Path, variant: Variant
+    zoo: Path, name: str, variant: Variant
 ) -> None:
     batch = pack(texts_of())
-    vectors, _ = run(loaded(zoo / "bert-mean", variant), batch)
+    vectors, _ = run(loaded(zoo / name, variant), batch)
     with kernels(none):
-        plain = trunk_of(zoo / "bert-mean", variant.dtype)
+        plain = trunk_of(zoo / name, variant.dtype)
         layers = [module for module in plain.modules() if isinstance(module, Linear)]
         assert all(isinstance(layer.packed, OneDnn) for layer in layers)
         same, calls = run(plain, batch)

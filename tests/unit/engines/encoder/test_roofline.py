@@ -29,6 +29,7 @@ from stelae.nn.batch import pack
 from stelae.nn.kernels.variants import Variant
 from stelae.nn.layers.linear import GatedLinear, Linear
 from stelae.nn.postnorm import PostNormEncoder
+from stelae.nn.prenorm import PreNormBackbone
 from stelae.types import ComputeDtype
 
 TEXTS = ["a text", "another one, which is longer", "a third"]
@@ -96,6 +97,27 @@ def test_blocks_that_run_as_one_count_and_time_their_own_layers(
     assert watch.products == Counter({shape: tokens * n for shape, n in wanted.items()})
     assert all(watch.spent[part] > 0 for part in (LINEARS, ATTENTION, NORMS))
     assert model.whole.blocks.spent is None
+
+
+@needs_compiler
+@variants
+def test_pre_norm_blocks_that_run_as_one_count_and_time_their_own_layers(variant: Variant) -> None:
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "head_dim": 16}
+    rest = {"num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 100}
+    made = backbone_class("Qwen3Model").from_config(
+        {**sizes, **rest, "max_position_embeddings": 64}
+    )
+    model, batch = made.to(variant.dtype), pack(texts_of())
+    assert isinstance(model, PreNormBackbone)
+    with kernels(only(variant)):
+        model.prepack()
+    assert model.whole is not None
+    with torch.inference_mode(), threads(1), Watch(lambda: 0.0) as watch:
+        model(batch)
+    tokens = len(batch.ids)
+    wanted = Counter({(32, 128): 3, (64, 32): 3, (32, 48): 6, (48, 32): 3})
+    assert watch.products == Counter({shape: tokens * n for shape, n in wanted.items()})
+    assert all(watch.spent[part] > 0 for part in (LINEARS, ATTENTION, NORMS))
 
 
 def spin(over: threading.Event) -> None:
