@@ -19,6 +19,7 @@ from fix_kernels import (
     variants,
     watched,
 )
+from fix_rows import TANGENT, roundings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -47,9 +48,6 @@ weights and sum to the 8 bits of bfloat16."""
 
 
 PLAIN = Scores()
-
-TANGENT = 8
-"""Roundings by which a hyperbolic tangent errs, and what is computed of it."""
 
 
 def exact(
@@ -120,27 +118,18 @@ def by_content(heads: int, longest: int, like: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def bound(parts: Parts, seen: int, how: Scores = PLAIN) -> float:
-    """Largest error that rounding explains.
-
-    Sums of n products in float32 err by about the square root of n roundings of their size, and
-    hardly ever by five times that (Higham and Mary 2019, theorem 2.4); the error of a score is
-    that of its weight, relative to it.
-    """
+    """Largest error that rounding explains."""
     q, k, v = (part.double() for part in parts)
     if parts[0].dtype == torch.bfloat16:
         return float(ERROR[torch.bfloat16] * v.abs().max())
-    width = q.shape[2]
-    score = q.norm(dim=2).max() * k.norm(dim=2).max() * width**-0.5
-    roundings = 2 * (5 * width**0.5 + 4) * score + 5 * seen**0.5 + 16
-    if how.softcap is not None:
-        roundings += 2 * TANGENT * min(float(score), how.softcap)
+    width, found = q.shape[2], roundings(q, k, seen, how.softcap)
     if how.distances is not None:  # to the units of scores, added, and what they are added to
-        roundings += 2 * 4 * how.distances.abs().max()
+        found += 2 * 4 * how.distances.abs().max()
     for rows, contents in ((how.products.keys, q), (how.products.queries, k)):
         if rows is not None:
             size = rows.double().norm(dim=2).max() * contents.norm(dim=2).max()
-            roundings += 2 * (5 * width**0.5 + 4) * size
-    return float(roundings * 2**-24 * v.abs().max())
+            found += 2 * (5 * width**0.5 + 4) * size
+    return float(found * 2**-24 * v.abs().max())
 
 
 @needs_compiler

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from fix_kernels import kernels, needs_compiler, none, threads, variants, watched
+from fix_rows import roundings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -18,9 +19,6 @@ from stelae.nn.kernels.variants import VARIANTS, Variant, compiled
 HERE = Path(__file__).parent
 
 Parts = tuple[Tensor, Tensor, Tensor]
-
-TANGENT = 8
-"""Roundings by which a hyperbolic tangent errs, and what is computed of it."""
 
 SPARE = 5
 """Tokens for which there is room beyond the new ones."""
@@ -58,19 +56,11 @@ class Text:
         return (weights @ v).transpose(0, 1)[self.before :]
 
     def bound(self, cap: float | None) -> float:
-        """Largest error that rounding explains: of a score, its weight and their sum.
-
-        Sums of n products in float32 err by about the square root of n roundings of their
-        size, and hardly ever by five times that (Higham and Mary 2019, theorem 2.4).
-        """
+        """Largest error that rounding explains."""
         most = float(self.v.double().abs().max())
         if self.v.dtype == torch.bfloat16:
             return 2.0**-8 * most
-        width = self.q.shape[2]
-        score = float(self.q.norm(dim=2).max() * self.k.norm(dim=2).max()) * width**-0.5
-        roundings = 2 * (5 * width**0.5 + 4) * score + 5 * len(self.q) ** 0.5 + 16
-        roundings += 0 if cap is None else 2 * TANGENT * min(score, cap)
-        return roundings * 2**-24 * most
+        return roundings(self.q, self.k, len(self.q), cap) * 2**-24 * most
 
 
 def fresh(texts: list[Text]) -> Parts:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from fix_kernels import ROUNDING, kernels, needs_compiler, none, only, threads, variants, watched
+from fix_rows import SLICES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -25,7 +26,6 @@ OWN_ERROR = 2.0**-20
 of float32, of which Abramowitz and Stegun's approximation takes two."""
 
 INFINITE = [torch.inf, -torch.inf, torch.nan]
-SLICES = [(0, 600), (1, 3), (2, 7), (3, 9), (4, 11), (5, 16), (6, 19), (7, 104), (8, 201)]
 FAR = [sign * size for size in (100.0, 1e4, 1e20, 1e30, 3e38) for sign in (1, -1)]
 
 

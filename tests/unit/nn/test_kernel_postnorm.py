@@ -23,6 +23,7 @@ from fix_kernels import (
     variants,
     watched,
 )
+from fix_rows import BATCHES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -177,16 +178,6 @@ def test_they_are_post_norm_blocks(variant: Variant, data: st.DataObject) -> Non
     exact, error = error_by_rounding(layers, x, batch, added, shape, variant.dtype)
     assert size(found.double() - exact) <= error
     assert (found.double() - exact).abs().max() <= 8 * error
-
-
-BATCHES = {
-    "alike": [20] * 40,
-    "several": [1, 1, 2, 5, 6, 7, 30, 70, 71],
-    "long": [530],
-    "among short ones": [3] * 30 + [400],
-    "two": [2, 300],
-}
-"""Sequences that threads take apart, if they keep all of them busy, and else share."""
 
 
 @needs_compiler

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from fix_kernels import ROUNDING, batch_of, int8_variants, needs_compiler, threads, watched
+from fix_rows import BATCHES, SLICES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -25,7 +26,6 @@ from stelae.nn.quantise import layers_of, quantise
 
 HERE = Path(__file__).parent
 LEAST_STEP = np.float32(1.2e-38)
-SLICES = [(0, 600), (1, 3), (2, 7), (3, 9), (4, 11), (5, 16), (6, 19), (7, 104), (8, 201)]
 
 Floats = NDArray[np.float32]
 
@@ -252,14 +252,6 @@ def test_neighbours_and_threads_change_no_bit_of_a_row(
         with threads(count):
             assert torch.equal(panels.product(x[first:end], "gelu"), alone[first:end])
 
-
-BATCHES = {
-    "alike": [20] * 40,
-    "several": [1, 1, 2, 5, 6, 7, 30, 70, 71],
-    "long": [530],
-    "among short ones": [3] * 30 + [400],
-}
-"""Sequences that threads take apart, or share."""
 
 KINDS = ["qkv", "out", "up", "down"]
 
