@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from stelae.nn.batch import TokenBatch, pack
-from stelae.nn.kernels import attention, blocks, build, cached, linear
+from stelae.nn.kernels import attention, blocks, build, cached, linear, rows
 from stelae.nn.kernels.variants import (
     INT8_VARIANTS,
     VARIANTS,
@@ -57,7 +57,7 @@ def threads(count: int) -> Iterator[None]:
 def kernels(find: Callable[[Source, torch.dtype], Kernel | None]) -> Iterator[None]:
     """Lets models find other kernels than the best that run here."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (attention, blocks, cached, linear):
+        for module in (attention, blocks, cached, linear, rows):
             patch.setattr(module, "best", find)
         yield
 

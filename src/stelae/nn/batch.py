@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,7 +42,7 @@ class Group:
         return self.start + self.count * self.length
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TokenBatch:
     """Packed token ids and where each sequence lies.
 
@@ -55,7 +57,8 @@ class TokenBatch:
         skips: Tokens at the start of each sequence that pooling leaves out, shape
             ``(B,)``; ``None`` when there are none.
         order: Packed index to the caller's index, shape ``(B,)``.
-        groups: Runs of equal length of which equally many tokens are seen.
+        sizes: Rows of ``lengths``, ``seen`` and ``starts`` where they need not be fetched from a
+            device, shape ``(3, B)``.
         types: Segment of each token (0 first text, 1 second), shape ``(T,)``; ``None``
             when all are 0.
     """
@@ -68,7 +71,7 @@ class TokenBatch:
     bounds: Tensor
     skips: Tensor | None
     order: NDArray[np.intp]
-    groups: tuple[Group, ...]
+    sizes: NDArray[np.int64]
     types: Tensor | None = None
 
     @property
@@ -76,7 +79,12 @@ class TokenBatch:
         """Number of sequences, ``B``."""
         return len(self.order)
 
-    @property
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """Runs of equal length of which equally many tokens are seen."""
+        return _groups(*self.sizes)
+
+    @cached_property
     def segments(self) -> Tensor:
         """Packed sequence that each token belongs to, shape ``(T,)``."""
         return torch.repeat_interleave(
@@ -109,30 +117,29 @@ def pack(
     """
     lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
     visible = np.asarray(seen, np.int64) if seen else lengths
-    order = np.lexsort((visible, lengths))
+    order = np.lexsort((visible, lengths)) if seen else lengths.argsort(kind="stable")
     lengths, visible = lengths[order], visible[order]
-    starts = np.concatenate(([0], np.cumsum(lengths)[:-1]))
-    ids = np.concatenate([sequences[i] for i in order]).astype(np.int64)
-    positions = np.arange(len(ids)) - np.repeat(starts, lengths)
-    facts = {
-        "ids": ids,
-        "positions": positions,
-        "lengths": lengths,
-        "starts": starts,
-        "seen": visible,
-        "bounds": np.append(starts, len(ids)),
-    }
-    moved = dict(zip(facts, placed(list(facts.values()), torch.device(device)), strict=True))
+    bounds = np.zeros(len(lengths) + 1, np.int64)
+    lengths.cumsum(out=bounds[1:])
+    starts = bounds[:-1]
+    ids = np.concatenate([sequences[i] for i in order], dtype=np.int64)
+    positions = np.arange(len(ids)) - starts.repeat(lengths)
+    where = placed([ids, positions, lengths, starts, visible], torch.device(device))
     return TokenBatch(
-        **moved | {"bounds": moved["bounds"].to(torch.int32)},
+        ids=where[0],
+        positions=where[1],
+        lengths=where[2],
+        starts=where[3],
+        seen=where[4],
+        bounds=placed([bounds.astype(np.int32)], torch.device(device))[0],
         skips=torch.tensor([skips[i] for i in order], device=device) if any(skips) else None,
         order=order,
-        groups=_groups(lengths, visible, starts),
+        sizes=np.stack((lengths, visible, starts)),
         types=_types(positions, lengths, [seconds[i] for i in order], device) if seconds else None,
     )
 
 
-def placed(rows: Sequence[NDArray[np.int64]], device: torch.device) -> list[Tensor]:
+def placed(rows: Sequence[NDArray[Any]], device: torch.device) -> list[Tensor]:
     """Numbers on a device; elsewhere than on the CPU in one transfer.
 
     To a GPU they go from pinned memory, and the caller does not wait for that: what is then run

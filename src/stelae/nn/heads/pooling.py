@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from stelae.catalog.operations import Pooling
 from stelae.nn.batch import TokenBatch
+from stelae.nn.kernels import rows
 
 Pooler = Callable[[Tensor, TokenBatch], Tensor]
 """From token vectors ``(T, H)`` and their batch to one vector per text, ``(B, H)``."""
@@ -36,7 +37,7 @@ def _sum(x: Tensor, batch: TokenBatch) -> Tensor:
 
 
 def _mean(x: Tensor, batch: TokenBatch) -> Tensor:
-    return _sum(x, batch) / _counts(batch)
+    return rows.means(x, batch) if rows.averages(x) else _sum(x, batch) / _counts(batch)
 
 
 def _mean_sqrt_len(x: Tensor, batch: TokenBatch) -> Tensor:
@@ -98,4 +99,5 @@ class PoolingHead(nn.Module):
         Returns:
             Shape ``(B, H * len(modes))``, fp32, in packed order.
         """
-        return torch.cat([POOLINGS[mode](x, batch) for mode in self.modes], dim=1)
+        pooled = [POOLINGS[mode](x, batch) for mode in self.modes]
+        return pooled[0] if len(pooled) == 1 else torch.cat(pooled, dim=1)
