@@ -311,6 +311,8 @@ class Runner:
         if self._wide is None:
             return self._rows(batch.entries)
         self._wide.spread(threads)
+        if threads == 1:
+            return self._rows(batch.entries)
         began = time.thread_time()
         rows = self._rows(batch.entries)
         ended = time.monotonic()

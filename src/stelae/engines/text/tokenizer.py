@@ -18,6 +18,10 @@ CHARS_PER_TOKEN = 16
 """A text is first read up to so many characters per token wanted; rarely must it be read on."""
 
 
+BRIEF = 1000
+"""Characters of a text that is read before another thread could use the interpreter meanwhile."""
+
+
 class FileTokenizer:
     """Texts to ids.
 
@@ -61,6 +65,8 @@ class FileTokenizer:
         """Ids of each text, or of so much of it that ``room`` is surely passed."""
         if any(len(text) > CHARS_PER_TOKEN * room for text in texts):
             return [self._read_long(text, room, truncate) for text in texts]
+        if len(texts) == 1:
+            return [self._ids(texts[0])]
         found = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [self._used(encoding.ids) for encoding in found]
 
@@ -80,6 +86,8 @@ class FileTokenizer:
         return self._ids(text)
 
     def _ids(self, text: str, *, specials: bool = False) -> list[int]:
+        if len(text) <= BRIEF:
+            return self._used(self._tokenizer.encode(text, add_special_tokens=specials).ids)
         # One text as a batch: only then does the library let other threads go on.
         (found,) = self._tokenizer.encode_batch_fast([text], add_special_tokens=specials)
         return self._used(found.ids)
