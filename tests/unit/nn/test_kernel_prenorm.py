@@ -22,6 +22,7 @@ from fix_kernels import (
     variants,
     watched,
 )
+from fix_rows import BATCHES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -77,16 +78,17 @@ class Layer(nn.Module):
         width, bias, mixed = shape.width, shape.bias, shape.heads * shape.head
         self.shape, self.span = shape, EVERYWHERE if number % 2 else shape.span
 
-        def norm(wanted: bool, size: int = width) -> RmsNorm | LayerNorm | None:
-            if not wanted:
-                return None
-            if shape.centred and size == width:
+        def norm(wanted: bool) -> RmsNorm | LayerNorm | None:
+            if wanted and shape.centred:
                 return LayerNorm(width, 1e-6, bias=bias)
-            return RmsNorm(size, 1e-6, offset=0.5)
+            return RmsNorm(width, 1e-6, offset=0.5) if wanted else None
+
+        def of_heads() -> RmsNorm | None:  # a head may be as wide as a row
+            return RmsNorm(shape.head, 1e-6, offset=0.5) if shape.qk_norm else None
 
         self.attention_norm = norm(shape.first_norm or number > 0)
         self.qkv = Linear(width, mixed + 2 * shape.kv_heads * shape.head, bias=bias)
-        self.q_norm, self.k_norm = (norm(shape.qk_norm, shape.head) for _ in "qk")
+        self.q_norm, self.k_norm = of_heads(), of_heads()
         self.out = Linear(mixed, width, bias=bias)
         self.attention_after = norm(shape.sandwich)
         self.mlp_norm = norm(True)
@@ -278,15 +280,6 @@ def test_they_are_pre_norm_blocks(variant: Variant, data: st.DataObject) -> None
     assert size(found.double() - exact) <= error
     assert (found.double() - exact).abs().max() <= 8 * error
 
-
-BATCHES = {
-    "alike": [20] * 40,
-    "several": [1, 1, 2, 5, 6, 7, 30, 70, 71],
-    "long": [530],
-    "among short ones": [3] * 30 + [400],
-    "two": [2, 300],
-}
-"""Sequences that threads take apart, if they keep all of them busy, and else share."""
 
 WINDOWED = Shape(span=Span(9, 9), sandwich=True)
 
