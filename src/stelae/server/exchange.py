@@ -14,6 +14,7 @@ from typing import Protocol
 from starlette.types import ASGIApp, Message, Scope
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from uvicorn.server import ServerState
 
 from stelae.telemetry import log
 
@@ -76,6 +77,7 @@ class Exchange:
         method: Of the request.
         transport: Where the answer goes.
         flow: Holds up who reads and writes.
+        server: Has the headers of every answer, which are the time of day.
         done: Called when the answer is whole.
         keep_alive: As above.
         expects: Whether the client waits to be told to send the body.
@@ -86,12 +88,13 @@ class Exchange:
         method: str,
         transport: Out,
         flow: FlowControl,
+        server: ServerState,
         done: Callable[[], None],
         *,
         keep_alive: bool,
         expects: bool,
     ) -> None:
-        self._transport, self._flow, self._done = transport, flow, done
+        self._transport, self._flow, self._server, self._done = transport, flow, server, done
         self._bare = method == "HEAD"
         self._expects = expects
         self._body: list[bytes] = []
@@ -183,7 +186,7 @@ class Exchange:
     def _begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         self._started = True
         head, chunked = [STATUS_LINE[status]], not self._bare
-        for name, value in headers:
+        for name, value in (*self._server.default_headers, *headers):
             if name == b"content-length":
                 self._length, chunked = int(value), False
             elif name == b"connection" and b"close" in value.lower():

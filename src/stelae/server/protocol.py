@@ -149,6 +149,7 @@ class Protocol(HttpToolsProtocol):
                 scope["method"],
                 self.transport,
                 self.flow,
+                self.server_state,
                 self._next,
                 keep_alive=version != "1.0" and parser.should_keep_alive(),
                 expects=self.expect_100_continue,

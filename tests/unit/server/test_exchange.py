@@ -8,6 +8,7 @@ from typing import cast
 import pytest
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.server import ServerState
 
 from stelae.server.exchange import Exchange
 
@@ -39,11 +40,16 @@ SCOPE: Scope = {"type": "http", "path": "/"}
 
 
 def exchange(
-    method: str = "POST", *, keep_alive: bool = True, expects: bool = False
+    method: str = "POST",
+    *,
+    keep_alive: bool = True,
+    expects: bool = False,
+    server: ServerState | None = None,
 ) -> tuple[Exchange, Wire]:
     wire = Wire()
     flow = FlowControl(cast("asyncio.Transport", wire))
-    made = Exchange(method, wire, flow, lambda: None, keep_alive=keep_alive, expects=expects)
+    state = server or ServerState()
+    made = Exchange(method, wire, flow, state, lambda: None, keep_alive=keep_alive, expects=expects)
     return made, wire
 
 
@@ -94,6 +100,15 @@ async def test_answer_of_known_length_is_one_write() -> None:
     assert wire.writes == [b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody"]
     assert made.answered
     assert not wire.closed
+
+
+async def test_answer_tells_the_time_at_which_it_begins() -> None:
+    """RFC 9110, section 6.6.1: a server that has a clock dates its answers."""
+    server = ServerState()
+    made, wire = exchange(server=server)
+    server.default_headers = [(b"date", b"Sun, 06 Nov 1994 08:49:37 GMT")]
+    await answer(made, b"", length=0)
+    assert b"\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n" in wire.writes[0]
 
 
 async def test_answer_of_unknown_length_is_chunked_and_begins_before_its_body() -> None:
