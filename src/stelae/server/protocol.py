@@ -109,9 +109,14 @@ class Protocol(HttpToolsProtocol):
         before = self._in_head
         super().data_received(data)
         if not self._in_head:
-            self._due = math.inf
+            self._await_next()
         elif not before:
             self._close_in(HEAD_SECONDS)
+
+    def handle_websocket_upgrade(self) -> None:
+        """From now on the connection belongs to another protocol, which keeps its own time."""
+        super().handle_websocket_upgrade()
+        self.exchange = None
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -213,6 +218,14 @@ class Protocol(HttpToolsProtocol):
             self._start(*self._waiting.popleft())
         elif not self._in_head:
             self._close_in(self.timeout_keep_alive)
+
+    def _await_next(self) -> None:
+        # What comes outside a head need not be a request: of one that was refused, the rest of
+        # its body comes, or never does, and empty lines may stand before the next.
+        if self.exchange is not None and self.exchange.answered:
+            self._close_in(self.timeout_keep_alive)
+        else:
+            self._due = math.inf
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, in the error body that all dialects share."""

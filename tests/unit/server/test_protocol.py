@@ -9,9 +9,17 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+import pytest
 from live import Live, live
 
 ASKED = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+UPLOAD = b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n"
+
+WATCH = (
+    b"GET /ws/status HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 
 Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -43,3 +51,38 @@ async def test_answers_are_dated() -> None:
     assert told is not None
     age = datetime.now(UTC) - parsedate_to_datetime(told[1].decode())
     assert timedelta(minutes=-1) < age < timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param((ASKED, b"\r\n"), id="empty line"),
+        pytest.param((UPLOAD, b"xxx"), id="upload that stops after its refusal"),
+        pytest.param((UPLOAD, b"x" * 10), id="upload that ends after its refusal"),
+    ],
+)
+async def test_idle_connection_is_closed_whatever_came_after_the_answer(
+    after: tuple[bytes, bytes],
+) -> None:
+    async with live() as server:
+        server.gateway.config.timeout_keep_alive = 0.3  # type: ignore[assignment]
+        async with connected(server) as (reader, writer):
+            asked, more = after
+            writer.write(asked)
+            await answer(reader)
+            writer.write(more)
+            async with asyncio.timeout(5):
+                assert await reader.read() == b""
+
+
+async def test_watcher_is_kept_after_an_answer_on_the_same_connection() -> None:
+    async with live() as server:
+        server.gateway.config.timeout_keep_alive = 0.1  # type: ignore[assignment]
+        async with connected(server) as (reader, writer):
+            writer.write(ASKED)
+            await answer(reader)
+            writer.write(WATCH)
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 101 ")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(reader.read(-1), 0.5)
