@@ -220,8 +220,11 @@ def size(x: Tensor) -> float:
     return float(x.square().mean().sqrt())
 
 
-def error_by_rounding(stack: Stack, x: Tensor, batch: TokenBatch) -> tuple[Tensor, float]:
-    """What blocks give in float64, and how far the kernel may be from that, as ``size`` counts.
+def error_by_rounding(stack: Stack, x: Tensor, batch: TokenBatch) -> tuple[Tensor, float, float]:
+    """What blocks give in float64, and how far the kernel may be from that.
+
+    First as ``size`` counts; then a number at most, eight times that, unless the measure has one
+    that errs more: norms of what happens to be small make much of its error.
 
     The measure is the same in float64 with all that is handed on rounded to the number format,
     as the kernel rounds it; three times that, for the weights of attention, which it rounds too,
@@ -232,7 +235,9 @@ def error_by_rounding(stack: Stack, x: Tensor, batch: TokenBatch) -> tuple[Tenso
     once = by_layers(stack, x, batch, lambda made: made.to(x.dtype).double())
     longest = max(stack.shape.width, stack.shape.inner, int(batch.lengths.max()))
     sums = 2 * longest**0.5 * ROUNDING[torch.float32] / ROUNDING[x.dtype]
-    return exact, (3 + sums) * size(once - exact)
+    apart = once - exact
+    error = (3 + sums) * size(apart)
+    return exact, error, max(8 * error, (3 + sums) * float(apart.abs().max()))
 
 
 SPANS = [EVERYWHERE, Span(after=0), Span(5, 0), Span(9, 9), Span(64, 64), Span(0, 3)]
@@ -240,20 +245,23 @@ SPANS = [EVERYWHERE, Span(after=0), Span(5, 0), Span(9, 9), Span(64, 64), Span(0
 
 @st.composite
 def shapes(draw: st.DrawFn, lanes: int, step: int) -> Shape:
-    """Such as the kernel takes: whole registers in a row, whole pairs in a head."""
-    kv_heads, flags = draw(st.integers(1, 3)), st.booleans()
+    """Such as the kernel takes: whole registers in a row, whole pairs in a head.
+
+    Where what a part adds is normalised, it comes of some numbers and not of one or two, whose
+    sums may be next to nothing by chance: the norm would make errors of any size of that.
+    """
+    kv_heads, flags, sandwich = draw(st.integers(1, 3)), st.booleans(), draw(st.booleans())
+    least = 4 if sandwich else 1
     return Shape(
         width=lanes * draw(st.integers(1, 6)),
         heads=kv_heads * draw(st.integers(1, 3)),
         kv_heads=kv_heads,
-        head=2 * draw(st.integers(1, 40)),
-        inner=step * draw(st.integers(1, 160)),
+        head=2 * draw(st.integers(least, 40)),
+        inner=step * draw(st.integers(least, 160)),
         activation=draw(st.sampled_from(list(linear.ACTIVATIONS))),
         blocks=draw(st.integers(1, 3)),
-        **{
-            name: draw(flags)
-            for name in ("centred", "first_norm", "qk_norm", "sandwich", "gated", "bias")
-        },
+        **{name: draw(flags) for name in ("centred", "first_norm", "qk_norm", "gated", "bias")},
+        sandwich=sandwich,
         span=draw(st.sampled_from(SPANS)),
         scale=draw(st.sampled_from([None, 0.1])),
         softcap=draw(st.sampled_from([None, 2.0])),
@@ -276,9 +284,9 @@ def test_they_are_pre_norm_blocks(variant: Variant, data: st.DataObject) -> None
     x = torch.randn(sum(lengths), shape.width).to(variant.dtype)
     with threads(count):
         found = ran(stack.whole(variant), stack, x, batch)
-    exact, error = error_by_rounding(stack, x, batch)
+    exact, error, most = error_by_rounding(stack, x, batch)
     assert size(found.double() - exact) <= error
-    assert (found.double() - exact).abs().max() <= 8 * error
+    assert (found.double() - exact).abs().max() <= most
 
 
 WINDOWED = Shape(span=Span(9, 9), sandwich=True)
