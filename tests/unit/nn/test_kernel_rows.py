@@ -11,7 +11,7 @@ import torch
 from fix_kernels import ROUNDING, kernels, needs_compiler, none, only, threads, variants, watched
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from stelae.nn.batch import TokenBatch, pack
@@ -75,6 +75,20 @@ def test_places_outside_a_table_are_refused(variant: Variant, place: int) -> Non
         summed = rows.Embeddings(tables_of(variant.dtype, 50, 2), scale, shift, EPS)
         with pytest.raises(IndexError, match=r"\[50, 2\]"):
             summed.run([torch.tensor([3, place]), None])
+
+
+@needs_compiler
+@variants
+def test_tables_that_are_converted_later_are_kept(variant: Variant) -> None:
+    tables = [nn.Parameter(t, requires_grad=False) for t in tables_of(variant.dtype, 50, 2)]
+    scale, shift = norm_of(variant.dtype)
+    ids = torch.arange(50)
+    with kernels(only(variant)):
+        summed = rows.Embeddings(tables, scale, shift, EPS)
+        before = summed.run([ids, None])
+        for table in tables:
+            table.data = table.data.double()
+        assert torch.equal(summed.run([ids, None]), before)
 
 
 @needs_compiler

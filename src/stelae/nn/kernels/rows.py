@@ -52,7 +52,8 @@ class Embeddings:
         kernel = _kernel(EMBED, tables[0])
         if kernel is None:
             raise RuntimeError("there is no kernel here; ask `fits` first")
-        self._kernel, self._tables = kernel, list(tables)
+        # Of parameters themselves the memory may be given back, as where a model is converted.
+        self._kernel, self._tables = kernel, [table.detach() for table in tables]
         self._starts = _pointers(self._tables)
         self._sizes = (LONG * len(self._tables))(*map(len, self._tables))
         self._norm = aligned(scale.detach().float()), aligned(shift.detach().float())
