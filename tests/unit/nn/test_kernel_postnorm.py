@@ -324,6 +324,20 @@ def test_blocks_that_are_not_laid_out_do_not_run_as_one(variant: Variant) -> Non
         assert whole_stack(blocks_of(Shape(), variant.dtype, 12)) is None
 
 
+@needs_compiler
+@variants
+@pytest.mark.parametrize("other", ["format", "width", "rows apart"])
+def test_other_token_vectors_are_refused(variant: Variant, other: str) -> None:
+    whole = whole_of(blocks_of(Shape(), variant.dtype, 13), variant)
+    xs = {
+        "format": torch.zeros(5, 64, dtype=torch.float64),
+        "width": torch.zeros(5, 80, dtype=variant.dtype),
+        "rows apart": torch.zeros(5, 80, dtype=variant.dtype)[:, :64],
+    }
+    with pytest.raises(ValueError, match="of width 64, rows side by side"):
+        whole.blocks.run(xs[other], batch_of([5]))
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)  # a compiler needs eight seconds of its own
 @needs_compiler

@@ -96,7 +96,7 @@ class Blocks:
     Args:
         kernel: What runs them.
         parts: What it reads of them.
-        layers: Their linear layers.
+        layers: Their linear layers, the first of which reads token vectors.
         shared: What they have in common, as the kernel reads it.
 
     Attributes:
@@ -109,7 +109,7 @@ class Blocks:
         self, kernel: Kernel, parts: Parts, layers: Iterable[Panels], shared: ctypes.Structure
     ) -> None:
         self._run, self._kept, self._shared = kernel.run, parts, shared
-        self._parts = pointers_to(parts)
+        self._dtype, self._parts = kernel.variant.dtype, pointers_to(parts)
         self.shapes = [(panels.inputs, panels.outputs) for panels in layers]
         self.spent: ctypes.Array[ctypes.c_double] | None = None
 
@@ -123,7 +123,14 @@ class Blocks:
 
         Raises:
             MemoryError: There is none for queries, keys and values.
+            ValueError: Token vectors are not such as the blocks take.
         """
+        width = self.shapes[0][0]
+        if x.dtype != self._dtype or x.shape[1:] != (width,) or not x.is_contiguous():
+            raise ValueError(
+                f"{x.dtype} of shape {tuple(x.shape)} was given to blocks that take {self._dtype} "
+                f"of width {width}, rows side by side"
+            )
         failed = self._run(
             *(x.data_ptr(), self._parts, ctypes.byref(self._shared)),
             *(rows.data_ptr() for rows in (batch.starts, batch.lengths, batch.seen)),
