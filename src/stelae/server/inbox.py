@@ -99,6 +99,7 @@ class Inbox:
         self._ledger = ledger
         self._declared = _content_length(headers)
         self._booked = self._held = 0
+        self._whole = False
         self._work: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -106,9 +107,10 @@ class Inbox:
         self.taken = 0
 
     async def receive(self) -> Message:
-        """The next message.
+        """The next message; after the body, only that the caller left comes, whenever that is.
 
         Raises:
+            DeadlineExceeded: The body stopped arriving.
             BodyTooLarge: The body is over the limit, by its header or by what came.
             QueueFull: The server holds too many bytes of other bodies.
             Cancelled: The caller left.
@@ -117,13 +119,14 @@ class Inbox:
             self._book(self._length())
         message = None if self._line is None else self._line.arrived()
         if message is None:
-            message = await self._next()
+            message = await (self._receive() if self._whole else self._next())
         if message["type"] == "http.disconnect":
             self.left = True
             raise Cancelled("the caller left")
         self.taken += len(message.get("body", b""))
         self._book(self.taken)
         if not message.get("more_body", False):
+            self._whole = True
             self._watch_later()
         return message
 

@@ -145,3 +145,17 @@ async def test_body_that_stops_arriving_ends_in_an_error(monkeypatch: pytest.Mon
     never: Any = Pieces()
     with pytest.raises(DeadlineExceeded, match="nothing of the body arrived"):
         await Inbox(never, [], ledger()).receive()
+
+
+async def test_what_comes_after_the_body_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(module, "WATCH_AFTER", 60.0)
+    pieces = Pieces(b"x")
+    inbox = Inbox(pieces, [], ledger())
+    await whole(inbox)
+    waiting = asyncio.create_task(inbox.receive())
+    await asyncio.sleep(0.05)
+    pieces.gone.set()
+    with pytest.raises(Cancelled):
+        await waiting
+    inbox.close()

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+import httpx
 import pytest
 from live import Live, live
 
@@ -86,3 +87,19 @@ async def test_watcher_is_kept_after_an_answer_on_the_same_connection() -> None:
             assert head.startswith(b"HTTP/1.1 101 ")
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(reader.read(-1), 0.5)
+
+
+async def test_slow_download_is_no_body_that_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stelae.server.inbox.BODY_SECONDS", 0.1)
+    stored = b"x" * (16 << 20)  # more than the sockets hold
+    async with live() as server, httpx.AsyncClient(base_url=server.url) as http:
+        given = await http.post(
+            "/v1/files", files={"file": ("a.txt", stored)}, data={"purpose": "user_data"}
+        )
+        path = f"/v1/files/{given.json()['id']}/content"
+        async with connected(server) as (reader, writer):
+            writer.write(ASKED.replace(b"/healthz", path.encode()))
+            await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(0.5)
+            async with asyncio.timeout(5):
+                assert await reader.readexactly(len(stored)) == stored
