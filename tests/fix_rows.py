@@ -1,8 +1,11 @@
-"""Rows and sequences by which kernels share out their work, and how much attention may err."""
+"""Rows and sequences by which kernels share out their work, angles, and how attention may err."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+
+from stelae.nn.kernels.blocks import Angles
 
 SLICES = [(0, 600), (1, 3), (2, 7), (3, 9), (4, 11), (5, 16), (6, 19), (7, 104), (8, 201)]
 """Rows of 600 that a linear layer takes together."""
@@ -18,6 +21,18 @@ BATCHES = {
 
 TANGENT = 8
 """Roundings by which a hyperbolic tangent errs, and what is computed of it."""
+
+
+def turned(heads: Tensor, angles: Angles) -> Tensor:
+    """Su et al. 2021, equation 34, in float64, the pairs half a head apart.
+
+    Args:
+        heads: Of queries or keys, shape ``(T, heads, d)``.
+        angles: What they are turned by.
+    """
+    cos, sin = (table.double()[angles.places][:, None] for table in (angles.cos, angles.sin))
+    a, b = heads.chunk(2, dim=-1)
+    return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
 
 
 def roundings(q: Tensor, k: Tensor, seen: int, cap: float | None) -> float:

@@ -23,18 +23,20 @@ from fix_kernels import (
     variants,
     watched,
 )
-from fix_rows import BATCHES
+from fix_rows import BATCHES, turned
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from stelae.nn.batch import TokenBatch
 from stelae.nn.kernels import linear
+from stelae.nn.kernels.blocks import Angles
 from stelae.nn.kernels.variants import Variant
 from stelae.nn.layers.attention import ByDistance, attend, split
-from stelae.nn.layers.linear import Activation, Linear, prepack
+from stelae.nn.layers.linear import Activation, GatedLinear, Linear, prepack
 from stelae.nn.layers.norm import LayerNorm
 from stelae.nn.layers.postnorm import PostNormLayer
+from stelae.nn.layers.rotary import Rotary
 from stelae.nn.layers.whole import WholeStack, whole_stack
 
 HERE = Path(__file__).parent
@@ -50,18 +52,21 @@ class Shape:
     inner: int = 96
     activation: Activation = "gelu"
     blocks: int = 2
+    gated: bool = False
 
 
 def blocks_of(shape: Shape, dtype: torch.dtype, seed: int) -> nn.ModuleList:
     """Blocks whose numbers all matter: scores and sums of ordinary size."""
     torch.manual_seed(seed)
     layers = nn.ModuleList(
-        PostNormLayer(shape.width, shape.heads, shape.inner, shape.activation, EPS)
+        PostNormLayer(
+            *(shape.width, shape.heads, shape.inner, shape.activation, EPS), gated=shape.gated
+        )
         for _ in range(shape.blocks)
     )
     for module in layers.modules():
-        if isinstance(module, Linear):
-            module.weight.normal_(std=module.inputs**-0.5)
+        if isinstance(module, Linear | GatedLinear):
+            module.weight.normal_(std=module.weight.shape[1] ** -0.5)
         if isinstance(module, LayerNorm):
             module.weight.uniform_(0.5, 1.5)
         if isinstance(module, Linear | LayerNorm) and module.bias is not None:
@@ -79,14 +84,25 @@ def whole_of(layers: nn.ModuleList, variant: Variant) -> WholeStack:
     return made
 
 
-def ran(whole: WholeStack, x: Tensor, batch: TokenBatch, distances: Tensor | None = None) -> Tensor:
+def ran(
+    whole: WholeStack,
+    x: Tensor,
+    batch: TokenBatch,
+    distances: Tensor | None = None,
+    angles: Angles | None = None,
+) -> Tensor:
     """Token vectors after all blocks; those given are kept."""
-    return whole.blocks.run(x.clone(), batch, distances)
+    return whole.blocks.run(x.clone(), batch, distances, angles)
 
 
 def distances_of(shape: Shape, longest: int) -> Tensor:
     """What is added to scores for each head and distance, of their size."""
     return torch.randn(shape.heads, 2 * longest - 1)
+
+
+def angles_of(shape: Shape, batch: TokenBatch) -> Angles:
+    """Of heads as wide as those of the blocks."""
+    return Rotary(shape.width // shape.heads, 500.0, positions=64).angles(batch)
 
 
 Rounding = Callable[[Tensor], Tensor]
@@ -97,6 +113,7 @@ def by_layers(
     x: Tensor,
     batch: TokenBatch,
     distances: Tensor | None,
+    angles: Angles | None,
     rounded: Rounding,
 ) -> Tensor:
     """Vaswani et al. 2017, section 3.1, in float64, its layers rounding what they hand on."""
@@ -110,6 +127,8 @@ def by_layers(
     for layer in layers:
         assert isinstance(layer, PostNormLayer)
         q, k, v = split(rounded(layer.qkv(x)), layer.heads)
+        if angles is not None:
+            q, k = rounded(turned(q, angles)), rounded(turned(k, angles))
         x = layer.after(rounded(attend(q, k, v, batch, bias=bias)), x)
     for hook in hooks:
         hook.remove()
@@ -126,6 +145,7 @@ def error_by_rounding(
     x: Tensor,
     batch: TokenBatch,
     distances: Tensor | None,
+    angles: Angles | None,
     shape: Shape,
     dtype: torch.dtype,
 ) -> tuple[Tensor, float]:
@@ -136,8 +156,8 @@ def error_by_rounding(
     and for chance. Sums of n products err by about the square root of n roundings of float32
     besides (Higham and Mary 2019, theorem 2.4), of which twice as many are granted.
     """
-    exact = by_layers(layers, x, batch, distances, lambda made: made)
-    once = by_layers(layers, x, batch, distances, lambda made: made.to(dtype).double())
+    exact = by_layers(layers, x, batch, distances, angles, lambda made: made)
+    once = by_layers(layers, x, batch, distances, angles, lambda made: made.to(dtype).double())
     longest = max(shape.width, shape.inner, int(batch.lengths.max()))
     sums = 2 * longest**0.5 * ROUNDING[torch.float32] / ROUNDING[dtype]
     return exact, (3 + sums) * size(once - exact)
@@ -155,6 +175,7 @@ def shapes(draw: st.DrawFn, lanes: int, step: int) -> Shape:
         step * draw(st.integers(1, 160)),
         draw(st.sampled_from(list(linear.ACTIVATIONS))),
         draw(st.integers(1, 3)),
+        draw(st.booleans()),
     )
 
 
@@ -173,9 +194,11 @@ def test_they_are_post_norm_blocks(variant: Variant, data: st.DataObject) -> Non
     batch = batch_of(lengths, seen)
     x = torch.randn(sum(lengths), shape.width).to(variant.dtype)
     added = distances_of(shape, max(lengths)) if data.draw(st.booleans()) else None
+    turns = shape.width // shape.heads % 2 == 0 and data.draw(st.booleans())
+    angles = angles_of(shape, batch) if turns else None
     with threads(count):
-        found = ran(whole_of(layers, variant), x, batch, added)
-    exact, error = error_by_rounding(layers, x, batch, added, shape, variant.dtype)
+        found = ran(whole_of(layers, variant), x, batch, added, angles)
+    exact, error = error_by_rounding(layers, x, batch, added, angles, shape, variant.dtype)
     assert size(found.double() - exact) <= error
     assert (found.double() - exact).abs().max() <= 8 * error
 
@@ -184,19 +207,24 @@ def test_they_are_post_norm_blocks(variant: Variant, data: st.DataObject) -> Non
 @variants
 @pytest.mark.parametrize("count", [1, 2, 5])
 @pytest.mark.parametrize("lengths", BATCHES.values(), ids=BATCHES)
-@pytest.mark.parametrize("added", [False, True], ids=["plain", "added"])
+@pytest.mark.parametrize("kind", ["plain", "added", "turned"])
 def test_neighbours_and_threads_change_no_bit(
-    variant: Variant, lengths: list[int], count: int, added: bool
+    variant: Variant, lengths: list[int], count: int, kind: str
 ) -> None:
-    shape = Shape()
+    shape = Shape(gated=kind == "turned")
     whole = whole_of(blocks_of(shape, variant.dtype, 6), variant)
     x = torch.randn(sum(lengths), shape.width).to(variant.dtype)
-    distances = distances_of(shape, max(lengths)) if added else None
+    distances = distances_of(shape, max(lengths)) if kind == "added" else None
+
+    def found_of(rows: Tensor, batch: TokenBatch) -> Tensor:
+        angles = angles_of(shape, batch) if kind == "turned" else None
+        return ran(whole, rows, batch, distances, angles)
+
     with threads(count):
-        found = ran(whole, x, batch_of(lengths), distances)
+        found = found_of(x, batch_of(lengths))
     start = 0
     for length in lengths:
-        alone = ran(whole, x[start : start + length], batch_of([length]), distances)
+        alone = found_of(x[start : start + length], batch_of([length]))
         assert torch.equal(found[start : start + length], alone)
         start += length
 

@@ -22,7 +22,7 @@ from fix_kernels import (
     variants,
     watched,
 )
-from fix_rows import BATCHES
+from fix_rows import BATCHES, turned
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -164,13 +164,6 @@ def normed(norm: LayerNorm | RmsNorm | None, x: Tensor) -> Tensor:
     x = x / (x.square().mean(-1, keepdim=True) + norm.eps).sqrt() * scale
     bias = norm.bias if isinstance(norm, LayerNorm) else None
     return x if bias is None else x + bias
-
-
-def turned(heads: Tensor, angles: Angles) -> Tensor:
-    """Su et al. 2021, equation 34, the pairs half a head apart."""
-    cos, sin = (table.double()[angles.places][:, None] for table in (angles.cos, angles.sin))
-    a, b = heads.chunk(2, dim=-1)
-    return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
 
 
 def mixed(q: Tensor, k: Tensor, v: Tensor, batch: TokenBatch, parts: Parts) -> Tensor:
