@@ -261,9 +261,15 @@ class Protocol(HttpToolsProtocol):
     def _look(self) -> None:
         self._timer = None
         if self.loop.time() >= self._due:
-            self.transport.close()
+            self._give_up()
         elif self._due < math.inf:
             self._timer = self.loop.call_at(self._due, self._look)
+
+    def _give_up(self) -> None:
+        if self._in_head and self.exchange is not None and not self.exchange.answered:
+            self._close_in(HEAD_SECONDS)  # the answer before the head that is waited for comes
+        else:
+            self.transport.close()
 
 
 @lru_cache(maxsize=512)

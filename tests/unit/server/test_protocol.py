@@ -103,3 +103,17 @@ async def test_slow_download_is_no_body_that_stopped(monkeypatch: pytest.MonkeyP
             await asyncio.sleep(0.5)
             async with asyncio.timeout(5):
                 assert await reader.readexactly(len(stored)) == stored
+
+
+async def test_head_that_does_not_end_takes_no_answer_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("stelae.server.protocol.HEAD_SECONDS", 0.05)
+    body = b'{"model":"fake","input":"!sleep 0.5"}'
+    head = b"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+    async with live() as server, connected(server) as (reader, writer):
+        writer.write(head % len(body) + body + ASKED[:-2])
+        told, _ = await answer(reader)
+        assert told.startswith(b"HTTP/1.1 200 ")
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
