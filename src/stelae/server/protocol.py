@@ -157,7 +157,7 @@ class Protocol(HttpToolsProtocol):
                 self.server_state,
                 self._next,
                 keep_alive=version != "1.0" and parser.should_keep_alive(),
-                expects=self.expect_100_continue,
+                expects=self.expect_100_continue and version != "1.0",
             ),
         )
         scope[LINE] = self.exchange

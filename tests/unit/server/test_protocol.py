@@ -117,3 +117,16 @@ async def test_head_that_does_not_end_takes_no_answer_with_it(
         assert told.startswith(b"HTTP/1.1 200 ")
         async with asyncio.timeout(5):
             assert await reader.read() == b""
+
+
+@pytest.mark.parametrize(("version", "told"), [(b"1.1", b"100"), (b"1.0", b"200")])
+async def test_client_of_http_1_0_is_not_told_to_go_on(version: bytes, told: bytes) -> None:
+    """RFC 9110, section 10.1.1: an expectation in a request of HTTP/1.0 is ignored."""
+    body = b'{"model":"fake","input":"a"}'
+    head = b"POST /v1/embeddings HTTP/%b\r\nHost: localhost\r\nContent-Length: %d\r\n"
+    async with live() as server, connected(server) as (reader, writer):
+        writer.write(head % (version, len(body)) + b"Expect: 100-continue\r\n\r\n")
+        await asyncio.sleep(0.2)
+        writer.write(body)
+        first, _ = await answer(reader)
+        assert first.startswith(b"HTTP/1.1 " + told)
