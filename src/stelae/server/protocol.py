@@ -96,8 +96,15 @@ class Protocol(HttpToolsProtocol):
         """The server stops: the connection ends with the answer under way."""
         if self.exchange is None or self.exchange.answered:
             self.transport.close()
+            self.loop.call_later(GOODBYE_SECONDS, self._part)
         else:
             self.exchange.keep_alive = False
+
+    def _part(self) -> None:
+        # Encrypted, a connection waits for the client's farewell, and most clients read nothing
+        # until they ask again; but who still takes an answer may take it.
+        if not (self.flow.write_paused or self.transport.get_write_buffer_size()):
+            self.transport.abort()
 
     # -- what comes --------------------------------------------------------------------------
 

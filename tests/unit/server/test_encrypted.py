@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -90,6 +91,27 @@ async def test_client_that_begins_no_handshake_holds_nobody_up(server: Live, pai
     async with httpx.AsyncClient(verify=trusting(pair)) as http:
         assert (await http.get(f"{server.urls[1]}/healthz")).status_code == 200
     writer.close()
+
+
+async def test_idle_client_does_not_hold_up_the_stop(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stelae.server.protocol.GOODBYE_SECONDS", 0.1)
+    tls = {"certificate": pair.certificate, "key": pair.key}
+    async with live(at=EVERY[1:2], tls=tls, limits={"drain_seconds": 60.0}) as server:
+        with await asyncio.to_thread(_asked, server.url, trusting(pair)):
+            server.carriers.stop()
+            async with asyncio.timeout(20):
+                await server.carriers.wait()
+
+
+def _asked(url: str, trust: ssl.SSLContext) -> ssl.SSLSocket:
+    """A connection on which an answer came, and nothing is read from then on."""
+    place = ("127.0.0.1", int(url.rpartition(":")[2]))
+    client = trust.wrap_socket(socket.create_connection(place), server_hostname="localhost")
+    client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+    return client
 
 
 @pytest.mark.parametrize("scheme", ["https", "grpcs"])
