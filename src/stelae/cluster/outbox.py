@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from stelae.cluster.frames import Buffer
 
@@ -27,11 +28,38 @@ class Outbox:
         self._emptied = threading.Condition(self._lock)
         self._left: deque[memoryview] = deque()
         self._broken = False
+        self._held = threading.local()
+        self._holding = 0
         threading.Thread(target=self._serve, name="stelae-outbox", daemon=True).start()
 
     def send(self, pieces: Sequence[Buffer]) -> None:
         """Send the pieces of a frame after all earlier ones; never blocks on the socket."""
         views = deque(memoryview(piece).cast("B") for piece in pieces if len(piece))
+        held: deque[memoryview] | None = getattr(self._held, "views", None)
+        if held is None:
+            self._put(views)
+        else:
+            held.extend(views)
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """What the calling thread sends meanwhile leaves together in the end.
+
+        Each call of the system gives the interpreter away, and another thread may keep it.
+        """
+        with self._lock:
+            self._holding += 1
+        self._held.views = views = deque[memoryview]()
+        try:
+            yield
+        finally:
+            self._held.views = None
+            self._put(views)
+            with self._lock:
+                self._holding -= 1
+                self._emptied.notify_all()
+
+    def _put(self, views: deque[memoryview]) -> None:
         with self._lock:
             if self._broken:
                 return
@@ -44,7 +72,10 @@ class Outbox:
     def flush(self, timeout: float) -> bool:
         """Wait until all is sent, or the other side has gone; False if time ran out."""
         with self._lock:
-            return self._emptied.wait_for(lambda: self._broken or not self._left, timeout)
+            return self._emptied.wait_for(self._nothing_left, timeout)
+
+    def _nothing_left(self) -> bool:
+        return self._broken or not (self._left or self._holding)
 
     def _push(self, views: deque[memoryview], flags: int) -> bool:
         """Write until done or the socket is full; False once the other side has gone."""

@@ -120,7 +120,7 @@ class Worker:
         except StelaeError as error:
             self._outbox.send(messages.write(Failed(error.info)))
             return
-        self._runner = runner_of(engine, deployment.limits)
+        self._runner = runner_of(engine, deployment.limits, self._outbox.gathered)
         settle()
         ready = Ready(engine.info, resident_bytes(), deployment.engine, deployment.reason)
         self._outbox.send(messages.write(ready))

@@ -14,8 +14,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import msgspec
@@ -36,15 +37,28 @@ from stelae.scheduler.rest import Rest
 from stelae.scheduler.stats import RunnerStats
 from stelae.scheduler.width import Width
 
+Together = Callable[[], AbstractContextManager[None]]
+
 INLINE_ITEMS = 16
 """Calls of at most so many items are finished in the thread that has their last row."""
 
 
 class Runner:
-    """Runs one engine: takes calls, answers through futures."""
+    """Runs one engine: takes calls, answers through futures.
 
-    def __init__(self, engine: AnyBatchEngine, limits: Limits | None = None) -> None:
-        self.engine = engine
+    Args:
+        engine: What it runs.
+        limits: Bounds of what waits.
+        together: Entered while the calls of one batch are answered.
+    """
+
+    def __init__(
+        self,
+        engine: AnyBatchEngine,
+        limits: Limits | None = None,
+        together: Together = nullcontext,
+    ) -> None:
+        self.engine, self._together = engine, together
         self._wide = engine if isinstance(engine, Wide) and engine.lanes else None
         self._lanes = self._wide.lanes if self._wide else 1
         self._width = Width(self._wide.cores if self._wide else 1, self._lanes)
@@ -300,11 +314,12 @@ class Runner:
             settled = [pending for pending in calls if pending.left == 0 and pending.alive]
         for pending in parked:
             self._put_chore(pending)
-        for pending in settled:
-            if pending.size <= INLINE_ITEMS:
-                self._finish(pending)
-            else:
-                self._put_chore(pending)
+        with self._together() if len(settled) > 1 else nullcontext():
+            for pending in settled:
+                if pending.size <= INLINE_ITEMS:
+                    self._finish(pending)
+                else:
+                    self._put_chore(pending)
 
     def _spread(self, batch: Batch[Pending], threads: int, now: float) -> list[Any]:
         """Run a batch with so many threads, where that can be said."""

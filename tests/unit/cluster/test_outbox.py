@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -71,3 +72,30 @@ def test_a_reader_that_goes_with_frames_left_is_no_error(
     outbox.send([LARGE])
     theirs.close()
     assert outbox.flush(5.0)
+
+
+def test_what_is_gathered_leaves_in_the_end(pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = pair
+    outbox = Outbox(ours)
+    theirs.setblocking(False)
+    with outbox.gathered():
+        outbox.send([b"one ", b"two "])
+        outbox.send([b"three"])
+        assert not outbox.flush(0.01)
+        with pytest.raises(BlockingIOError):
+            theirs.recv(100)
+    assert theirs.recv(100) == b"one two three"
+    assert outbox.flush(0.0)
+
+
+def test_other_threads_do_not_wait_for_it(pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = pair
+    outbox = Outbox(ours)
+    with outbox.gathered():
+        outbox.send([b"late"])
+        other = threading.Thread(target=outbox.send, args=([b"early "],))
+        other.start()
+        other.join()
+    assert theirs.recv(100) == b"early late"
+    outbox.send([b" last"])
+    assert theirs.recv(100) == b" last"
