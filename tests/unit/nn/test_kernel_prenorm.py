@@ -226,7 +226,8 @@ def error_by_rounding(stack: Stack, x: Tensor, batch: TokenBatch) -> tuple[Tenso
     """
     exact = by_layers(stack, x, batch, lambda made: made)
     once = by_layers(stack, x, batch, lambda made: made.to(x.dtype).double())
-    longest = max(stack.shape.width, stack.shape.inner, int(batch.lengths.max()))
+    shape = stack.shape
+    longest = max(shape.width, shape.heads * shape.head, shape.inner, int(batch.lengths.max()))
     sums = 2 * longest**0.5 * ROUNDING[torch.float32] / ROUNDING[x.dtype]
     apart = once - exact
     error = (3 + sums) * size(apart)
