@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stelae.nn.batch import TokenBatch
 from stelae.nn.kernels.build import BuildFailed
-from stelae.nn.kernels.linear import Panels, aligned, pointers_to
+from stelae.nn.kernels.linear import ACTIVATIONS, Panels, aligned, pointers_to
 from stelae.nn.kernels.variants import INT8_VARIANTS, Kernel, Source, best, compiled
 
 Parts = list[Tensor | None]
@@ -94,9 +94,9 @@ class Blocks:
     """Blocks that run one after another.
 
     Args:
-        kernel: What runs them.
+        kernel: What runs them; ``None`` if nothing does.
+        stack: Such as it fits.
         parts: What it reads of them.
-        layers: Their linear layers, the first of which reads token vectors.
         shared: What they have in common, as the kernel reads it.
 
     Attributes:
@@ -106,10 +106,17 @@ class Blocks:
     """
 
     def __init__(
-        self, kernel: Kernel, parts: Parts, layers: Iterable[Panels], shared: ctypes.Structure
+        self,
+        kernel: Kernel | None,
+        stack: Sequence[Block],
+        parts: Parts,
+        shared: ctypes.Structure,
     ) -> None:
+        if kernel is None:
+            raise RuntimeError("no kernel here runs such blocks; ask `fits` first")
         self._run, self._kept, self._shared = kernel.run, parts, shared
         self._dtype, self._parts = kernel.variant.dtype, pointers_to(parts)
+        layers = [panels for block in stack for panels in block.layers]
         self.shapes = [(panels.inputs, panels.outputs) for panels in layers]
         self.spent: ctypes.Array[ctypes.c_double] | None = None
 
@@ -169,3 +176,43 @@ def numbers(x: Tensor | None) -> Tensor | None:
 def shapes_of(layers: Iterable[Panels]) -> tuple[object, ...]:
     """Sizes and number formats of linear layers."""
     return tuple((panels.inputs, panels.outputs, panels.dtype) for panels in layers)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Block:
+    """What blocks of all kinds have: linear layers around attention, and behind it.
+
+    Attributes:
+        qkv: To queries, keys and values.
+        out: Of attention.
+        inner: The feed-forward layers.
+    """
+
+    qkv: Panels
+    out: Panels
+    inner: FeedForward
+
+    @property
+    def layers(self) -> list[Panels]:
+        """In the order in which they run."""
+        return [self.qkv, self.out, *self.inner.layers]
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What all blocks of a stack have in common."""
+        return shapes_of(self.layers), self.inner.kind
+
+
+def kernel_for(source: Source, stack: Sequence[Block]) -> Kernel | None:
+    """The kernel that runs such blocks one after another, if there is one here.
+
+    They are alike, their activation is one that kernels apply, and rows fill whole registers.
+    """
+    if not stack:
+        return None
+    first = stack[0]
+    kernel = kernel_of(source, [panels for block in stack for panels in block.layers])
+    if kernel is None or first.inner.activation not in ACTIVATIONS:
+        return None
+    whole = first.qkv.inputs % kernel.variant.lanes == 0
+    return kernel if whole and all(block.kind == first.kind for block in stack) else None

@@ -11,18 +11,9 @@ from torch import Tensor
 from stelae.nn.batch import TokenBatch
 from stelae.nn.kernels import blocks
 from stelae.nn.kernels.attention import middle
-from stelae.nn.kernels.blocks import (
-    Angles,
-    FeedForward,
-    Norm,
-    Parts,
-    kernel_of,
-    norm_parts,
-    shapes_of,
-    turned,
-)
-from stelae.nn.kernels.linear import ACTIVATIONS, Panels
-from stelae.nn.kernels.variants import INT, LONG, POINTER, Kernel, Source
+from stelae.nn.kernels.blocks import Angles, Norm, Parts, kernel_for, norm_parts, turned
+from stelae.nn.kernels.linear import ACTIVATIONS
+from stelae.nn.kernels.variants import INT, LONG, POINTER, Source
 
 SOURCE = Source(
     "postnorm",
@@ -32,32 +23,21 @@ SOURCE = Source(
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Block:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Block(blocks.Block):
     """One block: its linear layers and norms.
 
     Attributes:
-        qkv: To queries, keys and values.
-        out: Of attention.
-        out_norm: After it.
-        inner: The feed-forward layers.
-        down_norm: After them.
+        out_norm: After attention.
+        down_norm: After the feed-forward layers.
         heads: Of attention.
         eps: Of both norms.
     """
 
-    qkv: Panels
-    out: Panels
     out_norm: Norm
-    inner: FeedForward
     down_norm: Norm
     heads: int
     eps: float
-
-    @property
-    def layers(self) -> list[Panels]:
-        """In the order in which they run."""
-        return [self.qkv, self.out, *self.inner.layers]
 
     @property
     def head(self) -> int:
@@ -71,11 +51,6 @@ class Block:
             *(*self.qkv.parts, *self.out.parts, *norm_parts(self.out_norm)),
             *(*self.inner.parts, *norm_parts(self.down_norm)),
         ]
-
-    @property
-    def kind(self) -> tuple[object, ...]:
-        """What all blocks have in common."""
-        return shapes_of(self.layers), self.inner.kind, self.heads, self.eps
 
 
 class _Shared(ctypes.Structure):
@@ -96,13 +71,11 @@ class Blocks(blocks.Blocks):
     """
 
     def __init__(self, stack: Sequence[Block]) -> None:
-        first, kernel = stack[0], _kernel(stack)
-        if kernel is None:
-            raise RuntimeError("there is no kernel here; ask `fits` first")
+        first = stack[0]
         super().__init__(
-            kernel,
+            kernel_for(SOURCE, stack),
+            stack,
             [part for block in stack for part in block.parts],
-            (layer for block in stack for layer in block.layers),
             _Shared(
                 *(len(stack), first.qkv.inputs, first.heads, first.head),
                 *(first.inner.up.outputs, ACTIVATIONS[first.inner.activation], first.eps),
@@ -133,17 +106,10 @@ class Blocks(blocks.Blocks):
 
 def fits(stack: Sequence[Block]) -> bool:
     """Whether the kernel is here and runs such blocks."""
-    if not stack:
+    kernel = kernel_for(SOURCE, stack)
+    if kernel is None:
         return False
-    kernel, first = _kernel(stack), stack[0]
-    return (
-        kernel is not None
-        and first.inner.activation in ACTIVATIONS
-        and first.qkv.inputs % kernel.variant.lanes == 0
-        and first.out.inputs % (first.heads * kernel.variant.step) == 0
-        and all(block.kind == first.kind for block in stack)
+    first = stack[0]
+    return first.out.inputs % (first.heads * kernel.variant.step) == 0 and all(
+        (block.heads, block.eps) == (first.heads, first.eps) for block in stack
     )
-
-
-def _kernel(stack: Sequence[Block]) -> Kernel | None:
-    return kernel_of(SOURCE, [layer for block in stack for layer in block.layers])

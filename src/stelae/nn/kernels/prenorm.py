@@ -10,19 +10,9 @@ from torch import Tensor
 
 from stelae.nn.batch import TokenBatch
 from stelae.nn.kernels import blocks
-from stelae.nn.kernels.blocks import (
-    Angles,
-    FeedForward,
-    Norm,
-    Parts,
-    kernel_of,
-    norm_parts,
-    numbers,
-    shapes_of,
-    turned,
-)
-from stelae.nn.kernels.linear import ACTIVATIONS, Panels
-from stelae.nn.kernels.variants import INT, LONG, POINTER, Kernel, Source
+from stelae.nn.kernels.blocks import Angles, Norm, Parts, kernel_for, norm_parts, numbers, turned
+from stelae.nn.kernels.linear import ACTIVATIONS
+from stelae.nn.kernels.variants import INT, LONG, POINTER, Source
 
 SOURCE = Source(
     "prenorm",
@@ -56,39 +46,28 @@ class Shared:
     softcap: float | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Block:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Block(blocks.Block):
     """One block: its linear layers and norms.
 
     Attributes:
         attention_norm: Before attention; ``None`` where rows are read as they are.
-        qkv: To queries, keys and values.
         q_norm: What each head of a query is multiplied by once it is normalised, shape
             ``(head,)``; ``None`` where heads are not normalised.
         k_norm: Likewise, of keys.
-        out: Of attention.
         attention_after: Of what attention adds; ``None`` for none.
         inner_norm: Before the feed-forward layers.
-        inner: These.
         after: Of what they add; ``None`` for none.
         window: Places before and after it that a token sees; ``None`` for all on that side.
     """
 
     attention_norm: Norm | None
-    qkv: Panels
     q_norm: Tensor | None
     k_norm: Tensor | None
-    out: Panels
     attention_after: Norm | None
     inner_norm: Norm
-    inner: FeedForward
     after: Norm | None
     window: tuple[int | None, int | None]
-
-    @property
-    def layers(self) -> list[Panels]:
-        """In the order in which they run."""
-        return [self.qkv, self.out, *self.inner.layers]
 
     @property
     def parts(self) -> Parts:
@@ -103,11 +82,6 @@ class Block:
             *self.inner.parts,
             *norm_parts(self.after),
         ]
-
-    @property
-    def kind(self) -> tuple[object, ...]:
-        """What all blocks have in common."""
-        return shapes_of(self.layers), self.inner.kind
 
 
 class _Shared(ctypes.Structure):
@@ -130,14 +104,11 @@ class Blocks(blocks.Blocks):
     """
 
     def __init__(self, stack: Sequence[Block], last: Norm, shared: Shared) -> None:
-        kernel = _kernel(stack)
-        if kernel is None:
-            raise RuntimeError("there is no kernel here; ask `fits` first")
         first, scale = stack[0], shared.scale
         super().__init__(
-            kernel,
+            kernel_for(SOURCE, stack),
+            stack,
             [*(part for block in stack for part in block.parts), *norm_parts(last)],
-            (layer for block in stack for layer in block.layers),
             _Shared(
                 *(len(stack), first.qkv.inputs, shared.heads, shared.kv_heads, shared.head),
                 *(first.inner.up.outputs, ACTIVATIONS[first.inner.activation], shared.eps),
@@ -163,17 +134,4 @@ class Blocks(blocks.Blocks):
 
 def fits(stack: Sequence[Block], shared: Shared) -> bool:
     """Whether the kernel is here and runs such blocks."""
-    if not stack:
-        return False
-    kernel, first = _kernel(stack), stack[0]
-    return (
-        kernel is not None
-        and first.inner.activation in ACTIVATIONS
-        and first.qkv.inputs % kernel.variant.lanes == 0
-        and shared.head % 2 == 0
-        and all(block.kind == first.kind for block in stack)
-    )
-
-
-def _kernel(stack: Sequence[Block]) -> Kernel | None:
-    return kernel_of(SOURCE, [layer for block in stack for layer in block.layers])
+    return kernel_for(SOURCE, stack) is not None and shared.head % 2 == 0

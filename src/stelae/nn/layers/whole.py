@@ -91,21 +91,28 @@ def _postnorm_block(layer: nn.Module) -> postnorm.Block:
     if layer.out_norm.eps != layer.down_norm.eps:
         raise _NotWhole
     return postnorm.Block(
-        *(_panels(layer.qkv), _panels(layer.out), _norm(layer.out_norm)),
-        *(_feed_forward(layer.up, layer.down), _norm(layer.down_norm)),
-        *(layer.heads, layer.out_norm.eps),
+        qkv=_panels(layer.qkv),
+        out=_panels(layer.out),
+        out_norm=_norm(layer.out_norm),
+        inner=_feed_forward(layer.up, layer.down),
+        down_norm=_norm(layer.down_norm),
+        heads=layer.heads,
+        eps=layer.out_norm.eps,
     )
 
 
 def _prenorm_block(parts: Parts) -> prenorm.Block:
     return prenorm.Block(
-        *(_norm_if(parts.attention_norm), _panels(parts.qkv)),
-        *(_scale_if(parts.q_norm), _scale_if(parts.k_norm)),
-        *(_panels(parts.out), _norm_if(parts.attention_after)),
-        _norm(parts.mlp_norm),
-        _feed_forward(parts.up, parts.down),
-        _norm_if(parts.mlp_after),
-        (parts.span.before, parts.span.after),
+        attention_norm=_norm_if(parts.attention_norm),
+        qkv=_panels(parts.qkv),
+        q_norm=_scale_if(parts.q_norm),
+        k_norm=_scale_if(parts.k_norm),
+        out=_panels(parts.out),
+        attention_after=_norm_if(parts.attention_after),
+        inner_norm=_norm(parts.mlp_norm),
+        inner=_feed_forward(parts.up, parts.down),
+        after=_norm_if(parts.mlp_after),
+        window=(parts.span.before, parts.span.after),
     )
 
 
