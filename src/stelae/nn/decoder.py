@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import torch
@@ -25,8 +25,8 @@ from stelae.nn.heads.classify import CLASSIFIER_NAMES, ClassifierHead
 from stelae.nn.layers.attention import CAUSAL, EVERYWHERE, Span
 from stelae.nn.layers.embedding import Embedding
 from stelae.nn.layers.linear import Activation
-from stelae.nn.layers.norm import RmsNorm
-from stelae.nn.layers.prenorm import Block, Parts, PreNormLayer
+from stelae.nn.layers.norm import LayerNorm, RmsNorm
+from stelae.nn.layers.prenorm import Block, PreNormLayer
 from stelae.nn.layers.rotary import Rotary, rope_options
 from stelae.nn.prenorm import PreNormBackbone
 from stelae.nn.weights import WeightMap, assign
@@ -191,10 +191,10 @@ class Decoder(PreNormBackbone):
         block, sights = config.block(), config.sights()
         self.layers = nn.ModuleList(PreNormLayer(block, span) for span, _ in sights)
         self.rotaries = [rotary for _, rotary in sights]
-        self.norm = block.norm(self.width)
+        self.norm = block.norm()
 
     @property
-    def last(self) -> RmsNorm:
+    def last(self) -> RmsNorm | LayerNorm:
         """The norm behind all layers."""
         return self.norm
 
@@ -202,10 +202,6 @@ class Decoder(PreNormBackbone):
         """Scaled vectors of the vocabulary, shape ``(T, H)``."""
         x: Tensor = self.words(batch.ids)
         return x * torch.full((), self.config.scale, dtype=x.dtype, device=x.device)
-
-    def parts(self, layer: nn.Module) -> Parts:
-        """What a layer consists of."""
-        return cast(PreNormLayer, layer).parts()
 
     def classifier(self, labels: int) -> ClassifierHead:
         """One product with the vector of the last token that is not padding."""

@@ -6,7 +6,7 @@ Source: Touvron et al. 2023 (arXiv:2302.13971), Su et al. 2021 (arXiv:2104.09864
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -15,7 +15,7 @@ from stelae.nn.batch import TokenBatch
 from stelae.nn.kernels import prenorm
 from stelae.nn.layers.linear import Packable, prepack
 from stelae.nn.layers.norm import LayerNorm, RmsNorm
-from stelae.nn.layers.prenorm import Parts
+from stelae.nn.layers.prenorm import Parts, PreNormLayer
 from stelae.nn.layers.rotary import Rotary
 from stelae.nn.layers.whole import WholeStack, whole_prenorm_stack
 
@@ -47,7 +47,7 @@ class PreNormBackbone(Backbone, Packable):
 
     def parts(self, layer: nn.Module) -> Parts:
         """What a block consists of."""
-        raise NotImplementedError
+        return cast(PreNormLayer, layer).parts()
 
     def states(self, batch: TokenBatch) -> Iterator[Tensor]:
         """Embeddings, then token vectors after each layer, the last normalised."""

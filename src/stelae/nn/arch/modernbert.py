@@ -5,7 +5,7 @@ Source: Warner et al. 2024 (arXiv:2412.13663).
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from torch import Tensor, nn
@@ -16,14 +16,11 @@ from stelae.nn.batch import TokenBatch
 from stelae.nn.fields import Count, Epsilon, Layers, Positive, Width
 from stelae.nn.heads.classify import CLASSIFIER_NAMES, ClassifierHead
 from stelae.nn.heads.masked_lm import MASKED_LM_NAMES, MaskedLmHead
-from stelae.nn.kernels.prenorm import Shared
-from stelae.nn.layers.attention import EVERYWHERE, Span, attend, split
+from stelae.nn.layers.attention import EVERYWHERE, Span
 from stelae.nn.layers.embedding import Embedding
-from stelae.nn.layers.linear import Linear
-from stelae.nn.layers.mlp import GatedMlp
-from stelae.nn.layers.norm import LayerNorm
-from stelae.nn.layers.prenorm import Parts
-from stelae.nn.layers.rotary import Rotary, Table, rope_options, rotate
+from stelae.nn.layers.norm import LayerNorm, RmsNorm
+from stelae.nn.layers.prenorm import CentredBlock, PreNormLayer
+from stelae.nn.layers.rotary import Rotary, rope_options
 from stelae.nn.prenorm import PreNormBackbone
 from stelae.nn.weights import WeightMap
 
@@ -69,6 +66,25 @@ class ModernBertConfig(msgspec.Struct, kw_only=True):
         require(len(stated) == self.num_hidden_layers, "layer_types", len(stated), whole)
         return stated
 
+    def block(self) -> CentredBlock:
+        """What all layers have in common."""
+        width, heads = self.hidden_size, self.num_attention_heads
+        whole = f"divisors of hidden_size={width} with an even quotient"
+        require(width % (2 * heads) == 0, "num_attention_heads", heads, whole)
+        return CentredBlock(
+            width=width,
+            heads=heads,
+            kv_heads=heads,
+            head=width // heads,
+            inner=self.intermediate_size,
+            activation=activation_of(self.hidden_activation, "hidden_activation"),
+            eps=self.norm_eps,
+            norm_bias=self.norm_bias,
+            qkv_bias=self.attention_bias,
+            out_bias=self.attention_bias,
+            mlp_bias=self.mlp_bias,
+        )
+
     def rotary(self, kind: str) -> Rotary:
         """Angles of one kind of layer."""
         own = (self.rope_parameters or {}).get(kind)
@@ -81,44 +97,6 @@ class ModernBertConfig(msgspec.Struct, kw_only=True):
         return Rotary(width, base, options, positions=self.max_position_embeddings)
 
 
-class ModernBertLayer(nn.Module):
-    """Attention, then a feed-forward block: each reads the normalised sum of all before it."""
-
-    def __init__(self, config: ModernBertConfig, span: Span, *, first: bool) -> None:
-        super().__init__()
-        width, eps, bias = config.hidden_size, config.norm_eps, config.norm_bias
-        self.heads, self.span = config.num_attention_heads, span
-        # The embeddings are normalised already.
-        self.qkv_norm = None if first else LayerNorm(width, eps, bias=bias)
-        self.qkv = Linear(width, 3 * width, bias=config.attention_bias)
-        self.out = Linear(width, width, bias=config.attention_bias)
-        self.mlp_norm = LayerNorm(width, eps, bias=bias)
-        activation = activation_of(config.hidden_activation, "hidden_activation")
-        self.mlp = GatedMlp(width, config.intermediate_size, activation, bias=config.mlp_bias)
-
-    def forward(self, x: Tensor, batch: TokenBatch, table: Table) -> Tensor:
-        """Token vectors in and out, shape ``(T, H)``."""
-        normed = x if self.qkv_norm is None else self.qkv_norm(x)
-        q, k, v = split(self.qkv(normed), self.heads)
-        mixed = attend(rotate(q, table), rotate(k, table), v, batch, span=self.span)
-        x = self.out.add(mixed, x)
-        return self.mlp.add(self.mlp_norm(x), x)
-
-    def parts(self) -> Parts:
-        """What the layer consists of."""
-        heads = self.heads
-        return Parts(
-            attention_norm=self.qkv_norm,
-            qkv=self.qkv,
-            span=self.span,
-            out=self.out,
-            mlp_norm=self.mlp_norm,
-            up=self.mlp.gate_up,
-            down=self.mlp.down,
-            shared=Shared(heads, heads, self.out.inputs // heads, self.mlp_norm.eps),
-        )
-
-
 @architecture("ModernBertModel", "ModernBertForMaskedLM", "ModernBertForSequenceClassification")
 class ModernBert(PreNormBackbone):
     """Bidirectional encoder without a table of positions."""
@@ -129,8 +107,8 @@ class ModernBert(PreNormBackbone):
         rename={
             r"^embeddings\.tok_embeddings\.": "words.",
             r"^embeddings\.norm\.": "norm.",
-            r"attn_norm\.": "qkv_norm.",
-            r"attn\.Wqkv\.": "qkv.",
+            r"attn_norm\.": "attention_norm.",
+            r"attn\.Wqkv\.": "attention.qkv.",
             r"attn\.Wo\.": "out.",
             r"mlp\.Wi\.": "mlp.gate_up.",
             r"mlp\.Wo\.": "mlp.down.",
@@ -143,24 +121,21 @@ class ModernBert(PreNormBackbone):
     def __init__(self, config: ModernBertConfig) -> None:
         super().__init__(config)
         self.config, self.width = config, config.hidden_size
-        width, heads = config.hidden_size, config.num_attention_heads
-        whole = f"divisors of hidden_size={width} with an even quotient"
-        require(width % (2 * heads) == 0, "num_attention_heads", heads, whole)
-        self.words = Embedding(config.vocab_size, width)
-        self.norm = LayerNorm(width, config.norm_eps, bias=config.norm_bias)
+        block = config.block()
+        self.words = Embedding(config.vocab_size, self.width)
+        self.norm = block.norm()
         reach = config.local_attention // 2
         spans = {FULL: EVERYWHERE, SLIDING: Span(reach, reach)}
         kinds = config.kinds()
-        self.layers = nn.ModuleList(
-            ModernBertLayer(config, spans[kind], first=index == 0)
-            for index, kind in enumerate(kinds)
-        )
+        layers = [PreNormLayer(block, spans[kind]) for kind in kinds]
+        layers[0].attention_norm = None  # the embeddings are normalised already
+        self.layers = nn.ModuleList(layers)
         rotaries = {kind: config.rotary(kind) for kind in dict.fromkeys(kinds)}
         self.rotaries = [rotaries[kind] for kind in kinds]
-        self.final_norm = LayerNorm(width, config.norm_eps, bias=config.norm_bias)
+        self.final_norm = block.norm()
 
     @property
-    def last(self) -> LayerNorm:
+    def last(self) -> RmsNorm | LayerNorm:
         """The norm behind all layers."""
         return self.final_norm
 
@@ -168,10 +143,6 @@ class ModernBert(PreNormBackbone):
         """Normalised vectors of the vocabulary, shape ``(T, H)``."""
         normed: Tensor = self.norm(self.words(batch.ids))
         return normed
-
-    def parts(self, layer: nn.Module) -> Parts:
-        """What a layer consists of."""
-        return cast(ModernBertLayer, layer).parts()
 
     def masked_lm(self) -> MaskedLmHead:
         """The head for masked words."""

@@ -69,9 +69,28 @@ class Block:
         eps, scale = self.eps, self.scale
         return Shared(self.heads, self.kv_heads, self.head, eps, scale, self.softcap)
 
-    def norm(self, width: int) -> RmsNorm:
-        """A norm of that width."""
-        return RmsNorm(width, self.eps, offset=self.norm_offset)
+    def norm(self) -> RmsNorm | LayerNorm:
+        """A norm of token vectors."""
+        return RmsNorm(self.width, self.eps, offset=self.norm_offset)
+
+    def head_norm(self) -> RmsNorm | None:
+        """A norm of queries or keys, each head for itself, if there is one."""
+        return RmsNorm(self.head, self.eps, offset=self.norm_offset) if self.qk_norm else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CentredBlock(Block):
+    """What all layers have in common where norms subtract the mean.
+
+    Attributes:
+        norm_bias: Whether norms have biases.
+    """
+
+    norm_bias: bool
+
+    def norm(self) -> LayerNorm:
+        """A norm of token vectors."""
+        return LayerNorm(self.width, self.eps, bias=self.norm_bias)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -99,11 +118,11 @@ class Parts:
     k_norm: RmsNorm | None = None
     span: Span
     out: Linear
-    attention_after: RmsNorm | None = None
+    attention_after: RmsNorm | LayerNorm | None = None
     mlp_norm: RmsNorm | LayerNorm
     up: Linear | GatedLinear
     down: Linear
-    mlp_after: RmsNorm | None = None
+    mlp_after: RmsNorm | LayerNorm | None = None
     shared: Shared
 
     @property
@@ -126,8 +145,7 @@ class RotaryAttention(nn.Module):
         self.block, self.span = block, span
         outputs = (block.heads + 2 * block.kv_heads) * block.head
         self.qkv = Linear(block.width, outputs, bias=block.qkv_bias)
-        self.q_norm = block.norm(block.head) if block.qk_norm else None
-        self.k_norm = block.norm(block.head) if block.qk_norm else None
+        self.q_norm, self.k_norm = block.head_norm(), block.head_norm()
 
     def forward(self, x: Tensor, batch: TokenBatch, table: Table) -> Tensor:
         """Shape ``(T, width)`` to ``(T, heads * head)``."""
@@ -145,21 +163,27 @@ class PreNormLayer(nn.Module):
     Args:
         block: Sizes and options.
         span: Which tokens a token sees.
+
+    Attributes:
+        attention_norm: Before attention; ``None`` where that reads rows as they are.
     """
+
+    attention_norm: RmsNorm | LayerNorm | None
 
     def __init__(self, block: Block, span: Span) -> None:
         super().__init__()
-        self.attention_norm = block.norm(block.width)
+        self.attention_norm = block.norm()
         self.attention = RotaryAttention(block, span)
         self.out = Linear(block.heads * block.head, block.width, bias=block.out_bias)
-        self.attention_after = block.norm(block.width) if block.sandwich else None
-        self.mlp_norm = block.norm(block.width)
+        self.attention_after = block.norm() if block.sandwich else None
+        self.mlp_norm = block.norm()
         self.mlp = GatedMlp(block.width, block.inner, block.activation, bias=block.mlp_bias)
-        self.mlp_after = block.norm(block.width) if block.sandwich else None
+        self.mlp_after = block.norm() if block.sandwich else None
 
     def forward(self, x: Tensor, batch: TokenBatch, table: Table) -> Tensor:
         """Token vectors in and out, shape ``(T, width)``."""
-        mixed = self.attention(self.attention_norm(x), batch, table)
+        normed = x if self.attention_norm is None else self.attention_norm(x)
+        mixed = self.attention(normed, batch, table)
         x = _added(x, self.out, mixed, self.attention_after)
         return _added(x, self.mlp, self.mlp_norm(x), self.mlp_after)
 
@@ -182,7 +206,7 @@ class PreNormLayer(nn.Module):
         )
 
 
-def _added(x: Tensor, part: Linear | GatedMlp, y: Tensor, norm: RmsNorm | None) -> Tensor:
+def _added(x: Tensor, part: Linear | GatedMlp, y: Tensor, norm: nn.Module | None) -> Tensor:
     """``x`` plus what a part makes of ``y``, normalised if there is a norm."""
     if norm is None:
         return part.add(y, x)
