@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
@@ -118,3 +119,50 @@ struct Table {
     std::vector<float> cos, sin;
     std::vector<int64_t> places;
 };
+
+// Where sequences lie that follow each other, and how many tokens of each are seen.
+struct Batch {
+    // All tokens of short sequences are seen; of others, all but some last ones.
+    Batch(const std::vector<int64_t>& lengths, int64_t hidden) : lengths(lengths), hidden(hidden) {
+        for (int64_t length : lengths) {
+            starts.push_back(tokens);
+            seen.push_back(length > hidden ? length - hidden : length);
+            tokens += length;
+        }
+    }
+
+    std::vector<int64_t> starts, lengths, seen;
+    int64_t hidden, tokens = 0;
+};
+
+// Whether blocks give token vectors the same bits by any number of threads, and do not fail.
+// `run` takes the vectors, how many threads there are, and where time is counted.
+template <class Run>
+bool alike(size_t count, Run run) {
+    std::vector<Number> known;
+    for (int threads : {1, 2, 5}) {
+        auto x = numbers(count);
+        std::vector<double> spent(3);
+        if (run(x.data(), threads, threads == 1 ? spent.data() : nullptr)) return false;
+        if (threads == 1) known = x;
+        if (x != known) return false;
+    }
+    return true;
+}
+
+// Runs blocks of all shapes over batches of all kinds; the status to exit with.
+template <class Shape, size_t count>
+int all_run(const Shape (&shapes)[count], bool (*runs)(const Shape&, const Batch&)) {
+    const std::vector<int64_t> batches[] = {
+        {}, {1}, {2}, {7}, {97}, {530}, {1, 2, 3, 5, 6, 7, 15, 16, 17, 33}, {1, 1, 1, 300},
+        {30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30}};
+    for (const Shape& shape : shapes) {
+        for (const auto& lengths : batches) {
+            for (int64_t hidden : {0, 4}) {
+                if (!runs(shape, Batch(lengths, hidden))) return 1;
+            }
+        }
+    }
+    std::puts("done");
+    return 0;
+}

@@ -1,7 +1,6 @@
 // Runs the kernel on buffers of exactly the size they need, for the sanitizers to watch.
 
 #include <cstdint>
-#include <cstdio>
 #include <vector>
 
 #include "harness.h"
@@ -38,56 +37,29 @@ struct Shape {
     bool turned;  // and gated
 };
 
-bool runs(const Shape& shape, const std::vector<int64_t>& lengths, int64_t hidden) {
+bool runs(const Shape& shape, const Batch& batch) {
     std::vector<Block> blocks;
     std::vector<const void*> parts;
     for (int i = 0; i < shape.blocks; ++i) blocks.emplace_back(shape.width, shape.heads * shape.head, shape.inner);
     for (const Block& block : blocks) block.add_to(parts, shape.turned);
-    std::vector<int64_t> starts, seen;
-    int64_t tokens = 0;
-    for (int64_t length : lengths) {
-        starts.push_back(tokens);
-        seen.push_back(length > hidden ? length - hidden : length);
-        tokens += length;
-    }
     // Exactly those of the longest sequence, where all tokens are seen.
-    const int64_t longest = lengths.empty() ? 1 : lengths.back(), reach = 2 * longest - 1;
+    const int64_t longest = batch.lengths.empty() ? 1 : batch.lengths.back(), reach = 2 * longest - 1;
     const std::vector<float> distances(shape.heads * reach, 0.25f);
-    const float* added = hidden == 0 ? distances.data() + longest - 1 : nullptr;
-    const Table table(lengths, shape.head / 2);
+    const float* added = batch.hidden == 0 ? distances.data() + longest - 1 : nullptr;
+    const Table table(batch.lengths, shape.head / 2);
     const Angles angles = table.angles();
     const Shared shared{
         shape.blocks, shape.width, shape.heads, shape.head, shape.inner, 1, 1e-12f};
-    std::vector<Number> known;
-    for (int threads : {1, 2, 5}) {
-        auto x = numbers(tokens * shape.width);
-        std::vector<double> spent(3);
-        if (stelae_postnorm(
-                x.data(), parts.data(), &shared, starts.data(), lengths.data(), seen.data(),
-                lengths.size(), added, reach, shape.turned ? &angles : nullptr, threads,
-                threads == 1 ? spent.data() : nullptr)) {
-            return false;
-        }
-        if (threads == 1) known = x;
-        if (x != known) return false;
-    }
-    return true;
+    return alike(batch.tokens * shape.width, [&](Number* x, int threads, double* spent) {
+        return stelae_postnorm(
+            x, parts.data(), &shared, batch.starts.data(), batch.lengths.data(), batch.seen.data(),
+            batch.lengths.size(), added, reach, shape.turned ? &angles : nullptr, threads, spent);
+    });
 }
 
 int main() {
     const Shape shapes[] = {
         {16, 1, 16, 2, 1, false}, {16, 8, 2, 34, 2, false}, {48, 3, 16, 130, 2, false},
         {112, 7, 16, 64, 1, false}, {16, 3, 10, 34, 2, true}};
-    const std::vector<int64_t> batches[] = {
-        {}, {1}, {2}, {7}, {97}, {530}, {1, 2, 3, 5, 6, 7, 15, 16, 17, 33}, {1, 1, 1, 300},
-        {30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30}};
-    for (const Shape& shape : shapes) {
-        for (const auto& lengths : batches) {
-            for (int64_t hidden : {0, 4}) {
-                if (!runs(shape, lengths, hidden)) return 1;
-            }
-        }
-    }
-    std::puts("done");
-    return 0;
+    return all_run(shapes, runs);
 }

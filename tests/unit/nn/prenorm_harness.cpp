@@ -1,7 +1,6 @@
 // Runs the kernel on buffers of exactly the size they need, for the sanitizers to watch.
 
 #include <cstdint>
-#include <cstdio>
 #include <vector>
 
 #include "harness.h"
@@ -44,12 +43,12 @@ struct Block {
     std::vector<float> of_head;
 };
 
-bool runs(const Shape& shape, const std::vector<int64_t>& lengths, int64_t hidden) {
+bool runs(const Shape& shape, const Batch& batch) {
     std::vector<Block> blocks;
     std::vector<const void*> parts;
-    const Table table(lengths, shape.head / 2);
+    const Table table(batch.lengths, shape.head / 2);
     const std::vector<Angles> angles(shape.blocks, table.angles());
-    std::vector<int64_t> starts, seen, windows;
+    std::vector<int64_t> windows;
     for (int i = 0; i < shape.blocks; ++i) {
         blocks.emplace_back(shape);
         windows.insert(windows.end(), {shape.before, shape.after});
@@ -57,29 +56,14 @@ bool runs(const Shape& shape, const std::vector<int64_t>& lengths, int64_t hidde
     for (const Block& block : blocks) block.add_to(parts, shape, &block == &blocks[0]);
     const Norm last(shape.width);
     last.add_to(parts, true, shape.centred);
-    int64_t tokens = 0;
-    for (int64_t length : lengths) {
-        starts.push_back(tokens);
-        seen.push_back(length > hidden ? length - hidden : length);
-        tokens += length;
-    }
     const Shared shared{
         shape.blocks, shape.width, shape.heads, shape.kv_heads, shape.head, shape.inner, 5, 1e-6f,
         0.2f, shape.sandwich ? 2.0f : 0.0f};
-    std::vector<Number> known;
-    for (int threads : {1, 2, 5}) {
-        auto x = numbers(tokens * shape.width);
-        std::vector<double> spent(3);
-        if (stelae_prenorm(
-                x.data(), parts.data(), &shared, starts.data(), lengths.data(), seen.data(),
-                lengths.size(), windows.data(), angles.data(), threads,
-                threads == 1 ? spent.data() : nullptr)) {
-            return false;
-        }
-        if (threads == 1) known = x;
-        if (x != known) return false;
-    }
-    return true;
+    return alike(batch.tokens * shape.width, [&](Number* x, int threads, double* spent) {
+        return stelae_prenorm(
+            x, parts.data(), &shared, batch.starts.data(), batch.lengths.data(), batch.seen.data(),
+            batch.lengths.size(), windows.data(), angles.data(), threads, spent);
+    });
 }
 
 int main() {
@@ -88,16 +72,5 @@ int main() {
         {16, 4, 2, 10, 34, 2, -1, 0, true, false, true, false},
         {48, 3, 1, 36, 130, 2, 7, 7, false, true, true, true},
         {112, 2, 2, 16, 64, 1, 3, 0, true, true, false, true}};
-    const std::vector<int64_t> batches[] = {
-        {}, {1}, {2}, {7}, {97}, {530}, {1, 2, 3, 5, 6, 7, 15, 16, 17, 33}, {1, 1, 1, 300},
-        {30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30}};
-    for (const Shape& shape : shapes) {
-        for (const auto& lengths : batches) {
-            for (int64_t hidden : {0, 4}) {
-                if (!runs(shape, lengths, hidden)) return 1;
-            }
-        }
-    }
-    std::puts("done");
-    return 0;
+    return all_run(shapes, runs);
 }
