@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import msgspec
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Match, Route, Router, compile_path
-from starlette.types import Receive, Scope, Send
 
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
@@ -25,12 +19,10 @@ from stelae.cluster.controller import Placement
 from stelae.cluster.local import LocalController
 from stelae.cluster.memory import resident_bytes
 from stelae.config import ModelSettings, ProfileSettings, Settings
-from stelae.dialects.answers import house_error
 from stelae.dialects.anthropic import DIALECT as ANTHROPIC
 from stelae.dialects.base import (
     About,
     Dialect,
-    RenderError,
     Rooms,
 )
 from stelae.dialects.clip import DIALECT as CLIP
@@ -42,7 +34,6 @@ from stelae.dialects.sie import DIALECT as SIE
 from stelae.dialects.xinference import DIALECT as XINFERENCE
 from stelae.engines import hardware
 from stelae.engines.base import Device, EngineOptions
-from stelae.errors import StelaeError
 from stelae.scheduler.queue import Limits
 from stelae.security.browsers import BrowserGuard
 from stelae.security.fetch import Fetcher, rules_of
@@ -50,11 +41,11 @@ from stelae.security.key_file import FILE as KEYS
 from stelae.security.key_file import KeyFile
 from stelae.security.keys import KeyRing
 from stelae.server.edge import Edge
-from stelae.server.endpoints import Endpoint, Shared
 from stelae.server.inbox import Ledger
 from stelae.server.listeners import Claim, settle
 from stelae.server.openapi import document
 from stelae.server.pages import pages
+from stelae.server.paths import Paths, renderer
 from stelae.server.reception import Reception
 from stelae.server.rpc_health import health
 from stelae.server.rpc_reflection import reflection
@@ -298,7 +289,7 @@ def build_app(
     edge = Edge(
         Paths(claims, rooms, spoken),
         reception,
-        errors=_renderer(spoken),
+        errors=renderer(spoken),
         sockets=Sockets(spoken, rooms, reception, bounds),
         cors=settings.cors.origins,
         open_paths=[claim.operation.path for claim in claims if claim.open],
@@ -328,92 +319,6 @@ def build_reception(
         metrics=metrics,
         quiet=[c.operation.path for c in claims if c.operation.quiet],
         access=settings.log.access,
-    )
-
-
-class Paths:
-    """From method and path to endpoint: at once for plain paths, else by Starlette's router.
-
-    Where several templates fit a path, the one counts that says most of it.
-    """
-
-    def __init__(
-        self, claims: Iterable[Claim], rooms: Rooms, dialects: Sequence[Dialect] = ()
-    ) -> None:
-        self._plain: dict[tuple[str, str], Endpoint | Shared] = {}
-        self._routes: list[Route] = []
-        for claim in sorted(claims, key=_said, reverse=True):
-            operation = claim.operation
-            endpoint = _endpoint(claim, rooms, dialects)
-            self._routes.append(Route(operation.path, endpoint, methods=[operation.method]))
-            if "{" not in operation.path:
-                self._plain[operation.method, operation.path] = endpoint
-        self._router = Router(self._routes, redirect_slashes=False)
-
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Answer one request.
-
-        Raises:
-            HTTPException: 404, or 405 with all methods that the path takes.
-        """
-        endpoint = self._plain.get((scope["method"], scope["path"])) or self._routed
-        return endpoint(scope, receive, send)
-
-    async def _routed(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._router(scope, receive, send)
-        except HTTPException as error:
-            if error.status_code != 405:
-                raise
-            raise HTTPException(405, headers={"Allow": self._allowed(scope)}) from error
-
-    def _allowed(self, scope: Scope) -> str:
-        """Methods that a path takes; Starlette's router knows those of the first route only."""
-        matching = (r for r in self._routes if r.matches(scope)[0] is not Match.NONE)
-        return ", ".join(sorted({name for route in matching for name in route.methods or ()}))
-
-
-def _said(claim: Claim) -> int:
-    """How much a template says of the paths that fit it: letters outside its parameters."""
-    return len(re.sub(r"\{[^}]*\}", "", claim.operation.path))
-
-
-def _endpoint(claim: Claim, rooms: Rooms, dialects: Sequence[Dialect]) -> Endpoint | Shared:
-    *before, own = (
-        Endpoint(c.operation, c.dialect, rooms, _renderer(dialects, c.dialect.errors))
-        for c in (*claim.before, claim)
-    )
-    return Shared([*before, own]) if before else own
-
-
-def _renderer(dialects: Sequence[Dialect], otherwise: RenderError = house_error) -> RenderError:
-    """Errors in the shape of the dialect whose client or place it is, whoever answers there."""
-    recognising = [(_recognised(dialect), dialect.errors) for dialect in dialects]
-    places = [(place, dialect.errors) for dialect in dialects for place in dialect.places]
-
-    def render(error: StelaeError, request: Request) -> Response:
-        for recognised, errors in recognising:
-            if recognised(request):
-                return errors(error, request)
-        path = request.scope["path"]
-        for place, errors in places:
-            if path == place or path.startswith(f"{place}/"):
-                return errors(error, request)
-        return otherwise(error, request)
-
-    return render
-
-
-def _recognised(dialect: Dialect) -> Callable[[Request], bool]:
-    """Whether a request comes from a client of a dialect."""
-    speaks = dialect.speaks
-    if speaks is None:
-        return lambda request: False
-    if not dialect.guesses:
-        return lambda request: speaks(request.headers)
-    own = [compile_path(operation.path)[0] for operation in dialect.operations]
-    return lambda request: (
-        speaks(request.headers) and any(path.match(request.scope["path"]) for path in own)
     )
 
 

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from stelae.dialects.answers import house_error
 from stelae.dialects.base import RECORD, Dialect, Handle, Operation, Record, RenderError, Rooms
 from stelae.errors import InvalidInput
-from stelae.server.app import Paths
 from stelae.server.listeners import Claim
+from stelae.server.paths import Paths
 
 NO_ROOMS: Any = None
 """What answers here enters none."""
@@ -108,6 +108,30 @@ async def test_of_templates_that_fit_the_one_counts_that_says_most() -> None:
     asked = {"/x": 201, "/x/progress": 202, "/x/a": 203, "/x/a/b/progress": 204, "/y": 200}
     for path, status in asked.items():
         assert await status_of(app, path=path) == status
+
+
+async def test_what_a_path_tells_is_each_requests_own() -> None:
+    seen: list[Any] = []
+
+    async def handle(request: Request, rooms: Rooms) -> Response:
+        seen.append(dict(request.path_params))
+        request.path_params["id"] = "changed"
+        return Response()
+
+    operation = Operation(method="GET", path="/x/{id:path}", handle=handle, summary="")
+    app = Paths([Claim(Dialect("d", "", [operation], house_error), operation)], NO_ROOMS)
+    asked = ["a", "a", "b", "long/" * 100]
+    for name in asked:
+        assert await status_of(app, path=f"/x/{name}") == 200
+    assert seen == [{"id": name} for name in asked]
+
+
+async def test_an_unknown_path_is_refused_each_time() -> None:
+    app = paths(("GET", "/x/{id}"))
+    for path in ("/y", "/y", "/x/a/b"):
+        with pytest.raises(HTTPException) as caught:
+            await status_of(app, path=path)
+        assert caught.value.status_code == 404
 
 
 async def status_of(app: Paths, *headers: tuple[bytes, bytes], path: str = "/x") -> int:
