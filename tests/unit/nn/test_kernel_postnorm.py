@@ -5,24 +5,23 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from math import gcd
 from pathlib import Path
 
 import pytest
 import torch
-from fix_kernels import (
-    ROUNDING,
-    batch_of,
-    kernels,
-    needs_compiler,
-    only,
-    threads,
-    variants,
-    watched,
+from fix_blocks import (
+    are_the_same_alone,
+    do_not_meet,
+    keeps_to_the_second,
+    roundings,
+    size,
+    spread,
 )
+from fix_kernels import batch_of, kernels, needs_compiler, only, threads, variants, watched
 from fix_rows import BATCHES, turned
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,7 +32,7 @@ from stelae.nn.kernels import linear
 from stelae.nn.kernels.blocks import Angles
 from stelae.nn.kernels.variants import Variant
 from stelae.nn.layers.attention import ByDistance, attend, split
-from stelae.nn.layers.linear import Activation, GatedLinear, Linear, prepack
+from stelae.nn.layers.linear import Activation, prepack
 from stelae.nn.layers.norm import LayerNorm
 from stelae.nn.layers.postnorm import PostNormLayer
 from stelae.nn.layers.rotary import Rotary
@@ -64,13 +63,7 @@ def blocks_of(shape: Shape, dtype: torch.dtype, seed: int) -> nn.ModuleList:
         )
         for _ in range(shape.blocks)
     )
-    for module in layers.modules():
-        if isinstance(module, Linear | GatedLinear):
-            module.weight.normal_(std=module.weight.shape[1] ** -0.5)
-        if isinstance(module, LayerNorm):
-            module.weight.uniform_(0.5, 1.5)
-        if isinstance(module, Linear | LayerNorm) and module.bias is not None:
-            module.bias.normal_(std=0.3)
+    spread(layers)
     return layers.to(dtype)
 
 
@@ -135,11 +128,6 @@ def by_layers(
     return x
 
 
-def size(x: Tensor) -> float:
-    """The root of the mean square."""
-    return float(x.square().mean().sqrt())
-
-
 def error_by_rounding(
     layers: nn.ModuleList,
     x: Tensor,
@@ -152,15 +140,12 @@ def error_by_rounding(
     """What blocks give in float64, and how far the kernel may be from that, as ``size`` counts.
 
     The measure is the same in float64 with all that is handed on rounded to the number format,
-    as the kernel rounds it; three times that, for the weights of attention, which it rounds too,
-    and for chance. Sums of n products err by about the square root of n roundings of float32
-    besides (Higham and Mary 2019, theorem 2.4), of which twice as many are granted.
+    as the kernel rounds it, so many times as ``roundings`` grants.
     """
     exact = by_layers(layers, x, batch, distances, angles, lambda made: made)
     once = by_layers(layers, x, batch, distances, angles, lambda made: made.to(dtype).double())
     longest = max(shape.width, shape.inner, int(batch.lengths.max()))
-    sums = 2 * longest**0.5 * ROUNDING[torch.float32] / ROUNDING[dtype]
-    return exact, (3 + sums) * size(once - exact)
+    return exact, roundings(longest, dtype) * size(once - exact)
 
 
 @st.composite
@@ -220,13 +205,7 @@ def test_neighbours_and_threads_change_no_bit(
         angles = angles_of(shape, batch) if kind == "turned" else None
         return ran(whole, rows, batch, distances, angles)
 
-    with threads(count):
-        found = found_of(x, batch_of(lengths))
-    start = 0
-    for length in lengths:
-        alone = found_of(x[start : start + length], batch_of([length]))
-        assert torch.equal(found[start : start + length], alone)
-        start += length
+    are_the_same_alone(found_of, x, lengths, count)
 
 
 @needs_compiler
@@ -237,17 +216,9 @@ def test_neighbours_and_threads_change_no_bit(
 def test_what_is_no_number_shows_and_stays_in_its_sequence(
     variant: Variant, lengths: list[int], special: float, count: int
 ) -> None:
-    shape = Shape()
-    whole = whole_of(blocks_of(shape, variant.dtype, 7), variant)
-    x, batch = torch.randn(sum(lengths), shape.width).to(variant.dtype), batch_of(lengths)
-    start, end = lengths[0], lengths[0] + lengths[1]
-    with threads(count):
-        before = ran(whole, x, batch)
-        x[start + 3, 7] = special
-        after = ran(whole, x, batch)
-    assert after[start:end].isnan().all()
-    assert torch.equal(after[:start], before[:start])
-    assert torch.equal(after[end:], before[end:])
+    whole = whole_of(blocks_of(Shape(), variant.dtype, 7), variant)
+    x = torch.randn(sum(lengths), 64).to(variant.dtype)
+    keeps_to_the_second(partial(ran, whole), x, lengths, special, count)
 
 
 @needs_compiler
@@ -304,14 +275,9 @@ def test_time_is_counted_of_the_calling_thread(
 @needs_compiler
 @variants
 def test_calls_that_run_at_once_do_not_meet(variant: Variant) -> None:
-    shape = Shape()
-    whole = whole_of(blocks_of(shape, variant.dtype, 10), variant)
-    batch = batch_of([1, 40, 200])
-    given = [torch.randn(241, shape.width).to(variant.dtype) for _ in range(8)]
-    known = [ran(whole, x, batch) for x in given]
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda x: ran(whole, x, batch), given * 3))
-    assert all(torch.equal(one, other) for one, other in zip(found, known * 3, strict=True))
+    whole = whole_of(blocks_of(Shape(), variant.dtype, 10), variant)
+    xs = [torch.randn(241, 64).to(variant.dtype) for _ in range(8)]
+    do_not_meet(partial(ran, whole), xs, batch_of([1, 40, 200]))
 
 
 Change = Callable[[nn.ModuleList], object]

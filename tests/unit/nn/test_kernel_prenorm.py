@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from math import log2
 from pathlib import Path
 from typing import cast
 
 import pytest
 import torch
-from fix_kernels import (
-    ROUNDING,
-    batch_of,
-    kernels,
-    needs_compiler,
-    only,
-    threads,
-    variants,
-    watched,
+from fix_blocks import (
+    are_the_same_alone,
+    do_not_meet,
+    keeps_to_the_second,
+    roundings,
+    size,
+    spread,
 )
+from fix_kernels import batch_of, kernels, needs_compiler, only, threads, variants, watched
 from fix_rows import BATCHES, turned
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -122,14 +121,7 @@ class Stack(nn.Module):
         self.shape = shape
         self.layers = nn.ModuleList(Layer(shape, number) for number in range(shape.blocks))
         self.last = RmsNorm(shape.width, 1e-6)
-        for module in self.modules():
-            if isinstance(module, Linear | GatedLinear):
-                module.weight.normal_(std=module.weight.shape[1] ** -0.5)
-            if isinstance(module, LayerNorm | RmsNorm):
-                module.weight.uniform_(0.5, 1.5)
-            bias = getattr(module, "bias", None)
-            if bias is not None:
-                bias.normal_(std=0.3)
+        spread(self)
 
     def whole(self, variant: Variant) -> Whole:
         """The blocks as one, by one kind of kernel."""
@@ -146,7 +138,7 @@ class Stack(nn.Module):
         return [rotaries[number % 2].angles(batch) for number in range(self.shape.blocks)]
 
 
-def ran(whole: Whole, stack: Stack, x: Tensor, batch: TokenBatch) -> Tensor:
+def ran(stack: Stack, whole: Whole, x: Tensor, batch: TokenBatch) -> Tensor:
     """Token vectors after all blocks; those given are kept."""
     return whole.blocks.run(x.clone(), batch, stack.angles(batch))
 
@@ -208,11 +200,6 @@ def by_layers(stack: Stack, x: Tensor, batch: TokenBatch, rounded: Rounding) -> 
     return rounded(normed(stack.last, x))
 
 
-def size(x: Tensor) -> float:
-    """The root of the mean square."""
-    return float(x.square().mean().sqrt())
-
-
 def error_by_rounding(stack: Stack, x: Tensor, batch: TokenBatch) -> tuple[Tensor, float, float]:
     """What blocks give in float64, and how far the kernel may be from that.
 
@@ -220,18 +207,15 @@ def error_by_rounding(stack: Stack, x: Tensor, batch: TokenBatch) -> tuple[Tenso
     that errs more: norms of what happens to be small make much of its error.
 
     The measure is the same in float64 with all that is handed on rounded to the number format,
-    as the kernel rounds it; three times that, for the weights of attention, which it rounds too,
-    and for chance. Sums of n products err by about the square root of n roundings of float32
-    besides (Higham and Mary 2019, theorem 2.4), of which twice as many are granted.
+    as the kernel rounds it, so many times as ``roundings`` grants.
     """
     exact = by_layers(stack, x, batch, lambda made: made)
     once = by_layers(stack, x, batch, lambda made: made.to(x.dtype).double())
     shape = stack.shape
     longest = max(shape.width, shape.heads * shape.head, shape.inner, int(batch.lengths.max()))
-    sums = 2 * longest**0.5 * ROUNDING[torch.float32] / ROUNDING[x.dtype]
-    apart = once - exact
-    error = (3 + sums) * size(apart)
-    return exact, error, max(8 * error, (3 + sums) * float(apart.abs().max()))
+    apart, times = once - exact, roundings(longest, x.dtype)
+    error = times * size(apart)
+    return exact, error, max(8 * error, times * float(apart.abs().max()))
 
 
 SPANS = [EVERYWHERE, Span(after=0), Span(5, 0), Span(9, 9), Span(64, 64), Span(0, 3)]
@@ -277,7 +261,7 @@ def test_they_are_pre_norm_blocks(variant: Variant, data: st.DataObject) -> None
     batch = batch_of(lengths, seen)
     x = torch.randn(sum(lengths), shape.width).to(variant.dtype)
     with threads(count):
-        found = ran(stack.whole(variant), stack, x, batch)
+        found = ran(stack, stack.whole(variant), x, batch)
     exact, error, most = error_by_rounding(stack, x, batch)
     assert size(found.double() - exact) <= error
     assert (found.double() - exact).abs().max() <= most
@@ -294,15 +278,8 @@ def test_neighbours_and_threads_change_no_bit(
     variant: Variant, lengths: list[int], count: int
 ) -> None:
     stack = Stack(WINDOWED, 6).to(variant.dtype)
-    whole = stack.whole(variant)
     x = torch.randn(sum(lengths), WINDOWED.width).to(variant.dtype)
-    with threads(count):
-        found = ran(whole, stack, x, batch_of(lengths))
-    start = 0
-    for length in lengths:
-        alone = ran(whole, stack, x[start : start + length], batch_of([length]))
-        assert torch.equal(found[start : start + length], alone)
-        start += length
+    are_the_same_alone(partial(ran, stack, stack.whole(variant)), x, lengths, count)
 
 
 @needs_compiler
@@ -314,28 +291,17 @@ def test_what_is_no_number_shows_and_stays_in_its_sequence(
     variant: Variant, lengths: list[int], special: float, count: int
 ) -> None:
     stack = Stack(Shape(), 7).to(variant.dtype)
-    whole, batch = stack.whole(variant), batch_of(lengths)
     x = torch.randn(sum(lengths), 64).to(variant.dtype)
-    start, end = lengths[0], lengths[0] + lengths[1]
-    with threads(count):
-        before = ran(whole, stack, x, batch)
-        x[start + 3, 7] = special
-        after = ran(whole, stack, x, batch)
-    assert after[start:end].isnan().all()
-    assert torch.equal(after[:start], before[:start])
-    assert torch.equal(after[end:], before[end:])
+    run = partial(ran, stack, stack.whole(variant))
+    keeps_to_the_second(run, x, lengths, special, count)
 
 
 @needs_compiler
 @variants
 def test_calls_that_run_at_once_do_not_meet(variant: Variant) -> None:
     stack = Stack(Shape(), 10).to(variant.dtype)
-    whole, batch = stack.whole(variant), batch_of([1, 40, 200])
     xs = [torch.randn(241, 64).to(variant.dtype) for _ in range(8)]
-    known = [ran(whole, stack, x, batch) for x in xs]
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda x: ran(whole, stack, x, batch), xs * 3))
-    assert all(torch.equal(one, other) for one, other in zip(found, known * 3, strict=True))
+    do_not_meet(partial(ran, stack, stack.whole(variant)), xs, batch_of([1, 40, 200]))
 
 
 def with_another_eps(layers: nn.ModuleList) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
+from fix_blocks import Run, are_the_same_alone, keeps_to_the_second, spread
 from fix_kernels import ROUNDING, batch_of, int8_variants, needs_compiler, threads, watched
 from fix_rows import BATCHES, SLICES
 from hypothesis import given, settings
@@ -18,10 +19,9 @@ from torch import Tensor, nn
 from stelae.nn.kernels import linear as kernel
 from stelae.nn.kernels.quantised import WIDEST, kernel_for, quantised, whole_weights
 from stelae.nn.kernels.variants import Variant, compiled
-from stelae.nn.layers.linear import ACTIVATIONS, GatedLinear, Int8, Linear, prepack
-from stelae.nn.layers.norm import LayerNorm
+from stelae.nn.layers.linear import ACTIVATIONS, GatedLinear, Int8, prepack
 from stelae.nn.layers.postnorm import PostNormLayer
-from stelae.nn.layers.whole import WholeStack, whole_stack
+from stelae.nn.layers.whole import whole_stack
 from stelae.nn.quantise import layers_of, quantise
 
 HERE = Path(__file__).parent
@@ -260,13 +260,7 @@ def blocks(variant: Variant, kinds: list[str]) -> nn.ModuleList:
     """Post-norm blocks of which some layers are in int8, laid out."""
     torch.manual_seed(4)
     made = nn.ModuleList(PostNormLayer(64, 4, 100, "gelu", 1e-12) for _ in range(2))
-    for module in made.modules():
-        if isinstance(module, Linear):
-            module.weight.normal_(std=module.inputs**-0.5)
-            module.bias = nn.Parameter(torch.randn(module.outputs) * 0.3, requires_grad=False)
-        if isinstance(module, LayerNorm):
-            module.weight.uniform_(0.5, 1.5)
-            module.bias = nn.Parameter(torch.randn(64) * 0.3, requires_grad=False)
+    spread(made)
     named = dict(made.state_dict())
     chosen = [name for name in layers_of(made) if name.partition(".")[2] in kinds]
     smoothing = {name: torch.rand(named[f"{name}.weight"].shape[1]) + 0.5 for name in chosen}
@@ -276,10 +270,10 @@ def blocks(variant: Variant, kinds: list[str]) -> nn.ModuleList:
     return made
 
 
-def as_one(layers: nn.ModuleList) -> WholeStack:
+def as_one(layers: nn.ModuleList) -> Run:
     whole = whole_stack(layers)
     assert whole is not None
-    return whole
+    return lambda x, batch: whole.blocks.run(x.clone(), batch)
 
 
 @needs_compiler
@@ -289,7 +283,7 @@ def test_blocks_as_one_give_what_their_layers_give(variant: Variant, kinds: list
     """But for the roundings between layers, which whole numbers may make a step of 1/254."""
     layers, batch = blocks(variant, kinds), batch_of([3, 20, 70])
     x = torch.randn(93, 64).to(variant.dtype)
-    found = as_one(layers).blocks.run(x.clone(), batch).double()
+    found = as_one(layers)(x, batch).double()
     for layer in layers:
         x = layer(x, batch)
     apart = (found - x.double()).square().mean().sqrt() / x.double().square().mean().sqrt()
@@ -303,30 +297,16 @@ def test_blocks_as_one_give_what_their_layers_give(variant: Variant, kinds: list
 def test_blocks_as_one_give_a_text_the_same_bits_in_any_company(
     variant: Variant, lengths: list[int], count: int
 ) -> None:
-    whole = as_one(blocks(variant, KINDS))
     x = torch.randn(sum(lengths), 64).to(variant.dtype)
-    with threads(count):
-        found = whole.blocks.run(x.clone(), batch_of(lengths))
-    start = 0
-    for length in lengths:
-        part = x[start : start + length].clone()
-        alone = whole.blocks.run(part, batch_of([length]))
-        assert torch.equal(found[start : start + length], alone)
-        start += length
+    are_the_same_alone(as_one(blocks(variant, KINDS)), x, lengths, count)
 
 
 @needs_compiler
 @int8_variants
 @pytest.mark.parametrize("special", [torch.nan, torch.inf])
 def test_what_is_no_number_stays_in_its_sequence(variant: Variant, special: float) -> None:
-    whole, batch = as_one(blocks(variant, KINDS)), batch_of([8, 12, 20])
     x = torch.randn(40, 64).to(variant.dtype)
-    before = whole.blocks.run(x.clone(), batch)
-    x[11, 7] = special
-    after = whole.blocks.run(x.clone(), batch)
-    assert after[8:20].isnan().all()
-    assert torch.equal(after[:8], before[:8])
-    assert torch.equal(after[20:], before[20:])
+    keeps_to_the_second(as_one(blocks(variant, KINDS)), x, [8, 12, 20], special, 1)
 
 
 def test_a_kernel_is_had_only_where_the_processor_has_the_instructions(
