@@ -14,15 +14,12 @@ import sys
 import time
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 EVERY = 0.02
 """Seconds between two looks at least: brief batches leave no large holes."""
 
 GROWTH = 32 << 20
 """Bytes that a process may grow by between two times of giving back."""
-
-STATM = Path("/proc/self/statm")
 
 Trim = Callable[[], None]
 
@@ -66,11 +63,22 @@ class Housekeeper:
 
 def resident_bytes() -> int:
     """Resident memory of this process; 0 where the system does not tell."""
-    try:
-        pages = int(STATM.read_bytes().split()[1])
-    except OSError:
+    statm = _opened(os.getpid())
+    if statm is None:
         return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    return int(os.pread(statm, 64, 0).split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@cache
+def _opened(process: int) -> int | None:
+    """Where the system tells how much a process holds; ``None`` where it does not.
+
+    Opened once: each call of the system gives the interpreter away.
+    """
+    try:
+        return os.open(f"/proc/{process}/statm", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
 
 
 @cache

@@ -92,8 +92,11 @@ def spread(threads: int) -> None:
 
 @cache
 def _openmp() -> Callable[[int], None] | None:
-    """OpenMP's own call, which concerns the calling thread alone, where it is to be had."""
+    """OpenMP's own call, which concerns the calling thread alone, where it is to be had.
+
+    It is over at once, so that thread keeps the interpreter.
+    """
     try:
-        return ctypes.CDLL(None).omp_set_num_threads
+        return ctypes.PyDLL(None).omp_set_num_threads
     except AttributeError:
         return None
