@@ -7,7 +7,7 @@ runs as one dense call.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 Ids = NDArray[np.int32]
 
@@ -52,13 +53,10 @@ class TokenBatch:
         lengths: Tokens of each packed sequence, shape ``(B,)``.
         starts: First token of each packed sequence, shape ``(B,)``.
         seen: Tokens of each packed sequence that others see, shape ``(B,)``.
-        bounds: First token of each packed sequence, and the end of the last; shape
-            ``(B + 1,)``, int32.
         skips: Tokens at the start of each sequence that pooling leaves out, shape
             ``(B,)``; ``None`` when there are none.
         order: Packed index to the caller's index, shape ``(B,)``.
-        sizes: Rows of ``lengths``, ``seen`` and ``starts`` where they need not be fetched from a
-            device, shape ``(3, B)``.
+        sizes: ``lengths``, ``seen`` and ``starts`` where they need not be fetched from a device.
         types: Segment of each token (0 first text, 1 second), shape ``(T,)``; ``None``
             when all are 0.
     """
@@ -68,10 +66,9 @@ class TokenBatch:
     lengths: Tensor
     starts: Tensor
     seen: Tensor
-    bounds: Tensor
     skips: Tensor | None
     order: NDArray[np.intp]
-    sizes: NDArray[np.int64]
+    sizes: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
     types: Tensor | None = None
 
     @property
@@ -83,6 +80,11 @@ class TokenBatch:
     def groups(self) -> tuple[Group, ...]:
         """Runs of equal length of which equally many tokens are seen."""
         return _groups(*self.sizes)
+
+    @cached_property
+    def bounds(self) -> Tensor:
+        """First token of each packed sequence, and the end of the last; ``(B + 1,)``, int32."""
+        return functional.pad(self.lengths.cumsum(0, dtype=torch.int32), (1, 0))
 
     @cached_property
     def segments(self) -> Tensor:
@@ -115,13 +117,12 @@ def pack(
             (or more) where there is none.
         seen: Tokens of each sequence that others see; all if nothing is given.
     """
-    lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
-    visible = np.asarray(seen, np.int64) if seen else lengths
-    order = np.lexsort((visible, lengths)) if seen else lengths.argsort(kind="stable")
-    lengths, visible = lengths[order], visible[order]
-    bounds = np.zeros(len(lengths) + 1, np.int64)
-    lengths.cumsum(out=bounds[1:])
-    starts = bounds[:-1]
+    # Lists are sorted without giving the interpreter away, for which arrays are too few.
+    counts = list(map(len, sequences))
+    order = sorted(range(len(counts)), key=_shortest(counts, seen))
+    lengths = np.array([counts[i] for i in order], np.int64)
+    visible = np.array([seen[i] for i in order], np.int64) if seen else lengths
+    starts = lengths.cumsum() - lengths
     ids = np.concatenate([sequences[i] for i in order], dtype=np.int64)
     positions = np.arange(len(ids)) - starts.repeat(lengths)
     where = placed([ids, positions, lengths, starts, visible], torch.device(device))
@@ -131,12 +132,16 @@ def pack(
         lengths=where[2],
         starts=where[3],
         seen=where[4],
-        bounds=placed([bounds.astype(np.int32)], torch.device(device))[0],
         skips=torch.tensor([skips[i] for i in order], device=device) if any(skips) else None,
-        order=order,
-        sizes=np.stack((lengths, visible, starts)),
+        order=np.array(order, np.intp),
+        sizes=(lengths, visible, starts),
         types=_types(positions, lengths, [seconds[i] for i in order], device) if seconds else None,
     )
+
+
+def _shortest(lengths: Sequence[int], seen: Sequence[int]) -> Callable[[int], Any]:
+    """What sequences are sorted by: their lengths, and how many tokens are seen of equal ones."""
+    return list(zip(lengths, seen, strict=True)).__getitem__ if seen else lengths.__getitem__
 
 
 def placed(rows: Sequence[NDArray[Any]], device: torch.device) -> list[Tensor]:

@@ -90,6 +90,8 @@ class Head(nn.Module):
         x: Any = states[-1] if states else batch.ids
         for step in self.steps:
             match step:
+                case PoolingHead():
+                    x = step(x, batch)
                 case LayerPoolHead():
                     x = step(states)
                 case LateInteractionHead():

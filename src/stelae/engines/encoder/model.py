@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -68,6 +69,7 @@ class TextEncoder(nn.Module):
         self.scorer = (
             None if spec.scoring is None else build_scorer(spec, spec.scoring, self.trunk, tensors)
         )
+        self._heads = lru_cache(64)(self._wanted)
         self.skips_prompts = any(not pool.include_prompt for pool in _pools(spec.chains))
         self.to(device)
         prepack(self)
@@ -92,13 +94,13 @@ class TextEncoder(nn.Module):
         """Entries by the heads they need; nearly always all need the same."""
         parts: dict[Heads, list[int]] = {}
         for index, features in enumerate(batch):
-            parts.setdefault(self._heads(features), []).append(index)
+            parts.setdefault(self._heads(features.outputs, features.role), []).append(index)
         return parts
 
-    def _heads(self, features: Features) -> Heads:
-        if not features.outputs:
+    def _wanted(self, outputs: tuple[OutputType, ...], role: Role | None) -> Heads:
+        if not outputs:
             return () if self.scorer is None else (self.scorer,)
-        return tuple(self._head(output, features.role) for output in features.outputs)
+        return tuple(self._head(output, role) for output in outputs)
 
     def _head(self, output: OutputType, role: Role | None) -> Head:
         for side in (role, None, Role.DOCUMENT):
@@ -138,6 +140,7 @@ class TextEncoder(nn.Module):
     def close(self) -> None:
         """Free trunk and heads."""
         del self.trunk, self.heads, self.scorer
+        self._heads.cache_clear()
 
 
 def _second(features: Features) -> int:

@@ -16,7 +16,17 @@ from torch import Tensor
 
 from stelae.nn.batch import TokenBatch
 from stelae.nn.kernels.linear import aligned
-from stelae.nn.kernels.variants import FLOAT, INT, LONG, POINTER, Kernel, Source, best
+from stelae.nn.kernels.variants import (
+    FLOAT,
+    INT,
+    LONG,
+    POINTER,
+    Kernel,
+    Source,
+    Variant,
+    best,
+    compiled,
+)
 
 EMBED = Source(
     "rows",
@@ -57,7 +67,8 @@ class Embeddings:
         self._starts = _pointers(self._tables)
         self._sizes = (LONG * len(self._tables))(*map(len, self._tables))
         self._norm = aligned(scale.detach().float()), aligned(shift.detach().float())
-        self._eps, self._width = eps, tables[0].shape[1]
+        self._rest = len(tables), *(row.data_ptr() for row in self._norm), eps
+        self._width, self._dtype = tables[0].shape[1], tables[0].dtype
 
     def run(self, places: Sequence[Tensor | None]) -> Tensor:
         """Embed tokens.
@@ -75,12 +86,10 @@ class Embeddings:
         """
         first = places[0]
         count = 0 if first is None else len(first)
-        made = torch.empty(count, self._width, dtype=self._tables[0].dtype)
+        made = torch.empty(count, self._width, dtype=self._dtype)
         failed = _called(EMBED, self._kernel, count)(
-            *(made.data_ptr(), count, self._width),
-            *(self._starts, self._sizes, _pointers(places)),
-            *(len(self._tables), *(row.data_ptr() for row in self._norm), self._eps),
-            torch.get_num_threads(),
+            *(made.data_ptr(), count, self._width, self._starts, self._sizes, _pointers(places)),
+            *(*self._rest, torch.get_num_threads()),
         )
         if failed == OUTSIDE:
             rows = [len(table) for table in self._tables]
@@ -133,16 +142,15 @@ def _kernel(source: Source, rows: Tensor) -> Kernel | None:
 
 def _called(source: Source, kernel: Kernel, tokens: int) -> Callable[..., int]:
     """The function of a kernel, which leaves the interpreter to others where that pays."""
-    if tokens > FEW:
-        return kernel.run
-    function: Any = kernel.run
-    return _keeping(ctypes.cast(function, POINTER).value or 0, source.takes)
+    return kernel.run if tokens > FEW else _keeping(source, kernel.variant)
 
 
 @cache
-def _keeping(address: int, takes: tuple[Any, ...]) -> Callable[..., int]:
-    """The function at an address, called without letting go of the interpreter."""
-    made: Callable[..., int] = ctypes.PYFUNCTYPE(INT, *takes)(address)
+def _keeping(source: Source, variant: Variant) -> Callable[..., int]:
+    """The function of a kernel, called without letting go of the interpreter."""
+    function: Any = compiled(source, variant).run
+    address = ctypes.cast(function, POINTER).value or 0
+    made: Callable[..., int] = ctypes.PYFUNCTYPE(INT, *source.takes)(address)
     return made
 
 

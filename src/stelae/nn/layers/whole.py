@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 from torch import Tensor, nn
@@ -17,6 +18,9 @@ from stelae.nn.layers.postnorm import PostNormLayer
 from stelae.nn.layers.prenorm import Parts
 
 B = TypeVar("B", postnorm.Blocks, prenorm.Blocks)
+
+
+_UPDATE = attrgetter("update")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +38,7 @@ class WholeStack(Generic[B]):
     @property
     def adapted(self) -> bool:
         """Whether an adapter wants to change a product of theirs now."""
-        return any(layer.update is not None for layer in self.layers)
+        return any(map(_UPDATE, self.layers))
 
 
 class _NotWhole(Exception):

@@ -134,7 +134,7 @@ def adapted(batch: Packed, loras: Sequence[Lora | None]) -> Iterator[None]:
         batch: The texts.
         loras: Their adapters, in packed order; ``None`` for texts that run without.
     """
-    present = dict.fromkeys(lora for lora in loras if lora is not None)
+    present = dict.fromkeys(filter(None, loras))
     shares: dict[Adaptable, list[tuple[Rows, Share]]] = {}
     for lora in present:
         rows = _rows(batch, [other is lora for other in loras])
