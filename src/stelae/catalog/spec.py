@@ -243,7 +243,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     similarity: Similarity | None = None
     notes: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def outputs(self) -> tuple[OutputType, ...]:
         """Kinds of representation it makes."""
         return tuple(dict.fromkeys(chain.output for chain in self.chains))
@@ -292,13 +292,13 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         firsts = [self.chain(output, role)[0] for output in outputs]
         return not firsts or not all(isinstance(step, StaticTerms) for step in firsts)
 
-    @property
+    @cached_property
     def normalized(self) -> bool:
         """Whether its dense vectors have unit length as the checkpoint makes them."""
         dense = [c for c in self.chains if c.output is OutputType.DENSE]
         return bool(dense) and all(c.steps and isinstance(c.steps[-1], Normalize) for c in dense)
 
-    @property
+    @cached_property
     def marking(self) -> LateInteraction | None:
         """How it reads texts for late interaction, if it does that."""
         steps = (step for chain in self.chains for step in chain.steps)

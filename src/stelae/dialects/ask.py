@@ -245,8 +245,20 @@ async def _ask(
     return result
 
 
-def caller_of(request: Request | Asking) -> Caller:
-    """Who asks, as the headers of the house tell it.
+def caller_of(
+    request: Request | Asking,
+    *,
+    load_wait: float | None = None,
+    pool: str | None = None,
+    machine: str | None = None,
+) -> Caller:
+    """Who asks, as the headers of the house tell it, and what a dialect has headers for beside.
+
+    Args:
+        request: The request.
+        load_wait: As of ``Caller``.
+        pool: As of ``Caller``.
+        machine: As of ``Caller``.
 
     Raises:
         InvalidInput: A header cannot be read.
@@ -254,7 +266,14 @@ def caller_of(request: Request | Asking) -> Caller:
     """
     record = record_of(request)
     timeout = request.seconds if isinstance(request, Asking) else timeout_of(request)
-    return Caller(request_id=record.id, key_id=record.key_id, timeout=timeout)
+    return Caller(
+        request_id=record.id,
+        key_id=record.key_id,
+        timeout=timeout,
+        load_wait=load_wait,
+        pool=pool,
+        machine=machine,
+    )
 
 
 def timeout_of(request: Request) -> float | None:

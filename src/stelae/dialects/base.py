@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
@@ -439,10 +439,14 @@ def record_of(request: Request | Asking) -> Record:
 
 def header_of(request: Request, name: bytes) -> str | None:
     """The first header of a name in lower case; Starlette's search takes five times as long."""
-    for each, value in request.scope["headers"]:
+    return first_of(request.scope["headers"], name)
+
+
+def first_of(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
+    """The first of raw headers that has a name."""
+    for each, value in headers:
         if each == name:
-            text: str = value.decode("latin-1")
-            return text
+            return value.decode("latin-1")
     return None
 
 

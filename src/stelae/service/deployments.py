@@ -199,11 +199,13 @@ class Deployments:
 
     def replicas(self, name: str) -> list[Replica]:
         """The replicas of the model that are up, those first that take calls."""
-        return sorted(self.controller.replicas(name), key=lambda replica: router.rank(replica))
+        there = self.controller.replicas(name)
+        return sorted(there, key=router.rank) if len(there) > 1 else list(there)
 
     def replica(self, name: str) -> Replica | None:
         """A replica of the model, whatever its state; one that takes calls if there is any."""
-        return next(iter(self.replicas(name)), None)
+        there = self.replicas(name)
+        return there[0] if there else None
 
     def state(self, name: str) -> ModelState:
         """Where the model stands between known and served."""

@@ -19,7 +19,7 @@ def describe(
 ) -> ModelInfo:
     """Put together entry, checkpoint, choice of engine and loaded engine."""
     facts: dict[str, Any] = {"source": entry.source}
-    if standing.spec is not None:
+    if standing.spec is not None and not replicas:
         facts |= _of_spec(standing.spec)
     if standing.choice is not None:
         facts |= {"engine": standing.choice.manifest.name, "reason": standing.choice.reason}

@@ -9,6 +9,7 @@ costs one short piece each and no copy but the last.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -49,8 +50,9 @@ def _data(size: int) -> bytes:
     )
 
 
-def head(dtype: np.dtype[Any], shape: Sequence[int]) -> bytes:
-    """All of an array but its numbers."""
+@lru_cache(1024)
+def head(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """All of an array but its numbers; those made lately are remembered."""
     return b"".join(
         (
             map_of(5),
@@ -63,6 +65,8 @@ def head(dtype: np.dtype[Any], shape: Sequence[int]) -> bytes:
 
 def little(array: NDArray[Any]) -> NDArray[Any]:
     """The array as it is sent: little-endian, in C order."""
+    if array.dtype.str[0] != ">" and array.flags.c_contiguous:
+        return array
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from stelae.dialects import ask
+from stelae.dialects.base import first_of
 from stelae.service.inference import Caller
 
 HOLD = 8.0
@@ -23,7 +23,7 @@ def caller_of(request: Request) -> Caller:
         InvalidInput: A header cannot be read.
     """
     pool, machine = place_of(request.headers)
-    return replace(ask.caller_of(request), load_wait=HOLD, pool=pool, machine=machine)
+    return ask.caller_of(request, load_wait=HOLD, pool=pool, machine=machine)
 
 
 def place_of(headers: Headers) -> tuple[str | None, str | None]:
@@ -31,8 +31,8 @@ def place_of(headers: Headers) -> tuple[str | None, str | None]:
 
     The SDK splits ``pool/profile`` itself; others may send it whole.
     """
-    pool = headers.get("x-sie-pool", "").strip()
-    machine = headers.get("x-sie-machine-profile", "").strip()
+    pool = (first_of(headers.raw, b"x-sie-pool") or "").strip()
+    machine = (first_of(headers.raw, b"x-sie-machine-profile") or "").strip()
     if "/" in machine:
         pool, _, machine = machine.partition("/")
     return pool or None, machine or None

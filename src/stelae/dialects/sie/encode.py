@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -159,16 +160,23 @@ def _bits(reading: Quantization | None) -> bool:
 
 def _name(values: Matrix, reading: Quantization | None) -> str:
     """The number format in SIE's word."""
-    return "binary" if _bits(reading) else str(values.dtype)
+    return "binary" if _bits(reading) else _dtype_name(values.dtype)
+
+
+@lru_cache
+def _dtype_name(dtype: np.dtype[Any]) -> str:
+    """NumPy's name of a number format, which takes it longer to find than all else to pack."""
+    return str(dtype)
 
 
 def _columns(result: EncodeResult) -> list[tuple[bytes, Pieces]]:
     """The same as msgpack, in pieces."""
-    dense, alike = result.dense, result.quantization is None or _bits(result.quantization)
+    dense, reading = result.dense, result.quantization
+    alike = dense is not None and (reading is None or _bits(reading))
     return [
         (
             pack(name),
-            _dense_pieces(dense, facts(0))
+            _dense_pieces(dense, reading)
             if name == "dense" and dense is not None and alike
             else _pieces(facts),
         )
@@ -176,12 +184,18 @@ def _columns(result: EncodeResult) -> list[tuple[bytes, Pieces]]:
     ]
 
 
-def _dense_pieces(dense: Matrix, first: dict[str, Any]) -> Pieces:
+def _dense_pieces(dense: Matrix, reading: Quantization | None) -> Pieces:
     """Vectors of which everything but the numbers is alike."""
-    said = [pack(key) + pack(first[key]) for key in ("dims", "dtype")]
-    start = b"".join((map_of(3), *said, pack("values")))
+    start = _dense_head(_width(dense, reading), _name(dense, reading))
     row = rows(dense)
     return lambda index: [start, *row(index)]
+
+
+@lru_cache
+def _dense_head(width: int, dtype: str) -> bytes:
+    """What is said of a vector before its numbers."""
+    said = (pack("dims"), pack(width), pack("dtype"), pack(dtype), pack("values"))
+    return b"".join((map_of(3), *said))
 
 
 def _pieces(facts: Facts) -> Pieces:

@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from stelae.dialects.base import header_of
 from stelae.dialects.pieces import gathered
 from stelae.dialects.sie.arrays import map_of, pack, pack_list
 from stelae.wire.arrays import Buffer
@@ -17,12 +18,12 @@ MSGPACK, JSON = "application/msgpack", "application/json"
 
 def sent(request: Request) -> str:
     """The form of the body: msgpack if the header says so, else JSON."""
-    return MSGPACK if "msgpack" in request.headers.get("content-type", "").lower() else JSON
+    return MSGPACK if "msgpack" in (header_of(request, b"content-type") or "").lower() else JSON
 
 
 def wanted(request: Request) -> str:
     """The form of the answer: JSON if the caller names it and not msgpack."""
-    accept = request.headers.get("accept", "").lower()
+    accept = (header_of(request, b"accept") or "").lower()
     return JSON if JSON in accept and "msgpack" not in accept else MSGPACK
 
 

@@ -6,9 +6,11 @@ import re
 
 from starlette.datastructures import Headers
 
+from stelae.dialects.base import first_of
+
 Version = tuple[int, int, int]
 
-SDK = "x-sie-sdk-version"
+SDK = b"x-sie-sdk-version"
 """Header in which the SDK tells its version."""
 
 NEWEST: Version = (10**6, 0, 0)
@@ -19,12 +21,12 @@ _VERSION = re.compile(r"(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?")
 
 def speaks(headers: Headers) -> bool:
     """Whether a request comes from the SDK."""
-    return SDK in headers
+    return first_of(headers.raw, SDK) is not None
 
 
 def version(headers: Headers) -> Version:
     """The version of the SDK that asks."""
-    found = _VERSION.match(headers.get(SDK, ""))
+    found = _VERSION.match(first_of(headers.raw, SDK) or "")
     if found is None:
         return NEWEST
     major, minor, patch = found.groups(default="0")
@@ -33,5 +35,5 @@ def version(headers: Headers) -> Version:
 
 def told(headers: Headers) -> str | None:
     """The version as it was told, if it can be sent back: the SDK warns of any other."""
-    given = headers.get(SDK, "")
+    given = first_of(headers.raw, SDK) or ""
     return given if _VERSION.match(given) and given.isascii() and given.isprintable() else None
