@@ -186,6 +186,7 @@ class Counting:
     def __init__(self, inner: Any) -> None:
         self.vocabulary, self.typed = inner.vocabulary, inner.typed
         self.prefix, self.middle, self.suffix = inner.prefix, inner.middle, inner.suffix
+        self.surplus = inner.surplus
         self.texts: list[str] = []
         self._inner = inner
 

@@ -18,6 +18,7 @@ from stelae.engines.text.engine import TextEngine
 from stelae.engines.text.features import Features, TextModel, Tokenizer
 from stelae.engines.text.tokenizer import tokenizer_of
 from stelae.errors import UnsupportedCheckpoint
+from stelae.nn.backbone import Backbone
 from stelae.nn.kernels import attention, linear
 from stelae.nn.kernels.variants import int8_variant, note, told
 from stelae.types import ComputeDtype, Item, Modality
@@ -46,6 +47,8 @@ def load_with(spec: ModelSpec, options: EngineOptions, plan: Plan | None) -> Tex
     int8 = {} if plan is None else plan.smoothing
     texts = TextEncoder(spec, int8=int8, **how) if Modality.TEXT in spec.inputs else None
     pictures = None if spec.vision is None else PictureEncoder(spec, spec.vision, **how)
+    if texts is not None and isinstance(texts.trunk, Backbone):  # a table was checked when read
+        tokenizer.fit(len(texts.trunk.words.weight))
     model = _together(texts, pictures)
     _warm_up(spec, model, tokenizer, pictures)
     return TextEngine(

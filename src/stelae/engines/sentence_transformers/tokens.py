@@ -44,6 +44,7 @@ class LibraryTokenizer:
         self.prefix, self.suffix = one.ids[:start], one.ids[stop:]
         self._single = one.type_ids[: start + 1], one.type_ids[stop:]
         self.middle: list[int] = []
+        self.surplus: dict[int, str] = {}
         self.typed = pairs and self.told
         if pairs:
             self._read_pair(one.ids[start:stop])

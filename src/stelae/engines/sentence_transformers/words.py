@@ -28,6 +28,7 @@ class WordTokenizer:
         self.vocabulary: int = len(tokenizer.get_vocab())
         self.prefix: list[int] = []
         self.middle: list[int] = []
+        self.surplus: dict[int, str] = {}
         self.suffix: list[int] = []
 
     def read(self, texts: Sequence[str], room: int, truncate: Truncate) -> list[list[int]]:

@@ -84,6 +84,7 @@ class Tokenizer(Protocol):
             ``suffix`` stand around them.
         typed: Whether the second text of a pair, with the tokens after it, is told
             apart by token type ids.
+        surplus: Tokens that a text may hold and the model has no vector for, by id.
     """
 
     vocabulary: int
@@ -91,6 +92,7 @@ class Tokenizer(Protocol):
     suffix: list[int]
     middle: list[int]
     typed: bool
+    surplus: dict[int, str]
 
     def read(self, texts: Sequence[str], room: int, truncate: Truncate) -> Sequence[Sequence[int]]:
         """Ids of each text.

@@ -99,6 +99,8 @@ class Intake:
         elif cut:
             ids = ids[:room]
         whole = [*before, *marks, *ids, *after]
+        if (refused := self._unknown(whole)) is not None:
+            return refused
         if not whole and self._framed(outputs, role):
             return InvalidInput("the text has no tokens for this model; give some text")
         seen = len(whole)
@@ -124,6 +126,18 @@ class Intake:
             ids=np.concatenate([gap, text.ids] if fill.left else [text.ids, gap]),
             prompt=text.prompt + len(gap) if fill.left and text.prompt else text.prompt,
             seen=None if fill.seen else count,
+        )
+
+    def _unknown(self, ids: Ids) -> InvalidInput | None:
+        """Why the model cannot read a text, if that holds a token that it has no vector for."""
+        surplus = self.tokenizer.surplus
+        wrong = next((i for i in ids if i in surplus), None) if surplus else None
+        if wrong is None:
+            return None
+        return InvalidInput(
+            f"the text has the token {surplus[wrong]!r}, number {wrong}; the weights of this model "
+            f"have vectors of 0..{self.tokenizer.vocabulary - 1}; take it out of the text",
+            param="items",
         )
 
     def _frame(self, outputs: tuple[OutputType, ...], role: Role | None) -> tuple[Ids, Ids]:
@@ -152,6 +166,8 @@ class Intake:
             first, second = _cut(first, one, truncate), _cut(second, other, truncate)
         start = len(tokenizer.prefix) + len(first) + len(tokenizer.middle)
         whole = [*tokenizer.prefix, *first, *tokenizer.middle, *second, *tokenizer.suffix]
+        if (refused := self._unknown(whole)) is not None:
+            return refused
         return Features(
             np.array(whole, np.int32),
             truncated=cut,
@@ -168,6 +184,8 @@ class Intake:
         if cut and truncate is Truncate.ERROR:
             return _too_long(len(ids), room, len(prefix) + len(suffix))
         whole = [*prefix, *ids[:room], *suffix]
+        if (refused := self._unknown(whole)) is not None:
+            return refused
         return Features(np.array(whole, np.int32), truncated=cut, outputs=())
 
 

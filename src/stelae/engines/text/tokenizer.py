@@ -11,7 +11,7 @@ from tokenizers.normalizers import Sequence as Sequential
 from stelae.catalog.abilities import Classify
 from stelae.catalog.spec import ModelSpec, Static, WordPiece
 from stelae.catalog.wordpiece import open_tokenizer
-from stelae.errors import UnsupportedCheckpoint
+from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
 from stelae.types import Truncate
 
 CHARS_PER_TOKEN = 16
@@ -38,6 +38,7 @@ class FileTokenizer:
         suffix: Special tokens after a text.
         middle: Special tokens between the two texts of a pair.
         typed: Whether the second text of a pair has token type ids of its own.
+        surplus: Tokens that a text may hold and the model has no vector for, by id.
 
     Raises:
         UnsupportedCheckpoint: The file cannot be read, or puts special tokens in a way
@@ -60,6 +61,31 @@ class FileTokenizer:
         self.vocabulary: int = self._tokenizer.get_vocab_size(with_added_tokens=True)
         self.prefix, self.suffix = self._specials()
         self.middle, self.typed = ([], False) if pairs is None else self._between(pairs)
+        self.surplus: dict[int, str] = {}
+
+    def fit(self, rows: int) -> None:
+        """Let no token pass that the model has no vector for.
+
+        Checkpoints may name tokens beside the vocabulary that none of their weights are for, as
+        those that stand for pictures in a model of texts: they are refused where they are used.
+
+        Args:
+            rows: Vectors that it has.
+
+        Raises:
+            ModelLoadFailed: The vocabulary is that of another model.
+        """
+        known = self._tokenizer.get_vocab(with_added_tokens=True)
+        self.surplus = {i: token for token, i in known.items() if i >= rows}
+        self.vocabulary = min(self.vocabulary, rows)
+        spare = {*self._tokenizer.get_added_tokens_decoder()}
+        needed = self.surplus.keys() - (spare - {*self.prefix, *self.middle, *self.suffix})
+        if needed:
+            first = min(needed)
+            raise ModelLoadFailed(
+                f"the tokenizer has {self.surplus[first]!r} as token {first}, and the weights have "
+                f"vectors of the tokens 0..{rows - 1}; take both from the same checkpoint"
+            )
 
     def read(self, texts: Sequence[str], room: int, truncate: Truncate) -> list[list[int]]:
         """Ids of each text, or of so much of it that ``room`` is surely passed."""
@@ -136,6 +162,10 @@ class NoTokenizer:
         self.suffix: list[int] = []
         self.middle: list[int] = []
         self.typed = False
+        self.surplus: dict[int, str] = {}
+
+    def fit(self, rows: int) -> None:
+        """There is no token."""
 
     def read(self, texts: Sequence[str], room: int, truncate: Truncate) -> list[list[int]]:
         """Nothing of each text."""

@@ -66,6 +66,7 @@ class QuestionTokenizer:
         self.prefix = self._ids(opening or "")
         self.suffix = self._ids(f"{processor.query_augmentation_token * REPEATS}\n")
         self.middle: list[int] = []
+        self.surplus: dict[int, str] = {}
 
     def read(self, texts: Sequence[str], room: int, truncate: Truncate) -> list[list[int]]:
         """Ids of each text, whole."""

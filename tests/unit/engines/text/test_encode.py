@@ -21,6 +21,7 @@ class Letters:
     def __init__(self) -> None:
         self.vocabulary, self.prefix, self.suffix = 92, [90], [91]
         self.middle, self.typed = [91], True
+        self.surplus: dict[int, str] = {}
 
     def read(self, texts: Sequence[str], room: int, truncate: Truncate) -> list[list[int]]:
         return [[ord(letter) - ord("a") for letter in text] for text in texts]
