@@ -46,6 +46,9 @@ SMALL = {
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*)`")
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+SPAN = re.compile(r"(?<!`)(`+)(?!`)((?:[^\n]|\n(?!\s*\n))+?)(?<!`)\1(?!`)")
+"""Code in running text; a paragraph ends it."""
 TARGET = re.compile(r"^([a-z]+):", re.MULTILINE)
 MADE_LATER = ("ORG/", "NAME", "OUT", "SLUG")
 """Words that stand for something else."""
@@ -182,8 +185,15 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
+def test_code_in_running_text_stays_on_its_line(page: Path) -> None:
+    """So it can be found, and copied from the page as it is."""
+    text = FENCED.sub("", page.read_text(encoding="utf-8"))
+    assert [match[0] for match in SPAN.finditer(text) if "\n" in match[2]] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_paths_exist(page: Path) -> None:
-    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    text = FENCED.sub("", page.read_text(encoding="utf-8"))
     named = {p for p in PATH.findall(text) if p.endswith(("/", ".py", ".yaml", ".toml"))}
     places = (ROOT, SOURCE, page.parent)
     missing = [

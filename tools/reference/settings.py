@@ -14,8 +14,8 @@ A flag counts more than a variable, a variable more than the file given with `--
 file more than the default. The file is TOML or YAML with the names below; a variable is
 `{ENV_PREFIX}` and the name in capitals, with `__` where the name has a dot. Sizes may have a unit
 (`64MiB`); lists in variables are separated by commas. An unknown name is an error that names the
-nearest one. `stelae config show` prints what is in force and where it comes from, `stelae config
-schema` the JSON Schema of the file.
+nearest one. `stelae config show` prints what is in force and where it comes from,
+`stelae config schema` the JSON Schema of the file.
 """
 
 EXAMPLE = """
