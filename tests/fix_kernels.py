@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +17,27 @@ from stelae.nn.batch import TokenBatch, pack
 from stelae.nn.kernels import attention, blocks, build, cached, linear, rows
 from stelae.nn.kernels.variants import (
     INT8_VARIANTS,
+    TILED,
     VARIANTS,
+    WITHOUT_TILES,
     Kernel,
     Source,
     Variant,
     compiled,
 )
 
+MODEL_OF_TILES = Path(__file__).parent / "unit" / "nn" / "tiles_model.h"
+
+MODELLED = replace(
+    TILED,
+    name="AMX-BF16 as its manual defines it",
+    runs=WITHOUT_TILES.runs,
+    flags=(*TILED.flags, "-DSTELAE_TILES_MODEL", "-include", str(MODEL_OF_TILES)),
+)
+"""Tiles for processors that have none."""
+
 variants = pytest.mark.parametrize(
-    "variant", [v for v in VARIANTS if v.runs()], ids=lambda variant: variant.name
+    "variant", [v for v in (*VARIANTS, MODELLED) if v.runs()], ids=lambda variant: variant.name
 )
 int8_variants = pytest.mark.parametrize(
     "variant", [v for v in INT8_VARIANTS if v.runs()], ids=lambda variant: variant.name

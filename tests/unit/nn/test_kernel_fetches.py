@@ -7,13 +7,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fix_kernels import needs_compiler, variants
+from fix_kernels import MODELLED, needs_compiler, variants
 
 from stelae.nn.kernels import build
-from stelae.nn.kernels.variants import Variant
+from stelae.nn.kernels.variants import TILED, Variant
 
 TILES = 6
 """Functions for one row to six at a time."""
+
+INSTRUCTIONS = ("ldtilecfg", "tileloadd", "tdpbf16ps", "tilestored", "tilerelease")
+"""Of a processor that has tiles."""
 
 
 def assembly(name: str, variant: Variant, folder: Path) -> str:
@@ -31,7 +34,18 @@ def assembly(name: str, variant: Variant, folder: Path) -> str:
 def test_the_next_weights_are_fetched_while_rows_are_multiplied(
     variant: Variant, tmp_path: Path
 ) -> None:
-    assert assembly("linear", variant, tmp_path).count("prefetcht1") >= TILES
+    functions = 2 if variant in (TILED, MODELLED) else TILES  # for sixteen rows, and for 32
+    assert assembly("linear", variant, tmp_path).count("prefetcht1") >= functions
+
+
+@pytest.mark.slow
+@needs_compiler
+@pytest.mark.parametrize("name", ["linear", "postnorm", "prenorm"])
+def test_rows_are_multiplied_in_tiles_and_nowhere_else(name: str, tmp_path: Path) -> None:
+    made = assembly(name, TILED, tmp_path)
+    assert all(instruction in made for instruction in INSTRUCTIONS)
+    taken, given = (made.count(word) for word in ("ldtilecfg", "tilerelease"))
+    assert 0 < taken <= given
 
 
 @pytest.mark.slow

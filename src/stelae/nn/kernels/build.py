@@ -47,6 +47,28 @@ def load(name: str, *flags: str) -> ctypes.CDLL:
     Raises:
         BuildFailed: There is no compiler, it refuses, or what it made cannot be loaded.
     """
+    library = _made(name, ".so", ("-shared",), flags)
+    try:
+        return ctypes.CDLL(str(library))
+    except OSError as error:
+        raise BuildFailed(f"{name}.cpp could not be loaded: {error}") from error
+
+
+def program(name: str, *flags: str) -> Path:
+    """A program of its own, made of one of the sources.
+
+    Args:
+        name: Of the file, as ``tiles``.
+        flags: Of the compiler, for the instructions that are used.
+
+    Raises:
+        BuildFailed: There is no compiler, or it refuses.
+    """
+    return _made(name, "", (), flags)
+
+
+def _made(name: str, suffix: str, linking: tuple[str, ...], flags: tuple[str, ...]) -> Path:
+    """What is compiled of a source, if it was not yet."""
     compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None:
         raise BuildFailed(f"none of {', '.join(COMPILERS)} is installed")
@@ -55,10 +77,10 @@ def load(name: str, *flags: str) -> ctypes.CDLL:
     parts = {file: SOURCES[file], **headers}
     try:
         key = hashlib.sha256(f"{parts}{options}{_version(compiler)}".encode()).hexdigest()
-        library = folder() / f"{name}-{key[:16]}.so"
-        if not library.exists():
-            _compile(compiler, parts, options, library)
-        return ctypes.CDLL(str(library))
+        made = folder() / f"{name}-{key[:16]}{suffix}"
+        if not made.exists():
+            _compile(compiler, parts, options, linking, made)
+        return made
     except (OSError, subprocess.SubprocessError) as error:
         raise BuildFailed(f"{file} could not be built: {_words(error)}") from error
 
@@ -85,24 +107,29 @@ def _version(compiler: str) -> str:
 
 
 def _compile(
-    compiler: str, parts: Mapping[str, str], options: tuple[str, ...], library: Path
+    compiler: str,
+    parts: Mapping[str, str],
+    options: tuple[str, ...],
+    linking: tuple[str, ...],
+    made: Path,
 ) -> None:
-    """Compile beside the library's place and move it there, so that nobody sees half of it.
+    """Compile beside the place of what is made and move it there, so that nobody sees half of it.
 
     Args:
         compiler: Its path.
         parts: What is compiled and the headers that it includes, texts by name.
         options: Of the compiler.
-        library: What is made.
+        linking: Options for the second step.
+        made: A library or a program.
     """
-    with tempfile.TemporaryDirectory(dir=library.parent) as work:
+    with tempfile.TemporaryDirectory(dir=made.parent) as work:
         for name, text in parts.items():
             Path(work, name).write_text(text, "utf-8")
-        source, made, whole = (Path(work, name) for name in (next(iter(parts)), "it.o", "it.so"))
+        source, compiled, whole = (Path(work, name) for name in (next(iter(parts)), "it.o", "it"))
         # In two steps: linking with -fopenmp would bind a second OpenMP to it.
-        _run(compiler, *options, "-c", str(source), "-o", str(made))
-        _run(compiler, "-shared", str(made), "-o", str(whole))
-        whole.replace(library)
+        _run(compiler, *options, "-c", str(source), "-o", str(compiled))
+        _run(compiler, *linking, str(compiled), "-o", str(whole))
+        whole.replace(made)
 
 
 def _run(*command: str) -> None:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stelae.nn.kernels.variants import INT, LONG, POINTER, Kernel, Source, Variant, best
+from stelae.nn.kernels import tiles
+from stelae.nn.kernels.variants import INT, LONG, POINTER, TILED, Kernel, Source, Variant, best
 from stelae.nn.kernels.variants import note as note_of
 
 SOURCE = Source(
@@ -120,7 +121,7 @@ def lay_out(weight: Tensor, bias: Tensor | None) -> Panels | None:
         weight: Shape ``(outputs, inputs)``.
         bias: Shape ``(outputs,)``.
     """
-    if weight.device.type != "cpu" or _tiles(weight.dtype):
+    if weight.device.type != "cpu" or _onednn_is_ahead(weight.dtype):
         return None
     kernel = best(SOURCE, weight.dtype)
     if kernel is None or weight.shape[1] % kernel.variant.step:
@@ -130,14 +131,14 @@ def lay_out(weight: Tensor, bias: Tensor | None) -> Panels | None:
 
 def note(dtype: torch.dtype) -> str:
     """Who multiplies in a number format here, for people."""
-    if _tiles(dtype):
+    if _onednn_is_ahead(dtype):
         return f"{SOURCE.what} by PyTorch: the processor multiplies in tiles (AMX)"
     return note_of(SOURCE, dtype)
 
 
-def _tiles(dtype: torch.dtype) -> bool:
-    """Whether the processor multiplies such numbers in tiles (AMX), which oneDNN makes use of."""
-    return dtype == torch.bfloat16 and torch.cpu._is_amx_tile_supported()
+def _onednn_is_ahead(dtype: torch.dtype) -> bool:
+    """Whether it multiplies such numbers in the tiles of the processor, and kernels here do not."""
+    return dtype == torch.bfloat16 and tiles.offered() and not TILED.runs()
 
 
 def panels(kernel: Kernel, weight: Tensor, bias: Tensor | None) -> Panels:

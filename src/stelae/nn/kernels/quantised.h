@@ -59,6 +59,7 @@ struct QuantisedWeights : Panels {
     const int32_t* totals;   // of the weights of an output, in whole panels
     const float* smoothing;  // of inputs, in whole registers
 
+    char hold() const { return 0; }
     int64_t width() const { return up(inputs, 64); }  // of a row in bytes
     size_t room() const { return BLOCK * (width() + sizeof(float) + sizeof(int32_t)); }
 

@@ -26,7 +26,13 @@ namespace {
 
 constexpr int64_t MOST = 512;      // rows that a thread takes through all blocks at once
 constexpr int64_t LEAST_ROWS = 32;  // fewer would wait for weights
-constexpr double DEARER = 3.0;     // an operation of attention beside one of a linear layer
+#ifdef STELAE_TILES
+constexpr int64_t NEAR = 1 << 20;  // bytes of rows at work that stay near
+constexpr double DEARER = 12.0;    // an operation of attention beside one of a linear layer
+#else
+constexpr int64_t NEAR = 512 << 10;
+constexpr double DEARER = 3.0;
+#endif
 constexpr double UNEVEN = 1.1;     // share of the time that may be lost before rows are shared
 
 struct Sequences {
@@ -76,7 +82,8 @@ struct Common {
     int64_t rows_at_once() const {
         const int64_t bytes =
             (sizes.inner + sizes.normed) * sizeof(Number) + sizes.sums * sizeof(float);
-        return std::clamp<int64_t>((512 << 10) / bytes / TOGETHER * TOGETHER, 4 * TOGETHER, BLOCK);
+        const int64_t least = (MANY + TOGETHER - 1) / TOGETHER * TOGETHER;
+        return std::clamp<int64_t>(NEAR / bytes / TOGETHER * TOGETHER, least, BLOCK);
     }
 };
 

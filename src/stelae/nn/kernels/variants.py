@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from stelae.nn.kernels import tiles
 from stelae.nn.kernels.build import BuildFailed, load
 
 POINTER, LONG, INT, FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int, ctypes.c_float
@@ -42,11 +43,23 @@ def _capability(*known: str) -> Callable[[], bool]:
     return lambda: torch.backends.cpu.get_cpu_capability() in known
 
 
+_BFLOAT16 = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512bf16", "-DSTELAE_BFLOAT16")
+_IN_TILES = (*_BFLOAT16, "-DSTELAE_TILES")
+
+TILED = Variant(
+    *("AMX-BF16", torch.bfloat16, 2, 16),
+    lambda: torch.cpu._is_avx512_bf16_supported() and tiles.work(*_IN_TILES),
+    _IN_TILES,
+)
+"""Linear layers by tiles, all else as without."""
+
+WITHOUT_TILES = Variant(
+    "AVX512-BF16", torch.bfloat16, 2, 16, torch.cpu._is_avx512_bf16_supported, _BFLOAT16
+)
+
 VARIANTS = (
-    Variant(
-        *("AVX512-BF16", torch.bfloat16, 2, 16, torch.cpu._is_avx512_bf16_supported),
-        ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512bf16", "-DSTELAE_BFLOAT16"),
-    ),
+    TILED,
+    WITHOUT_TILES,
     Variant("AVX-512", torch.float32, 1, 16, _capability("AVX512"), ("-mavx512f",)),
     Variant("AVX2", torch.float32, 1, 8, _capability("AVX2", "AVX512"), ("-mavx2", "-mfma")),
 )
@@ -67,8 +80,8 @@ def _with_int8(name: str, variant: Variant) -> Variant:
 
 
 INT8_VARIANTS = (
-    _with_int8("AVX512-VNNI with AVX512-BF16", VARIANTS[0]),
-    _with_int8("AVX512-VNNI", VARIANTS[1]),
+    _with_int8("AVX512-VNNI with AVX512-BF16", WITHOUT_TILES),
+    _with_int8("AVX512-VNNI", VARIANTS[2]),
 )
 """Those that multiply in int8 between numbers of their format."""
 

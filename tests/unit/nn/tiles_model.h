@@ -1,0 +1,113 @@
+// What a processor does with tiles, as its manual defines it (Intel 64 and IA-32 Architectures
+// Software Developer's Manual, volumes 1 and 2: AMX, TILELOADD, TILESTORED, TDPBF16PS), for processors
+// that have none. Included in front of a kernel, in place of the instructions.
+
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+
+namespace {
+
+constexpr int TILES = 8, MOST_ROWS = 16, MOST_CELLS = 16;
+
+// As the instruction reads it.
+struct ModelSizes {
+    uint8_t palette, start, reserved[14];
+    uint16_t bytes[16];
+    uint8_t rows[16];
+};
+
+struct ModelTiles {
+    bool held = false;
+    ModelSizes sizes;
+    uint8_t numbers[TILES][MOST_ROWS][4 * MOST_CELLS];
+};
+thread_local ModelTiles model;
+
+inline float denormal_as_zero(float x) { return std::fabs(x) < 1.17549435e-38f ? 0.0f * x : x; }
+inline float model_number(const uint8_t* from) {
+    uint16_t half;
+    std::memcpy(&half, from, sizeof half);
+    const uint32_t bits = static_cast<uint32_t>(half) << 16;
+    float x;
+    std::memcpy(&x, &bits, sizeof x);
+    return denormal_as_zero(x);
+}
+
+// Sizes that a processor refuses end the program.
+inline void take_tiles(const void* from) {
+    ModelSizes& sizes = model.sizes;
+    std::memcpy(&sizes, from, sizeof sizes);
+    bool valid = sizes.palette == 1 && sizes.start == 0;
+    for (const uint8_t byte : sizes.reserved) valid &= byte == 0;
+    for (int i = 0; i < 16; ++i) {
+        const bool there = i < TILES;
+        valid &= sizes.rows[i] <= (there ? MOST_ROWS : 0);
+        valid &= sizes.bytes[i] <= (there ? 4 * MOST_CELLS : 0);
+        valid &= (sizes.rows[i] == 0) == (sizes.bytes[i] == 0);
+    }
+    if (!valid) std::abort();
+    model.held = true;
+    std::memset(model.numbers, 0, sizeof model.numbers);
+}
+inline void give_tiles_back() { model.held = false; }
+
+template <int T>
+inline void load_tile(const void* from, int64_t stride) {
+    if (!model.held) std::abort();
+    std::memset(model.numbers[T], 0, sizeof model.numbers[T]);
+    for (int row = 0; row < model.sizes.rows[T]; ++row) {
+        std::memcpy(model.numbers[T][row], static_cast<const char*>(from) + row * stride,
+                    model.sizes.bytes[T]);
+    }
+}
+
+template <int T>
+inline void store_tile(void* to, int64_t stride) {
+    if (!model.held) std::abort();
+    for (int row = 0; row < model.sizes.rows[T]; ++row) {
+        std::memcpy(static_cast<char*>(to) + row * stride, model.numbers[T][row],
+                    model.sizes.bytes[T]);
+    }
+}
+
+template <int SUM, int A, int B>
+inline void multiply_tiles() {
+    const ModelSizes& sizes = model.sizes;
+    const int cells = sizes.bytes[A] / 4, columns = sizes.bytes[SUM] / 4;
+    if (!model.held || sizes.rows[SUM] != sizes.rows[A] || sizes.rows[B] != cells ||
+        sizes.bytes[B] != sizes.bytes[SUM]) {
+        std::abort();
+    }
+    float weights[MOST_CELLS][2][MOST_CELLS] = {};
+    for (int cell = 0; cell < cells; ++cell) {
+        for (int n = 0; n < columns; ++n) {
+            for (int i : {0, 1}) {
+                weights[cell][i][n] = model_number(model.numbers[B][cell] + 4 * n + 2 * i);
+            }
+        }
+    }
+    for (int row = 0; row < sizes.rows[SUM]; ++row) {
+        float both[2][MOST_CELLS] = {};  // of the first numbers of all cells, and of the second
+        for (int cell = 0; cell < cells; ++cell) {
+            for (int i : {0, 1}) {
+                const float x = model_number(model.numbers[A][row] + 4 * cell + 2 * i);
+                for (int n = 0; n < MOST_CELLS; ++n) {
+                    both[i][n] = denormal_as_zero(std::fma(x, weights[cell][i][n], both[i][n]));
+                }
+            }
+        }
+        float sums[MOST_CELLS];
+        std::memcpy(sums, model.numbers[SUM][row], sizeof sums);
+        for (int n = 0; n < columns; ++n) {
+            const float more = denormal_as_zero(both[0][n] + both[1][n]);
+            sums[n] = denormal_as_zero(denormal_as_zero(sums[n]) + more);
+        }
+        std::memcpy(model.numbers[SUM][row], sums, 4 * columns);
+    }
+}
+
+}  // namespace
