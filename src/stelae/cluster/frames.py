@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,14 @@ JOINED = 16 << 10
 """Frames up to so many bytes are written as one piece, since copying them is cheaper."""
 
 _PREFIX = struct.Struct("<HHIQ")
+
+
+@lru_cache
+def _table(count: int) -> struct.Struct:
+    """A prefix with the lengths of so many buffers."""
+    return struct.Struct(f"{_PREFIX.format}{count}Q")
+
+
 _ALIGN = 8
 _PAD = bytes(_ALIGN)
 
@@ -45,10 +54,6 @@ class Frame(NamedTuple):
     buffers: list[memoryview]
 
 
-def _padding(length: int) -> int:
-    return -length % _ALIGN
-
-
 def pack(header: bytes, buffers: Sequence[Buffer] = ()) -> list[Buffer]:
     """Lay out a frame as pieces to be written one after the other, uncopied if large.
 
@@ -56,26 +61,20 @@ def pack(header: bytes, buffers: Sequence[Buffer] = ()) -> list[Buffer]:
         BodyTooLarge: The frame is over ``MAX_BODY`` or ``MAX_HEADER``.
     """
     lengths = [len(b) if type(b) is bytes else memoryview(b).nbytes for b in buffers]
-    parts = [len(lengths) * _ALIGN, len(header), *lengths]
-    body = sum(n + _padding(n) for n in parts)
+    body = len(lengths) * _ALIGN + len(header) + -len(header) % _ALIGN
+    for length in lengths:
+        body += length + -length % _ALIGN
     if body > MAX_BODY or len(header) > MAX_HEADER or len(lengths) > MAX_BUFFERS:
         raise BodyTooLarge(
             f"a message of {body} bytes between server and worker is over the limit of {MAX_BODY}; "
             "send fewer items at a time"
         )
-    head = b"".join(
-        (
-            _PREFIX.pack(MAGIC, len(lengths), len(header), body),
-            struct.pack(f"<{len(lengths)}Q", *lengths),
-            header,
-            _PAD[: _padding(len(header))],
-        )
-    )
-    pieces: list[Buffer] = [head]
+    head = _table(len(lengths)).pack(MAGIC, len(lengths), len(header), body, *lengths)
+    pieces: list[Buffer] = [head + header + _PAD[: -len(header) % _ALIGN]]
     for buffer, length in zip(buffers, lengths, strict=True):
         pieces.append(buffer)
         if length % _ALIGN:
-            pieces.append(_PAD[: _padding(length)])
+            pieces.append(_PAD[: -length % _ALIGN])
     return [b"".join(pieces)] if body <= JOINED else pieces
 
 
@@ -88,13 +87,13 @@ def _open_prefix(held: Buffer, start: int) -> tuple[int, int, int]:
 
 def _open_body(count: int, header: int, body: memoryview) -> Frame:
     table = count * _ALIGN
-    start = table + header + _padding(header)
+    start = table + header + -header % _ALIGN
     if start > len(body):
         raise ProtocolError("a frame's header is longer than the frame")
     buffers = []
     for length in struct.unpack_from(f"<{count}Q", body):
         buffers.append(body[start : start + length])
-        start += length + _padding(length)
+        start += length + -length % _ALIGN
     if start != len(body):
         raise ProtocolError("a frame's buffers do not fill it")
     return Frame(body[table : table + header], buffers)
@@ -133,15 +132,17 @@ class FrameReader:
             ProtocolError: The bytes are no frame; nothing after them can be read.
         """
         if self._large is None:
-            self._end += count
-            yield from self._small_frames()
-            return
+            return self._small_frames(count)
+        return self._large_frame(self._large, count)
+
+    def _large_frame(self, body: memoryview, count: int) -> Iterator[Frame]:
         self._filled += count
-        if self._filled == len(self._large):
-            body, self._large = self._large, None
+        if self._filled == len(body):
+            self._large = None
             yield _open_body(self._head[0], self._head[1], body)
 
-    def _small_frames(self) -> Iterator[Frame]:
+    def _small_frames(self, count: int) -> Iterator[Frame]:
+        self._end += count
         while self._end - self._start >= _PREFIX.size:
             head = _open_prefix(self._window, self._start)
             begin, size = self._start + _PREFIX.size, head[2]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any, Generic, TypeVar
 
@@ -54,8 +55,18 @@ class _Inline(msgspec.Struct, frozen=True):
     data: bytes
 
 
+@lru_cache(64)
+def _name(dtype: np.dtype[Any]) -> str:
+    return dtype.str
+
+
+@lru_cache(64)
+def _is_plain(dtype: np.dtype[Any]) -> bool:
+    return dtype.str in DTYPES
+
+
 def _plain(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    if array.dtype.str in DTYPES and array.flags.c_contiguous:
+    if _is_plain(array.dtype) and array.flags.c_contiguous:
         return array
     little = array.dtype.newbyteorder("<")
     if little.str not in DTYPES:
@@ -69,26 +80,33 @@ def _raw(array: np.ndarray[Any, Any]) -> memoryview:
 
 
 def _view(dtype: str, shape: Sequence[int], data: Buffer) -> np.ndarray[Any, Any]:
+    kind, sizes, size = _layout(dtype, shape)
+    given = memoryview(data).nbytes
+    if size != given:
+        raise _misfit(shape, dtype, size, given)
+    return np.ndarray(sizes, kind, data)
+
+
+def _layout(dtype: str, shape: Sequence[int]) -> tuple[np.dtype[Any], tuple[int, ...], int]:
+    """Number format, shape and bytes of an array that is told by others."""
     if dtype not in DTYPES:
         raise InvalidInput(f"array dtype {dtype!r} is not one of {', '.join(sorted(DTYPES))}")
     if len(shape) > MAX_DIMENSIONS or min(shape, default=0) < 0:
         raise InvalidInput(f"array shape {list(shape)} is not up to {MAX_DIMENSIONS} sizes >= 0")
-    size, given = prod(shape) * int(dtype[2:]), memoryview(data).nbytes
-    if size != given:
-        raise InvalidInput(
-            f"array of shape {list(shape)} and dtype {dtype} needs {size} bytes, {given} were given"
-        )
-    return np.ndarray(tuple(shape), dtype, data)
+    return np.dtype(dtype), tuple(shape), prod(shape) * int(dtype[2:])
+
+
+def _misfit(shape: Sequence[int], dtype: str, size: int, given: int) -> InvalidInput:
+    return InvalidInput(
+        f"array of shape {list(shape)} and dtype {dtype} needs {size} bytes, {given} were given"
+    )
 
 
 def _inline(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        array = _plain(value)
-        return {
-            "dtype": array.dtype.str,
-            "shape": array.shape,
-            "data": _raw(array),
-        }
+        if not (_is_plain(value.dtype) and value.flags.c_contiguous):
+            value = _plain(value)
+        return {"dtype": _name(value.dtype), "shape": value.shape, "data": value.data}
     raise NotImplementedError(f"cannot send a {type(value).__name__}")
 
 
@@ -146,13 +164,15 @@ def pack_pieces(value: Any) -> list[Buffer]:
     def hook(inner: Any) -> Any:
         nonlocal nonce
         said = _inline(inner)
-        if said["data"].nbytes < LARGE:
+        if inner.nbytes < LARGE:
             return said
         nonce = nonce or os.urandom(_MARK - _INDEX)
-        large.append(said["data"])
+        large.append(said["data"].cast("B"))
         return said | {"data": nonce + len(large).to_bytes(_INDEX, "big")}
 
     encoded = msgspec.msgpack.Encoder(enc_hook=hook).encode(value)
+    if not large:
+        return [encoded]
     message = memoryview(encoded)
     pieces: list[Buffer] = []
     start = 0
@@ -237,7 +257,16 @@ def split(value: Any) -> tuple[bytes, list[memoryview]]:
     return msgspec.msgpack.Encoder(enc_hook=beside).encode(value), buffers
 
 
-_HEAD = msgspec.msgpack.Decoder(ArrayHead)
+@lru_cache(1024)
+def _head(data: bytes) -> tuple[int, np.dtype[Any], tuple[int, ...], int]:
+    """Buffer, number format, shape and bytes that the head of an array tells.
+
+    Those of small calls are alike, and are remembered.
+    """
+    head = msgspec.msgpack.decode(data, type=ArrayHead)
+    return head.buffer, *_layout(head.dtype, head.shape)
+
+
 _JOINERS = threading.local()
 """Decoders by type, made once in each thread: making one takes longer than using it."""
 
@@ -247,9 +276,7 @@ class _Joiner(Generic[T]):
 
     def __init__(self, kind: type[T]) -> None:
         self._buffers: Sequence[Buffer] = ()
-        self._decoder = msgspec.msgpack.Decoder(
-            kind, ext_hook=self._beside, dec_hook=lambda _, value: value
-        )
+        self._decoder = msgspec.msgpack.Decoder(kind, ext_hook=self._beside)
 
     def decode(self, message: Buffer, buffers: Sequence[Buffer]) -> T:
         """What a message and its buffers tell."""
@@ -260,8 +287,11 @@ class _Joiner(Generic[T]):
             self._buffers = ()
 
     def _beside(self, code: int, data: memoryview) -> Any:
-        head = _HEAD.decode(data)
-        return _view(head.dtype, head.shape, self._buffers[head.buffer])
+        buffer, dtype, shape, size = _head(bytes(data))
+        given = memoryview(self._buffers[buffer]).nbytes
+        if size != given:
+            raise _misfit(shape, dtype.str, size, given)
+        return np.ndarray(shape, dtype, self._buffers[buffer])
 
 
 def join(message: Buffer, buffers: Sequence[Buffer], kind: type[T]) -> T:
