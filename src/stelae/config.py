@@ -458,8 +458,10 @@ def _merge(low: dict[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(low)
     for name, value in high.items():
         below = merged.get(name)
-        both = isinstance(below, dict) and isinstance(value, Mapping)
-        merged[name] = _merge(below, value) if both else value  # type: ignore[arg-type]
+        if isinstance(below, dict) and isinstance(value, Mapping):
+            merged[name] = _merge(below, value)
+        else:
+            merged[name] = value
     return merged
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -16,6 +16,7 @@ from stelae.sie.types import (
     RequestMetadata,
     RequestUsage,
     ScoreResult,
+    TimingInfo,
     WorkerInfo,
 )
 from stelae.types import Capacity, Pool, Usage
@@ -38,17 +39,18 @@ def request_of(usage: Usage, *, pairs: int = 0, images: int = 0) -> RequestMetad
 
 def encode_result(encoding: Encoding, name: str | None, request: RequestMetadata) -> EncodeResult:
     """What was made of one item."""
-    result: dict[str, Any] = {} if name is None else {"id": name}
+    result: EncodeResult = {} if name is None else {"id": name}
     columns = encoding.columns
     if columns.dense is not None:
         result["dense"] = encoding.dense
     if columns.sparse is not None:
-        result["sparse"] = encoding.sparse._asdict()
+        indices, values = encoding.sparse
+        result["sparse"] = {"indices": indices, "values": values}
     if columns.multivector is not None:
         result["multivector"] = encoding.multivector
-    result["timing"] = timing_of(encoding.timing)
+    result["timing"] = cast(TimingInfo, timing_of(encoding.timing))
     result |= {"model": encoding.model, "request": _copied(request)}
-    return result  # type: ignore[return-value]
+    return result
 
 
 def score_result(
@@ -76,7 +78,7 @@ def extract_result(found: Extracted, name: str, request: RequestMetadata) -> Ext
     if found.error is not None:
         result["error"] = {"code": code_of(found.error), "message": str(found.error)}
     result["request"] = _copied(request)
-    return result  # type: ignore[return-value]
+    return result  # type: ignore[return-value]  # lists by the names of their kinds
 
 
 def _copied(request: RequestMetadata) -> RequestMetadata:

@@ -66,7 +66,7 @@ async def test_idle_connection_is_closed_whatever_came_after_the_answer(
     after: tuple[bytes, bytes],
 ) -> None:
     async with live() as server:
-        server.gateway.config.timeout_keep_alive = 0.3  # type: ignore[assignment]
+        server.gateway.config.timeout_keep_alive = 0.3  # type: ignore[assignment]  # uvicorn says int
         async with connected(server) as (reader, writer):
             asked, more = after
             writer.write(asked)
@@ -78,7 +78,7 @@ async def test_idle_connection_is_closed_whatever_came_after_the_answer(
 
 async def test_watcher_is_kept_after_an_answer_on_the_same_connection() -> None:
     async with live() as server:
-        server.gateway.config.timeout_keep_alive = 0.1  # type: ignore[assignment]
+        server.gateway.config.timeout_keep_alive = 0.1  # type: ignore[assignment]  # likewise
         async with connected(server) as (reader, writer):
             writer.write(ASKED)
             await answer(reader)

@@ -37,7 +37,7 @@ WARNING, ERROR = 3, 4
 def start() -> Any:
     """Start the library, once; what it prints goes to our log from here on."""
 
-    @lib.llama_log_callback  # type: ignore[untyped-decorator]
+    @lib.llama_log_callback  # type: ignore[untyped-decorator]  # theirs
     def tell(level: int, text: bytes, data: Any) -> None:
         del data
         said = text.decode("utf-8", "replace").strip()

@@ -38,7 +38,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-class NewConfig(Options):  # type: ignore[misc]
+class NewConfig(Options):  # type: ignore[misc]  # the library is read without types
     """Options as attributes; those that a file leaves out have these values."""
 
     model_type = "new"
@@ -151,7 +151,7 @@ class GteConfig(NewConfig):
     model_type = "gte"
 
 
-class _Model(Model):  # type: ignore[misc]
+class _Model(Model):  # type: ignore[misc]  # likewise
     """What all classes of the family have from the library."""
 
     config_class = NewConfig

@@ -183,7 +183,7 @@ def load_model(
     name = part.architecture
     if name not in {*MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values(), *SEEING}:
         raise UnsupportedCheckpoint(f"the library has no language model {name!r}")
-    transformers_log.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_log.disable_progress_bar()  # type: ignore[no-untyped-call]  # theirs
     try:
         model, report = getattr(transformers, name).from_pretrained(
             Path(spec.folder, part.folder),

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 
 import msgspec
+from msgspec.structs import replace
 
 from stelae.dialects.openai import options
 from stelae.dialects.openai.responses.items import messages
@@ -80,11 +81,9 @@ def _sampling(request: ResponseRequest) -> Sampling:
         "top_p": request.top_p,
         "max_tokens": request.max_output_tokens,
     }
-    return Sampling(
-        logprobs=bool(top) or LOGPROBS in (request.include or ()),
-        top_logprobs=top,
-        **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
-    )
+    wanted = bool(top) or LOGPROBS in (request.include or ())
+    stated = {name: value for name, value in given.items() if value is not None}
+    return replace(Sampling(logprobs=wanted, top_logprobs=top), **stated)
 
 
 def items_of(request: ResponseRequest) -> list[InputItem]:
