@@ -132,9 +132,12 @@ class PostNormEncoder(Backbone, Packable):
 
     def _kinds(self, batch: TokenBatch) -> list[Tensor | None]:
         """Row in the table of segments for each token, if there is a table."""
-        if self.types is None:
-            return []
-        return [batch.types if len(self.types.weight) > 1 else None]
+        return [batch.types if self._told > 1 else None] if self._told else []
+
+    @cached_property
+    def _told(self) -> int:
+        """Rows in the table of segments."""
+        return 0 if self.types is None else len(self.types.weight)
 
     def typed(self, x: Tensor, batch: TokenBatch) -> Tensor:
         """``x`` plus the embedding of each token's segment, if there is one; ``(T, E)``."""

@@ -85,9 +85,7 @@ class TextEncoder(nn.Module):
         """What is wanted of each entry, in order."""
         outputs = [Output() for _ in batch]
         for heads, indices in self._parts(batch).items():
-            made = self._together(heads, [batch[i] for i in indices])
-            for index, output in zip(indices, made, strict=True):
-                outputs[index] = output
+            self._together(heads, [batch[i] for i in indices], [outputs[i] for i in indices])
         return outputs
 
     def _parts(self, batch: Sequence[Features]) -> dict[Heads, list[int]]:
@@ -109,17 +107,18 @@ class TextEncoder(nn.Module):
                     return head
         raise KeyError(output)
 
-    def _together(self, heads: Heads, batch: Sequence[Features]) -> list[Output]:
+    def _together(self, heads: Heads, batch: Sequence[Features], outputs: Sequence[Output]) -> None:
+        """Fill the outputs of entries that need the same heads."""
         if self.deterministic and len(batch) > 1:
-            return [output for features in batch for output in self._together(heads, [features])]
+            for features, output in zip(batch, outputs, strict=True):
+                self._together(heads, [features], [output])
+            return
         packed = self._pack(batch)
         roles = [batch[i].role for i in packed.order]
-        outputs = [Output() for _ in batch]
         with adapted(packed, [batch[i].lora for i in packed.order]):
             states = self._states(heads, packed)
             for head in heads:
                 head.put(head(states, packed, roles), packed, outputs)
-        return outputs
 
     def _pack(self, batch: Sequence[Features]) -> TokenBatch:
         return pack(

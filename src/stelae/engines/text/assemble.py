@@ -44,17 +44,15 @@ def assemble(
     good = {i: row for i, row in enumerate(rows) if i not in errors and isinstance(row, Output)}
     columns, failed = _columns(call, spec, good, len(rows))
     errors |= failed
-    tokens = np.array([p.tokens for p in prepared], np.int32)
-    if errors:
-        tokens[list(errors)] = 0
+    tokens = [0 if i in errors else p.tokens for i, p in enumerate(prepared)]
     return EncodeResult(
         model=spec.name,
         fingerprint=fingerprint,
         **columns,
-        tokens=tokens,
+        tokens=np.array(tokens, np.int32),
         truncated=np.array([p.truncated for p in prepared], np.bool_),
         errors={i: error.info for i, error in sorted(errors.items())},
-        usage=Usage(tokens=int(tokens.sum())),
+        usage=Usage(tokens=sum(tokens)),
     )
 
 

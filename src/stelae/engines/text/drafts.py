@@ -7,6 +7,7 @@ copied. Each row is written by itself, so neither changes a number.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any, Protocol
 
 import numpy as np
@@ -80,12 +81,22 @@ def drafted(kind: OutputType, call: EncodeCall, spec: ModelSpec, good: Good, siz
 
 
 class Vectors:
-    """One vector per item."""
+    """One vector per item.
 
-    def __init__(self, call: EncodeCall, matrix: Matrix, good: Collection[int]) -> None:
+    Args:
+        call: What was asked for.
+        matrix: The vectors.
+        good: Items that have one.
+        sound: Whether all numbers are known to be finite in the format.
+    """
+
+    def __init__(
+        self, call: EncodeCall, matrix: Matrix, good: Collection[int], *, sound: bool = False
+    ) -> None:
         self._matrix, self._format = matrix, call.format
         self.failed: Failed = {}
-        if not all(_finite(matrix[part], call.format) for part in _parts(len(matrix))):
+        parts = () if sound else _parts(len(matrix))
+        if not all(_finite(matrix[part], call.format) for part in parts):
             self.failed = _faults(((i, matrix[i]) for i in good), call.format)
 
     def written(self, lost: Collection[int]) -> dict[str, Any]:
@@ -108,10 +119,8 @@ def _dense(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Vectors:
         matrix[i] = np.nan if row is None else _wanted(row.dense)[:width]
         if row is not None:
             row.dense = None
-    if unit:
-        for part in _parts(size):
-            scale(matrix[part])
-    return Vectors(call, matrix, good)
+    scaled = [scale(matrix[part]) for part in _parts(size)] if unit else [False]
+    return Vectors(call, matrix, good, sound=all(scaled))  # such numbers fit every format
 
 
 def _muvera(call: EncodeCall, spec: ModelSpec, good: Good, size: int) -> Vectors:
@@ -214,10 +223,15 @@ def _wanted(part: Any) -> Any:
     return part
 
 
-def scale(vectors: NDArray[np.float32]) -> None:
-    """Give rows unit length, in place; a zero row stays zero."""
+def scale(vectors: NDArray[np.float32]) -> bool:
+    """Give rows unit length, in place; a zero row stays zero.
+
+    Returns:
+        Whether all numbers are sure to be finite, as their lengths were.
+    """
     lengths = np.sqrt(np.add.reduce(vectors * vectors, axis=1, keepdims=True))
     np.divide(vectors, np.maximum(lengths, SMALLEST), out=vectors)
+    return all(map(isfinite, lengths.flat))
 
 
 def offsets_of(counts: Sequence[int]) -> NDArray[np.int64]:

@@ -46,7 +46,7 @@ class EncodeJob:
     def size(self) -> int:
         return len(self._call.items)
 
-    @property
+    @cached_property
     def estimate(self) -> int:
         return sum(map(self._intake.guess, self._call.items))
 

@@ -251,9 +251,9 @@ def item_error(
         vocabulary: Number of token ids that the model has.
         inputs: What the model reads.
     """
-    forms = {form: kind for form, kind in FORMS.items() if kind in inputs}
     given = [form for form in GIVEN if getattr(item, form) is not None]
-    if len(given) != 1 or given[0] not in forms:
+    if len(given) != 1 or FORMS.get(given[0]) not in inputs:
+        forms = [form for form, kind in FORMS.items() if kind in inputs]
         return InvalidInput(
             f"for this model an item needs either {' or '.join(forms)}; "
             f"it has {' and '.join(given) or 'nothing'}",
