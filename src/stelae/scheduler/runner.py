@@ -68,7 +68,8 @@ class Runner:
         self._quick_ready = threading.Condition(self._lock)
         self._chores_ready = threading.Condition(self._lock)
         self._idle = threading.Condition(self._lock)
-        self._pending: set[Pending] = set()
+        # A future's callback that knew the call itself would leave both to the collector.
+        self._pending: dict[Future[Any], Pending] = {}
         self._chores: deque[Pending] = deque()
         self._draining = False
         self._closed = False
@@ -112,10 +113,10 @@ class Runner:
         with self._lock:
             refusal = self._refusal(pending)
             if refusal is None:
-                self._pending.add(pending)
+                self._pending[pending.future] = pending
         if refusal is not None:
             return _failed(refusal)
-        pending.future.add_done_callback(lambda _: self._forget(pending))
+        pending.future.add_done_callback(self._forget)
         if light:
             self._prepare(pending)
         else:
@@ -146,7 +147,7 @@ class Runner:
         """Stop the threads, fail what is left and free the engine."""
         with self._lock:
             self._draining = self._closed = True
-            left = list(self._pending)
+            left = list(self._pending.values())
             self._entries_ready.wake_all()
             self._quick_ready.notify_all()
             self._chores_ready.notify_all()
@@ -240,11 +241,10 @@ class Runner:
             self._queue.release(pending)
         return alive
 
-    def _forget(self, pending: Pending) -> None:
+    def _forget(self, future: Future[Any]) -> None:
         """Let a call go whose future is done: answered, failed or cancelled."""
         with self._lock:
-            self._queue.release(pending)
-            self._pending.discard(pending)
+            self._queue.release(self._pending.pop(future))
             if not self._pending:
                 self._idle.notify_all()
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -50,6 +52,19 @@ def test_answers_in_order_with_the_vectors_of_each_text(engine: FakeEngine, runn
     np.testing.assert_array_equal(result.dense, [vector(t) for t in ("one", "two", "three")])
     assert result.tokens.tolist() == [1, 1, 1]
     assert result.timing.total_ms >= result.timing.run_ms > 0
+
+
+def test_answered_calls_leave_nothing_to_the_collector(engine: FakeEngine) -> None:
+    engine.release()
+    runner = Runner(engine)
+    gc.disable()
+    try:
+        known = [weakref.ref(runner.submit(call(text))) for text in ("one", "!bad", "two")]
+        assert runner.drain(WAIT)
+        runner.close()
+        assert [ref() for ref in known] == [None] * len(known)
+    finally:
+        gc.enable()
 
 
 def test_large_call_is_split_into_batches_and_put_together_in_order(engine: FakeEngine) -> None:
