@@ -12,7 +12,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from stelae.nn.backbone import Backbone, activation_of, architecture, require
+from stelae.nn.backbone import activation_of, architecture, require
 from stelae.nn.batch import TokenBatch
 from stelae.nn.fields import Count, Epsilon, Layers, Width
 from stelae.nn.heads.tower import EndToken, FirstToken
@@ -22,6 +22,7 @@ from stelae.nn.layers.linear import Linear
 from stelae.nn.layers.norm import LayerNorm
 from stelae.nn.layers.tower import NAMES, OPEN_CLIP_NAMES, QKV, Sizes, TowerLayer
 from stelae.nn.patches import VisionBackbone, patches_of
+from stelae.nn.tower import TextTower
 from stelae.nn.weights import WeightMap, flat_patches
 
 LARGEST = 2
@@ -57,7 +58,7 @@ class ClipVisionConfig(msgspec.Struct):
 
 
 @architecture("CLIPTextModel", "CLIPTextModelWithProjection")
-class ClipText(Backbone):
+class ClipText(TextTower):
     """Reads a text from left to right; the token that ends it stands for all."""
 
     Config: ClassVar = ClipTextConfig
@@ -79,7 +80,6 @@ class ClipText(Backbone):
     )  # fmt: skip
 
     def __init__(self, config: ClipTextConfig) -> None:
-        super().__init__(config)
         sizes = Sizes(
             width=config.hidden_size,
             heads=config.num_attention_heads,
@@ -88,19 +88,8 @@ class ClipText(Backbone):
             eps=config.layer_norm_eps,
             span=CAUSAL,
         )
-        self.width, self.end = sizes.width, config.eos_token_id
-        self.words = Embedding(config.vocab_size, self.width)
-        self.positions = Embedding(config.max_position_embeddings, self.width)
-        self.layers = nn.ModuleList(TowerLayer(sizes) for _ in range(config.num_hidden_layers))
-        self.norm = LayerNorm(self.width, config.layer_norm_eps)
-
-    def states(self, batch: TokenBatch) -> Iterator[Tensor]:
-        """Token vectors after the embeddings and after each layer, each ``(T, H)``."""
-        x: Tensor = self.words(batch.ids) + self.positions(batch.positions)
-        for layer in self.layers:
-            yield x
-            x = layer(x, batch)
-        yield self.norm(x)
+        super().__init__(config, sizes)
+        self.end = config.eos_token_id
 
     def pooler(self) -> nn.Module:
         """The vector of the token that ends a text."""

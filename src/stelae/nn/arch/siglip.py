@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stelae.nn.backbone import Backbone, activation_of, architecture, require
+from stelae.nn.backbone import activation_of, architecture, require
 from stelae.nn.batch import TokenBatch
 from stelae.nn.fields import Count, Epsilon, Layers, Width
 from stelae.nn.heads.tower import AttentionPool, LastToken
@@ -24,6 +24,7 @@ from stelae.nn.layers.linear import Linear
 from stelae.nn.layers.norm import LayerNorm
 from stelae.nn.layers.tower import NAMES, QKV, Sizes, TowerLayer
 from stelae.nn.patches import Grid, PatchBatch, VisionBackbone, patches_of
+from stelae.nn.tower import TextTower
 from stelae.nn.weights import WeightMap, flat_patches
 
 
@@ -75,7 +76,7 @@ class Siglip2VisionConfig(TowerConfig):
 
 
 @architecture("SiglipTextModel", "Siglip2TextModel")
-class SiglipText(Backbone):
+class SiglipText(TextTower):
     """Every token sees every other; the last one stands for all."""
 
     Config: ClassVar = SiglipTextConfig
@@ -93,22 +94,8 @@ class SiglipText(Backbone):
     pooler_weights = WeightMap(prefixes=("text_model.",), only=(r"head\..*",))
 
     def __init__(self, config: SiglipTextConfig) -> None:
-        super().__init__(config)
-        self.width, self.outputs = config.hidden_size, config.projection_size or config.hidden_size
-        self.words = Embedding(config.vocab_size, self.width)
-        self.positions = Embedding(config.max_position_embeddings, self.width)
-        self.layers = nn.ModuleList(
-            TowerLayer(config.sizes()) for _ in range(config.num_hidden_layers)
-        )
-        self.norm = LayerNorm(self.width, config.layer_norm_eps)
-
-    def states(self, batch: TokenBatch) -> Iterator[Tensor]:
-        """Token vectors after the embeddings and after each layer, each ``(T, H)``."""
-        x: Tensor = self.words(batch.ids) + self.positions(batch.positions)
-        for layer in self.layers:
-            yield x
-            x = layer(x, batch)
-        yield self.norm(x)
+        super().__init__(config, config.sizes())
+        self.outputs = config.projection_size or config.hidden_size
 
     def pooler(self) -> nn.Module:
         """A linear layer on the last token, be it filling or not."""
