@@ -7,8 +7,6 @@ writes them anew. A request has a ``body`` of JSON, or a form of ``fields`` and 
 from __future__ import annotations
 
 import base64
-import json
-import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,13 +16,13 @@ import fix_media
 import httpx
 import pytest
 import pytest_asyncio
+from fix_recorded import asked_in, is_as_recorded, shown
 from live import live
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FOLDER = Path(__file__).parent / "media"
 CASES = sorted(FOLDER.glob("*/*.json"))
-RECORD = os.environ.get("STELAE_GOLDEN") == "record"
 
 CHANGING = re.compile(
     r'("created(?:_at)?":)\d+|("request_id":)"[0-9a-f]+"|("url":"http://)[^"]*|("(?:image|b64_json)":)"[^"]*"'
@@ -49,32 +47,6 @@ async def http(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.
             yield client
 
 
-def read(file: Path) -> dict[str, Any]:
-    case: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    return case
-
-
-def write(file: Path, case: dict[str, Any]) -> None:
-    file.write_text(json.dumps(case, indent=1, ensure_ascii=False) + "\n", "utf-8")
-
-
-def settled(text: str) -> str:
-    """A text with what differs from run to run left out."""
-    return CHANGING.sub(lambda found: next(filter(None, found.groups())) + "...", text)
-
-
-def shown(answer: httpx.Response) -> dict[str, Any]:
-    kind = answer.headers["content-type"]
-    if kind == "application/json":
-        compact = json.dumps(answer.json(), separators=(",", ":"), ensure_ascii=False)
-        body: Any = settled(compact)
-    elif kind.startswith("text/"):
-        body = settled(answer.text).splitlines()
-    else:
-        body = base64.b64encode(answer.content).decode()
-    return {"status": answer.status_code, "content-type": kind, "body": body}
-
-
 async def ask(http: httpx.AsyncClient, asked: dict[str, Any]) -> httpx.Response:
     if "body" in asked:
         return await http.post(asked["path"], json=asked["body"])
@@ -84,9 +56,5 @@ async def ask(http: httpx.AsyncClient, asked: dict[str, Any]) -> httpx.Response:
 
 @pytest.mark.parametrize("file", CASES, ids=lambda file: f"{file.parent.name}-{file.stem}")
 async def test_answer_is_as_recorded(file: Path, http: httpx.AsyncClient) -> None:
-    case = read(file)
-    answer = await ask(http, case["request"])
-    if RECORD:
-        write(file, {"request": case["request"], "answer": shown(answer)})
-        pytest.skip("recorded")  # the files were written, nothing was compared
-    assert shown(answer) == case["answer"]
+    answer = await ask(http, asked_in(file))
+    is_as_recorded(file, shown(answer, CHANGING))

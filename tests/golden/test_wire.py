@@ -6,8 +6,6 @@ that is meant, ``STELAE_GOLDEN=record pytest tests/golden`` writes them anew.
 
 from __future__ import annotations
 
-import json
-import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,13 +14,13 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from fix_recorded import asked_in, is_as_recorded
 from live import FAKE, live, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FOLDER = Path(__file__).parent
 CASES = sorted(FOLDER.glob("*/*.json"))
-RECORD = os.environ.get("STELAE_GOLDEN") == "record"
 
 HEADERS = ("allow", "content-type", "location", "retry-after", "www-authenticate", "x-should-retry")
 HEADERS += (
@@ -62,17 +60,12 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
             yield client
 
 
-def read(file: Path) -> dict[str, Any]:
-    case: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    return case
-
-
-def write(file: Path, case: dict[str, Any]) -> None:
-    text = json.dumps(case, indent=1, ensure_ascii=False)
-    file.write_text(NUMBERS.sub(in_one_line, text) + "\n", "utf-8")
-
-
 NUMBERS = re.compile(r"\[[-+.\de,\s]+\]")
+
+
+def laid_out(text: str) -> str:
+    """A file's text with its rows of numbers in one line each."""
+    return NUMBERS.sub(in_one_line, text)
 
 
 def in_one_line(numbers: re.Match[str]) -> str:
@@ -104,12 +97,8 @@ def shown(answer: httpx.Response) -> dict[str, Any]:
 
 @pytest.mark.parametrize("file", CASES, ids=lambda file: f"{file.parent.name}-{file.stem}")
 async def test_answer_is_as_recorded(file: Path, http: httpx.AsyncClient) -> None:
-    case = read(file)
-    asked = case["request"]
+    asked = asked_in(file)
     answer = await http.request(
         asked["method"], asked["path"], json=asked.get("body"), headers=asked.get("headers")
     )
-    if RECORD:
-        write(file, {"request": asked, "answer": shown(answer)})
-        pytest.skip("recorded")  # the files were written, nothing was compared
-    assert shown(answer) == case["answer"]
+    is_as_recorded(file, shown(answer), laid_out)
