@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -20,11 +21,27 @@ def gathered(pieces: Iterable[Buffer]) -> list[Buffer]:
     size = 0
     for piece in pieces:
         held.append(piece)
-        size += memoryview(piece).nbytes
+        size += size_of(piece)
         if size >= AT_ONCE:
             done.append(b"".join(held) if held[1:] else piece)
             held, size = [], 0
     return [*done, b"".join(held)]
+
+
+def size_of(piece: Buffer) -> int:
+    """Bytes of a piece."""
+    return len(piece) if type(piece) is bytes else memoryview(piece).nbytes
+
+
+def _joined(pieces: Sequence[Buffer]) -> bytes:
+    first = pieces[0] if len(pieces) == 1 else None
+    return first if type(first) is bytes else b"".join(pieces)
+
+
+@lru_cache
+def _name(name: str) -> bytes:
+    """The name of a header as it is sent; there are few."""
+    return name.lower().encode("latin-1")
 
 
 class PiecesResponse(Response):
@@ -39,16 +56,13 @@ class PiecesResponse(Response):
     def __init__(
         self, pieces: Sequence[Buffer], headers: Mapping[str, str], media_type: str
     ) -> None:
-        self._pieces = [memoryview(piece) for piece in pieces]
-        size = sum([piece.nbytes for piece in self._pieces])
-        self._whole = b"".join(self._pieces) if size <= AT_ONCE else None
+        size = sum([size_of(piece) for piece in pieces])
+        self._pieces = pieces
+        self._whole = _joined(pieces) if size <= AT_ONCE else None
         self.status_code, self.media_type, self.background = 200, media_type, None
         self.body = b""
         told = {**headers, "content-length": str(size), "content-type": media_type}
-        self.raw_headers = [
-            (name.lower().encode("latin-1"), value.encode("latin-1"))
-            for name, value in told.items()
-        ]
+        self.raw_headers = [(_name(name), value.encode("latin-1")) for name, value in told.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; a part is copied only when the one before the last is on its way."""
@@ -68,7 +82,8 @@ class PiecesResponse(Response):
         """The body cut anew, each part copied when it is due."""
         held: list[memoryview] = []
         room = AT_ONCE
-        for piece in self._pieces:
+        for each in self._pieces:
+            piece = memoryview(each)
             for start in range(0, piece.nbytes, AT_ONCE):
                 rest = piece[start : start + AT_ONCE]
                 if rest.nbytes >= room:

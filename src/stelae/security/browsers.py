@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from stelae.errors import Forbidden
 from stelae.security.keys import Headers, KeyRing
 
 _HERE = re.compile(rb"(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])\.?(?::\d+)?", re.IGNORECASE)
 _SCHEME = re.compile(rb"^https?://", re.IGNORECASE)
+
+
+LONGEST_HOST = 256
+"""Bytes of a host up to which it is remembered."""
 
 
 class BrowserGuard:
@@ -53,7 +58,7 @@ class BrowserGuard:
         if not self._here:
             return
         for name, value in headers:
-            if name == b"host" and not _HERE.fullmatch(value):
+            if name == b"host" and not _is_host(value):
                 raise _forbidden("Host", value)
             if name == b"origin" and not (_is_here(value) or self._is_welcome(value)):
                 raise _forbidden("Origin", value)
@@ -84,6 +89,16 @@ class BrowserGuard:
 
 def _host(headers: Headers) -> bytes | None:
     return next((value for name, value in headers if name == b"host"), None)
+
+
+@lru_cache(256)
+def _is_known(host: bytes) -> bool:
+    return bool(_HERE.fullmatch(host))
+
+
+def _is_host(value: bytes) -> bool:
+    """Whether a host is this machine; those seen lately are remembered."""
+    return (_is_known if len(value) <= LONGEST_HOST else _is_known.__wrapped__)(value)
 
 
 def _is_here(address: bytes) -> bool:

@@ -185,14 +185,16 @@ class Exchange:
 
     def _begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         self._started = True
-        head, chunked = [STATUS_LINE[status]], not self._bare
+        head, values, chunked = [STATUS_LINE[status]], [], not self._bare
         for name, value in (*self._server.default_headers, *headers):
             if name == b"content-length":
                 self._length, chunked = int(value), False
             elif name == b"connection" and b"close" in value.lower():
                 self.keep_alive = False
                 continue
-            head += name, b": ", _sane(value), b"\r\n"
+            head.append(b"%b: %b\r\n" % (name, value))
+            values.append(value)
+        _check(b"".join(values))
         if not self.keep_alive:
             head.append(GOODBYE)
         if chunked and status not in BODILESS:
@@ -260,12 +262,11 @@ class Exchange:
         self._transport.close()
 
 
-def _sane(value: bytes) -> bytes:
-    """A header's value, which must not end its line.
+def _check(values: bytes) -> None:
+    """Refuse values of headers that end their lines.
 
     Raises:
-        RuntimeError: It could be read as more than one header.
+        RuntimeError: One could be read as more than one header.
     """
-    if value.translate(None, SPOKEN):
+    if values.translate(None, SPOKEN):
         raise RuntimeError("the value of a header has control characters")
-    return value

@@ -7,8 +7,6 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator
 
-import structlog
-
 from stelae.dialects.base import Record
 from stelae.security.browsers import BrowserGuard
 from stelae.security.keys import Headers, KeyRing
@@ -68,7 +66,7 @@ class Reception:
     def arrive(self, headers: Headers) -> Record:
         """Begin the record of a request; its id is the caller's, if that is a sane one."""
         record = Record(id=_given_id(headers) or next(self._ids))
-        structlog.contextvars.bind_contextvars(request_id=record.id)
+        log.REQUEST.set(record.id)
         return record
 
     def admit(self, record: Record, headers: Headers, *, socket: bool = False) -> None:

@@ -6,6 +6,7 @@ import io
 import logging
 import sys
 from collections.abc import MutableMapping
+from contextvars import ContextVar
 from typing import Any, TextIO, cast
 
 import orjson
@@ -14,6 +15,9 @@ import structlog
 from stelae.telemetry.latest import Copied, Latest
 
 Event = MutableMapping[str, Any]
+
+REQUEST: ContextVar[str] = ContextVar("stelae_request")
+"""Id of the request that is being worked on; what is logged meanwhile names it."""
 
 QUIET = ("httpx", "httpcore", "huggingface_hub", "urllib3", "filelock", "uvicorn", "asyncio")
 """Libraries of which only warnings are of interest."""
@@ -64,6 +68,12 @@ def get() -> structlog.typing.FilteringBoundLogger:
     return logger
 
 
+def _name_request(_logger: Any, _method: str, event: Event) -> Event:
+    if (request := REQUEST.get(None)) is not None:
+        event.setdefault("request_id", request)
+    return event
+
+
 def neutralise(_logger: Any, _method: str, event: Event) -> Event:
     """Escape control, direction and other unprintable characters in values.
 
@@ -88,6 +98,7 @@ def _to_json(_logger: Any, _method: str, event: Event) -> str:
 def _processors(*, json: bool, colors: bool) -> list[structlog.typing.Processor]:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _name_request,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         neutralise,
