@@ -310,12 +310,12 @@ def build_reception(
     """What all transports share."""
     limits, (keys, metrics) = settings.limits, shared
     pages = [url for url in listen if url.startswith("http")]
+    ledger = Ledger(limits.body_bytes, limits.in_flight_bytes, Tidier().note)
+    metrics.body_bytes.read = lambda: ledger.held
     return Reception(
         keys=keys,
         browsers=BrowserGuard(pages, keys, origins=settings.cors.origins),
-        ledger=Ledger(
-            limits.body_bytes, limits.in_flight_bytes, metrics.body_bytes.add, Tidier().note
-        ),
+        ledger=ledger,
         metrics=metrics,
         quiet=[c.operation.path for c in claims if c.operation.quiet],
         access=settings.log.access,

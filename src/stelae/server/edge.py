@@ -78,7 +78,7 @@ class Edge:
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         record: Record = scope[RECORD]
         in_flight = self.reception.metrics.in_flight
-        in_flight.add(1)
+        in_flight.value += 1
         inbox = Inbox(receive, scope["headers"], self.reception.ledger, scope.get(LINE))
         scope[HOLD] = inbox.hold
         outbox = _Outbox(send, record, self.reception)
@@ -93,7 +93,7 @@ class Edge:
                 await self._fail(scope, outbox, ShuttingDown("the server stops", retry_after=1.0))
         finally:
             inbox.close()
-            in_flight.add(-1)
+            in_flight.value -= 1
             self.reception.count(record)
             self.reception.note("request", record, method=scope["method"], bytes_in=inbox.taken)
 
@@ -138,7 +138,7 @@ class _Outbox:
         self.record = record
         self.started = False
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.started = True
             self.record.status = message["status"]
@@ -146,7 +146,7 @@ class _Outbox:
             if self._reception.draining:
                 headers.append((b"connection", b"close"))
             message["headers"] = headers
-        await self._send(message)
+        return self._send(message)
 
 
 def _no_operation(scope: Scope, error: HTTPException) -> StelaeError:

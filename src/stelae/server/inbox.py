@@ -29,19 +29,19 @@ class Ledger:
     Args:
         body_bytes: As above.
         in_flight_bytes: As above.
-        reports: Told of every change of ``held``.
+        report: Told of every change of ``held``.
     """
 
     def __init__(
         self,
         body_bytes: int,
         in_flight_bytes: int,
-        *reports: Callable[[float], None],
+        report: Callable[[float], None] = lambda change: None,
     ) -> None:
         self.body_bytes = body_bytes
         self.in_flight_bytes = in_flight_bytes
         self.held = 0
-        self._reports = reports
+        self._report = report
 
     def take(self, size: int) -> None:
         """Book bytes.
@@ -67,10 +67,6 @@ class Ledger:
         if size:
             self.held -= size
             self._report(-size)
-
-    def _report(self, change: float) -> None:
-        for report in self._reports:
-            report(change)
 
 
 class Inbox:

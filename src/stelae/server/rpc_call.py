@@ -104,7 +104,7 @@ class Call:
         headers = _raw(self._context.invocation_metadata())
         record = reception.arrive(headers)
         record.route, record.dialect = self._method.rpc.method, self._method.dialect.name
-        reception.metrics.in_flight.add(1)
+        reception.metrics.in_flight.value += 1
         try:
             await self._answer(record, headers)
         except asyncio.CancelledError:
@@ -114,7 +114,7 @@ class Call:
             self._fail(record, _stops())
         finally:
             self._tray.close()
-            reception.metrics.in_flight.add(-1)
+            reception.metrics.in_flight.value -= 1
             reception.count(record)
             if not self._method.rpc.quiet:
                 reception.note("rpc", record, bytes_in=self._bytes)

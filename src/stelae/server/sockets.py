@@ -175,7 +175,7 @@ class Sockets:
                 self._reception.count(scope[RECORD])
 
     def _count(self, change: int, talks: bool) -> None:
-        self._reception.metrics.watchers.add(change)
+        self._reception.metrics.watchers.value += change
         if talks:
             self.talking += change
         else:

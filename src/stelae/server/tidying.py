@@ -38,7 +38,9 @@ class Tidier:
     def note(self, change: float) -> None:
         """Bytes are held more than before, or fewer; called in the event loop."""
         self._held += change
-        self._passed -= min(change, 0)
+        if change > 0:
+            return
+        self._passed -= change
         if self._passed < ENOUGH or self.waiting:
             return
         self._passed, self.waiting = 0.0, True

@@ -49,14 +49,12 @@ class Rate:
 
     def count(self, now: float) -> None:
         """One event happened."""
-        self._weight, self._at = self._faded(now) + 1.0, now
+        self._weight = self._weight * math.exp((self._at - now) / FADING) + 1.0
+        self._at = now
 
     def per_second(self, now: float) -> float:
         """How many there are per second."""
-        return self._faded(now) / FADING
-
-    def _faded(self, now: float) -> float:
-        return self._weight * math.exp((self._at - now) / FADING)
+        return self._weight * math.exp((self._at - now) / FADING) / FADING
 
 
 class Place:

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from stelae.telemetry.tally import Family, Line, Spread, Tally, counter, gauge
+from stelae.telemetry.tally import Family, Level, Line, Spread, Tally, counter, gauge
 from stelae.types import ModelState, Timing
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -87,6 +87,9 @@ FAMILIES = (
 """All metrics, in the order in which they are documented."""
 
 
+Counted = Tally | Spread | Level
+
+
 class ModelSample(msgspec.Struct, frozen=True, kw_only=True):
     """A model's figures at the moment of a scrape."""
 
@@ -128,12 +131,12 @@ class Metrics:
         self._remembered = Tally(REMEMBERED)
         self._truncated = Tally(TRUNCATED)
         self._errors = Tally(ERRORS)
-        self.in_flight = Tally(IN_FLIGHT)
-        self.body_bytes = Tally(BODY_BYTES)
-        self.watchers = Tally(WATCHERS)
+        self.in_flight = Level(IN_FLIGHT)
+        self.body_bytes = Level(BODY_BYTES)
+        self.watchers = Level(WATCHERS)
         self.registry.register(_Counted(self._all()))
 
-    def _all(self) -> tuple[Tally | Spread, ...]:
+    def _all(self) -> tuple[Counted, ...]:
         counted = (self._requests, self._duration, self._stage, self._tokens, self._items)
         return (
             *counted,
@@ -147,8 +150,8 @@ class Metrics:
 
     def request(self, route: str, dialect: str, model: str, code: int, seconds: float) -> None:
         """Count an answered request."""
-        self._requests.add(1, route, dialect, model, str(code))
-        self._duration.add(seconds, route, dialect, model)
+        self._requests.values[route, dialect, model, str(code)] += 1
+        self._duration.line(route, dialect, model).add(seconds)
 
     def error(self, code: str) -> None:
         """Count a failed request or item by the error's code."""
@@ -157,11 +160,12 @@ class Metrics:
     def served(self, served: Served) -> None:
         """Count what a call ran, and where its time went."""
         model, timing = served.model, served.timing
-        self._tokens.add(served.tokens, model)
-        self._items.add(served.items, model)
+        labels = (model,)
+        self._tokens.values[labels] += served.tokens
+        self._items.values[labels] += served.items
         if served.remembered:
             self._remembered.add(served.remembered, model)
-        self._truncated.add(served.truncated, model)
+        self._truncated.values[labels] += served.truncated
         lines = self._stages.get(model)
         if lines is None:
             lines = self._stages[model] = [self._stage.line(model, stage) for stage in STAGES]
@@ -185,7 +189,7 @@ class Metrics:
 class _Counted(Collector):
     """What the server counts itself."""
 
-    def __init__(self, counted: Iterable[Tally | Spread]) -> None:
+    def __init__(self, counted: Iterable[Counted]) -> None:
         self._counted = tuple(counted)
 
     def collect(self) -> Iterable[Metric]:

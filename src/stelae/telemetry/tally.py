@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -72,6 +72,24 @@ class Tally:
     def metric(self) -> Metric:
         """The numbers as Prometheus wants them."""
         return KINDS[self.family.kind](self.family, self.values.items())
+
+
+class Level:
+    """A number without labels that goes up and down.
+
+    Attributes:
+        value: The number; written by the event loop alone.
+        read: Tells it when it is asked for; ``value`` unless somebody else keeps it.
+    """
+
+    def __init__(self, family: Family) -> None:
+        self.family = family
+        self.value = 0
+        self.read: Callable[[], float] = lambda: self.value
+
+    def metric(self) -> Metric:
+        """The number as Prometheus wants it."""
+        return gauge(self.family, [((), self.read())])
 
 
 class Line:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram
 
-from stelae.telemetry.tally import SECONDS, Family, Spread, Tally
+from stelae.telemetry.tally import SECONDS, Family, Level, Spread, Tally
 
 
 def test_numbers_add_up_by_labels() -> None:
@@ -33,3 +33,11 @@ def test_spread_counts_as_prometheus_itself_does(durations: list[float]) -> None
     found = spread.metric().samples
     assert [(s.name, s.labels) for s in found] == [(s.name, s.labels) for s in wanted]
     assert [s.value for s in found] == pytest.approx([s.value for s in wanted])
+
+
+def test_level_is_what_is_written_or_what_is_read() -> None:
+    level = Level(Family("x", "gauge", (), "Help."))
+    level.value += 3
+    assert [s.value for s in level.metric().samples] == [3]
+    level.read = lambda: 7
+    assert [s.value for s in level.metric().samples] == [7]
