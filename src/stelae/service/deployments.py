@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -227,16 +227,23 @@ class Deployments:
             UnsupportedTask: It cannot do that task.
             StelaeError: It cannot be loaded, and why.
         """
+        if (replica := self.ready(name, task)) is not None:
+            return replica
+        entry = self.catalog.entry(name)
+        if (known := self.standing(entry.name).spec) is not None:
+            _check_task(entry.name, known, task)
+        await self._load_for_call(entry, timeout)
+        return _chosen(self.controller.replicas(entry.name), task)
+
+    def ready(self, name: str, task: Task) -> Replica | None:
+        """A replica that takes a call now, if the model is loaded and stays.
+
+        Raises:
+            ModelNotReady: All are being stopped.
+            UnsupportedTask: It cannot do that task.
+        """
         there = self.controller.replicas(name)
-        if not there or self.keeping.going(name):
-            entry = self.catalog.entry(name)
-            if (known := self.standing(entry.name).spec) is not None:
-                _check_task(entry.name, known, task)
-            await self._load_for_call(entry, timeout)
-            there = self.controller.replicas(entry.name)
-        replica = router.choose(there)
-        _check_task(replica.name, replica.deployment.spec, task)
-        return replica
+        return None if not there or self.keeping.going(name) else _chosen(there, task)
 
     async def load(
         self, name: str, engine: str | None = None, dtype: ComputeDtype | None = None
@@ -518,6 +525,12 @@ def placed(deployment: Deployment, number: int, gpus: tuple[int, ...] | None) ->
     if gpus is not None:
         options = replace(options, device=Device.CUDA if gpus else Device.CPU)
     return replace(deployment, number=number, gpus=gpus, options=options)
+
+
+def _chosen(there: Sequence[Replica], task: Task) -> Replica:
+    replica = router.choose(there)
+    _check_task(replica.name, replica.deployment.spec, task)
+    return replica
 
 
 def _check_task(name: str, spec: ModelSpec, task: Task) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -44,10 +44,14 @@ from stelae.types import (
     TranscribePiece,
 )
 
+T = TypeVar("T")
 AnyStreamCall = TypeVar("AnyStreamCall", ChatCall, ImageCall, TranscribeCall, SpeechCall)
 Placed = EncodeCall | ScoreCall | ExtractCall | ChatCall | ImageCall | TranscribeCall | SpeechCall
 Place = tuple[str | None, str | None]
 """A pool and a machine profile, by name."""
+
+Answer = Coroutine[Any, Any, T]
+"""What is waited for to have a result."""
 
 MANY = 10_000
 """Items from which on looking at each of them would keep other calls waiting."""
@@ -91,7 +95,7 @@ class Inference:
         self._pools = pools
         self._features = features or Features()
 
-    async def encode(self, call: EncodeCall, caller: Caller) -> EncodeResult:
+    def encode(self, call: EncodeCall, caller: Caller) -> Answer[EncodeResult]:
         """Represent the items of a call.
 
         A model that is not loaded is loaded first. Cancelling drops what of the
@@ -107,26 +111,23 @@ class Inference:
             DeadlineExceeded: The time given has passed.
             StelaeError: The model cannot be loaded, or failed.
         """
-        result: EncodeResult = await self._run(Task.ENCODE, call, check_encode, caller)
-        return result
+        return self._run(Task.ENCODE, call, check_encode, caller)
 
-    async def score(self, call: ScoreCall, caller: Caller) -> ScoreResult:
+    def score(self, call: ScoreCall, caller: Caller) -> Answer[ScoreResult]:
         """Say how well the documents of a call fit its query.
 
         Raises:
             StelaeError: As for ``encode``.
         """
-        result: ScoreResult = await self._run(Task.SCORE, call, check_score, caller)
-        return result
+        return self._run(Task.SCORE, call, check_score, caller)
 
-    async def extract(self, call: ExtractCall, caller: Caller) -> ExtractResult:
+    def extract(self, call: ExtractCall, caller: Caller) -> Answer[ExtractResult]:
         """Find what the items of a call hold.
 
         Raises:
             StelaeError: As for ``encode``.
         """
-        result: ExtractResult = await self._run(Task.EXTRACT, call, check_extract, caller)
-        return result
+        return self._run(Task.EXTRACT, call, check_extract, caller)
 
     def chat(self, call: ChatCall, caller: Caller) -> AsyncGenerator[list[Delta]]:
         """Go on with a conversation.
@@ -218,16 +219,24 @@ class Inference:
         check_lora(entry, call)
         deadline = None if caller.timeout is None else time.monotonic() + caller.timeout
         with self._admission.admit(size), self._deployments.using(entry):
-            replica = await self._deployments.serving(entry.name, task, _patience(caller))
+            replica = self._deployments.ready(entry.name, task)
+            if replica is None:
+                replica = await self._deployments.serving(entry.name, task, _patience(caller))
             result = await self._answered(replica, bare(call, entry.name), caller, deadline)
         self._health.answered(replica)
         return _of(result, replica)
 
-    async def _answered(
+    def _answered(
+        self, replica: Replica, call: AnyCall, caller: Caller, deadline: float | None
+    ) -> Awaitable[Any]:
+        if type(call) is EncodeCall and not self._features.keep(call):
+            return answered(replica, call, _left(deadline), _patience(caller))
+        return self._made(replica, call, caller, deadline)
+
+    async def _made(
         self, replica: Replica, call: AnyCall, caller: Caller, deadline: float | None
     ) -> Any:
-        if type(call) is EncodeCall and not self._features.keep(call):
-            return await answered(replica, call, _left(deadline), _patience(caller))
+        """An answer of which a part may be there already, or which takes several calls."""
 
         async def run(call: Any) -> Any:
             return await answered(replica, call, _left(deadline), _patience(caller))
