@@ -22,6 +22,7 @@ from stelae.catalog.entry import (
     is_local,
     is_name,
     name_of,
+    refuse_place,
 )
 from stelae.catalog.families import (
     BUILT_IN,
@@ -354,6 +355,7 @@ class Catalog:
         if (known := self._found(source)) is not None:
             entry = known if not name else replace(known, name=name, aliases=())
             return entry if self._entries.get(entry.name) == entry else self.register(entry)
+        refuse_place(source)
         entry = self.on_hub(source)
         return self.register(replace(entry, name=name) if name else entry)
 

@@ -8,7 +8,7 @@ from unicodedata import normalize
 
 import msgspec
 
-from stelae.errors import InvalidInput
+from stelae.errors import InvalidInput, ModelNotFound
 from stelae.types import ComputeDtype, ModelKind, Profile
 
 EMBEDDED = "embedded"
@@ -17,6 +17,9 @@ EMBEDDED = "embedded"
 
 GGUF = ".gguf"
 """How the names of files end that are a whole model each."""
+
+PLACES = (".", "/", "~")
+"""How places on this machine begin where they are written as such; no hub id does."""
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -142,6 +145,21 @@ def is_local(source: str) -> bool:
         return False
     path = Path(source).expanduser()
     return path.is_dir() or is_gguf(path)
+
+
+def refuse_place(source: str) -> None:
+    """Refuse what is written as a place on this machine, and is none of a model.
+
+    Raises:
+        ModelNotFound: It is such.
+    """
+    if source.startswith(PLACES):
+        raise ModelNotFound(
+            f"model={source!r}: there is no folder and no GGUF file at "
+            f"{Path(source).expanduser().absolute()}",
+            param="model",
+            hint="give the place of a checkpoint that is on this machine",
+        )
 
 
 def is_gguf(path: Path) -> bool:

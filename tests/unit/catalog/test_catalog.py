@@ -130,6 +130,17 @@ def test_relative_folder_is_kept_absolute(zoo: Path, monkeypatch: pytest.MonkeyP
     assert os.path.isabs(Catalog().register_argument("./bert-mean").source)  # noqa: PTH117
 
 
+@pytest.mark.parametrize("name", ["", "mine="])
+@pytest.mark.parametrize("place", ["./nothing", "../nothing", "/nothing", "~/nothing"])
+def test_place_where_nothing_is_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(ModelNotFound, match=r"no folder and no GGUF file at /.*nothing"):
+        Catalog().register_argument(name + place)
+
+
 def test_folder_with_an_equals_sign_is_a_folder(zoo: Path, tmp_path: Path) -> None:
     (tmp_path / "a=b").symlink_to(zoo / "bert-mean")
     assert Catalog().register_argument(str(tmp_path / "a=b")).name == "bert-mean"
