@@ -267,10 +267,11 @@ class Runner:
                     self._entries_ready.wake()
                 if self._held_up():
                     self._quick_ready.notify()
-            self._serve(batch, threads)
-            with self._lock:
+            settled = self._serve(batch, threads)
+            with self._lock:  # who puts answers together takes the next batch soon
                 self._running -= 1
                 self._slow -= slow
+            self._answer(settled)
 
     def _serve_quick(self) -> None:
         """Run what takes next to no time beside slow batches that hold all lanes."""
@@ -280,19 +281,19 @@ class Runner:
                 if self._closed:
                     return
                 batch = self._queue.take_quick(time.monotonic())
-            self._serve(batch, 1)
+            self._answer(self._serve(batch, 1))
 
     def _held_up(self) -> bool:
         """Whether what takes next to no time waits for slow batches only."""
         return self._slow == self._lanes and self._queue.quick
 
-    def _serve(self, batch: Batch[Pending], threads: int) -> None:
+    def _serve(self, batch: Batch[Pending], threads: int) -> list[Pending]:
+        """Run a batch, and refuse what came too late for it; calls that have all their rows."""
         for pending in {entry.slot for entry in batch.late}:
             self._fail(pending, _too_late(pending))
-        if batch.entries:
-            self._run(batch, threads)
+        return self._run(batch, threads) if batch.entries else []
 
-    def _run(self, batch: Batch[Pending], threads: int) -> None:
+    def _run(self, batch: Batch[Pending], threads: int) -> list[Pending]:
         calls = {entry.slot for entry in batch.entries}
         started = time.monotonic()
         for pending in calls:
@@ -314,6 +315,10 @@ class Runner:
             settled = [pending for pending in calls if pending.left == 0 and pending.alive]
         for pending in parked:
             self._put_chore(pending)
+        return settled
+
+    def _answer(self, settled: Sequence[Pending]) -> None:
+        """Put the answers of a batch together."""
         with self._together() if len(settled) > 1 else nullcontext():
             for pending in settled:
                 if pending.size <= INLINE_ITEMS:

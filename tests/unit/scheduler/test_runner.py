@@ -312,6 +312,25 @@ def test_a_wide_engine_runs_two_batches_at_once_and_shares_a_call_between_them()
     runner.close()
 
 
+def test_what_comes_while_a_lane_answers_is_shared_with_it() -> None:
+    engine = WideEngine()
+    runner = Runner(engine)
+    answering, told = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        answering.set()
+        assert told.wait(WAIT)
+
+    runner.submit(call("first")).add_done_callback(hold)
+    engine.another.set()
+    assert answering.wait(WAIT)
+    texts = [f"text number {i}" for i in range(PREPARE_ITEMS)]
+    runner.submit(call(*texts)).result(WAIT)
+    told.set()
+    assert engine.batches[:2] == [1, PREPARE_ITEMS // 2]
+    runner.close()
+
+
 def test_a_failing_batch_of_a_wide_engine_leaves_its_lane_working() -> None:
     engine = WideEngine()
     engine.another.set()
