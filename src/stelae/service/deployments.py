@@ -38,7 +38,7 @@ from stelae.service.health import Health
 from stelae.service.keeping import Keep, Keeping
 from stelae.service.launch_rules import check_kind, check_more
 from stelae.telemetry.log import get
-from stelae.types import ComputeDtype, ModelState, Task
+from stelae.types import ComputeDtype, ModelInfo, ModelState, Task
 
 log = get()
 
@@ -87,6 +87,7 @@ class Standing:
         load_seconds: How long the latest load took.
         pinned: Whether the server is not ready without it.
         lock: Held while the model is loaded or unloaded.
+        traits: What was last told of entry and checkpoint, and of which; see ``Fleet.traits``.
     """
 
     spec: ModelSpec | None = None
@@ -103,6 +104,7 @@ class Standing:
     started: float = 0.0
     pinned: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    traits: tuple[ModelEntry, ModelSpec | None, ModelInfo] | None = None
 
     def failed(self, error: StelaeError) -> StelaeError:
         """Note that a load failed."""

@@ -38,6 +38,17 @@ def describe(
     )
 
 
+def traits(entry: ModelEntry, spec: ModelSpec | None) -> ModelInfo:
+    """What of a model is the same for as long as its checkpoint is."""
+    return ModelInfo(
+        name=entry.name,
+        aliases=entry.aliases,
+        loras=tuple(entry.loras),
+        profiles=profiles_of(entry),
+        **({"source": entry.source} if spec is None else _of_spec(spec)),
+    )
+
+
 def _of_spec(spec: ModelSpec) -> dict[str, Any]:
     return {
         "source": str(spec.source),
@@ -95,10 +106,10 @@ def _of_replicas(replicas: Sequence[Replica]) -> dict[str, Any]:
         **_of_spec(replica.deployment.spec),
         "engine": replica.deployment.engine,
         "reason": replica.deployment.reason,
-        "memory_bytes": sum(each.memory_bytes for each in replicas),
+        "memory_bytes": sum([each.memory_bytes for each in replicas]),
         "pid": replica.vitals.pid,
-        "in_flight": sum(each.in_flight for each in replicas),
-        "restarts": sum(each.restarts for each in replicas),
+        "in_flight": sum([each.in_flight for each in replicas]),
+        "restarts": sum([each.restarts for each in replicas]),
     }
     if (info := replica.info) is not None:
         facts |= {

@@ -15,7 +15,7 @@ from stelae.catalog.spec import ModelSpec
 from stelae.errors import Forbidden, ModelNotFound, StelaeError
 from stelae.service.admission import Admission
 from stelae.service.deployments import Deployments
-from stelae.service.describe import describe
+from stelae.service.describe import describe, traits
 from stelae.service.health import Health, ModelHealth
 from stelae.telemetry.log import get
 from stelae.telemetry.metrics import ModelSample
@@ -70,6 +70,22 @@ class Fleet:
         entry, _ = rooms.catalog.resolve(name)
         standing, state = rooms.standing(entry.name), rooms.state(entry.name)
         return describe(entry, standing, state, rooms.replicas(entry.name))
+
+    def traits(self, name: str) -> ModelInfo:
+        """What calls for a model are checked against: all of ``model`` that load does not change.
+
+        Raises:
+            ModelNotFound: There is none.
+            InvalidInput: It has no such profile.
+        """
+        entry, _ = self._deployments.catalog.resolve(name)
+        standing = self._deployments.standing(entry.name)
+        there = self._deployments.controller.replicas(entry.name)
+        spec = there[0].deployment.spec if there else standing.spec
+        known = standing.traits
+        if known is None or known[0] is not entry or known[1] is not spec:
+            known = standing.traits = entry, spec, traits(entry, spec)
+        return known[2]
 
     async def spec(self, name: str) -> ModelSpec:
         """What the checkpoint of a model says, which is read, or even fetched, for that.

@@ -46,6 +46,20 @@ async def test_a_loaded_model_tells_what_runs() -> None:
         assert info.memory_bytes > 0
 
 
+async def test_traits_are_what_a_load_does_not_change() -> None:
+    async with house() as made:
+        before = made.fleet.traits("alias")
+        assert (before.name, before.architecture, before.state) == ("fake", "", "available")
+        await made.fleet.load("alias")
+        told, whole = made.fleet.traits("alias"), made.fleet.model("alias")
+        assert told.architecture == "BertModel"
+        fixed = {"state", "engine", "reason", "dtype", "device", "fingerprint", "notes"}
+        fixed |= {"memory_bytes", "pid", "in_flight", "restarts"}
+        same = {name for name in told.__struct_fields__ if name not in fixed}
+        assert {n: getattr(told, n) for n in same} == {n: getattr(whole, n) for n in same}
+        assert made.fleet.traits("alias") is told
+
+
 async def test_models_are_not_loaded_for_what_they_cannot_do() -> None:
     said = [Message(role=Speaker.USER, content=[TextPart(text="Hello")])]
     async with house() as made:

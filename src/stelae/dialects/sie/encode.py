@@ -34,6 +34,9 @@ from stelae.wire.slices import json_slices
 
 Pieces = Callable[[int], list[Piece]]
 
+_MODEL, _ITEMS, _TIMING = map_of(3) + pack("model"), pack("items"), pack("timing")
+"""What comes before the parts of an answer."""
+
 
 def encode_call(asked: EncodeRequest, model: str, info: ModelInfo) -> Asked[EncodeCall]:
     """The call that a request means.
@@ -75,10 +78,10 @@ def encode_pieces(result: EncodeResult, asked: Asked[EncodeCall], model: str) ->
 
 
 def _packed(result: EncodeResult, asked: Asked[EncodeCall], model: str) -> Iterator[Piece]:
-    yield b"".join((map_of(3), pack("model"), pack(model), pack("items"), list_of(len(asked.ids))))
+    yield b"".join((_MODEL, pack(model), _ITEMS, list_of(len(asked.ids))))
     for item in _items(result, asked):
         yield from item
-    yield pack("timing") + pack(timing_of(result.timing))
+    yield _TIMING + pack(timing_of(result.timing))
 
 
 def encode_items(result: EncodeResult, asked: Asked[EncodeCall]) -> list[bytes]:

@@ -85,7 +85,7 @@ def able(rooms: Rooms, name: str, task: Task) -> ModelInfo:
         ModelNotFound: There is none.
         UnsupportedTask: It cannot do that.
     """
-    info = rooms.fleet.model(name)
+    info = rooms.fleet.traits(name)
     if info.architecture and task not in info.tasks:
         raise UnsupportedTask(
             f"model {info.name!r} cannot {task}; it can {', '.join(info.tasks)}", param="model"
@@ -215,7 +215,7 @@ def _answer(
 
 def _images(asked: Asked[Any]) -> int:
     items: Sequence[Any] = getattr(asked.call, "items", ())
-    return sum(item.image is not None for item in items)
+    return sum([item.image is not None for item in items])
 
 
 _BOTH = (MSGPACK, JSON)

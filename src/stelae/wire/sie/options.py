@@ -76,6 +76,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     truncate: bool | None = None
 
 
+NONE = Options()
+"""The options of who sends none."""
+
+
 def read_options(given: dict[str, Any] | None) -> tuple[Options, tuple[str, ...]]:
     """The options, and the names of those that mean nothing here.
 
@@ -83,7 +87,7 @@ def read_options(given: dict[str, Any] | None) -> tuple[Options, tuple[str, ...]
         InvalidInput: An option is of the wrong type, or not a request's to set.
     """
     if not given:
-        return Options(), ()
+        return NONE, ()
     for name, reason in FIXED.items():
         if given.get(name) is not None:
             raise InvalidInput(f"options.{name}: {reason}", param=f"options.{name}")
