@@ -7,7 +7,8 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -33,6 +34,9 @@ from stelae.types import ComputeDtype, EncodeCall, EncodeResult, Item
 
 LAYERS = {"bert-mean": 2, "roberta-mean": 2, "modernbert-mean": 4, "llama-mean": 2}
 """Checkpoints by how many layers they have."""
+
+STEPS = 200
+"""Calls that code of ours may make in a worker for one text more in a batch."""
 
 CALLS = 430
 """Calls that code of ours may make for one request, from its first byte to its last."""
@@ -144,6 +148,21 @@ async def test_one_request_takes_few_steps_in_the_gateway() -> None:
     assert steps < CALLS
 
 
+def test_one_text_more_takes_few_steps_in_a_worker(zoo: Path) -> None:
+    engine = engine_of(zoo / "bert-mean", ComputeDtype.FLOAT32)
+    steps = []
+    for count in (4, 4, 12):
+        asked = [EncodeCall(model="m", items=[Item(text="the river")]) for _ in range(count)]
+        with calls() as made:
+            jobs = [engine.open(call) for call in asked]
+            entries = [job.prepare(0, 1) for job in jobs]
+            rows = engine.run([entry.features for (entry,) in entries])
+            for job, entry, row in zip(jobs, entries, rows, strict=True):
+                messages.write(messages.Done(1), messages.payload(job.finish(entry, [row])))
+        steps.append(made())
+    assert (steps[2] - steps[1]) / 8 < STEPS
+
+
 async def test_requests_sent_without_waiting_are_answered_in_their_order() -> None:
     bodies: list[dict[str, Any]] = [
         {"model": "fake", "input": ["one"] * 40},
@@ -174,18 +193,25 @@ async def answer(reader: asyncio.StreamReader) -> bytes:
 
 async def counted(ask: Callable[[], Any], times: int) -> float:
     """Calls of functions in code of ours in this thread, for one of so many requests."""
-    calls = 0
+    with calls() as made:
+        for _ in range(times):
+            await ask()
+    return made() / times
+
+
+@contextmanager
+def calls() -> Iterator[Callable[[], int]]:
+    """Counts calls of functions in code of ours in this thread."""
+    made = 0
 
     def count(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal calls
+        nonlocal made
         del argument
         ours = OURS in frame.f_code.co_filename
-        calls += ours and event in ("call", "c_call")
+        made += ours and event in ("call", "c_call")
 
     sys.setprofile(count)
     try:
-        for _ in range(times):
-            await ask()
+        yield lambda: made
     finally:
         sys.setprofile(None)
-    return calls / times

@@ -82,9 +82,9 @@ class EncodeJob:
     ) -> list[Features | StelaeError]:
         """What of the items is no text; it stands as it is, without a prompt."""
         media = self._intake.media
-        given = [i for i, e in zip(items, errors, strict=True) if e is None and is_media(i)]
-        if media is None or not given:
+        if media is None:
             return []
+        given = [i for i, e in zip(items, errors, strict=True) if e is None and is_media(i)]
         refusals = [self._allowance.refusal(item) for item in given]
         wanted = [i for i, refusal in zip(given, refusals, strict=True) if refusal is None]
         found = iter(read_all(media, wanted, self._outputs, self._call.role))
