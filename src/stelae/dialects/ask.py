@@ -240,7 +240,7 @@ async def _ask(
         truncated=result.truncated.tobytes().count(1),
         timing=result.timing,
         remembered=result.usage.remembered,
-        error_codes=tuple(error.code for error in result.errors.values()),
+        error_codes=tuple([error.code for error in result.errors.values()]),
     )
     return result
 

@@ -116,13 +116,15 @@ class Exchange:
         """A piece of the body came; tells how many bytes wait."""
         self._body.append(piece)
         self._held += len(piece)
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
         return self._held
 
     def end(self) -> None:
         """The body is whole."""
         self._more = False
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def lose(self) -> None:
         """The client is gone."""
@@ -231,7 +233,8 @@ class Exchange:
         self._transport.write_last(data)
         if not self.keep_alive:
             self._transport.close()
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
         self._done()
 
     async def run(self, app: ASGIApp, scope: Scope, tasks: set[asyncio.Task[None]]) -> None:

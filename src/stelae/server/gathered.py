@@ -19,6 +19,7 @@ class Gathered:
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop = transport, loop
+        self.is_closing = transport.is_closing  # found at once, unlike what __getattr__ finds
         self._held: list[bytes] = []
         self._size = 0
         self._ended = False
@@ -56,7 +57,7 @@ class Gathered:
 
     def _pass_on(self, data: bytes) -> None:
         # What waited for its turn may find the client gone, where writing is an error.
-        if not (self._ended or self._transport.is_closing()):
+        if not (self._ended or self.is_closing()):
             self._transport.write(data)
 
     def write_eof(self) -> None:

@@ -120,10 +120,14 @@ class Inbox:
             self.left = True
             raise Cancelled("the caller left")
         self.taken += len(message.get("body", b""))
-        self._book(self.taken)
+        if self.taken > self._booked:
+            self._book(self.taken)
         if not message.get("more_body", False):
             self._whole = True
-            self._watch_later()
+            if self._line is not None:
+                self._line.watch(self._leave)
+            else:
+                self._watch_later()
         return message
 
     def hold(self, more: int) -> None:
@@ -166,9 +170,6 @@ class Inbox:
             self._booked = size
 
     def _watch_later(self) -> None:
-        if self._line is not None:
-            self._line.watch(self._leave)
-            return
         self._work = asyncio.current_task()
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(WATCH_AFTER, self._watch_now)

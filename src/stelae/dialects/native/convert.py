@@ -91,7 +91,8 @@ def sent(request: Request) -> Media:
 def wanted(request: Request) -> Media:
     """The form of the answer, from ``Accept``; JSON unless msgpack is named."""
     accept = (header_of(request, b"accept") or "").lower()
-    return Media.MSGPACK if any(name in accept for name in MSGPACK_NAMES) else Media.JSON
+    named = accept in MSGPACK_NAMES or any(name in accept for name in MSGPACK_NAMES)
+    return Media.MSGPACK if named else Media.JSON
 
 
 def call_of(kind: type[T], body: bytes, media: Media) -> T:
