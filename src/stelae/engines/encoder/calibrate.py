@@ -28,7 +28,7 @@ from stelae.engines.encoder.smoothing import smoothing_of, watched
 from stelae.engines.runtime import device_of, dtype_of, name_of
 from stelae.engines.text.engine import TextEngine
 from stelae.engines.text.features import Features
-from stelae.engines.text.tokenizer import tokenizer_of
+from stelae.engines.text.tokenizer import fitted
 from stelae.errors import InvalidInput, UnsupportedCheckpoint
 from stelae.nn.kernels.quantised import WIDEST
 from stelae.nn.quantise import layers_of
@@ -126,7 +126,7 @@ def ready(spec: ModelSpec, model: TextEncoder, texts: Sequence[str]) -> list[Fea
     Raises:
         InvalidInput: There are too few.
     """
-    engine = TextEngine(spec, tokenizer_of(spec), model, dtype="float32", device="cpu")
+    engine = TextEngine(spec, fitted(spec, model.trunk), model, dtype="float32", device="cpu")
     different = list(dict.fromkeys(text for text in texts if text.strip()))
     every = max(1, len(different) / MOST)
     some = [different[int(place * every)] for place in range(min(MOST, len(different)))]

@@ -16,9 +16,8 @@ from stelae.engines.encoder.pictures import PictureEncoder, Towers
 from stelae.engines.runtime import device_of, dtype_of, lanes_of, name_of, spread, threads_of
 from stelae.engines.text.engine import TextEngine
 from stelae.engines.text.features import Features, TextModel, Tokenizer
-from stelae.engines.text.tokenizer import tokenizer_of
+from stelae.engines.text.tokenizer import fitted, tokenizer_of
 from stelae.errors import UnsupportedCheckpoint
-from stelae.nn.backbone import Backbone
 from stelae.nn.kernels import attention, linear
 from stelae.nn.kernels.variants import int8_variant, note, told
 from stelae.types import ComputeDtype, Item, Modality
@@ -43,12 +42,10 @@ def load_with(spec: ModelSpec, options: EngineOptions, plan: Plan | None) -> Tex
     device = device_of(options)
     dtype, why = dtype_of(options, device)
     how: Any = {"dtype": dtype, "device": device, "deterministic": options.deterministic}
-    tokenizer = tokenizer_of(spec)
     int8 = {} if plan is None else plan.smoothing
     texts = TextEncoder(spec, int8=int8, **how) if Modality.TEXT in spec.inputs else None
     pictures = None if spec.vision is None else PictureEncoder(spec, spec.vision, **how)
-    if texts is not None and isinstance(texts.trunk, Backbone):  # a table was checked when read
-        tokenizer.fit(len(texts.trunk.words.weight))
+    tokenizer = tokenizer_of(spec) if texts is None else fitted(spec, texts.trunk)
     model = _together(texts, pictures)
     _warm_up(spec, model, tokenizer, pictures)
     return TextEngine(

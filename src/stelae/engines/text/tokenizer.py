@@ -7,11 +7,13 @@ from pathlib import Path
 
 from tokenizers.normalizers import Lowercase, Normalizer
 from tokenizers.normalizers import Sequence as Sequential
+from torch import nn
 
 from stelae.catalog.abilities import Classify
 from stelae.catalog.spec import ModelSpec, Static, WordPiece
 from stelae.catalog.wordpiece import open_tokenizer
 from stelae.errors import ModelLoadFailed, UnsupportedCheckpoint
+from stelae.nn.backbone import Backbone
 from stelae.types import Truncate
 
 CHARS_PER_TOKEN = 16
@@ -189,6 +191,19 @@ def tokenizer_of(spec: ModelSpec) -> FileTokenizer | NoTokenizer:
         words=spec.words,
         pairs=spec.scoring if isinstance(spec.scoring, Classify) else None,
     )
+
+
+def fitted(spec: ModelSpec, trunk: nn.Module) -> FileTokenizer | NoTokenizer:
+    """The tokenizer of a model whose weights are loaded.
+
+    Raises:
+        UnsupportedCheckpoint: Its file cannot be read.
+        ModelLoadFailed: It is that of other weights.
+    """
+    tokenizer = tokenizer_of(spec)
+    if isinstance(trunk, Backbone):  # a table of vectors was checked when it was read
+        tokenizer.fit(len(trunk.words.weight))
+    return tokenizer
 
 
 def _lowered(normalizer: Normalizer | None) -> Normalizer:

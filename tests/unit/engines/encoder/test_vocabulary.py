@@ -9,14 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from fix_engine import answer
+from fix_int8 import prose
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from stelae.catalog.catalog import Catalog
 from stelae.catalog.entry import ModelEntry
+from stelae.catalog.spec import ModelSpec
 from stelae.engines.base import EngineOptions
+from stelae.engines.encoder.calibrate import LEAST, ready
 from stelae.engines.encoder.engine import load
+from stelae.engines.encoder.model import TextEncoder
 from stelae.engines.text.engine import TextEngine
 from stelae.errors import InvalidInput, ModelLoadFailed
 from stelae.types import EncodeCall, Item, ScoreCall
@@ -25,7 +30,7 @@ TABLES = ("embeddings.word_embeddings.weight", "cls.predictions.decoder.weight")
 Cut = Callable[[Tokenizer], int]
 
 
-def engine(zoo: Path, folder: Path, cut: Cut, name: str = "bert-mean") -> TextEngine:
+def changed(zoo: Path, folder: Path, cut: Cut, name: str = "bert-mean") -> ModelSpec:
     """A checkpoint with a further token, and vectors of the first ``cut(tokenizer)`` tokens."""
     shutil.copytree(zoo / name, folder)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -39,8 +44,12 @@ def engine(zoo: Path, folder: Path, cut: Cut, name: str = "bert-mean") -> TextEn
         if key.endswith(TABLES):
             tensors[key] = tensor[:rows].contiguous()
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-    spec = Catalog([ModelEntry(name="m", source=str(folder))]).spec("m")
-    return load(spec, EngineOptions(threads=1))
+    return Catalog([ModelEntry(name="m", source=str(folder))]).spec("m")
+
+
+def engine(zoo: Path, folder: Path, cut: Cut, name: str = "bert-mean") -> TextEngine:
+    """Such a checkpoint, loaded."""
+    return load(changed(zoo, folder, cut, name), EngineOptions(threads=1))
 
 
 def all_known(tokenizer: Tokenizer) -> int:
@@ -70,6 +79,13 @@ def test_what_is_cut_off_is_not_refused(zoo: Path, tmp_path: Path) -> None:
     made = engine(zoo, tmp_path / "m", all_known)
     call = EncodeCall(model="m", items=[Item(text="word " * 2000 + "<picture>")])
     assert not answer(made, call).errors
+
+
+def test_calibration_leaves_out_texts_with_such_a_token(zoo: Path, tmp_path: Path) -> None:
+    spec = changed(zoo, tmp_path / "m", all_known)
+    model = TextEncoder(spec, torch.float32, torch.device("cpu"))
+    texts = prose()[:LEAST]
+    assert len(ready(spec, model, [*texts, "a <picture>"])) == len(ready(spec, model, texts))
 
 
 def test_a_pair_with_such_a_token_is_refused_alone(zoo: Path, tmp_path: Path) -> None:
