@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+namespace modelled {
 namespace {
 
 constexpr int TILES = 8, MOST_ROWS = 16, MOST_CELLS = 16;
@@ -74,6 +75,12 @@ inline void store_tile(void* to, int64_t stride) {
     }
 }
 
+template <int T>
+inline void zero_tile() {
+    if (!model.held) std::abort();
+    std::memset(model.numbers[T], 0, sizeof model.numbers[T]);
+}
+
 template <int SUM, int A, int B>
 inline void multiply_tiles() {
     const ModelSizes& sizes = model.sizes;
@@ -111,3 +118,11 @@ inline void multiply_tiles() {
 }
 
 }  // namespace
+}  // namespace modelled
+
+using modelled::give_tiles_back;
+using modelled::load_tile;
+using modelled::multiply_tiles;
+using modelled::store_tile;
+using modelled::take_tiles;
+using modelled::zero_tile;

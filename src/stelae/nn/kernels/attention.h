@@ -15,6 +15,9 @@
 
 #pragma once
 
+#ifdef STELAE_TILES
+#include "attention_tiles.h"
+#endif
 #include "distances.h"
 #include "functions.h"
 #include "registers.h"
@@ -24,6 +27,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 
 namespace {
 
@@ -132,6 +136,23 @@ INLINE void all_sums(
     if constexpr (N > 1) all_sums<R, N - 1>(weights, values, cells, s, fading, left, to);
 }
 
+// R queries at a time, with their sums in registers.
+template <int R>
+struct InRegisters {
+    static constexpr int rows = R;
+
+    INLINE void scores(
+        const Number* q, const Shape& s, const Number* keys, int blocks, float* to) const {
+        all_scores<R, WIDE>(q, s, keys, blocks, to);
+    }
+    INLINE void sums(
+        const Number* weights, const Number* values, int tokens, const Shape& s,
+        const float* fading, float* to) const {
+        const int cells = (tokens + PER_CELL - 1) / PER_CELL;
+        all_sums<R, WIDE>(weights, values, cells, s, fading, s.padded() / LANES, to);
+    }
+};
+
 // Scores that are scaled and no more; see Changed. That they are another type keeps the loops of most
 // models as short as they can be.
 struct Scaled {
@@ -141,67 +162,71 @@ struct Scaled {
     bool lay() const { return true; }
     void begin(int) const {}
     int64_t ready(int64_t) const { return length; }
-    template <int R>
-    void prepare(const Number*, int64_t, int64_t, int) const {}
+    template <class By>
+    void prepare(const By&, const Number*, int64_t, int64_t, int) const {}
     float apply(const float*, int, int) const { return scale; }
 };
 
-// What the six rows at work need.
+// What the rows at work need.
 struct Bench {
     Number *keys, *values;  // as they are laid out
-    float* scores;          // ROWS x ACROSS
-    Number* weights;        // ROWS x TILE
-    float* sums;            // ROWS x padded width
+    float* scores;          // MOST_ROWS x ACROSS
+    Number* weights;        // MOST_ROWS x TILE
+    float* sums;            // MOST_ROWS x padded width
+    Number* queries;        // MOST_ROWS x width
 };
 
 // Memory for one head; false if there is none.
 bool lay(const Shape& s, int64_t seen, Bench& bench) {
     const auto bytes = [](int64_t count, size_t each) { return up(count * each, 64); };
-    const int64_t rows = up(seen, LANES);
+    const int64_t rows = laid_out(seen);
     const size_t of_keys = bytes(rows * s.width, sizeof(Number));
     const size_t of_values = bytes(rows * s.padded(), sizeof(Number));
-    const size_t of_scores = bytes(ROWS * ACROSS, sizeof(float));
-    const size_t of_weights = bytes(ROWS * TILE, sizeof(Number));
-    const size_t of_sums = bytes(ROWS * s.padded(), sizeof(float));
-    if (!head_scratch.grow(of_keys + of_values + of_scores + of_weights + of_sums)) return false;
+    const size_t of_scores = bytes(MOST_ROWS * ACROSS, sizeof(float));
+    const size_t of_weights = bytes(MOST_ROWS * TILE, sizeof(Number));
+    const size_t of_sums = bytes(MOST_ROWS * s.padded(), sizeof(float));
+    const size_t of_queries = bytes(MOST_ROWS * s.width, sizeof(Number));
+    const size_t of_all = of_keys + of_values + of_scores + of_weights + of_sums + of_queries;
+    if (!head_scratch.grow(of_all)) return false;
     char* at = head_scratch.start();
     bench.keys = reinterpret_cast<Number*>(at);
     bench.values = reinterpret_cast<Number*>(at += of_keys);
     bench.scores = reinterpret_cast<float*>(at += of_values);
     bench.weights = reinterpret_cast<Number*>(at += of_scores);
     bench.sums = reinterpret_cast<float*>(at += of_weights);
+    bench.queries = reinterpret_cast<Number*>(at += of_sums);
     return true;
 }
 
-// R queries from `row` on, through all keys that they see.
-template <int R, class Change>
+// Some queries from `row` on, through all keys that they see.
+template <class By, class Change>
 INLINE void attend_rows(
-    const Number* q, int64_t row, int64_t seen, const Shape& s, const Bench& bench, Change& change,
-    Number* out) {
+    const By& by, const Number* q, int64_t row, int64_t seen, const Shape& s, const Bench& bench,
+    Change& change, Number* out) {
     const int padded = s.padded();
-    float highest[R], total[R], fading[R];
-    std::fill(highest, highest + R, -INFINITY);
-    std::fill(total, total + R, 0.0f);
-    std::fill(bench.sums, bench.sums + R * padded, 0.0f);
+    float highest[MOST_ROWS], total[MOST_ROWS], fading[MOST_ROWS];
+    std::fill(highest, highest + by.rows, -INFINITY);
+    std::fill(total, total + by.rows, 0.0f);
+    std::fill(bench.sums, bench.sums + by.rows * padded, 0.0f);
     const auto lowest = [&](int64_t at) {
         return s.before < 0 ? 0 : std::max<int64_t>(0, at - s.before);
     };
     const auto end = [&](int64_t at) {
         return s.after < 0 ? seen : std::min(seen, at + s.after + 1);
     };
-    const int64_t most = end(row + R - 1);
+    const int64_t most = end(row + by.rows - 1);
     for (int64_t first = lowest(row) / LANES * LANES; first < most; first += TILE) {
         const int there = static_cast<int>(std::min(TILE, most - first));
         const int blocks = (there + LANES - 1) / LANES;
-        all_scores<R, WIDE>(q, s, bench.keys + first * s.width, blocks, bench.scores);
-        change.template prepare<R>(q, row, first, there);
-        for (int r = 0; r < R; ++r) {
+        by.scores(q, s, bench.keys + first * s.width, blocks, bench.scores);
+        change.prepare(by, q, row, first, there);
+        for (int r = 0; r < by.rows; ++r) {
             const int64_t hidden = std::max<int64_t>(0, lowest(row + r) - first);
             const int64_t sees = std::min<int64_t>(there, end(row + r) - first);
             Number* weights = bench.weights + r * TILE;
             float* tile = bench.scores + r * ACROSS;
-            if (sees <= hidden) {  // a tile that only others of the six see
-                std::fill(weights, weights + blocks * LANES, Number{});
+            if (sees <= hidden) {  // a tile that only others of the rows see
+                std::fill(weights, weights + up(there, TOKENS), Number{});
                 fading[r] = 1.0f;
                 continue;
             }
@@ -209,13 +234,11 @@ INLINE void attend_rows(
             const float scale = change.apply(tile, r, count);
             fading[r] = weigh(
                 tile, static_cast<int>(hidden), count, scale, highest[r], total[r], weights);
-            std::fill(weights + up(sees, LANES), weights + blocks * LANES, Number{});
+            std::fill(weights + up(sees, LANES), weights + up(there, TOKENS), Number{});
         }
-        all_sums<R, WIDE>(
-            bench.weights, bench.values + first * padded, (there + PER_CELL - 1) / PER_CELL, s, fading,
-            padded / LANES, bench.sums);
+        by.sums(bench.weights, bench.values + first * padded, there, s, fading, bench.sums);
     }
-    for (int r = 0; r < R; ++r) {
+    for (int r = 0; r < by.rows; ++r) {
         const Floats share = all(total[r] == 0.0f ? 0.0f : 1.0f / total[r]);
         for (int at = 0; at < s.width; at += LANES) {
             fetch(q + r * s.q_stride + s.ahead + at);
@@ -234,11 +257,40 @@ void attend_all(
     Change& change, Number* out) {
     for (; row + R <= length; row += R) {
         const int64_t at = row - s.first;
-        attend_rows<R>(
-            q + at * s.q_stride, row, seen, s, bench, change, out + at * s.out_stride);
+        attend_rows(
+            InRegisters<R>(), q + at * s.q_stride, row, seen, s, bench, change,
+            out + at * s.out_stride);
     }
     if constexpr (R > 1) attend_all<R - 1>(q, row, length, seen, s, bench, change, out);
 }
+
+#ifdef STELAE_TILES
+
+// All rows of one head by tiles, whose scores are only scaled.
+void attend_in_tiles(
+    const Number* q, int64_t length, int64_t seen, const Shape& s, const Bench& bench,
+    Scaled scaled, Number* out) {
+    const HeldTiles held(sizes_for(s.cells()));
+    const int64_t padded = s.padded(), filled = up(seen, PER_CELL) * padded;
+    std::fill(bench.values + filled, bench.values + laid_out(seen) * padded, Number{});
+    for (int64_t row = s.first; row < length; row += TILE_ROWS) {
+        const InTiles by{static_cast<int>(std::min<int64_t>(TILE_ROWS, length - row))};
+        const Number* queries = q + (row - s.first) * s.q_stride;
+        Shape shape = s;
+        if (by.rows < TILE_ROWS) {
+            for (int r = 0; r < by.rows; ++r) {
+                const Number* from = queries + r * s.q_stride;
+                std::copy(from, from + s.width, bench.queries + r * s.width);
+            }
+            queries = bench.queries;
+            shape.q_stride = s.width;
+        }
+        attend_rows(
+            by, queries, row, seen, shape, bench, scaled, out + (row - s.first) * s.out_stride);
+    }
+}
+
+#endif
 
 // One sequence, one head of keys, and the heads of queries that it serves; `q` and `out` begin
 // with the first query.
@@ -251,6 +303,15 @@ bool attend_head(
     lay_out_keys(k, s, seen, bench.keys);
     lay_out_values(v, s, seen, bench.values);
     for (int head = 0; head < served; ++head) {
+#ifdef STELAE_TILES
+        if constexpr (std::is_same_v<Change, Scaled>) {
+            if (length - s.first >= FEWEST) {
+                attend_in_tiles(
+                    q + head * s.width, length, seen, s, bench, change, out + head * s.width);
+                continue;
+            }
+        }
+#endif
         change.begin(head);
         for (int64_t from = s.first, to; from < length; from = to) {
             to = change.ready(from);

@@ -159,9 +159,10 @@ public:
         return to;
     }
 
-    // Prepares a tile of R queries from `row` on and `there` keys from `first` on.
-    template <int R>
-    void prepare(const Number* q, int64_t row, int64_t first, int there) {
+    // Prepares a tile of queries from `row` on and `there` keys from `first` on.
+    template <class By>
+    void prepare(const By&, const Number* q, int64_t row, int64_t first, int there) {
+        constexpr int R = By::rows;
         tile_row = row, tile_key = first;
         if (by_query == nullptr) return;
         // The row of distances from the first of the queries to the first of the keys.

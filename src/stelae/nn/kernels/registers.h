@@ -17,6 +17,7 @@
 // What must not be left apart: g++ 12 drops calls of functions that only fetch, and leaves loops
 // apart that are called from several places.
 #define INLINE [[gnu::always_inline]] inline
+#define INLINED __attribute__((always_inline))  // of what has no name
 
 namespace {
 

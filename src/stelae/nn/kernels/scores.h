@@ -10,8 +10,14 @@
 namespace {
 
 constexpr int ROWS = 6;        // queries at a time
+#ifdef STELAE_TILES
+constexpr int MOST_ROWS = 16;
+#else
+constexpr int MOST_ROWS = ROWS;
+#endif
 constexpr int64_t TILE = 256;  // keys whose scores are held at a time
 constexpr int64_t ACROSS = TILE + 2 * LANES;  // numbers from one row of scores to the next
+constexpr int64_t TOKENS = 2 * LANES;  // whose weights are multiplied with values at a time, at most
 
 struct Shape {
     int64_t q_stride, k_stride, v_stride, out_stride;  // numbers from one token to the next
@@ -25,6 +31,9 @@ struct Shape {
     int cells() const { return width / PER_CELL; }
     int padded() const { return static_cast<int>(up(width, LANES)); }  // with zeros, in registers
 };
+
+// Tokens that there is room for: TOKENS at a time, from any that is the first of LANES on.
+constexpr int64_t laid_out(int64_t seen) { return up(seen, LANES) + TOKENS - LANES; }
 
 // Scores of R queries and LANES N keys: `to` has ACROSS numbers a row.
 template <int R, int N>

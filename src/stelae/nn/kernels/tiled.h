@@ -15,10 +15,6 @@
 
 namespace {
 
-// Which tile is what: four of sums, then one of rows and one of weights, and again for what is left
-// of the inputs where they fill no tile.
-enum { SUMS, OF_ROWS = 4, OF_WEIGHTS, REST_OF_ROWS, REST_OF_WEIGHTS };
-
 constexpr int64_t NEXT_CELL = CELL * PANEL;  // bytes
 constexpr int64_t NEXT_REGISTER = CELL * LANES;
 constexpr int64_t NEXT_SUMS = PANEL * sizeof(float);
@@ -51,30 +47,20 @@ struct Across {
     Sixteen rows;
     const char* weights;
 
-    INLINE void begin(const float* bias) const {
-        load_tile<SUMS>(bias, 0);  // the same into all rows
-        load_tile<SUMS + 1>(bias + LANES, 0);
-        load_tile<SUMS + 2>(bias + 2 * LANES, 0);
-        load_tile<SUMS + 3>(bias + 3 * LANES, 0);
+    INLINE void begin(const float* bias) const {  // the same into all rows
+        each_of<4>([&](auto n) INLINED { load_tile<SUMS + n>(bias + n * LANES, 0); });
     }
     template <int A, int B>
     INLINE void add(int cell) const {
         const char* from = weights + cell * NEXT_CELL;
-        rows.template load<A>(cell);
-        load_tile<B>(from, NEXT_CELL);
-        multiply_tiles<SUMS, A, B>();
-        load_tile<B>(from + NEXT_REGISTER, NEXT_CELL);
-        multiply_tiles<SUMS + 1, A, B>();
-        load_tile<B>(from + 2 * NEXT_REGISTER, NEXT_CELL);
-        multiply_tiles<SUMS + 2, A, B>();
-        load_tile<B>(from + 3 * NEXT_REGISTER, NEXT_CELL);
-        multiply_tiles<SUMS + 3, A, B>();
+        rows.load<A>(cell);
+        each_of<4>([&](auto n) INLINED {
+            load_tile<B>(from + n * NEXT_REGISTER, NEXT_CELL);
+            multiply_tiles<SUMS + n, A, B>();
+        });
     }
     INLINE void end(float* to) const {
-        store_tile<SUMS>(to, NEXT_SUMS);
-        store_tile<SUMS + 1>(to + LANES, NEXT_SUMS);
-        store_tile<SUMS + 2>(to + 2 * LANES, NEXT_SUMS);
-        store_tile<SUMS + 3>(to + 3 * LANES, NEXT_SUMS);
+        each_of<4>([&](auto n) INLINED { store_tile<SUMS + n>(to + n * LANES, NEXT_SUMS); });
     }
 };
 
@@ -84,30 +70,25 @@ struct Along {
     const char* weights;
 
     INLINE void begin(const float* bias) const {
-        load_tile<SUMS>(bias, 0);
-        load_tile<SUMS + 1>(bias + LANES, 0);
-        load_tile<SUMS + 2>(bias, 0);
-        load_tile<SUMS + 3>(bias + LANES, 0);
+        each_of<4>([&](auto n) INLINED { load_tile<SUMS + n>(bias + n % 2 * LANES, 0); });
     }
     template <int A, int B>
     INLINE void add(int cell) const {
-        const char* from = weights + cell * NEXT_CELL;
-        rows.template load<A>(cell);
-        load_tile<B>(from, NEXT_CELL);
+        const char *first = weights + cell * NEXT_CELL, *second = first + NEXT_REGISTER;
+        rows.load<A>(cell);
+        load_tile<B>(first, NEXT_CELL);
         multiply_tiles<SUMS, A, B>();
-        load_tile<B>(from + NEXT_REGISTER, NEXT_CELL);
+        load_tile<B>(second, NEXT_CELL);
         multiply_tiles<SUMS + 1, A, B>();
-        later.template load<A>(cell);
+        later.load<A>(cell);
         multiply_tiles<SUMS + 3, A, B>();
-        load_tile<B>(from, NEXT_CELL);
+        load_tile<B>(first, NEXT_CELL);
         multiply_tiles<SUMS + 2, A, B>();
     }
     INLINE void end(float* to) const {
-        float* below = to + TILE_ROWS * PANEL;
-        store_tile<SUMS>(to, NEXT_SUMS);
-        store_tile<SUMS + 1>(to + LANES, NEXT_SUMS);
-        store_tile<SUMS + 2>(below, NEXT_SUMS);
-        store_tile<SUMS + 3>(below + LANES, NEXT_SUMS);
+        each_of<4>([&](auto n) INLINED {
+            store_tile<SUMS + n>(to + n / 2 * TILE_ROWS * PANEL + n % 2 * LANES, NEXT_SUMS);
+        });
     }
 };
 
@@ -117,12 +98,11 @@ INLINE void add_all(
     const Sums& sums, const float* bias, int cells, Ahead ahead, float* to) {
     const int steps = std::max(1, cells / TILE_CELLS), each = (ahead.count + steps - 1) / steps;
     sums.begin(bias);
-    int cell = 0;
-    for (int step = 0; cell + TILE_CELLS <= cells; cell += TILE_CELLS, ++step) {
-        for (int i = 0; i < each; ++i) ahead.fetch(step * each + i);
-        sums.template add<OF_ROWS, OF_WEIGHTS>(cell);
-    }
-    if (cell < cells) sums.template add<REST_OF_ROWS, REST_OF_WEIGHTS>(cell);
+    each_of_cells(cells, [&](auto a, auto b, int cell) INLINED {
+        const int from = cell / TILE_CELLS * each;
+        for (int i = from; i < from + each; ++i) ahead.fetch(i);
+        sums.template add<a, b>(cell);
+    });
     sums.end(to);
 }
 
@@ -138,17 +118,7 @@ struct Weights : Panels {
         }
         return {x, whole, {last, inputs}};
     }
-    HeldTiles hold() const {
-        TileSizes sizes;
-        for (int sums = SUMS; sums < OF_ROWS; ++sums) sizes.set(sums, TILE_ROWS, LANES);
-        sizes.set(OF_ROWS, TILE_ROWS, TILE_CELLS);
-        sizes.set(OF_WEIGHTS, TILE_CELLS, LANES);
-        if (const int rest = cells % TILE_CELLS) {
-            sizes.set(REST_OF_ROWS, TILE_ROWS, rest);
-            sizes.set(REST_OF_WEIGHTS, rest, LANES);
-        }
-        return HeldTiles(sizes);
-    }
+    HeldTiles hold() const { return HeldTiles(sizes_for(cells)); }
 };
 
 inline int rows_of(int64_t left) { return static_cast<int>(std::min<int64_t>(left, TOGETHER)); }
