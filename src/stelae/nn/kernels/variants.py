@@ -51,7 +51,7 @@ TILED = Variant(
     lambda: torch.cpu._is_avx512_bf16_supported() and tiles.work(*_IN_TILES),
     _IN_TILES,
 )
-"""Linear layers by tiles, all else as without."""
+"""Linear layers and attention by tiles, all else as without."""
 
 WITHOUT_TILES = Variant(
     "AVX512-BF16", torch.bfloat16, 2, 16, torch.cpu._is_avx512_bf16_supported, _BFLOAT16
