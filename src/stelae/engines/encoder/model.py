@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -62,14 +62,15 @@ class TextEncoder(nn.Module):
         self.trunk = load_trunk(spec, tensors, dtype)
         if int8:
             quantise(self.trunk, named_weights(spec, tensors), kernel_for(dtype), int8)
-        self.chains = spec.chains
         self.heads = nn.ModuleList(
             build_head(spec, chain, self.trunk, tensors) for chain in spec.chains
         )
         self.scorer = (
             None if spec.scoring is None else build_scorer(spec, spec.scoring, self.trunk, tensors)
         )
-        self._heads = lru_cache(64)(self._wanted)
+        # What is remembered knows no encoder: that would leave its weights to the collector.
+        made = list(zip(spec.chains, self.heads, strict=True))
+        self._heads = lru_cache(64)(partial(_wanted, made, self.scorer))
         self.skips_prompts = any(not pool.include_prompt for pool in _pools(spec.chains))
         self.to(device)
         prepack(self)
@@ -94,18 +95,6 @@ class TextEncoder(nn.Module):
         for index, features in enumerate(batch):
             parts.setdefault(self._heads(features.outputs, features.role), []).append(index)
         return parts
-
-    def _wanted(self, outputs: tuple[OutputType, ...], role: Role | None) -> Heads:
-        if not outputs:
-            return () if self.scorer is None else (self.scorer,)
-        return tuple(self._head(output, role) for output in outputs)
-
-    def _head(self, output: OutputType, role: Role | None) -> Head:
-        for side in (role, None, Role.DOCUMENT):
-            for chain, head in zip(self.chains, self.heads, strict=True):
-                if chain.output is output and chain.role is side and isinstance(head, Head):
-                    return head
-        raise KeyError(output)
 
     def _together(self, heads: Heads, batch: Sequence[Features], outputs: Sequence[Output]) -> None:
         """Fill the outputs of entries that need the same heads."""
@@ -138,8 +127,27 @@ class TextEncoder(nn.Module):
 
     def close(self) -> None:
         """Free trunk and heads."""
-        del self.trunk, self.heads, self.scorer
-        self._heads.cache_clear()
+        del self.trunk, self.heads, self.scorer, self._heads
+
+
+def _wanted(
+    made: Sequence[tuple[Chain, nn.Module]],
+    scorer: Head | None,
+    outputs: tuple[OutputType, ...],
+    role: Role | None,
+) -> Heads:
+    """The heads for what is wanted of a text on one side: its scores if no outputs are."""
+    if not outputs:
+        return () if scorer is None else (scorer,)
+    return tuple(_head(made, output, role) for output in outputs)
+
+
+def _head(made: Sequence[tuple[Chain, nn.Module]], output: OutputType, role: Role | None) -> Head:
+    for side in (role, None, Role.DOCUMENT):
+        for chain, head in made:
+            if chain.output is output and chain.role is side and isinstance(head, Head):
+                return head
+    raise KeyError(output)
 
 
 def _second(features: Features) -> int:
