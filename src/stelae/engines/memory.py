@@ -71,12 +71,16 @@ def resident_bytes() -> int:
 
 @cache
 def _opened(process: int) -> int | None:
-    """Where the system tells how much a process holds; ``None`` where it does not.
+    """Where the system tells how much this process holds; ``None`` where it does not.
 
-    Opened once: each call of the system gives the interpreter away.
+    Opened once: each call of the system gives the interpreter away. A child opens its own.
+
+    Args:
+        process: Its number, which need not be the one that ``/proc`` has it under.
     """
+    del process
     try:
-        return os.open(f"/proc/{process}/statm", os.O_RDONLY | os.O_CLOEXEC)
+        return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
 

@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import pytest
+
 from stelae.engines.memory import EVERY, GROWTH, Housekeeper, resident_bytes, trimmer
 
 
@@ -37,3 +42,13 @@ def test_after_brief_batches_nobody_looks_each_time() -> None:
 def test_this_process_has_memory_and_a_way_to_give_some_back() -> None:
     assert resident_bytes() > 1 << 20
     trimmer()()
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not tell")
+def test_the_memory_is_that_of_this_process_whatever_number_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In a container ``/proc`` may number processes as the system around it does."""
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    assert resident_bytes() == pytest.approx(pages * os.sysconf("SC_PAGE_SIZE"), rel=0.1)
