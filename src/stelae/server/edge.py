@@ -68,7 +68,6 @@ class Edge:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one request, whatever happens."""
         scope[RECORD] = self.reception.arrive(scope["headers"])
-        scope["app"] = self._app  # so that the router raises for unknown paths
         if scope["path"].startswith("//"):
             scope["path"] = "/" + scope["path"].lstrip("/")
         if scope["type"] == "http":

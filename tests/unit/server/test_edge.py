@@ -48,8 +48,12 @@ async def echo(request: Request) -> Response:
     return JSONResponse({"path": request.url.path, "bytes": len(body)})
 
 
-def edge(app: ASGIApp | None = None, *keys: str, body_bytes: int = 100, **more: Any) -> Edge:
+async def routed(scope: Scope, receive: Receive, send: Send) -> None:
     router = Router([Route("/echo", echo, methods=["POST"]), Route("/healthz", echo)])
+    await router({**scope, "app": router}, receive, send)  # with which it raises for unknown paths
+
+
+def edge(app: ASGIApp = routed, *keys: str, body_bytes: int = 100, **more: Any) -> Edge:
     named = {name: more.pop(name) for name in ("quiet", "access") if name in more}
     ring = KeyRing(keys)
     reception = Reception(
@@ -59,7 +63,7 @@ def edge(app: ASGIApp | None = None, *keys: str, body_bytes: int = 100, **more: 
         metrics=Metrics(),
         **named,
     )
-    return Edge(app or router, reception, **more)
+    return Edge(app, reception, **more)
 
 
 def client(app: Edge) -> httpx.AsyncClient:
@@ -165,25 +169,25 @@ async def test_body_of_unknown_length_over_the_limit_is_413() -> None:
     "path", ["/echo", "/echo/", "//echo", "/", "/nope", "/healthz/", "/HEALTHZ"]
 )
 async def test_without_a_key_nothing_is_reached(method: str, path: str) -> None:
-    answer = await call(edge(None, "secret"), method, path)
+    answer = await call(edge(routed, "secret"), method, path)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
 async def test_with_a_key_the_path_is_reached() -> None:
     headers = {"Authorization": "Bearer secret"}
-    answer = await call(edge(None, "secret"), "POST", "/echo", headers=headers)
+    answer = await call(edge(routed, "secret"), "POST", "/echo", headers=headers)
     assert answer.status_code == 200
 
 
 async def test_health_needs_no_key() -> None:
-    app = edge(None, "secret", open_paths=["/healthz"])
+    app = edge(routed, "secret", open_paths=["/healthz"])
     assert (await call(app, "GET", "/healthz")).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["server/healthz?", "x/healthz", "healthz"])
 async def test_host_header_does_not_open_a_path(host: str) -> None:
-    answer = await call(edge(None, "secret"), "POST", "/echo", headers={"Host": host})
+    answer = await call(edge(routed, "secret"), "POST", "/echo", headers={"Host": host})
     assert answer.status_code == 401
 
 
@@ -191,7 +195,7 @@ async def test_each_request_is_one_event_without_its_text(logged: io.StringIO) -
     headers = {"Authorization": "Bearer planted-canary-key", "X-Other": "planted-canary-header"}
     content = b"planted-canary-text"
     path = "/echo?q=planted-canary-query"
-    await call(edge(None, "planted-canary-key"), "POST", path, headers=headers, content=content)
+    await call(edge(routed, "planted-canary-key"), "POST", path, headers=headers, content=content)
     event = events(logged)[0]
     assert (event["event"], event["method"], event["status"]) == ("request", "POST", 200)
     assert event["bytes_in"] == len(content)
