@@ -83,13 +83,24 @@ class Paths:
             if (fit := route.fits.match(path)) is None:
                 continue
             if method in route.methods:
-                given = fit.groupdict().items()
-                params = {name: route.convertors[name].convert(text) for name, text in given}
-                return route.endpoint, params
+                return route.endpoint, _params(route, fit)
             allowed |= route.methods
         if allowed:
             raise HTTPException(405, headers={"Allow": ", ".join(sorted(allowed))})
         raise HTTPException(404)
+
+
+def _params(route: Route, fit: re.Match[str]) -> dict[str, Any]:
+    """What a path tells.
+
+    Raises:
+        HTTPException: 404, for a number of more digits than Python reads.
+    """
+    given = fit.groupdict().items()
+    try:
+        return {name: route.convertors[name].convert(text) for name, text in given}
+    except ValueError as error:
+        raise HTTPException(404) from error
 
 
 def _route(claim: Claim, endpoint: Endpoint | Shared) -> Route:

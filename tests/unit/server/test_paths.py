@@ -50,7 +50,7 @@ async def test_wrong_method_is_answered_with_all_that_the_path_takes(
         ("PUT", "/files/{id:path}"),
     )
     scope: dict[str, Any] = {
-        "type": "http", "method": "PATCH", "path": path, "headers": [], "app": app,
+        "type": "http", "method": "PATCH", "path": path, "headers": [],
     }  # fmt: skip
     with pytest.raises(HTTPException) as caught:
         await app(scope, NO_ROOMS, NO_ROOMS)
@@ -132,6 +132,13 @@ async def test_an_unknown_path_is_refused_each_time() -> None:
         with pytest.raises(HTTPException) as caught:
             await status_of(app, path=path)
         assert caught.value.status_code == 404
+
+
+async def test_a_number_that_nobody_can_read_is_of_nothing() -> None:
+    app = paths(("GET", "/x/{number:int}"))
+    with pytest.raises(HTTPException) as caught:
+        await status_of(app, path=f"/x/{'9' * 5000}")
+    assert caught.value.status_code == 404
 
 
 async def status_of(app: Paths, *headers: tuple[bytes, bytes], path: str = "/x") -> int:
