@@ -53,17 +53,12 @@ def counter(family: Family, values: Values) -> Metric:
     return metric
 
 
-KINDS = {"counter": counter, "gauge": gauge}
-
-
 class Tally:
-    """Numbers by label values; written by the event loop alone, so without a lock."""
+    """Growing numbers by label values; written by the event loop alone, so without a lock."""
 
     def __init__(self, family: Family) -> None:
         self.family = family
         self.values: defaultdict[tuple[str, ...], float] = defaultdict(float)
-        if not family.labels:
-            self.values[()] = 0.0
 
     def add(self, amount: float, *labels: str) -> None:
         """Add to the number of these labels."""
@@ -71,7 +66,7 @@ class Tally:
 
     def metric(self) -> Metric:
         """The numbers as Prometheus wants them."""
-        return KINDS[self.family.kind](self.family, self.values.items())
+        return counter(self.family, self.values.items())
 
 
 class Level:
@@ -118,10 +113,6 @@ class Spread:
     def __init__(self, family: Family) -> None:
         self.family = family
         self._lines: dict[tuple[str, ...], Line] = {}
-
-    def add(self, seconds: float, *labels: str) -> None:
-        """Count one duration."""
-        self.line(*labels).add(seconds)
 
     def line(self, *labels: str) -> Line:
         """Where durations with these labels are counted; to be kept by who adds many."""

@@ -18,7 +18,7 @@ def test_numbers_add_up_by_labels() -> None:
 
 
 def test_number_without_labels_is_there_from_the_start() -> None:
-    assert [s.value for s in Tally(Family("x", "gauge", (), "Help.")).metric().samples] == [0]
+    assert [s.value for s in Level(Family("x", "gauge", (), "Help.")).metric().samples] == [0]
 
 
 @given(st.lists(st.sampled_from(SECONDS) | st.floats(0, 100, allow_nan=False)))
@@ -27,7 +27,7 @@ def test_spread_counts_as_prometheus_itself_does(durations: list[float]) -> None
     spread = Spread(Family("x", "histogram", ("a",), "Help."))
     for seconds in durations:
         reference.labels("p").observe(seconds)
-        spread.add(seconds, "p")
+        spread.line("p").add(seconds)
     (expected,) = reference.collect()
     wanted = [s for s in expected.samples if not s.name.endswith("_created")]
     found = spread.metric().samples
