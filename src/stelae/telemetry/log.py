@@ -97,7 +97,6 @@ def _to_json(_logger: Any, _method: str, event: Event) -> str:
 
 def _processors(*, json: bool, colors: bool) -> list[structlog.typing.Processor]:
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
         _name_request,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
