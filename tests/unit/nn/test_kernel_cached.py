@@ -139,6 +139,23 @@ def test_a_text_gets_the_same_alone_and_in_company(variant: Variant) -> None:
 
 @needs_compiler
 @variants
+@pytest.mark.parametrize("pieces", [[380, 20], [5] * 80, [1] * 400], ids=str)
+def test_a_token_gets_the_same_in_whatever_pieces_its_text_is_read(
+    variant: Variant, pieces: list[int]
+) -> None:
+    """How much of a text is read in a step depends on its neighbours."""
+    torch.manual_seed(0)
+    whole = Text(0, sum(pieces), 4, 2, variant)
+    kept, made = whole.kept(), []
+    library = compiled(kernel.SOURCE, variant)
+    for count, q, k, v in zip(pieces, *(x.split(pieces) for x in fresh([whole])), strict=True):
+        made.append(kernel.run(library, q, k, v, [count], [kept], None, None, None))
+        kept = Kept(kept.keys, kept.values, kept.length + count)
+    assert torch.equal(torch.cat(made), ran(variant, [whole])[0])
+
+
+@needs_compiler
+@variants
 def test_no_number_in_one_text_harms_no_other(variant: Variant) -> None:
     texts = [Text(20, new, 4, 2, variant) for new in (1, 6, 1)]
     before = ran(variant, texts)

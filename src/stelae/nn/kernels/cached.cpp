@@ -1,6 +1,10 @@
 // Attention of texts that grow: new tokens see themselves and all that their text had before,
 // whose keys and values are kept. See attention.h.
 
+// A text is read in pieces, as its neighbours leave room for them. In registers a token gets the
+// same bits in any piece; tiles would take the long ones, and sum in another order.
+#undef STELAE_TILES
+
 #include "attention.h"
 
 #include <algorithm>
