@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
 from fix_replicas import call, deployment, pid_of, right, until, worker
 
+from stelae.cluster import process
 from stelae.cluster.patience import Patience
 from stelae.cluster.process import ProcessReplica
 from stelae.errors import DeadlineExceeded, ModelLoadFailed, PoisonInput, WorkerDied
+from stelae.telemetry import log
 from stelae.types import EncodeResult, ModelState
 
 QUICK = Patience(pause=0.01, cool_off=0.2)
@@ -68,6 +71,23 @@ async def test_calls_that_come_while_the_worker_is_replaced_wait_and_are_answere
         os.kill(pid_of(replica), signal.SIGKILL)
         await until(lambda: replica.state is ModelState.LOADING)
         right(await replica.infer(call("patient")), "patient")
+
+
+async def test_a_death_is_not_logged_as_part_of_the_request_that_had_the_model_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Which may be days ago."""
+    named: list[tuple[str, str | None]] = []
+
+    def note(event: str, **fields: object) -> None:
+        named.append((event, log.REQUEST.get(None)))
+
+    monkeypatch.setattr(process, "log", SimpleNamespace(info=note, warning=note))
+    log.REQUEST.set("first")
+    async with worker(QUICK) as replica:
+        os.kill(pid_of(replica), signal.SIGKILL)
+        await until(lambda: replica.restarts == 1 and replica.state is ModelState.READY)
+    assert named == [("worker_ready", "first"), ("worker_died", None), ("worker_ready", None)]
 
 
 async def test_waiting_is_bounded_by_the_deadline() -> None:

@@ -20,8 +20,9 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import Context
 from typing import Any
 
 from stelae.cluster import engines, messages
@@ -107,7 +108,7 @@ class ProcessReplica:
             self.state = ModelState.AVAILABLE
             raise
         self._admit(link)
-        self._keeper = asyncio.create_task(self._keep(link), name=f"keep-{self.name}")
+        self._keeper = self._apart(self._keep(link), "keep")
 
     async def stop(self, drain: float) -> None:
         """Refuse new calls, finish the accepted ones for up to ``drain`` seconds, unload."""
@@ -373,12 +374,16 @@ class ProcessReplica:
             )
         self._failures.forget()
         self.state = ModelState.LOADING
-        self._keeper = asyncio.create_task(self._keep(None), name=f"keep-{self.name}")
+        self._keeper = self._apart(self._keep(None), "keep")
+
+    def _apart(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Begin what outlives the request that it begins in, whose id no later log line names."""
+        return asyncio.create_task(work, name=f"{name}-{self.name}", context=Context())
 
     # -- signs of life -----------------------------------------------------------------------
 
     def _watch_over(self, link: Link) -> None:
-        watcher = asyncio.create_task(self._watch(link), name=f"watch-{self.name}")
+        watcher = self._apart(self._watch(link), "watch")
         self._watchers.add(watcher)
         watcher.add_done_callback(self._watchers.discard)
 
