@@ -11,6 +11,14 @@
 
 #include "registers.h"
 
+#if defined(STELAE_TILES) && !defined(STELAE_TILES_MODEL)
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// A program may use tiles once it has asked for them; see tiles.cpp.
+const bool may_use_tiles = syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+#endif
+
 // A number from 0.5 to 1, or from -1 to -0.5.
 inline Number number(size_t i) {
     const uint32_t upper = 0x3f00 + i % 97 + (i % 3 ? 0 : 0x8000);  // of a float32

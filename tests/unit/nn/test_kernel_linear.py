@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from stelae.nn.kernels import linear as kernel
+from stelae.nn.kernels import tiles
 from stelae.nn.kernels.variants import Variant, compiled
 from stelae.nn.layers.linear import ACTIVATIONS, Linear, OneDnn
 
@@ -293,11 +294,12 @@ def test_without_a_kernel_onednn_multiplies(dtype: torch.dtype) -> None:
 
 @needs_compiler
 @variants
-def test_bfloat16_stays_with_onednn_where_the_processor_multiplies_in_tiles(
+def test_bfloat16_stays_with_onednn_where_tiles_are_there_but_not_for_kernels(
     variant: Variant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weight = torch.zeros(4, 16, dtype=variant.dtype)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    monkeypatch.setattr(tiles, "work", lambda *flags: False)
     with kernels(only(variant)):
         assert (kernel.lay_out(weight, None) is None) == (variant.dtype == torch.bfloat16)
 
