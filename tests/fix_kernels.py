@@ -36,6 +36,9 @@ MODELLED = replace(
 )
 """Tiles for processors that have none."""
 
+TRAPPED = MODEL_OF_TILES.with_name("tiles_trapped.cpp")
+"""A part of programs that lets such processors carry out the instructions themselves."""
+
 variants = pytest.mark.parametrize(
     "variant", [v for v in (*VARIANTS, MODELLED) if v.runs()], ids=lambda variant: variant.name
 )
@@ -84,7 +87,7 @@ def none(source: Source, dtype: torch.dtype) -> None:
     """Finds no kernel."""
 
 
-def watched(name: str, harness: Path, variant: Variant, folder: Path) -> None:
+def watched(name: str, harness: Path, variant: Variant, folder: Path, *parts: Path) -> None:
     """Run a kernel under the sanitizers for addresses and for undefined behaviour.
 
     Args:
@@ -92,6 +95,7 @@ def watched(name: str, harness: Path, variant: Variant, folder: Path) -> None:
         harness: A program that calls it.
         variant: For which numbers and processor.
         folder: Where the program is compiled.
+        parts: Sources of what else belongs to the program.
     """
     compiler = next(filter(None, map(shutil.which, build.COMPILERS)))
     sources, program = Path(build.__file__).parent, folder / "harness"
@@ -100,7 +104,8 @@ def watched(name: str, harness: Path, variant: Variant, folder: Path) -> None:
             compiler,
             *("-O1", "-g", "-std=c++17", "-w", "-fopenmp", "-fsanitize=address,undefined"),
             *("-fno-sanitize-recover=all", *variant.flags, f"-I{sources}"),
-            *(str(sources / f"{name}.cpp"), str(harness), "-o", str(program)),
+            *(str(sources / f"{name}.cpp"), str(harness), *map(str, parts)),
+            *("-ldl", "-o", str(program)),
         ],
         check=True,
     )

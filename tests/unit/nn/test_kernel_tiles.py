@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
@@ -9,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from fix_kernels import MODEL_OF_TILES, MODELLED, needs_compiler
+from fix_kernels import MODEL_OF_TILES, MODELLED, TRAPPED, needs_compiler, watched
 
-from stelae.nn.kernels import linear, tiles, variants
+from stelae.nn.kernels import build, linear, tiles, variants
 from stelae.nn.kernels.build import BuildFailed
 from stelae.nn.kernels.variants import TILED, WITHOUT_TILES, best
 
@@ -47,9 +49,9 @@ def test_where_they_multiply_rightly_they_work() -> None:
     ("right", "wrong"),
     [
         ("denormal_as_zero(sums[n]) + more", "denormal_as_zero(sums[n]) - more"),
-        ("numbers[A][row] + 4 * cell + 2 * i", "numbers[A][row] + 4 * cell"),
+        ("numbers[a][row] + 4 * cell + 2 * i", "numbers[a][row] + 4 * cell"),
         ("static_cast<char*>(to) + row * stride", "static_cast<char*>(to)"),
-        ("if (!valid) std::abort();", "std::abort();"),
+        ("demand(valid);", "demand(false);"),
     ],
 )
 def test_where_they_multiply_wrongly_or_end_the_program_they_do_not(
@@ -60,6 +62,26 @@ def test_where_they_multiply_wrongly_or_end_the_program_they_do_not(
     broken = tmp_path / "tiles_model.h"
     broken.write_text(sound.replace(right, wrong), "utf-8")
     assert not tiles.work(*TILED.flags, "-DSTELAE_TILES_MODEL", "-include", str(broken))
+
+
+@needs_compiler
+@pytest.mark.parametrize("level", ["-O0", "-O1", "-O3"])
+def test_the_instructions_themselves_multiply_rightly(level: str, tmp_path: Path) -> None:
+    """As they are compiled, and carried out by the model where the processor refuses them."""
+    compiler = next(filter(None, map(shutil.which, build.COMPILERS)))
+    source, tried = Path(build.__file__).parent / "tiles.cpp", tmp_path / "tried"
+    options = (*build.FLAGS, *TILED.flags, level)
+    subprocess.run(
+        [compiler, *options, str(source), str(TRAPPED), "-ldl", "-o", str(tried)], check=True
+    )
+    assert subprocess.run([str(tried)]).returncode == 0
+
+
+@pytest.mark.slow
+@needs_compiler
+@pytest.mark.parametrize("name", ["linear", "attention"])
+def test_the_instructions_read_and_write_no_byte_out_of_place(name: str, tmp_path: Path) -> None:
+    watched(name, TRAPPED.with_name(f"{name}_harness.cpp"), TILED, tmp_path, TRAPPED)
 
 
 def script(folder: Path, text: str) -> Callable[..., Path]:
