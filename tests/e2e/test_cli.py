@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
@@ -71,6 +72,13 @@ def until(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def working(server: Served) -> int:
+    """Requests that a server works on beside the one that asks for that."""
+    lines = httpx.get(f"{server.url}/metrics").text.splitlines()
+    (now,) = (line.split()[1] for line in lines if line.startswith("stelae_requests_in_flight "))
+    return int(float(now)) - 1
 
 
 def served(folder: Path, *arguments: str, **variables: str) -> tuple[subprocess.Popen[str], str]:
@@ -310,7 +318,7 @@ def test_interrupt_exits_with_130_and_says_how_to_go_on(server: Served, tmp_path
     source, out = tmp_path / "in.txt", tmp_path / "out.npy"
     source.write_text("!sleep 5\n")
     process = started("embed", str(source), "-m", "fake", "-o", str(out), STELAE_URL=server.url)
-    until(process, out.exists)
+    until(process, lambda: out.exists() and working(server) > 0)
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=WAIT)
     assert process.returncode == 130
