@@ -124,6 +124,18 @@ def test_what_the_processor_or_the_system_does_not_offer_is_not_used(
     assert not tiles.work()
 
 
+@pytest.mark.usefixtures("offered")
+@pytest.mark.parametrize(
+    ("most", "wanted"),
+    [("AVX512_CORE_BF16", False), ("avx2", False), ("AVX512_CORE_AMX", True), ("ALL", True)],
+)
+def test_who_keeps_onednn_from_them_keeps_kernels_from_them(
+    most: str, wanted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", most)
+    assert tiles.offered() == wanted
+
+
 @needs_compiler
 @pytest.mark.usefixtures("offered")
 def test_where_they_work_bfloat16_is_laid_out_for_them_and_models_say_so(

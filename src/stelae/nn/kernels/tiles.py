@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from functools import cache
 
@@ -14,8 +15,13 @@ SECONDS = 10.0
 
 
 def offered() -> bool:
-    """Whether the processor has tiles, of which oneDNN makes use too."""
-    return torch.cpu._is_amx_tile_supported()
+    """Whether the processor has tiles, of which oneDNN makes use too.
+
+    Whoever keeps oneDNN from it by its variable, as ``ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16``, wants
+    none here either.
+    """
+    most = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
+    return ("AMX" in most or most in ("ALL", "DEFAULT")) and torch.cpu._is_amx_tile_supported()
 
 
 @cache
