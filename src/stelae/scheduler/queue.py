@@ -42,7 +42,7 @@ SHORT = 32
 BRIEF = 0.05
 """Seconds of a batch, where there are lanes: what comes meanwhile finds one free soon."""
 
-ENOUGH = 48
+ENOUGH = 64
 """Tokens of a batch from which on more of them make next to nothing faster on a CPU."""
 
 SMOOTHING = 0.2
@@ -157,14 +157,17 @@ class Queue(Generic[S]):
         Args:
             now: Clock reading.
             takers: How many could run a batch now, this one counted: what waits is shared
-                among them, if it is more than a trifle.
+                among them, if it is more than a trifle. What takes next to no time is shared
+                among all lanes, as those that are busy will be free before its answers are read.
         """
         bound = min(self.limits.batch_tokens, self.rate * self.limits.batch_seconds)
         if self._lanes > 1:
             bound = min(bound, max(ENOUGH, self.rate * BRIEF))
-        if takers > 1:
-            bound = min(bound, max(ENOUGH, self._ready / takers))
-        lines = (self._quick,) if self._quick_alone() else (self._heap, self._quick)
+        alone = self._quick_alone()
+        sharers = self._lanes if alone else takers
+        if sharers > 1:
+            bound = min(bound, max(ENOUGH, self._ready / sharers))
+        lines = (self._quick,) if alone else (self._heap, self._quick)
         return self._take(now, bound, lines)
 
     def take_quick(self, now: float) -> Batch[S]:

@@ -111,6 +111,17 @@ def test_a_trifle_is_not_shared_out() -> None:
     assert queue.take(0.0, 4).cost == ENOUGH
 
 
+def test_what_takes_next_to_no_time_is_left_to_lanes_that_are_busy_too() -> None:
+    queue: Queue[Slot] = Queue(Limits(tokens_per_second=20_000), lanes=2)
+    for _ in range(16):
+        arrive(queue, 0.0, 12)
+    assert len(queue.take(0.0, takers=1).entries) == 8
+    one: Queue[Slot] = Queue(Limits(tokens_per_second=20_000))
+    for _ in range(16):
+        arrive(one, 0.0, 12)
+    assert len(one.take(0.0, takers=1).entries) == 16
+
+
 def test_work_of_calls_that_left_is_not_counted_for_others() -> None:
     queue: Queue[Slot] = Queue(Limits(tokens_per_second=1000))
     gone = arrive(queue, 0.0, *[100] * 10)
