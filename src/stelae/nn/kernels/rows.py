@@ -148,7 +148,7 @@ def _called(source: Source, kernel: Kernel, tokens: int) -> Callable[..., int]:
 @cache
 def _keeping(source: Source, variant: Variant) -> Callable[..., int]:
     """The function of a kernel, called without letting go of the interpreter."""
-    function: Any = compiled(source, variant).run
+    function: Any = compiled(source, variant).run  # a function of ctypes, whose type has no name
     address = ctypes.cast(function, POINTER).value or 0
     made: Callable[..., int] = ctypes.PYFUNCTYPE(INT, *source.takes)(address)
     return made
